@@ -1,0 +1,76 @@
+#pragma once
+
+// What a kernel computes: a chain of layers on one batch of images, its parameters, and how
+// tensors lie in memory. Every variant takes the same chain and gives the same result.
+//
+// Layouts of tensors in memory, batch outermost, then height, width, channels (NHWC):
+// - `nhwc`: binary tensors packed along the channels, ceil(C / 64) 64-bit words for each pixel,
+//   channel c in bit c % 64 of word c / 64, 1 is +1 and 0 is -1, unused bits 0; u8: one byte;
+//   int32: four bytes, little endian.
+// - `plain`: binary tensors as one int8 of +1 or -1 for each element; the rest as in nhwc.
+//
+// Nothing here knows platforms, mappings or costs.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kernels {
+
+enum class Element : std::uint8_t { binary, u8, int32 };
+enum class Layout : std::uint8_t { nhwc, plain };
+
+std::string_view name_of(Layout layout);
+
+// One image.
+struct Shape {
+    int height = 1, width = 1, channels = 1;
+    Element element = Element::binary;
+
+    int words() const { return (channels + 63) / 64; }  // 64-bit words of a packed pixel
+    friend bool operator==(const Shape&, const Shape&) = default;
+};
+
+// Bytes of a batch in memory; a multiple of 64, so that tensors may be read in whole registers.
+std::size_t tensor_bytes(const Shape& shape, Layout layout, int batch);
+
+enum class StepKind : std::uint8_t {
+    conv2d,      // binary weights; input binary or u8; output int32
+    linear,      // binary weights over the whole input, (y, x, channel) order; output int32
+    threshold,   // int32 to binary
+    max_pool2d,  // no padding counts: windows are cut at the border; any element
+    add,         // int32 + int32: the result so far plus the chain's second input
+    flatten,     // HxWxC to 1x1x(H*W*C), (y, x, channel) order
+};
+
+// One layer. Spans point into parameters that outlive the chain.
+struct Step {
+    StepKind kind = StepKind::conv2d;
+    int out_channels = 0;                       // conv2d, linear
+    int kernel_height = 1, kernel_width = 1;    // conv2d, max_pool2d
+    int stride = 1, padding = 0;
+    int pad_value = 0;  // conv2d: a padded element is 0 (adds nothing), -1 or +1
+
+    // conv2d, linear: for each output channel ceil(fan_in / 64) words, bit i (lowest first) is
+    // weight i in (ky, kx, input channel) order, 1 is +1; unused bits 0.
+    std::span<const std::uint64_t> weights;
+    // threshold: for each channel; bit c of `flips` (lowest first) clear: x >= t; set: x <= t.
+    std::span<const std::int32_t> thresholds;
+    std::span<const std::uint64_t> flips;
+};
+
+struct Chain {
+    Shape input;
+    std::vector<Step> steps;
+    int batch = 1;
+};
+
+// Shape after each step. Throws std::invalid_argument if a step does not fit what it is given.
+std::vector<Shape> shapes_of(const Chain& chain);
+Shape output_of(const Chain& chain);
+bool needs_second_input(const Chain& chain);  // has an `add`: int32, of the shape at that step
+
+}  // namespace kernels

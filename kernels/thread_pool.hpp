@@ -1,0 +1,35 @@
+#pragma once
+
+// A pool of workers that spin for a while and then sleep.
+//
+// A layer lasts microseconds, and waking a sleeping thread takes tens of them, so between the
+// layers of a network the workers must be spinning; between networks they must not burn a core.
+// They spin for `spin` after their last work, then sleep on a condition variable.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+namespace kernels {
+
+class ThreadPool {
+public:
+    // `threads` includes the calling one: 1 starts no worker at all.
+    explicit ThreadPool(int threads,
+                        std::chrono::microseconds spin = std::chrono::microseconds{200});
+    ~ThreadPool();
+    ThreadPool(const ThreadPool&) = delete;
+    ThreadPool& operator=(const ThreadPool&) = delete;
+
+    int threads() const;
+
+    // Runs job(0) .. job(count - 1), job(0) on the calling thread, and returns when all are done.
+    // count <= threads(). Not reentrant; one caller at a time. The first exception is rethrown.
+    void run(int count, const std::function<void(int)>& job);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace kernels

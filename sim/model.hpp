@@ -1,0 +1,64 @@
+#pragma once
+
+// A model: a directed acyclic graph of layers, loaded from models/<name>/model.yaml and checked.
+//
+// Start at `load_model`. Weights are not here: the simulator never needs them (calibrate does).
+
+#include "sim/error.hpp"
+#include "sim/operations.hpp"
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+struct Layer {
+    std::string name;
+    const Operation* operation = nullptr;  // nullptr: the model's input
+    Attributes attributes;
+    std::vector<int> inputs;  // indices into Model::layers, always smaller than this layer's own
+    TensorShape output;
+    SourcePosition where;
+};
+
+// Where the parameters (weights and thresholds) come from.
+struct Parameters {
+    std::string file;        // next to model.yaml; empty: made up from `seed`
+    std::uint64_t seed = 0;  // used where `file` is empty
+};
+
+struct Model {
+    std::string name;
+    std::string description;
+    std::string source;
+    std::filesystem::path path;  // of the model.yaml
+    Parameters parameters;
+    std::vector<Layer> layers;  // [0] is the input; topological order
+    int output = 0;             // the layer whose result is the answer
+    std::vector<std::vector<int>> consumers;  // by layer: who reads it
+};
+
+// `name_or_path`: a model.yaml, a folder that holds one, or the name of a folder in one of
+// `search_path`. Throws InputError (file, line, column, key, what was expected) on anything
+// wrong: unknown or missing keys, wrong types, cycles, dangling inputs, shapes that do not fit.
+Model load_model(const std::string& name_or_path,
+                 std::span<const std::filesystem::path> search_path);
+
+Work work_of(const Model& model, int layer);
+
+// Layers `chain` (each reads the one before) as text that says all that decides their cost but
+// the batch: operations, shapes, attributes. Profiles file measured costs under it, so layers
+// of the same shape share a measurement. For example
+//   "conv2d binary 14x14x64 64 k3x3 s1 p1 v0 | threshold | max_pool2d k2x2 s2"
+std::string signature(const Model& model, std::span<const int> chain);
+
+// The operations alone, "conv2d binary | threshold | max_pool2d": what a fitted cost holds for.
+std::string pattern(const Model& model, std::span<const int> chain);
+
+// Chains that may be fused, starting at `layer`, of 1 to `longest` layers: each layer is the
+// only reader of the one before, and no inner layer is the model's output. Shortest first.
+std::vector<std::vector<int>> chains_from(const Model& model, int layer, int longest);
+
+}  // namespace sim

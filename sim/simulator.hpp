@@ -1,0 +1,40 @@
+#pragma once
+
+// The discrete-event simulator: the execution model of docs/execution-model.md, rules 1-5 and 7.
+//
+// Two forms, always equal (tests/sim_simulator_test.cpp compares them, and both with a third,
+// plain reading of the rules):
+// - `simulate`: a whole mapping, with every task, conversion, copy and submission: for people.
+// - `Evaluator`: push a task, pop it: for searches. `makespan` runs a whole mapping with it.
+
+#include "sim/problem.hpp"
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sim {
+
+enum class EventKind { task, conversion, copy, submission };
+
+// Something that kept a resource busy.
+struct Event {
+    EventKind kind = EventKind::task;
+    int resource = 0;  // task, conversion: device; copy: engine; submission: 0 (the dispatcher)
+    int task = -1;     // the task it belongs to or is done for; -1 for a copy to the output
+    int tensor = -1;   // copy, conversion: what is moved
+    int from = 0, to = 0;  // copy: memories; conversion: layouts
+    Time start{}, end{};
+    Time waited{};     // task: of `start`, how long the resource stood still before it
+};
+
+struct Schedule {
+    Time makespan{};
+    std::vector<Event> events;  // ordered by (start, sequence)
+};
+
+// Throws InputError if the mapping does not cover every layer exactly once.
+Schedule simulate(const Problem& problem, const Mapping& mapping);
+
+}  // namespace sim

@@ -1,0 +1,39 @@
+#pragma once
+
+// Units of the simulator. A number without a unit never crosses a function boundary.
+//
+// Simulated time is a whole number of picoseconds: sums are exact, ties are real ties, and the
+// same input gives the same schedule on every machine. Measured values become `Time` once, in
+// the loader, and bytes become `Time` once, in costs.cpp.
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <limits>
+
+namespace sim {
+
+using Time = std::chrono::duration<std::int64_t, std::pico>;
+
+// Later than anything; small enough that adding two of them does not overflow.
+inline constexpr Time kNever{std::numeric_limits<std::int64_t>::max() / 4};
+
+struct Bytes {
+    std::int64_t count = 0;
+
+    friend constexpr auto operator<=>(Bytes, Bytes) = default;
+    friend constexpr Bytes operator+(Bytes a, Bytes b) { return {a.count + b.count}; }
+};
+
+struct BytesPerSecond {
+    double rate = 0.0;
+};
+
+// Time to push `size` through a pipe of bandwidth `rate`, rounded up to the next picosecond.
+Time operator/(Bytes size, BytesPerSecond rate);
+
+// For loaders and formatters only.
+Time from_microseconds(double us);  // rounded to the nearest picosecond
+constexpr double microseconds(Time t) { return static_cast<double>(t.count()) * 1e-6; }
+
+}  // namespace sim
