@@ -1,0 +1,112 @@
+#include "calibrate/binding.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+namespace calibrate {
+namespace {
+
+constexpr std::pair<std::string_view, kernels::StepKind> kKernels[] = {
+    {"conv2d", kernels::StepKind::conv2d},
+    {"linear", kernels::StepKind::linear},
+    {"threshold", kernels::StepKind::threshold},
+    {"max_pool2d", kernels::StepKind::max_pool2d},
+    {"add", kernels::StepKind::add},
+    {"flatten", kernels::StepKind::flatten},
+};
+
+std::optional<kernels::StepKind> kind_of(const sim::Layer& layer) {
+    const auto* const found = std::ranges::find(
+        kKernels, layer.operation->name, &std::pair<std::string_view, kernels::StepKind>::first);
+    return found == std::end(kKernels) ? std::nullopt : std::optional{found->second};
+}
+
+std::optional<kernels::Element> element_of(sim::Element element) {
+    switch (element) {
+        case sim::Element::binary:
+            return kernels::Element::binary;
+        case sim::Element::u8:
+            return kernels::Element::u8;
+        case sim::Element::int32:
+            return kernels::Element::int32;
+        default:
+            return std::nullopt;
+    }
+}
+
+const sim::Layer& at(const sim::Model& model, int layer) {
+    return model.layers[static_cast<std::size_t>(layer)];
+}
+
+}  // namespace
+
+bool has_kernel(const sim::Layer& layer) {
+    if (layer.operation == nullptr || !element_of(layer.output.element) || !kind_of(layer)) {
+        return false;
+    }
+    const bool weighted =
+        layer.operation->name == "conv2d" || layer.operation->name == "linear";
+    return layer.attributes.groups == 1 && layer.inputs.size() <= 2 &&
+           (!weighted || layer.attributes.weights == sim::Element::binary) &&
+           (layer.operation->name != "max_pool2d" || layer.attributes.padding == 0);
+}
+
+kernels::Shape kernel_shape(const sim::TensorShape& shape) {
+    const std::optional<kernels::Element> element = element_of(shape.element);
+    if (!element) {
+        throw sim::InputError{
+            fmt::format("no kernel here for tensors of {}", sim::name_of(shape.element))};
+    }
+    return {shape.height, shape.width, shape.channels, *element};
+}
+
+ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers) {
+    ChainInputs inputs{.main = at(model, layers.front()).inputs.front(), .second = -1};
+    int before = inputs.main;
+    for (const int layer : layers) {
+        const std::vector<int>& all = at(model, layer).inputs;
+        if (all.size() == 2) {
+            inputs.second = all[0] == before ? all[1] : all[0];
+        }
+        before = layer;
+    }
+    return inputs;
+}
+
+kernels::Chain chain_of(const sim::Model& model, const Parameters& parameters,
+                        std::span<const int> layers, int batch) {
+    kernels::Chain chain{
+        .input = kernel_shape(at(model, inputs_of(model, layers).main).output),
+        .steps = {},
+        .batch = batch,
+    };
+    for (const int l : layers) {
+        const sim::Layer& layer = at(model, l);
+        if (!has_kernel(layer)) {
+            throw sim::input_error(layer.where,
+                                   fmt::format("layer '{}': no kernel here for this '{}'",
+                                               layer.name,
+                                               layer.operation->name));
+        }
+        const LayerParameters& p = parameters[static_cast<std::size_t>(l)];
+        chain.steps.push_back({
+            .kind = *kind_of(layer),
+            .out_channels = layer.output.channels,
+            .kernel_height = layer.attributes.kernel_height,
+            .kernel_width = layer.attributes.kernel_width,
+            .stride = layer.attributes.stride,
+            .padding = layer.attributes.padding,
+            .pad_value = layer.attributes.pad_value,
+            .weights = p.weights,
+            .thresholds = p.thresholds,
+            .flips = p.flips,
+        });
+    }
+    return chain;
+}
+
+}  // namespace calibrate

@@ -1,0 +1,34 @@
+#pragma once
+
+// Between the two worlds: a model's layers (sim) as the chain of steps that a kernel computes
+// (kernels). The only file that maps operation names to kernels.
+
+#include "calibrate/parameters.hpp"
+#include "kernels/registry.hpp"
+#include "sim/model.hpp"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace calibrate {
+
+kernels::Shape kernel_shape(const sim::TensorShape& shape);
+
+// What a chain of layers reads from outside: its main input, and the other addend of its `add`.
+struct ChainInputs {
+    int main = 0;     // model layers
+    int second = -1;  // -1: the chain has no `add`
+};
+
+ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers);
+
+// The chain of model layers as kernels see it; spans point into `parameters`.
+// Throws sim::InputError where an operation or an element type has no kernel here.
+kernels::Chain chain_of(const sim::Model& model, const Parameters& parameters,
+                        std::span<const int> layers, int batch);
+
+// Operations that may be part of a kernel's chain.
+bool has_kernel(const sim::Layer& layer);
+
+}  // namespace calibrate

@@ -1,0 +1,433 @@
+#include "calibrate/calibrator.hpp"
+
+#include "calibrate/executor.hpp"
+#include "calibrate/fit.hpp"
+#include "calibrate/machine.hpp"
+#include "calibrate/statistics.hpp"
+#include "calibrate/transfers.hpp"
+#include "sim/costs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <span>
+#include <tuple>
+
+namespace calibrate {
+namespace {
+
+constexpr int kLongestChain = 3;
+constexpr int kRecordedRuns = 2;  // of each turn, after one to warm up
+
+// When a cost is measured well enough.
+struct StoppingRule {
+    int fewest, most;    // samples
+    double uncertainty;  // of the median
+
+    bool done(std::vector<double> samples) const {
+        const auto n = static_cast<int>(samples.size());
+        if (n < fewest || n >= most) {
+            return n >= most;
+        }
+        std::ranges::sort(samples);
+        return median_uncertainty(samples) < uncertainty;
+    }
+};
+
+constexpr StoppingRule kFull{.fewest = 24, .most = 300, .uncertainty = 0.01};
+constexpr StoppingRule kQuick{.fewest = 12, .most = 80, .uncertainty = 0.02};
+
+// What a cost is filed under in a profile.
+struct CostKey {
+    std::string layers;
+    int batch = 1;
+    std::string variant, configuration, in_layout, out_layout;
+
+    friend auto operator<=>(const CostKey&, const CostKey&) = default;
+};
+
+struct Cost {
+    std::vector<double> samples;  // nanoseconds
+    bool done = false;
+    FitSample features;  // time not yet known
+};
+
+using Costs = std::map<CostKey, Cost>;
+
+bool runs_here(const kernels::Variant& variant, const std::vector<std::string>& wanted) {
+    const bool asked = wanted.empty() ? variant.name != "reference"
+                                      : std::ranges::find(wanted, variant.name) != wanted.end();
+    return variant.device_kind == "cpu" && variant.supported() && asked;
+}
+
+// One model at one batch size, ready to run any mapping of it.
+struct Bench {
+    const sim::Model* model;
+    Parameters parameters;
+    sim::Problem problem;
+    std::unique_ptr<Executor> executor;
+    std::vector<Cost*> cost;  // by task; nullptr: input and output
+    double spent_s = 0;
+    bool done = false;
+
+    std::string name() const { return fmt::format("{} batch {}", model->name, problem.batch); }
+};
+
+std::unique_ptr<Bench> make_bench(const sim::Model& model, int batch, int threads,
+                                  const std::vector<std::string>& variants, Costs& costs) {
+    auto bench = std::make_unique<Bench>();
+    bench->model = &model;
+    bench->parameters = load_parameters(model);
+    const sim::Platform platform = candidates(model, batch, threads, variants);
+    bench->problem = sim::compile(model, platform, {.batch = batch, .only = {}});
+    bench->executor =
+        std::make_unique<Executor>(model, bench->parameters, bench->problem, threads);
+    for (const sim::Task& task : bench->problem.tasks) {
+        if (task.variant.empty()) {
+            bench->cost.push_back(nullptr);
+            continue;
+        }
+        const std::vector<int> layers = model_layers(bench->problem, task);
+        const auto layout = [&](int index) {
+            return bench->problem.layout_names[static_cast<std::size_t>(index)];
+        };
+        const CostKey key{.layers = sim::signature(model, layers),
+                          .batch = batch,
+                          .variant = task.variant,
+                          .configuration = task.configuration,
+                          .in_layout = layout(task.inputs.front().layout),
+                          .out_layout = layout(task.out_layout)};
+        Cost& cost = costs[key];
+        cost.features = {.pattern = sim::pattern(model, layers),
+                         .signature = key.layers,
+                         .device = 0,
+                         .variant = key.variant,
+                         .configuration = key.configuration,
+                         .in_layout = key.in_layout,
+                         .out_layout = key.out_layout,
+                         .features = sim::features_of(model, layers, batch),
+                         .time_us = 0};
+        bench->cost.push_back(&cost);
+    }
+    // Any bytes do: no kernel's time depends on them. Ones that vary keep the bits mixed.
+    std::mt19937 random{1};
+    for (std::byte& b : bench->executor->input()) {
+        b = static_cast<std::byte>(random());
+    }
+    return bench;
+}
+
+// A mapping of the tasks with the fewest samples; among equals, at random.
+sim::Mapping least_measured(const Bench& bench, std::mt19937_64& random) {
+    const sim::Problem& problem = bench.problem;
+    std::vector<char> covered(static_cast<std::size_t>(problem.layers()), 0);
+    sim::Mapping mapping;
+    for (int layer = 0; layer < problem.layers(); ++layer) {
+        if (covered[static_cast<std::size_t>(layer)]) {
+            continue;
+        }
+        int best = -1;
+        std::tuple<bool, std::size_t, std::uint64_t> least;
+        for (const int t : problem.starting[static_cast<std::size_t>(layer)]) {
+            const sim::Task& task = problem.tasks[static_cast<std::size_t>(t)];
+            if (std::ranges::any_of(task.rest, [&](int l) {
+                    return covered[static_cast<std::size_t>(l)] != 0;
+                })) {
+                continue;
+            }
+            const Cost* const cost = bench.cost[static_cast<std::size_t>(t)];
+            const std::tuple rank{cost != nullptr && cost->done,
+                                  cost != nullptr ? cost->samples.size() : 0,
+                                  random()};
+            if (best < 0 || rank < least) {
+                best = t;
+                least = rank;
+            }
+        }
+        mapping.push_back(best);
+        for (const int l : problem.tasks[static_cast<std::size_t>(best)].rest) {
+            covered[static_cast<std::size_t>(l)] = 1;
+        }
+    }
+    return mapping;
+}
+
+// One turn: warm up, run, keep the stamps.
+void take_turn(Bench& bench, std::mt19937_64& random, const StoppingRule& rule) {
+    const std::int64_t begin = now_ns();
+    const Executor::Plan plan = bench.executor->prepare(least_measured(bench, random));
+    std::vector<std::int64_t> stamps(plan.stages.size() + 1);
+    bench.executor->run(plan);
+    for (int run = 0; run < kRecordedRuns; ++run) {
+        bench.executor->run(plan, stamps);
+        for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+            if (plan.stages[i].kernel != nullptr) {
+                bench.cost[static_cast<std::size_t>(plan.stages[i].task)]->samples.push_back(
+                    static_cast<double>(stamps[i + 1] - stamps[i]));
+            }
+        }
+    }
+    for (const Executor::Stage& stage : plan.stages) {
+        Cost& cost = *bench.cost[static_cast<std::size_t>(stage.task)];
+        cost.done = cost.done || rule.done(cost.samples);
+    }
+    bench.done = std::ranges::all_of(
+        bench.cost, [](const Cost* cost) { return cost == nullptr || cost->done; });
+    bench.spent_s += static_cast<double>(now_ns() - begin) * 1e-9;
+}
+
+sim::Platform empty_platform(const Machine& machine) {
+    sim::Platform platform;
+    platform.name = machine.name;
+    platform.memories = {{.name = "host", .capacity_mib = machine.memory_mib}};
+    platform.devices = {{.name = "cpu",
+                         .kind = "cpu",
+                         .memory = 0,
+                         .asynchronous = false,
+                         .submit = {},
+                         .per_task = {},
+                         .completion = {},
+                         .conversions = {}}};
+    return platform;
+}
+
+const std::string* fact(const sim::Platform& platform, std::string_view key) {
+    for (const auto& [name, value] : platform.provenance) {
+        if (name == key) {
+            return &value;
+        }
+    }
+    return nullptr;
+}
+
+// Costs of a profile are only good for the machine they were measured on.
+void check_same_machine(const sim::Platform& before, const Machine& machine) {
+    for (const std::string_view key : {"cpu", "cores", "caches"}) {
+        const std::string* const was = fact(before, key);
+        const auto is = std::ranges::find(
+            machine.facts, key, &std::pair<std::string, std::string>::first);
+        if (was != nullptr && is != machine.facts.end() && *was != is->second) {
+            throw sim::InputError{fmt::format(
+                "{}: cannot be continued here: its {} is '{}', this machine's is '{}'",
+                before.path.string(),
+                key,
+                *was,
+                is->second)};
+        }
+    }
+}
+
+bool measured_before(const sim::Platform& before, const CostKey& key, int fewest) {
+    return std::ranges::any_of(before.measured, [&](const sim::MeasuredCost& c) {
+        return c.layers == key.layers && c.batch == key.batch && c.variant == key.variant &&
+               c.configuration == key.configuration && c.in_layout == key.in_layout &&
+               c.out_layout == key.out_layout && c.time.samples >= fewest;
+    });
+}
+
+}  // namespace
+
+sim::Platform candidates(const sim::Model& model, int batch, int threads,
+                         const std::vector<std::string>& variants) {
+    Machine nowhere;
+    nowhere.name = "candidates";
+    sim::Platform platform = empty_platform(nowhere);
+    for (const auto& [from, to] : {std::pair{"nhwc", "plain"}, std::pair{"plain", "nhwc"}}) {
+        platform.devices.front().conversions.push_back(
+            {.from = from, .to = to, .time = {.points = {{.size = {0}, .time = {}}}, .bandwidth = {1e12}}});
+    }
+    const Parameters parameters = load_parameters(model);
+    std::set<std::tuple<std::string, std::string, std::string>> seen;
+    for (int first = 1; first < static_cast<int>(model.layers.size()); ++first) {
+        for (const std::vector<int>& layers : sim::chains_from(model, first, kLongestChain)) {
+            if (!std::ranges::all_of(layers, [&](int l) {
+                    return has_kernel(model.layers[static_cast<std::size_t>(l)]);
+                })) {
+                continue;
+            }
+            const kernels::Chain chain = chain_of(model, parameters, layers, batch);
+            for (const kernels::Variant& variant : kernels::variants()) {
+                if (!runs_here(variant, variants) || !variant.accepts(chain)) {
+                    continue;
+                }
+                for (const kernels::Configuration& configuration :
+                     kernels::configurations(chain, threads)) {
+                    const std::string text = sim::signature(model, layers);
+                    if (!seen.emplace(text, variant.name, configuration.name()).second) {
+                        continue;
+                    }
+                    const std::string layout{kernels::name_of(variant.layout)};
+                    platform.measured.push_back({.layers = text,
+                                                 .batch = batch,
+                                                 .device = 0,
+                                                 .variant = std::string{variant.name},
+                                                 .configuration = configuration.name(),
+                                                 .in_layout = layout,
+                                                 .out_layout = layout,
+                                                 .time = {},
+                                                 .where = {}});
+                }
+            }
+        }
+    }
+    return platform;
+}
+
+Calibration calibrate_machine(const CalibrationSettings& settings, const CalibrationHooks& hooks,
+                              const std::optional<sim::Platform>& before) {
+    const std::int64_t begin = now_ns();
+    const auto elapsed = [&] { return static_cast<double>(now_ns() - begin) * 1e-9; };
+    const auto stop = [&] { return hooks.stop && hooks.stop(); };
+    const auto report = [&](const std::string& what, double share) {
+        if (hooks.progress) {
+            hooks.progress(what, share, std::max(0.0, settings.budget_s - elapsed()));
+        }
+    };
+    const StoppingRule rule = settings.quick ? kQuick : kFull;
+
+    // 1. What this machine is.
+    Machine machine = describe_machine();
+    const int threads = settings.threads > 0 ? settings.threads : machine.cores;
+    if (before) {
+        check_same_machine(*before, machine);
+    }
+    Calibration calibration;
+    sim::Platform& platform = calibration.platform;
+    platform = empty_platform(machine);
+    platform.provenance = machine.facts;
+    platform.provenance.emplace_back("threads", fmt::format("{}", threads));
+    platform.provenance.emplace_back("revision", settings.revision);
+    platform.provenance.emplace_back("command", settings.command);
+    platform.provenance.emplace_back(
+        "settings",
+        fmt::format("at least {} samples a cost, until the median is known to {:.0f} %, at most {}; "
+                    "budget {:.0f} s",
+                    rule.fewest,
+                    100 * rule.uncertainty,
+                    rule.most,
+                    settings.budget_s));
+    platform.warnings = machine.warnings;
+
+    // 2. The host: copies, conversions, waking threads, the clock.
+    report("memory and threads", 0);
+    if (before && !before->host_copy.points.empty()) {
+        platform.host_copy = before->host_copy;
+        platform.devices.front().conversions = before->devices.front().conversions;
+        platform.measurements = before->measurements;
+    } else {
+        platform.host_copy = measure_host_copies();
+        platform.devices.front().conversions = measure_conversions();
+        kernels::ThreadPool pool{threads};
+        platform.measurements = measure_pool(pool);
+        platform.measurements.emplace_back("million_dependent_additions", measure_clock());
+    }
+
+    // 3. Every implementation of every layer, inside its network.
+    Costs costs;
+    std::vector<std::unique_ptr<Bench>> benches;
+    for (const sim::Model& model : settings.models) {
+        for (const int batch : settings.batches) {
+            if (!stop()) {
+                benches.push_back(make_bench(model, batch, threads, settings.variants, costs));
+            }
+        }
+    }
+    for (auto& [key, cost] : costs) {
+        cost.done = before && measured_before(*before, key, rule.fewest);
+    }
+    for (const auto& bench : benches) {
+        bench->done = std::ranges::all_of(
+            bench->cost, [](const Cost* cost) { return cost == nullptr || cost->done; });
+    }
+    std::mt19937_64 random{1};
+    std::int64_t told = 0;
+    while (elapsed() < settings.budget_s && !stop()) {
+        // The network that had the least time goes next.
+        const auto next = std::ranges::min_element(benches, {}, [](const auto& b) {
+            return std::pair{b->done, b->spent_s};
+        });
+        if (next == benches.end() || (*next)->done) {
+            break;
+        }
+        take_turn(**next, random, rule);
+        if (now_ns() - told > 100'000'000) {
+            told = now_ns();
+            const auto done = std::ranges::count_if(costs, [](const auto& c) { return c.second.done; });
+            const double by_costs = static_cast<double>(done) / static_cast<double>(costs.size());
+            report((*next)->name(), std::max(by_costs, elapsed() / settings.budget_s));
+        }
+    }
+    calibration.stopped = stop();
+
+    // 4. The profile: costs, then what they say about shapes not measured.
+    if (before) {
+        for (const sim::MeasuredCost& old : before->measured) {
+            const CostKey key{old.layers, old.batch, old.variant, old.configuration, old.in_layout, old.out_layout};
+            const auto found = costs.find(key);
+            if (found == costs.end() || found->second.samples.size() < static_cast<std::size_t>(old.time.samples)) {
+                platform.measured.push_back(old);
+                if (found != costs.end()) {
+                    found->second.samples.clear();
+                }
+            }
+        }
+    }
+    int outliers = 0;
+    std::size_t samples = 0;
+    std::vector<FitSample> fit_samples;
+    for (auto& [key, cost] : costs) {
+        if (static_cast<int>(cost.samples.size()) >= std::min(rule.fewest, 6)) {
+            outliers += count_outliers(cost.samples);
+            samples += cost.samples.size();
+            platform.measured.push_back({.layers = key.layers,
+                                         .batch = key.batch,
+                                         .device = 0,
+                                         .variant = key.variant,
+                                         .configuration = key.configuration,
+                                         .in_layout = key.in_layout,
+                                         .out_layout = key.out_layout,
+                                         .time = summarize(cost.samples),
+                                         .where = {}});
+        }
+    }
+    std::ranges::sort(platform.measured, {}, [](const sim::MeasuredCost& c) {
+        return std::tie(c.layers, c.batch, c.variant, c.configuration);
+    });
+    for (const sim::MeasuredCost& c : platform.measured) {
+        const auto found = costs.find({c.layers, c.batch, c.variant, c.configuration, c.in_layout, c.out_layout});
+        if (found != costs.end()) {
+            FitSample sample = found->second.features;
+            sample.time_us = sim::microseconds(c.time.p50);
+            fit_samples.push_back(std::move(sample));
+        }
+    }
+    platform.fitted = fit_costs(fit_samples);
+    calibration.measured = static_cast<int>(platform.measured.size());
+    calibration.missing = static_cast<int>(std::ranges::count_if(costs, [&](const auto& c) {
+        return std::ranges::none_of(platform.measured, [&](const sim::MeasuredCost& m) {
+            return CostKey{m.layers, m.batch, m.variant, m.configuration, m.in_layout, m.out_layout} == c.first;
+        });
+    }));
+    if (calibration.missing > 0) {
+        platform.warnings.push_back(fmt::format(
+            "incomplete: {} of {} costs were not measured", calibration.missing, costs.size()));
+    }
+    if (samples > 0) {
+        const double share = 100.0 * outliers / static_cast<double>(samples);
+        platform.provenance.emplace_back(
+            "outliers", fmt::format("{} of {} samples ({:.1f} %)", outliers, samples, share));
+        if (share > 5) {
+            platform.warnings.push_back(
+                fmt::format("noisy: {:.1f} % of the samples were outliers", share));
+        }
+    }
+    platform.provenance.emplace_back("duration", fmt::format("{:.1f} s", elapsed()));
+    return calibration;
+}
+
+}  // namespace calibrate

@@ -1,0 +1,54 @@
+#pragma once
+
+// The calibrator: measures this machine and says what it saw as a platform.
+//
+// Kernels are timed where they will run: inside networks. Each turn draws a mapping made of the
+// implementations measured least, runs it through the executor (once to warm up, then twice for
+// the record) and stamps every task. So buffers, caches and neighbours are those of a real run,
+// and since the networks and implementations take turns, drift hits all of them alike.
+// docs/measuring.md tells the whole story.
+
+#include "sim/model.hpp"
+#include "sim/platform.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace calibrate {
+
+struct CalibrationSettings {
+    std::vector<sim::Model> models;
+    std::vector<int> batches{1, 8};
+    double budget_s = 180;
+    int threads = 0;                    // 0: all that the process may use
+    std::vector<std::string> variants;  // empty: all this machine can run, but the reference
+    bool quick = false;                 // fewer samples: good enough to choose by
+    std::string command;                // for the profile's provenance
+    std::string revision;
+};
+
+struct CalibrationHooks {
+    std::function<bool()> stop;  // true ends it with what there is
+    std::function<void(const std::string& what, double share_done, double seconds_left)> progress;
+};
+
+struct Calibration {
+    sim::Platform platform;
+    int measured = 0;  // costs in the profile that are measured
+    int missing = 0;   // that were asked for and have no or too few samples: out of time
+    bool stopped = false;
+};
+
+// `before`: a profile to continue. What it has is kept, what it lacks is measured.
+// Throws sim::InputError if a model has no kernels here or `before` is of another machine.
+Calibration calibrate_machine(const CalibrationSettings& settings, const CalibrationHooks& hooks,
+                              const std::optional<sim::Platform>& before);
+
+// The platform of this machine with a cost of zero for every implementation of the model at this
+// batch: what the calibrator measures, and what tests draw mappings from.
+sim::Platform candidates(const sim::Model& model, int batch, int threads,
+                         const std::vector<std::string>& variants);
+
+}  // namespace calibrate

@@ -1,0 +1,25 @@
+#pragma once
+
+// A model's parameters: weights and thresholds, from its file (docs/file-formats.md) or made up
+// from a seed for networks of which only the shapes are known.
+
+#include "sim/model.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace calibrate {
+
+// Of one layer, in the words of kernels/chain.hpp; empty where the operation has none.
+struct LayerParameters {
+    std::vector<std::uint64_t> weights;
+    std::vector<std::int32_t> thresholds;
+    std::vector<std::uint64_t> flips;
+};
+
+using Parameters = std::vector<LayerParameters>;  // by model layer
+
+// Throws sim::InputError if the file is missing, is none of ours, or does not fit the model.
+Parameters load_parameters(const sim::Model& model);
+
+}  // namespace calibrate

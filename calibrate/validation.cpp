@@ -1,0 +1,234 @@
+#include "calibrate/validation.hpp"
+
+#include "calibrate/calibrator.hpp"
+#include "calibrate/executor.hpp"
+#include "calibrate/statistics.hpp"
+#include "calibrate/transfers.hpp"
+#include "sim/search/search.hpp"
+#include "sim/simulator.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <thread>
+
+namespace calibrate {
+namespace {
+
+int all_threads(int wanted) {
+    return wanted > 0 ? wanted : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+// A mapping that takes turns with others.
+struct Contender {
+    MappingComparison result;
+    Executor::Plan plan;
+    std::vector<double> totals;               // ns
+    std::vector<std::vector<double>> stages;  // ns, by stage
+};
+
+Contender make_contender(Executor& executor, const sim::Problem& problem, const std::string& name,
+                         const sim::Mapping& mapping) {
+    Contender c;
+    c.result.name = name;
+    c.result.mapping = mapping;
+    c.result.predicted = sim::simulate(problem, mapping).makespan;
+    c.plan = executor.prepare(mapping);
+    c.stages.resize(c.plan.stages.size());
+    return c;
+}
+
+// One turn: a run to warm up, then two for the record, as the calibrator does.
+void take_turn(Executor& executor, Contender& c) {
+    constexpr int kRecordedRuns = 2;
+    std::vector<std::int64_t> stamps(c.plan.stages.size() + 1);
+    executor.run(c.plan);
+    for (int run = 0; run < kRecordedRuns; ++run) {
+        executor.run(c.plan, stamps);
+        c.totals.push_back(static_cast<double>(stamps.back() - stamps.front()));
+        for (std::size_t i = 0; i < c.stages.size(); ++i) {
+            c.stages[i].push_back(static_cast<double>(stamps[i + 1] - stamps[i]));
+        }
+    }
+}
+
+double error_percent(sim::Time predicted, sim::Time measured) {
+    return 100 * (static_cast<double>(predicted.count()) / static_cast<double>(measured.count()) - 1);
+}
+
+void conclude(Contender& c, const sim::Problem& problem) {
+    c.result.measured = summarize(c.totals);
+    c.result.error_percent = error_percent(c.result.predicted, c.result.measured.p50);
+    for (std::size_t i = 0; i < c.stages.size(); ++i) {
+        const Executor::Stage& stage = c.plan.stages[i];
+        if (stage.kernel == nullptr) {
+            continue;
+        }
+        const sim::Time predicted = problem.tasks[static_cast<std::size_t>(stage.task)].cost;
+        const sim::Measurement measured = summarize(c.stages[i]);
+        c.result.tasks.push_back({.task = stage.task,
+                                  .predicted = predicted,
+                                  .measured = measured,
+                                  .error_percent = error_percent(predicted, measured.p50)});
+    }
+}
+
+double clock_ratio(const sim::Platform& platform) {
+    for (const auto& [name, before] : platform.measurements) {
+        if (name == "million_dependent_additions") {
+            return static_cast<double>(before.p50.count()) /
+                   static_cast<double>(measure_clock().p50.count());
+        }
+    }
+    return 1;
+}
+
+}  // namespace
+
+std::vector<std::byte> reference_output(const sim::Model& model, int batch,
+                                        std::span<const std::byte> images) {
+    const int threads = all_threads(0);
+    const Parameters parameters = load_parameters(model);
+    const sim::Problem problem = sim::compile(
+        model, candidates(model, batch, threads, {"reference"}), {.batch = batch, .only = {}});
+    Executor executor{model, parameters, problem, threads};
+    // Any mapping of reference kernels will do; the one with the most threads is done soonest.
+    const auto better = [&](int a, int b) {
+        const sim::Task& x = problem.tasks[static_cast<std::size_t>(a)];
+        const sim::Task& y = problem.tasks[static_cast<std::size_t>(b)];
+        return std::pair{x.rest.size(), y.configuration} < std::pair{y.rest.size(), x.configuration};
+    };
+    sim::Mapping mapping;
+    for (const std::vector<int>& tasks : problem.starting) {
+        mapping.push_back(*std::ranges::min_element(tasks, better));
+    }
+    const Executor::Plan plan = executor.prepare(mapping);
+    std::ranges::copy(images.first(std::min(images.size(), executor.input().size())),
+                      executor.input().begin());
+    executor.run(plan);
+    return {plan.output, plan.output + executor.output_bytes()};
+}
+
+Validation validate(const sim::Model& model, const sim::Platform& platform,
+                    const sim::Problem& problem, const sim::Mapping& chosen,
+                    std::span<const NamedMapping> baselines, std::span<const sim::Mapping> sample,
+                    const ValidationSettings& settings) {
+    // 1. Everything that will run, prepared.
+    const Parameters parameters = load_parameters(model);
+    Executor executor{model, parameters, problem, all_threads(settings.threads)};
+    std::vector<Contender> contenders;
+    contenders.push_back(make_contender(executor, problem, "chosen", chosen));
+    for (const NamedMapping& baseline : baselines) {
+        contenders.push_back(make_contender(executor, problem, baseline.name, baseline.mapping));
+    }
+    for (std::size_t i = 0; i < sample.size(); ++i) {
+        contenders.push_back(
+            make_contender(executor, problem, "random " + std::to_string(i + 1), sample[i]));
+    }
+
+    // 2. Each output against the reference's, on images of random pixels.
+    std::mt19937 random{1};
+    for (std::byte& b : executor.input()) {
+        b = static_cast<std::byte>(random());
+    }
+    const std::vector<std::byte> expected =
+        reference_output(model, problem.batch, executor.input());
+    Validation validation;
+    validation.outputs_identical = true;
+    for (Contender& c : contenders) {
+        executor.run(c.plan);
+        c.result.output_identical =
+            std::memcmp(c.plan.output, expected.data(), expected.size()) == 0;
+        validation.outputs_identical &= c.result.output_identical;
+    }
+
+    // 3. Turns, until every median is sure or the time is up.
+    const std::int64_t timing = now_ns();
+    const auto timed = [&] { return static_cast<double>(now_ns() - timing) * 1e-9; };
+    const auto sure = [](const Contender& c) {
+        std::vector<double> sorted = c.totals;
+        std::ranges::sort(sorted);
+        return median_uncertainty(sorted) < 0.005;
+    };
+    while (validation.rounds < settings.most_rounds) {
+        const bool enough = validation.rounds >= settings.fewest_rounds;
+        if ((settings.stop && settings.stop() && validation.rounds > 0) ||
+            (enough && timed() > settings.budget_s) ||
+            (enough && std::ranges::all_of(contenders, sure))) {
+            break;
+        }
+        for (Contender& c : contenders) {
+            take_turn(executor, c);
+        }
+        ++validation.rounds;
+        if (settings.progress) {
+            settings.progress(std::min(1.0, timed() / settings.budget_s),
+                              std::max(0.0, settings.budget_s - timed()));
+        }
+    }
+    validation.clock_ratio = clock_ratio(platform);
+
+    // 4. What it says.
+    std::vector<double> errors, predicted, measured;
+    sim::Time best = sim::kNever;
+    for (std::size_t i = 0; i < contenders.size(); ++i) {
+        Contender& c = contenders[i];
+        conclude(c, problem);
+        best = std::min(best, c.result.measured.p50);
+        if (i > baselines.size()) {
+            errors.push_back(std::abs(c.result.error_percent));
+            predicted.push_back(sim::microseconds(c.result.predicted));
+            measured.push_back(sim::microseconds(c.result.measured.p50));
+            validation.sample.push_back(std::move(c.result));
+        } else if (i > 0) {
+            validation.baselines.push_back(std::move(c.result));
+        } else {
+            validation.chosen = std::move(c.result);
+        }
+    }
+    if (!errors.empty()) {
+        validation.median_error_percent = quantile(errors, 0.5);
+        validation.p90_error_percent = quantile(errors, 0.9);
+        validation.rank_correlation = kendall_tau_b(predicted, measured);
+    }
+    validation.regret_percent = error_percent(validation.chosen.measured.p50, best);
+    return validation;
+}
+
+Classification classify(const sim::Model& model, const sim::Problem& problem,
+                        const sim::Mapping& mapping, std::span<const std::uint8_t> images,
+                        int threads, const std::function<bool()>& stop) {
+    const Parameters parameters = load_parameters(model);
+    Executor executor{model, parameters, problem, all_threads(threads)};
+    const Executor::Plan plan = executor.prepare(mapping);
+    const auto image = static_cast<std::size_t>(model.layers.front().output.elements());
+    const std::size_t count = images.size() / image;
+    const auto batch = static_cast<std::size_t>(problem.batch);
+    const auto classes = static_cast<std::size_t>(
+        model.layers[static_cast<std::size_t>(model.output)].output.elements());
+
+    Classification result;
+    std::vector<double> times;
+    for (std::size_t first = 0; first < count && !(stop && stop()); first += batch) {
+        const std::size_t now = std::min(batch, count - first);
+        const std::span<std::byte> input = executor.input();
+        std::memcpy(input.data(), images.data() + first * image, now * image);
+        std::memset(input.data() + now * image, 0, (batch - now) * image);
+        const std::int64_t start = now_ns();
+        executor.run(plan);
+        times.push_back(static_cast<double>(now_ns() - start));
+        for (std::size_t i = 0; i < now; ++i) {
+            std::vector<std::int32_t> logits(classes);
+            std::memcpy(logits.data(), plan.output + i * classes * 4, classes * 4);
+            result.predictions.push_back(
+                static_cast<int>(std::ranges::max_element(logits) - logits.begin()));
+        }
+    }
+    if (!times.empty()) {
+        result.batch_time = summarize(std::move(times));
+    }
+    return result;
+}
+
+}  // namespace calibrate

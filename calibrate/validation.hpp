@@ -1,0 +1,87 @@
+#pragma once
+
+// Validation: runs mappings on this machine and holds the prediction against what happened.
+//
+// The chosen mapping, the baselines and a random sample run in turn, so that drift hits all
+// alike; every mapping's output is compared with the reference's, bit by bit; errors are reported
+// for every layer as well as in total, so that errors which cancel are seen.
+
+#include "sim/model.hpp"
+#include "sim/platform.hpp"
+#include "sim/problem.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace calibrate {
+
+struct NamedMapping {
+    std::string name;
+    sim::Mapping mapping;
+};
+
+// One task of a mapping: predicted and measured.
+struct TaskComparison {
+    int task = 0;  // of the problem
+    sim::Time predicted{};
+    sim::Measurement measured;
+    double error_percent = 0;  // predicted / measured - 1
+};
+
+struct MappingComparison {
+    std::string name;
+    sim::Mapping mapping;
+    sim::Time predicted{};
+    sim::Measurement measured;
+    double error_percent = 0;  // predicted / measured - 1
+    bool output_identical = false;
+    std::vector<TaskComparison> tasks;
+};
+
+struct Validation {
+    MappingComparison chosen;
+    std::vector<MappingComparison> baselines;
+    std::vector<MappingComparison> sample;
+
+    // Over the random sample (all zero without one):
+    double median_error_percent = 0, p90_error_percent = 0;  // of absolute errors
+    double rank_correlation = 0;                             // Kendall tau-b
+    // How much slower the chosen mapping is than the best of all that were measured.
+    double regret_percent = 0;
+    bool outputs_identical = false;  // every mapping's, to the reference's
+    double clock_ratio = 1;  // clock speed now / when the profile was measured; 1 if unknown
+    int rounds = 0;
+};
+
+struct ValidationSettings {
+    double budget_s = 10;
+    int fewest_rounds = 15, most_rounds = 400;
+    int threads = 0;  // 0: all that the process may use
+    std::function<bool()> stop;
+    std::function<void(double share_done, double seconds_left)> progress;
+};
+
+Validation validate(const sim::Model& model, const sim::Platform& platform,
+                    const sim::Problem& problem, const sim::Mapping& chosen,
+                    std::span<const NamedMapping> baselines, std::span<const sim::Mapping> sample,
+                    const ValidationSettings& settings);
+
+// What the slow reference kernels make of a batch of images: the definition of right.
+std::vector<std::byte> reference_output(const sim::Model& model, int batch,
+                                        std::span<const std::byte> images);
+
+struct Classification {
+    std::vector<int> predictions;  // index of the largest of the model's outputs; ties: the first
+    sim::Measurement batch_time;
+};
+
+// Runs all images (u8, as the model's input wants them), batch by batch. The last batch is filled
+// up with zeros, whose predictions are dropped.
+Classification classify(const sim::Model& model, const sim::Problem& problem,
+                        const sim::Mapping& mapping, std::span<const std::uint8_t> images,
+                        int threads, const std::function<bool()>& stop);
+
+}  // namespace calibrate

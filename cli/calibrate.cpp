@@ -1,0 +1,147 @@
+// hetmap calibrate: measure this machine into a platform profile.
+
+#include "calibrate/calibrator.hpp"
+#include "calibrate/machine.hpp"
+#include "calibrate/profile_writer.hpp"
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "kernels/registry.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace cli {
+namespace {
+
+struct Options {
+    std::vector<std::string> models, variants;
+    std::string batch = "1,8", budget, out, resume;
+    int threads = 0;
+    bool quick = false;
+    OutputOptions output;
+};
+
+std::string command_line(const Options& o) {
+    std::string text = "hetmap calibrate --batch " + o.batch;
+    for (const std::string& model : o.models) {
+        text += " --model " + model;
+    }
+    if (!o.budget.empty()) {
+        text += " --budget " + o.budget;
+    }
+    if (o.quick) {
+        text += " --quick";
+    }
+    return text;
+}
+
+void run(const Options& o) {
+    calibrate::CalibrationSettings settings;
+    settings.batches = parse_batches(o.batch);
+    settings.quick = o.quick;
+    settings.budget_s = !o.budget.empty() ? parse_duration(o.budget, "--budget")
+                        : o.quick         ? 15
+                                          : 170;
+    settings.threads = o.threads;
+    settings.variants = o.variants;
+    settings.revision = HETMAP_REVISION;
+    settings.command = command_line(o);
+    for (const std::string& variant : o.variants) {
+        if (kernels::find_variant(variant) == nullptr) {
+            std::vector<std::string_view> names;
+            for (const kernels::Variant& v : kernels::variants()) {
+                names.push_back(v.name);
+            }
+            throw sim::InputError{fmt::format("--variant: no kernel variant '{}' (there are: {})",
+                                              variant,
+                                              fmt::join(names, ", "))};
+        }
+    }
+    std::optional<sim::Platform> before;
+    if (!o.resume.empty()) {
+        before = platform_named(o.resume);
+    }
+    const std::filesystem::path out = !o.out.empty() ? o.out
+                                      : before       ? before->path.string()
+                                                     : calibrate::describe_machine().name + ".yaml";
+    calibrate::check_writable(out);
+    const std::vector<std::string> names = o.models.empty() ? all_model_names() : o.models;
+    if (names.empty()) {
+        throw sim::InputError{"no models found: name one with --model"};
+    }
+    for (const std::string& name : names) {
+        settings.models.push_back(model_named(name));
+    }
+
+    const Stopwatch watch;
+    calibrate::Calibration done;
+    {
+        ProgressBar bar{o.output.quiet};
+        const calibrate::CalibrationHooks hooks{
+            .stop = interrupted,
+            .progress = [&](const std::string& what, double share, double left) {
+                bar.show(what, share, left);
+            }};
+        done = calibrate::calibrate_machine(settings, hooks, before);
+    }
+    if (!o.out.empty()) {
+        done.platform.name = out.stem().string();
+    }
+    calibrate::write_file(out, calibrate::to_yaml(done.platform));
+
+    const std::string resume =
+        fmt::format("hetmap calibrate --resume {}", out.string());
+    if (o.output.json) {
+        print(nlohmann::ordered_json{{"platform", done.platform.name},
+                                     {"file", out.string()},
+                                     {"costs", done.measured},
+                                     {"missing", done.missing},
+                                     {"fits", done.platform.fitted.size()},
+                                     {"warnings", done.platform.warnings},
+                                     {"stopped", done.stopped},
+                                     {"seconds", watch.seconds()}}
+                  .dump(2) +
+              "\n");
+        return;
+    }
+    print(fmt::format("{}: calibrated {} at batch {}\n\n", done.platform.name, fmt::join(names, ", "), o.batch));
+    for (const auto& [key, value] : done.platform.provenance) {
+        if (key == "cpu" || key == "cores" || key == "caches" || key == "outliers") {
+            print(fmt::format("{:<10} {}\n", key, value));
+        }
+    }
+    for (const std::string& warning : done.platform.warnings) {
+        print(fmt::format("{:<10} {}\n", "warning", warning));
+    }
+    print(fmt::format("\n{} costs measured, {} fits, in {:.1f} s, written to {}\n",
+                      done.measured,
+                      done.platform.fitted.size(),
+                      watch.seconds(),
+                      out.string()));
+    if (done.missing > 0) {
+        print(fmt::format("{} costs are still missing: {}\n", done.missing, resume));
+    }
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& app) {
+    auto* const command = app.add_subcommand("calibrate", "Measure this machine into a profile");
+    const auto o = std::make_shared<Options>();
+    command->add_option("--model", o->models, "Name in models/, or path; default: all");
+    command->add_option("--batch", o->batch, "Batch sizes, default 1,8");
+    command->add_option("--budget", o->budget, "Time for measuring, default 170s (quick: 15s)");
+    command->add_option("--out", o->out, "The profile; default: <machine>.yaml")->type_name("FILE");
+    command->add_option("--resume", o->resume, "Measure what this profile lacks")->type_name("FILE");
+    command->add_option("--variant", o->variants, "Only these kernel variants");
+    command->add_option("--threads", o->threads, "Cores to use; default: all")->check(CLI::Range(1, 1024));
+    command->add_flag("--quick", o->quick, "Fewer samples: enough to choose by");
+    command->add_flag("--json", o->output.json, "Print JSON");
+    command->add_flag("--quiet", o->output.quiet, "No progress");
+    command->callback([o] { run(*o); });
+}
+
+}  // namespace cli

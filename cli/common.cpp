@@ -1,0 +1,244 @@
+#include "cli/common.hpp"
+
+#include "calibrate/profile_writer.hpp"
+#include "sim/simulator.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <set>
+#include <system_error>
+
+#include <unistd.h>
+
+namespace cli {
+namespace {
+
+std::atomic<bool> g_interrupted{false};  // written by the signal handler
+
+extern "C" void on_interrupt(int signal) {
+    g_interrupted = true;
+    std::signal(signal, SIG_DFL);  // the next one kills
+}
+
+std::filesystem::path program_folder() {
+    std::error_code error;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+    return error ? std::filesystem::path{"."} : program.parent_path();
+}
+
+std::vector<std::filesystem::path> folders(const std::string& name) {
+    const std::filesystem::path here = program_folder();
+    std::vector<std::filesystem::path> found;
+    std::set<std::filesystem::path> seen;
+    for (const auto& candidate : {std::filesystem::path{name},
+                                  here / ".." / name,
+                                  here / ".." / "share" / "hetmap" / name}) {
+        std::error_code error;
+        const auto path = std::filesystem::canonical(candidate, error);
+        if (!error && std::filesystem::is_directory(path) && seen.insert(path).second) {
+            found.push_back(candidate.lexically_normal());
+        }
+    }
+    return found;
+}
+
+// A number and what follows it.
+std::pair<double, std::string> number_and_unit(const std::string& text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{}) {
+        return {-1, ""};
+    }
+    return {value, std::string{end, text.data() + text.size()}};
+}
+
+}  // namespace
+
+std::vector<std::filesystem::path> model_folders() { return folders("models"); }
+std::vector<std::filesystem::path> platform_folders() { return folders("platforms"); }
+
+sim::Model model_named(const std::string& name) { return sim::load_model(name, model_folders()); }
+
+sim::Platform platform_named(const std::string& name) {
+    return sim::load_platform(name, platform_folders());
+}
+
+std::vector<std::string> all_model_names() {
+    std::set<std::string> names;
+    for (const auto& folder : model_folders()) {
+        for (const auto& entry : std::filesystem::directory_iterator{folder}) {
+            if (std::filesystem::exists(entry.path() / "model.yaml")) {
+                names.insert(entry.path().filename().string());
+            }
+        }
+    }
+    return {names.begin(), names.end()};
+}
+
+void catch_interrupts() {
+    std::signal(SIGINT, on_interrupt);
+    std::signal(SIGTERM, on_interrupt);
+}
+
+bool interrupted() { return g_interrupted; }
+
+std::function<bool()> stop_after(double seconds) {
+    return [watch = Stopwatch{}, seconds] {
+        return interrupted() || (seconds > 0 && watch.seconds() > seconds);
+    };
+}
+
+double parse_duration(const std::string& text, const std::string& option) {
+    static const std::map<std::string, double> kUnits{
+        {"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"min", 60}, {"h", 3600}};
+    const auto [value, unit] = number_and_unit(text);
+    const auto found = kUnits.find(unit);
+    if (!(value > 0) || !(value < 1e9) || found == kUnits.end()) {
+        throw sim::InputError{fmt::format(
+            "{}: expected a duration above zero, such as 90s, 500ms or 2m, got '{}'", option, text)};
+    }
+    return value * found->second;
+}
+
+double parse_percent(const std::string& text, const std::string& option) {
+    const auto [value, unit] = number_and_unit(text);
+    if (!(value >= 0) || !(value < 1e9) || (unit != "" && unit != "%")) {
+        throw sim::InputError{
+            fmt::format("{}: expected a percentage, such as 10%, got '{}'", option, text)};
+    }
+    return value;
+}
+
+std::vector<int> parse_batches(const std::string& text) {
+    std::vector<int> batches;
+    std::size_t begin = 0;
+    while (begin <= text.size()) {
+        const std::size_t comma = std::min(text.find(',', begin), text.size());
+        int batch = 0;
+        const auto [end, error] =
+            std::from_chars(text.data() + begin, text.data() + comma, batch);
+        if (error != std::errc{} || end != text.data() + comma || batch < 1 || batch > 65536) {
+            throw sim::InputError{fmt::format(
+                "--batch: expected whole numbers from 1 to 65536, such as 1,8, got '{}'", text)};
+        }
+        batches.push_back(batch);
+        begin = comma + 1;
+    }
+    return batches;
+}
+
+void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+bool finish_output() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+
+ProgressBar::ProgressBar(bool quiet) : on_{!quiet && isatty(STDERR_FILENO) != 0} {}
+
+ProgressBar::~ProgressBar() {
+    if (shown_) {
+        fmt::print(stderr, "\r\x1b[K");
+    }
+}
+
+void ProgressBar::show(const std::string& what, double share_done, double seconds_left) {
+    if (!on_) {
+        return;
+    }
+    constexpr int kWidth = 30;
+    const int full = std::clamp(static_cast<int>(share_done * kWidth), 0, kWidth);
+    fmt::print(stderr,
+               "\r[{:=<{}}{: <{}}] at most {:.0f} s left  {}\x1b[K",
+               "",
+               full,
+               "",
+               kWidth - full,
+               seconds_left,
+               what);
+    std::fflush(stderr);
+    shown_ = true;
+}
+
+sim::Answer search_answer(const sim::Model& model, const sim::Problem& problem,
+                          const std::string& search, sim::SearchOptions options,
+                          double time_limit) {
+    const sim::Search& chosen = sim::find_search(search);
+    options.stop = stop_after(time_limit);
+    const Stopwatch watch;
+    sim::Answer answer;
+    answer.model = &model;
+    answer.problem = &problem;
+    answer.search = search;
+    answer.result = chosen.run(problem, options);
+    answer.seconds = watch.seconds();
+    if (answer.result.status == sim::SearchStatus::infeasible) {
+        throw sim::InputError{fmt::format("{}: {}", search, answer.result.note)};
+    }
+    answer.mapping = answer.result.mapping;
+    answer.schedule = sim::simulate(problem, answer.mapping);
+    return answer;
+}
+
+std::vector<NamedResult> baselines(const sim::Problem& problem) {
+    std::vector<NamedResult> found;
+    const auto add = [&](const std::string& name, const sim::SearchResult& result) {
+        if (result.status != sim::SearchStatus::infeasible && !result.mapping.empty()) {
+            found.push_back({name, result});
+        }
+    };
+    sim::SearchOptions options;
+    options.stop = stop_after(10);
+    add("greedy", sim::greedy(problem, options));
+    add("heft", sim::heft(problem, options));
+    if (problem.devices.size() > 1) {
+        add("cpu-only", sim::cpu_only(problem, options));
+        add("gpu-only", sim::gpu_only(problem, options));
+    }
+    std::set<std::string> configurations;
+    for (const sim::Task& task : problem.tasks) {
+        if (!task.variant.empty()) {
+            configurations.insert(fmt::format(
+                "{}/{}/{}",
+                problem.device_names[static_cast<std::size_t>(task.device)],
+                task.variant,
+                task.configuration));
+        }
+    }
+    for (const std::string& configuration : configurations) {
+        options.only = configuration;
+        add("uniform " + configuration, sim::uniform(problem, options));
+    }
+    return found;
+}
+
+void ReportFiles::add_options(CLI::App& command) {
+    files.reserve(sim::reports().size());  // the options keep pointers into it
+    for (const sim::Report& report : sim::reports()) {
+        auto& file = files.emplace_back(&report, "");
+        command.add_option(
+            fmt::format("--{}", report.name), file.second, std::string{report.summary})
+            ->type_name("FILE");
+    }
+}
+
+void ReportFiles::check() const {
+    for (const auto& [report, path] : files) {
+        if (!path.empty()) {
+            calibrate::check_writable(path);
+        }
+    }
+}
+
+void ReportFiles::write(const sim::Answer& answer) const {
+    for (const auto& [report, path] : files) {
+        if (!path.empty()) {
+            calibrate::write_file(path, report->render(answer));
+        }
+    }
+}
+
+}  // namespace cli

@@ -1,0 +1,99 @@
+#pragma once
+
+// What the commands share: where models and platforms are looked for, Ctrl-C, progress, and
+// reading options that have a unit.
+
+#include "sim/model.hpp"
+#include "sim/platform.hpp"
+#include "sim/report/report.hpp"
+#include "sim/search/search.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+// ---- where things are --------------------------------------------------------------------
+// In this order: ./models and ./platforms, those beside the program's own folder (a source tree,
+// or an installation's share/hetmap).
+std::vector<std::filesystem::path> model_folders();
+std::vector<std::filesystem::path> platform_folders();
+
+sim::Model model_named(const std::string& name);
+sim::Platform platform_named(const std::string& name);
+std::vector<std::string> all_model_names();
+
+// ---- Ctrl-C ------------------------------------------------------------------------------
+// The first one asks the running work to end with what it has; the second kills the program.
+void catch_interrupts();
+bool interrupted();
+
+class Stopwatch {
+public:
+    double seconds() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    }
+
+private:
+    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// True once Ctrl-C came or `seconds` have passed since this call (0: no limit).
+std::function<bool()> stop_after(double seconds);
+
+// ---- options -----------------------------------------------------------------------------
+struct OutputOptions {
+    bool json = false;
+    bool quiet = false;
+};
+// "90s", "2m", "500ms", "1.5" (seconds) as seconds; "10%" as 10. Throw sim::InputError.
+double parse_duration(const std::string& text, const std::string& option);
+double parse_percent(const std::string& text, const std::string& option);
+std::vector<int> parse_batches(const std::string& text);
+
+// ---- output ------------------------------------------------------------------------------
+// Results go to stdout, all else to stderr.
+void print(const std::string& text);
+bool finish_output();  // flushes; false if stdout could not take it all
+
+// A bar on the last line of a terminal; nothing elsewhere. Erased when it goes.
+class ProgressBar {
+public:
+    explicit ProgressBar(bool quiet);
+    ~ProgressBar();
+    ProgressBar(const ProgressBar&) = delete;
+    ProgressBar& operator=(const ProgressBar&) = delete;
+    void show(const std::string& what, double share_done, double seconds_left);
+
+private:
+    bool shown_ = false;
+    bool on_ = false;
+};
+
+// ---- what several commands do ---------------------------------------------------------------
+// Runs a search within limits and completes the answer: schedule, seconds.
+sim::Answer search_answer(const sim::Model& model, const sim::Problem& problem,
+                          const std::string& search, sim::SearchOptions options, double time_limit);
+
+struct NamedResult {
+    std::string name;
+    sim::SearchResult result;
+};
+// What the chosen mapping is compared with: per-layer greedy, best single device, and each
+// configuration by itself. Those that have no answer are left out.
+std::vector<NamedResult> baselines(const sim::Problem& problem);
+
+// Checks that the options' files can be written, before any work.
+struct ReportFiles {
+    std::vector<std::pair<const sim::Report*, std::string>> files;
+    void add_options(CLI::App& command);
+    void check() const;
+    void write(const sim::Answer& answer) const;
+};
+
+}  // namespace cli

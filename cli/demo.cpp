@@ -1,0 +1,106 @@
+// hetmap demo: the whole loop on this machine, small: calibrate, map, validate on real images.
+//
+// Each step is a command that the user could type, printed before it runs.
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <memory>
+
+namespace cli {
+namespace {
+
+struct Options {
+    std::string model = "vgg3-fashion", out = "hetmap-demo", data;
+    bool brief = false;
+    OutputOptions output;
+};
+
+void step(const std::string& what, const std::vector<std::string>& arguments) {
+    std::string line = "hetmap";
+    for (const std::string& argument : arguments) {
+        line += " " + argument;
+    }
+    print(fmt::format("{}\n$ {}\n\n", what, line));
+    finish_output();  // before anything the step writes to stderr
+    CLI::App app;
+    app.require_subcommand(1);
+    add_calibrate(app);
+    add_map(app);
+    add_validate(app);
+    app.parse(std::vector<std::string>{arguments.rbegin(), arguments.rend()});
+    print("\n");
+    finish_output();
+    if (interrupted()) {
+        throw std::runtime_error{"interrupted"};
+    }
+}
+
+// --data, or $HETMAP_DATA/fashion-mnist: real images, if there are any.
+std::string find_data(const Options& o) {
+    if (!o.data.empty()) {
+        return o.data;
+    }
+    const char* const folder = std::getenv("HETMAP_DATA");
+    if (folder != nullptr && o.model == "vgg3-fashion") {
+        const auto path = std::filesystem::path{folder} / "fashion-mnist";
+        return std::filesystem::exists(path) ? path.string() : "";
+    }
+    return "";
+}
+
+void run(const Options& o) {
+    const Stopwatch watch;
+    const sim::Model model = model_named(o.model);
+    std::error_code error;
+    std::filesystem::create_directories(o.out, error);
+    if (error) {
+        throw sim::InputError{fmt::format("--out: cannot make folder '{}': {}", o.out, error.message())};
+    }
+    const std::string platform = o.out + "/this-machine.yaml";
+    const std::string mapping = o.out + "/mapping.yaml";
+    const std::string data = find_data(o);
+
+    print(fmt::format("{}: {}\n\n", model.name, model.description));
+    std::vector<std::string> calibrate{
+        "calibrate", "--quick", "--model", o.model, "--batch", "1", "--out", platform};
+    if (o.brief) {
+        calibrate.insert(calibrate.end(), {"--budget", "5s"});
+    }
+    step("1. Measure this machine: every kernel of every layer.", calibrate);
+    step("2. Search the best mapping, and prove it.",
+         {"map", "--model", o.model, "--platform", platform, "--out", mapping, "--gantt",
+          o.out + "/gantt.svg", "--trace", o.out + "/trace.json"});
+    std::vector<std::string> validate{"validate", "--model", o.model, "--platform", platform,
+                                      "--mapping", mapping, "--sample", "10",
+                                      "--budget", o.brief ? "2s" : "10s"};
+    if (!data.empty()) {
+        validate.insert(validate.end(), {"--data", data});
+    }
+    step("3. Run it here, and compare with the prediction.", validate);
+    if (data.empty()) {
+        print("No images were classified: get Fashion-MNIST's test set and pass its folder with --data.\n");
+    }
+    print(fmt::format("Done in {:.0f} s. In {}/: the profile, the mapping, a Gantt chart (gantt.svg) and a trace "
+                      "for ui.perfetto.dev (trace.json).\n",
+                      watch.seconds(),
+                      o.out));
+}
+
+}  // namespace
+
+void add_demo(CLI::App& app) {
+    auto* const command = app.add_subcommand("demo", "All of it, small, on this machine");
+    const auto o = std::make_shared<Options>();
+    command->add_option("--model", o->model, "Name in models/, or path");
+    command->add_option("--out", o->out, "Folder for what it makes")->type_name("DIR");
+    command->add_option("--data", o->data, "Test images; default $HETMAP_DATA/fashion-mnist");
+    command->add_flag("--short", o->brief, "Measure less: for continuous integration");
+    command->add_flag("--quiet", o->output.quiet, "No progress");
+    command->callback([o] { run(*o); });
+}
+
+}  // namespace cli

@@ -1,0 +1,48 @@
+// The program: the list of commands, and what becomes of errors.
+//
+// Exit codes: 0 done, 1 the machine or a defect, 2 bad input, 3 an asked-for bound was not met.
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "sim/error.hpp"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <new>
+
+int main(int argc, char** argv) try {
+    CLI::App app{"hetmap: which layer of a network runs on which device, with which kernel"};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", HETMAP_VERSION);
+    app.get_formatter()->column_width(28);
+    cli::add_calibrate(app);
+    cli::add_map(app);
+    cli::add_simulate(app);
+    cli::add_validate(app);
+    cli::add_show(app);
+    cli::add_run(app);
+    cli::add_demo(app);
+    cli::catch_interrupts();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& success) {  // --help, --version
+        return app.exit(success);
+    } catch (const CLI::ParseError& error) {
+        app.exit(error);
+        return 2;
+    }
+    return cli::finish_output() ? 0 : 1;
+} catch (const cli::BoundNotMet& miss) {
+    fmt::print(stderr, "hetmap: {}\n", miss.what);
+    return 3;
+} catch (const sim::InputError& error) {
+    fmt::print(stderr, "hetmap: {}\n", error.what());
+    return 2;
+} catch (const std::bad_alloc&) {
+    fmt::print(stderr, "hetmap: out of memory\n");
+    return 1;
+} catch (const std::exception& error) {
+    fmt::print(stderr, "hetmap: internal error: {}\n", error.what());
+    return 1;
+}

@@ -1,0 +1,100 @@
+// hetmap run: classify real inputs with a mapping.
+
+#include "calibrate/calibrator.hpp"
+#include "calibrate/dataset.hpp"
+#include "calibrate/machine.hpp"
+#include "calibrate/validation.hpp"
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "cli/validation_text.hpp"
+#include "sim/mapping.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace cli {
+namespace {
+
+struct Options {
+    std::string model, data, mapping, platform, batch = "1";
+    int print_first = 0;
+    OutputOptions output;
+};
+
+void run(const Options& o) {
+    const sim::Model model = model_named(o.model);
+    const calibrate::Dataset data =
+        calibrate::load_dataset(o.data, model.layers.front().output);
+
+    // 1. The mapping: given, or the best on a platform, or, with neither, whatever runs here.
+    sim::MappingFile file;
+    int batch = parse_batches(o.batch).front();
+    if (!o.mapping.empty()) {
+        file = sim::load_mapping_file(o.mapping);
+        batch = file.batch;
+    }
+    const sim::Platform platform =
+        o.platform.empty() ? calibrate::candidates(model, batch, calibrate::describe_machine().cores, {})
+                           : platform_named(o.platform);
+    const sim::Problem problem = sim::compile(model, platform, {.batch = batch, .only = {}});
+    const sim::Mapping mapping =
+        o.mapping.empty()
+            ? search_answer(model, problem, o.platform.empty() ? "greedy" : "branch-and-bound", {}, 60)
+                  .mapping
+            : sim::resolve(file, problem);
+
+    // 2. Every image.
+    const Stopwatch watch;
+    const calibrate::Classification c =
+        calibrate::classify(model, problem, mapping, data.pixels, 0, interrupted);
+    const double seconds = watch.seconds();
+    Accuracy accuracy{.images = static_cast<int>(c.predictions.size()),
+                      .labelled = !data.labels.empty()};
+    for (std::size_t i = 0; i < c.predictions.size() && i < data.labels.size(); ++i) {
+        accuracy.right += c.predictions[i] == data.labels[i];
+    }
+
+    if (o.output.json) {
+        nlohmann::ordered_json json{{"model", model.name},
+                                    {"images", accuracy.images},
+                                    {"batch", batch},
+                                    {"batch_p50_us", sim::microseconds(c.batch_time.p50)},
+                                    {"seconds", seconds},
+                                    {"predictions", c.predictions}};
+        if (accuracy.labelled) {
+            json["right"] = accuracy.right;
+        }
+        print(json.dump(2) + "\n");
+        return;
+    }
+    print(fmt::format("{} on {}, batch {}\n\n", model.name, o.data, batch));
+    for (int i = 0; i < o.print_first && i < accuracy.images; ++i) {
+        print(fmt::format("image {:>6}: class {}\n", i, c.predictions[static_cast<std::size_t>(i)]));
+    }
+    print(accuracy_text(accuracy));
+    print(fmt::format("{:.2f} us a batch (p05 {:.2f}, p95 {:.2f}), {:.2f} us an image\n",
+                      sim::microseconds(c.batch_time.p50),
+                      sim::microseconds(c.batch_time.p05),
+                      sim::microseconds(c.batch_time.p95),
+                      sim::microseconds(c.batch_time.p50) / batch));
+}
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+    auto* const command = app.add_subcommand("run", "Classify real images");
+    const auto o = std::make_shared<Options>();
+    command->add_option("--model", o->model, "Name in models/, or path")->required();
+    command->add_option("--data", o->data, "A test set (IDX, CIFAR-10 binary) or its folder")->required();
+    command->add_option("--mapping", o->mapping, "A file written by hetmap map --out");
+    command->add_option("--platform", o->platform, "Run the best mapping for this profile");
+    command->add_option("--batch", o->batch, "Images at a time, where no mapping is given");
+    command->add_option("--print", o->print_first, "Print the classes of this many images");
+    command->add_flag("--json", o->output.json, "Print JSON");
+    command->add_flag("--quiet", o->output.quiet, "No progress (there is none)");
+    command->callback([o] { run(*o); });
+}
+
+}  // namespace cli

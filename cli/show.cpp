@@ -1,0 +1,257 @@
+// hetmap show: what is in a model, platform, mapping or result.
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "sim/mapping.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <map>
+#include <memory>
+#include <set>
+#include <tuple>
+
+namespace cli {
+namespace {
+
+using nlohmann::ordered_json;
+using sim::microseconds;
+
+struct Options {
+    std::string what, name;
+    OutputOptions output;
+};
+
+std::string operation_of(const sim::Layer& layer) {
+    return std::string{layer.operation == nullptr ? "input" : layer.operation->name};
+}
+
+void show_model(const Options& o) {
+    const sim::Model model = model_named(o.name);
+    if (o.output.json) {
+        ordered_json layers = ordered_json::array();
+        for (std::size_t l = 0; l < model.layers.size(); ++l) {
+            const sim::Work work = sim::work_of(model, static_cast<int>(l));
+            layers.push_back({{"name", model.layers[l].name},
+                              {"operation", operation_of(model.layers[l])},
+                              {"output", sim::to_string(model.layers[l].output)},
+                              {"macs", work.macs},
+                              {"weight_bytes", work.weight_bytes}});
+        }
+        print(ordered_json{{"model", model.name}, {"description", model.description}, {"layers", layers}}
+                  .dump(2) +
+              "\n");
+        return;
+    }
+    print(fmt::format("{}: {}\n\n", model.name, model.description));
+    print(fmt::format("{:<16} {:<16} {:<20} {:>12} {:>14}  {}\n",
+                      "layer", "operation", "output", "MACs", "weights [B]", "reads"));
+    std::int64_t macs = 0, weights = 0;
+    for (std::size_t l = 0; l < model.layers.size(); ++l) {
+        const sim::Layer& layer = model.layers[l];
+        const sim::Work work = sim::work_of(model, static_cast<int>(l));
+        macs += work.macs;
+        weights += work.weight_bytes;
+        std::string inputs;
+        for (const int input : layer.inputs) {
+            inputs += (inputs.empty() ? "" : ", ") + model.layers[static_cast<std::size_t>(input)].name;
+        }
+        print(fmt::format("{:<16} {:<16} {:<20} {:>12} {:>14}  {}\n",
+                          layer.name,
+                          operation_of(layer),
+                          sim::to_string(layer.output),
+                          work.macs,
+                          work.weight_bytes,
+                          inputs));
+    }
+    print(fmt::format("\n{} layers, {:.1f} million multiply-accumulates an image, {:.1f} KiB of weights\n",
+                      model.layers.size() - 1,
+                      static_cast<double>(macs) * 1e-6,
+                      static_cast<double>(weights) / 1024));
+}
+
+void show_platform(const Options& o) {
+    const sim::Platform platform = platform_named(o.name);
+    std::map<std::tuple<std::string, std::string, std::string>, int> variants;
+    std::set<int> batches;
+    for (const sim::MeasuredCost& cost : platform.measured) {
+        const auto& device = platform.devices[static_cast<std::size_t>(cost.device)];
+        ++variants[{device.name, cost.variant, cost.configuration}];
+        batches.insert(cost.batch);
+    }
+    if (o.output.json) {
+        ordered_json provenance = ordered_json::object();
+        for (const auto& [key, value] : platform.provenance) {
+            provenance[key] = value;
+        }
+        ordered_json devices = ordered_json::array();
+        for (const sim::Device& device : platform.devices) {
+            devices.push_back({{"name", device.name}, {"kind", device.kind}, {"asynchronous", device.asynchronous}});
+        }
+        print(ordered_json{{"platform", platform.name},
+                           {"provenance", provenance},
+                           {"warnings", platform.warnings},
+                           {"devices", devices},
+                           {"batches", batches},
+                           {"measured_costs", platform.measured.size()},
+                           {"fitted_costs", platform.fitted.size()}}
+                  .dump(2) +
+              "\n");
+        return;
+    }
+    print(fmt::format("{}\n\n", platform.name));
+    for (const auto& [key, value] : platform.provenance) {
+        print(fmt::format("{:<18} {}\n", key, value));
+    }
+    for (const std::string& warning : platform.warnings) {
+        print(fmt::format("{:<18} {}\n", "warning", warning));
+    }
+    print(fmt::format("\n{:<10} {:<12} {:<14} {:>15}\n", "device", "variant", "configuration", "measured costs"));
+    for (const auto& [key, count] : variants) {
+        const auto& [device, variant, configuration] = key;
+        print(fmt::format("{:<10} {:<12} {:<14} {:>15}\n", device, variant, configuration, count));
+    }
+    if (!platform.links.empty()) {
+        print(fmt::format("\n{:<16} {:<10} {:<10} {:<12} {:>15} {:>15}\n",
+                          "link", "from", "to", "mode", "64 B [us]", "1 MiB [us]"));
+        for (const sim::Link& link : platform.links) {
+            for (const sim::TransferMode& mode : link.modes) {
+                print(fmt::format("{:<16} {:<10} {:<10} {:<12} {:>15.2f} {:>15.2f}\n",
+                                  link.name,
+                                  platform.memories[static_cast<std::size_t>(link.from)].name,
+                                  platform.memories[static_cast<std::size_t>(link.to)].name,
+                                  mode.name,
+                                  microseconds(mode.time.time({64})),
+                                  microseconds(mode.time.time({1 << 20}))));
+            }
+        }
+    }
+    if (!platform.measurements.empty()) {
+        print(fmt::format("\n{:<30} {:>10} {:>10} {:>10}\n", "measurement", "p05 [us]", "p50 [us]", "p95 [us]"));
+        for (const auto& [name, m] : platform.measurements) {
+            print(fmt::format("{:<30} {:>10.2f} {:>10.2f} {:>10.2f}\n",
+                              name,
+                              microseconds(m.p05),
+                              microseconds(m.p50),
+                              microseconds(m.p95)));
+        }
+    }
+    if (!platform.fitted.empty()) {
+        print(fmt::format("\n{:<44} {:<14} {:>7} {:>12} {:>10}\n",
+                          "fit for shapes not measured", "kernel", "shapes", "median [%]", "p90 [%]"));
+        for (const sim::FittedCost& fit : platform.fitted) {
+            print(fmt::format("{:<44} {:<14} {:>7} {:>12.1f} {:>10.1f}\n",
+                              fit.pattern,
+                              fit.variant + " " + fit.configuration,
+                              fit.samples,
+                              fit.median_error_percent,
+                              fit.p90_error_percent));
+        }
+    }
+    std::string list;
+    for (const int batch : batches) {
+        list += fmt::format("{}{}", list.empty() ? "" : ", ", batch);
+    }
+    print(fmt::format("\n{} devices, {} measured costs at batch {}, {} fits\n",
+                      platform.devices.size(),
+                      platform.measured.size(),
+                      list.empty() ? "-" : list,
+                      platform.fitted.size()));
+}
+
+void show_mapping(const Options& o) {
+    const sim::MappingFile mapping = sim::load_mapping_file(o.name);
+    if (o.output.json) {
+        ordered_json entries = ordered_json::array();
+        for (const sim::MappingEntry& e : mapping.entries) {
+            entries.push_back({{"layers", e.layers},
+                               {"device", e.device},
+                               {"variant", e.variant},
+                               {"configuration", e.configuration}});
+        }
+        print(ordered_json{{"model", mapping.model},
+                           {"platform", mapping.platform},
+                           {"batch", mapping.batch},
+                           {"predicted_us", mapping.predicted_us},
+                           {"entries", entries}}
+                  .dump(2) +
+              "\n");
+        return;
+    }
+    print(fmt::format("{} on {}, batch {}\n\n", mapping.model, mapping.platform, mapping.batch));
+    print(fmt::format("{:<34} {:<10} {:<12} {}\n", "layers", "device", "variant", "configuration"));
+    for (const sim::MappingEntry& e : mapping.entries) {
+        std::string layers;
+        for (const std::string& layer : e.layers) {
+            layers += (layers.empty() ? "" : "+") + layer;
+        }
+        print(fmt::format("{:<34} {:<10} {:<12} {}\n", layers, e.device, e.variant, e.configuration));
+    }
+    print(fmt::format("\n{:.2f} us predicted when it was made\n", mapping.predicted_us));
+}
+
+// A result is the JSON that map, simulate or validate printed.
+void show_result(const Options& o) {
+    std::ifstream file{o.name};
+    if (!file) {
+        throw sim::InputError{fmt::format("cannot read '{}'", o.name)};
+    }
+    ordered_json json;
+    try {
+        json = ordered_json::parse(file);
+    } catch (const nlohmann::json::exception& error) {
+        throw sim::InputError{fmt::format("{}: not a result: {}", o.name, error.what())};
+    }
+    if (!json.is_object() || !json.contains("model") || !json.contains("layers")) {
+        throw sim::InputError{fmt::format(
+            "{}: not a result: expected the JSON of hetmap map, simulate or validate", o.name)};
+    }
+    if (o.output.json) {
+        print(json.dump(2) + "\n");
+        return;
+    }
+    for (const auto& [key, value] : json.items()) {
+        if (value.is_primitive()) {
+            print(fmt::format("{:<22} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump()));
+        }
+    }
+    print("\n");
+    for (const auto& layer : json["layers"]) {
+        std::string row;
+        for (const char* key : {"name", "device", "variant", "configuration", "start_us", "end_us",
+                                "predicted_us", "error_percent"}) {
+            if (layer.contains(key)) {
+                row += fmt::format("{:<14} ",
+                                   layer[key].is_string() ? layer[key].get<std::string>()
+                                   : layer[key].is_number_float()
+                                       ? fmt::format("{:.2f}", layer[key].get<double>())
+                                       : layer[key].dump());
+            }
+        }
+        print(row + "\n");
+    }
+}
+
+}  // namespace
+
+void add_show(CLI::App& app) {
+    auto* const command = app.add_subcommand("show", "Describe a model, platform, mapping or result");
+    const auto o = std::make_shared<Options>();
+    command->add_option("what", o->what, "model, platform, mapping or result")
+        ->required()
+        ->check(CLI::IsMember({"model", "platform", "mapping", "result"}));
+    command->add_option("name", o->name, "Name or file")->required();
+    command->add_flag("--json", o->output.json, "Print JSON");
+    command->callback([o] {
+        static const std::map<std::string, void (*)(const Options&)> kShow{
+            {"model", show_model},
+            {"platform", show_platform},
+            {"mapping", show_mapping},
+            {"result", show_result}};
+        kShow.at(o->what)(*o);
+    });
+}
+
+}  // namespace cli

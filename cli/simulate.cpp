@@ -1,0 +1,52 @@
+// hetmap simulate: the timeline of one mapping.
+
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "sim/mapping.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+namespace cli {
+namespace {
+
+struct Options {
+    std::string model, platform, mapping;
+    OutputOptions output;
+    ReportFiles reports;
+};
+
+void run(const Options& o) {
+    o.reports.check();
+    const sim::Model model = model_named(o.model);
+    const sim::Platform platform = platform_named(o.platform);
+    const sim::MappingFile file = sim::load_mapping_file(o.mapping);
+    const sim::Problem problem =
+        sim::compile(model, platform, {.batch = file.batch, .only = {}});
+    sim::Answer answer;
+    answer.model = &model;
+    answer.problem = &problem;
+    answer.mapping = sim::resolve(file, problem);
+    answer.schedule = sim::simulate(problem, answer.mapping);
+    answer.result.mapping = answer.mapping;
+    answer.result.makespan = answer.schedule.makespan;
+    o.reports.write(answer);
+    print(o.output.json ? sim::json_text(answer) : sim::text_table(answer));
+}
+
+}  // namespace
+
+void add_simulate(CLI::App& app) {
+    auto* const command = app.add_subcommand("simulate", "Show the timeline of one mapping");
+    const auto o = std::make_shared<Options>();
+    command->add_option("--model", o->model, "Name in models/, or path")->required();
+    command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
+    command->add_option("--mapping", o->mapping, "A file written by hetmap map --out")->required();
+    o->reports.add_options(*command);
+    command->add_flag("--json", o->output.json, "Print JSON");
+    command->add_flag("--quiet", o->output.quiet, "No progress (there is none)");
+    command->callback([o] { run(*o); });
+}
+
+}  // namespace cli

@@ -1,0 +1,143 @@
+// hetmap validate: run mappings on this machine and compare with the prediction.
+
+#include "calibrate/dataset.hpp"
+#include "calibrate/profile_writer.hpp"
+#include "calibrate/validation.hpp"
+#include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "cli/validation_text.hpp"
+#include "sim/mapping.hpp"
+#include "sim/search/search.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <fstream>
+#include <memory>
+
+namespace cli {
+namespace {
+
+struct Options {
+    std::string model, platform, mapping, batch = "1", max_error, budget = "10s", data, csv;
+    int sample = 0;
+    std::uint64_t seed = 1;
+    OutputOptions output;
+};
+
+std::vector<std::uint8_t> bytes_of(const std::filesystem::path& path) {
+    std::ifstream file{path, std::ios::binary};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+Accuracy measure_accuracy(const Options& o, const sim::Model& model, const sim::Problem& problem,
+                          const sim::Mapping& mapping) {
+    const calibrate::Dataset data =
+        calibrate::load_dataset(o.data, model.layers.front().output);
+    const calibrate::Classification c =
+        calibrate::classify(model, problem, mapping, data.pixels, 0, interrupted);
+    Accuracy accuracy{.images = static_cast<int>(c.predictions.size())};
+    for (std::size_t i = 0; i < c.predictions.size() && i < data.labels.size(); ++i) {
+        accuracy.right += c.predictions[i] == data.labels[i];
+    }
+    accuracy.labelled = !data.labels.empty();
+    // What the network's trainer predicted for these very images, where the model says it.
+    const auto expected = bytes_of(model.path.parent_path() / "predictions.bin");
+    if (expected.size() == static_cast<std::size_t>(data.images())) {
+        accuracy.compared = true;
+        for (std::size_t i = 0; i < c.predictions.size(); ++i) {
+            accuracy.different += c.predictions[i] != expected[i];
+        }
+    }
+    return accuracy;
+}
+
+void run(const Options& o) {
+    const double budget = parse_duration(o.budget, "--budget");
+    const double max_error =
+        o.max_error.empty() ? 1e9 : parse_percent(o.max_error, "--max-error");
+    if (!o.csv.empty()) {
+        calibrate::check_writable(o.csv);
+    }
+    const sim::Model model = model_named(o.model);
+    const sim::Platform platform = platform_named(o.platform);
+
+    // 1. The mapping: given, or the best there is.
+    int batch = parse_batches(o.batch).front();
+    sim::MappingFile file;
+    if (!o.mapping.empty()) {
+        file = sim::load_mapping_file(o.mapping);
+        batch = file.batch;
+    }
+    const sim::Problem problem = sim::compile(model, platform, {.batch = batch, .only = {}});
+    const sim::Mapping chosen =
+        o.mapping.empty()
+            ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
+            : sim::resolve(file, problem);
+
+    // 2. What it is compared with.
+    std::vector<calibrate::NamedMapping> others;
+    for (const NamedResult& baseline : baselines(problem)) {
+        others.push_back({baseline.name, baseline.result.mapping});
+    }
+    std::vector<sim::Mapping> sample;
+    for (int i = 0; i < o.sample; ++i) {
+        sample.push_back(sim::random_mapping(problem, o.seed + static_cast<std::uint64_t>(i)));
+    }
+
+    // 3. Run and compare.
+    calibrate::Validation validation;
+    {
+        ProgressBar bar{o.output.quiet};
+        calibrate::ValidationSettings settings;
+        settings.budget_s = budget;
+        settings.stop = interrupted;
+        settings.progress = [&](double share, double left) {
+            bar.show("running mappings", share, left);
+        };
+        validation =
+            calibrate::validate(model, platform, problem, chosen, others, sample, settings);
+    }
+    std::optional<Accuracy> accuracy;
+    if (!o.data.empty()) {
+        accuracy = measure_accuracy(o, model, problem, chosen);
+    }
+
+    if (!o.csv.empty()) {
+        calibrate::write_file(o.csv, validation_csv(problem, validation));
+    }
+    print(o.output.json ? validation_json(model, platform, problem, validation, accuracy)
+                        : validation_text(model, platform, problem, validation, accuracy));
+    if (!validation.outputs_identical) {
+        throw std::runtime_error{"a mapping's output differs from the reference's"};
+    }
+    if (std::abs(validation.chosen.error_percent) > max_error) {
+        throw BoundNotMet{fmt::format("the prediction is off by {:.1f} %, more than {:.1f} %",
+                                      std::abs(validation.chosen.error_percent),
+                                      max_error)};
+    }
+}
+
+}  // namespace
+
+void add_validate(CLI::App& app) {
+    auto* const command =
+        app.add_subcommand("validate", "Run on this machine, compare with the prediction");
+    const auto o = std::make_shared<Options>();
+    command->add_option("--model", o->model, "Name in models/, or path")->required();
+    command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
+    command->add_option("--mapping", o->mapping, "Default: the best there is")->type_name("FILE");
+    command->add_option("--batch", o->batch, "Images at a time, where no mapping is given");
+    command->add_option("--sample", o->sample, "Also run this many random mappings")
+        ->check(CLI::Range(0, 100000));
+    command->add_option("--seed", o->seed, "Of the random mappings");
+    command->add_option("--budget", o->budget, "Time for running, default 10s");
+    command->add_option("--max-error", o->max_error, "Exit 3 if the prediction is off by more");
+    command->add_option("--data", o->data, "Images to classify: a test set or its folder");
+    command->add_option("--csv", o->csv, "Write every mapping, predicted and measured")->type_name("FILE");
+    command->add_flag("--json", o->output.json, "Print JSON");
+    command->add_flag("--quiet", o->output.quiet, "No progress");
+    command->callback([o] { run(*o); });
+}
+
+}  // namespace cli

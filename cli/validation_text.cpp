@@ -1,0 +1,230 @@
+#include "cli/validation_text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <iterator>
+
+namespace cli {
+namespace {
+
+using calibrate::MappingComparison;
+using nlohmann::ordered_json;
+using sim::microseconds;
+
+std::string kernel_of(const sim::Task& task) {
+    return fmt::format("{} {}", task.variant, task.configuration);
+}
+
+std::string layers_of(const sim::Problem& problem, const sim::Task& task) {
+    std::string text = problem.layer_names[static_cast<std::size_t>(task.first)];
+    for (const int layer : task.rest) {
+        text += "+" + problem.layer_names[static_cast<std::size_t>(layer)];
+    }
+    return text;
+}
+
+// "model on platform, batch 1"
+std::string asked(const sim::Model& model, const sim::Platform& platform,
+                  const sim::Problem& problem) {
+    return fmt::format("{} on {}, batch {}", model.name, platform.name, problem.batch);
+}
+
+std::string mapping_row(const MappingComparison& m) {
+    return fmt::format("{:<28} {:>14.2f} {:>14.2f} {:>10.2f} {:>10.2f} {:>+10.1f}  {}\n",
+                       m.name,
+                       microseconds(m.predicted),
+                       microseconds(m.measured.p50),
+                       microseconds(m.measured.p05),
+                       microseconds(m.measured.p95),
+                       m.error_percent,
+                       m.output_identical ? "identical" : "DIFFERENT");
+}
+
+ordered_json measurement_json(const sim::Measurement& m) {
+    return {{"p05", microseconds(m.p05)},
+            {"p50", microseconds(m.p50)},
+            {"p95", microseconds(m.p95)},
+            {"samples", m.samples}};
+}
+
+ordered_json mapping_json(const sim::Problem& problem, const MappingComparison& m) {
+    ordered_json layers = ordered_json::array();
+    for (const calibrate::TaskComparison& t : m.tasks) {
+        const sim::Task& task = problem.tasks[static_cast<std::size_t>(t.task)];
+        layers.push_back({{"name", layers_of(problem, task)},
+                          {"device", problem.device_names[static_cast<std::size_t>(task.device)]},
+                          {"variant", task.variant},
+                          {"configuration", task.configuration},
+                          {"cost_kind", sim::name_of(task.kind)},
+                          {"predicted_us", microseconds(t.predicted)},
+                          {"measured_us", measurement_json(t.measured)},
+                          {"error_percent", t.error_percent}});
+    }
+    return {{"name", m.name},
+            {"predicted_us", microseconds(m.predicted)},
+            {"measured_us", measurement_json(m.measured)},
+            {"error_percent", m.error_percent},
+            {"output_identical", m.output_identical},
+            {"layers", layers}};
+}
+
+}  // namespace
+
+std::string accuracy_text(const Accuracy& accuracy) {
+    std::string text;
+    if (accuracy.labelled) {
+        text += fmt::format("{} of {} images right ({:.2f} %)",
+                            accuracy.right,
+                            accuracy.images,
+                            100.0 * accuracy.right / std::max(1, accuracy.images));
+    } else {
+        text += fmt::format("{} images classified, no labels to compare with", accuracy.images);
+    }
+    if (accuracy.compared) {
+        text += accuracy.different == 0
+                    ? "; the same answer as its trainer's, image by image"
+                    : fmt::format("; {} answers differ from its trainer's", accuracy.different);
+    }
+    return text + "\n";
+}
+
+std::string validation_text(const sim::Model& model, const sim::Platform& platform,
+                            const sim::Problem& problem, const calibrate::Validation& v,
+                            const std::optional<Accuracy>& accuracy) {
+    std::string text = fmt::format("{}: predicted and measured here, {} rounds\n\n",
+                                   asked(model, platform, problem),
+                                   v.rounds);
+    // 1. The chosen mapping, layer by layer.
+    text += fmt::format("{:<28} {:<14} {:>14} {:>14} {:>10}\n",
+                        "layer",
+                        "kernel",
+                        "predicted [us]",
+                        "measured [us]",
+                        "error [%]");
+    for (const calibrate::TaskComparison& t : v.chosen.tasks) {
+        const sim::Task& task = problem.tasks[static_cast<std::size_t>(t.task)];
+        text += fmt::format("{:<28} {:<14} {:>14.2f} {:>14.2f} {:>+10.1f}\n",
+                            layers_of(problem, task),
+                            kernel_of(task),
+                            microseconds(t.predicted),
+                            microseconds(t.measured.p50),
+                            t.error_percent);
+    }
+    // 2. Every mapping.
+    text += fmt::format("\n{:<28} {:>14} {:>14} {:>10} {:>10} {:>10}  {}\n",
+                        "mapping",
+                        "predicted [us]",
+                        "measured [us]",
+                        "p05 [us]",
+                        "p95 [us]",
+                        "error [%]",
+                        "output");
+    text += mapping_row(v.chosen);
+    for (const MappingComparison& m : v.baselines) {
+        text += mapping_row(m);
+    }
+    for (const MappingComparison& m : v.sample) {
+        text += mapping_row(m);
+    }
+    // 3. In short.
+    text += '\n';
+    if (!v.sample.empty()) {
+        text += fmt::format(
+            "{} random mappings: median error {:.1f} %, p90 {:.1f} %, rank correlation (tau-b) "
+            "{:.3f}\n",
+            v.sample.size(),
+            v.median_error_percent,
+            v.p90_error_percent,
+            v.rank_correlation);
+    }
+    if (v.clock_ratio < 0.97 || v.clock_ratio > 1.03) {
+        text += fmt::format(
+            "the clock runs at {:.2f} of its speed when the profile was measured\n", v.clock_ratio);
+    }
+    if (accuracy) {
+        text += accuracy_text(*accuracy);
+    }
+    text += fmt::format("{:.2f} us predicted, {:.2f} us measured ({:+.1f} %); regret {:.1f} %; {}\n",
+                        microseconds(v.chosen.predicted),
+                        microseconds(v.chosen.measured.p50),
+                        v.chosen.error_percent,
+                        v.regret_percent,
+                        v.outputs_identical ? "all outputs identical to the reference's"
+                                            : "OUTPUTS DIFFER from the reference's");
+    return text;
+}
+
+std::string validation_json(const sim::Model& model, const sim::Platform& platform,
+                            const sim::Problem& problem, const calibrate::Validation& v,
+                            const std::optional<Accuracy>& accuracy) {
+    ordered_json json{{"model", model.name},
+                      {"platform", platform.name},
+                      {"batch", problem.batch},
+                      {"rounds", v.rounds}};
+    json.update(mapping_json(problem, v.chosen));
+    json["name"] = "chosen";
+    const auto list = [&](const std::vector<MappingComparison>& mappings) {
+        ordered_json all = ordered_json::array();
+        for (const MappingComparison& m : mappings) {
+            all.push_back(mapping_json(problem, m));
+        }
+        return all;
+    };
+    json["baselines"] = list(v.baselines);
+    json["sample"] = list(v.sample);
+    if (!v.sample.empty()) {
+        json["rank_correlation"] = v.rank_correlation;
+        json["median_error_percent"] = v.median_error_percent;
+        json["p90_error_percent"] = v.p90_error_percent;
+    }
+    json["regret_percent"] = v.regret_percent;
+    json["outputs_identical"] = v.outputs_identical;
+    json["clock_ratio"] = v.clock_ratio;
+    if (accuracy) {
+        json["images"] = accuracy->images;
+        if (accuracy->labelled) {
+            json["right"] = accuracy->right;
+        }
+        if (accuracy->compared) {
+            json["different_from_trainer"] = accuracy->different;
+        }
+    }
+    return json.dump(2) + "\n";
+}
+
+std::string validation_csv(const sim::Problem& problem, const calibrate::Validation& v) {
+    std::string text = "mapping,batch,predicted_us,measured_p05_us,measured_p50_us,measured_p95_us,"
+                       "error_percent,output_identical,kernels\n";
+    const auto add = [&](const MappingComparison& m) {
+        std::string kernels;
+        for (const calibrate::TaskComparison& t : m.tasks) {
+            const sim::Task& task = problem.tasks[static_cast<std::size_t>(t.task)];
+            kernels += fmt::format("{}{}={}",
+                                   kernels.empty() ? "" : ";",
+                                   layers_of(problem, task),
+                                   kernel_of(task));
+        }
+        fmt::format_to(std::back_inserter(text),
+                       "{},{},{:.3f},{:.3f},{:.3f},{:.3f},{:.2f},{},{}\n",
+                       m.name,
+                       problem.batch,
+                       microseconds(m.predicted),
+                       microseconds(m.measured.p05),
+                       microseconds(m.measured.p50),
+                       microseconds(m.measured.p95),
+                       m.error_percent,
+                       m.output_identical,
+                       kernels);
+    };
+    add(v.chosen);
+    for (const MappingComparison& m : v.baselines) {
+        add(m);
+    }
+    for (const MappingComparison& m : v.sample) {
+        add(m);
+    }
+    return text;
+}
+
+}  // namespace cli
