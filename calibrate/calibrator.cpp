@@ -6,6 +6,8 @@
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
 #include "sim/costs.hpp"
+#include "sim/search/search.hpp"
+#include "sim/simulator.hpp"
 
 #include <fmt/format.h>
 
@@ -23,6 +25,12 @@ namespace {
 
 constexpr int kLongestChain = 3;
 constexpr int kRecordedRuns = 2;  // of each turn, after one to warm up
+
+constexpr int kFewestToReport = 6;
+
+constexpr sim::Time kMicrosecond{1'000'000};
+constexpr sim::Measurement kInventedCost{
+    .p05 = kMicrosecond, .p50 = kMicrosecond, .p95 = kMicrosecond, .samples = 1};
 
 // When a cost is measured well enough.
 struct StoppingRule {
@@ -52,9 +60,16 @@ struct CostKey {
 };
 
 struct Cost {
-    std::vector<double> samples;  // nanoseconds
+    std::vector<double> anywhere;   // nanoseconds, in mappings drawn at random
+    std::vector<double> near_best;  // in mappings about as fast as the best known
     bool done = false;
     FitSample features;  // time not yet known
+
+    // What the profile says. A kernel between fast neighbours finds warmer caches than one between
+    // slow ones, so where it was seen in good company, that is what a chosen mapping will meet.
+    const std::vector<double>& samples(const StoppingRule& rule) const {
+        return static_cast<int>(near_best.size()) >= rule.fewest ? near_best : anywhere;
+    }
 };
 
 using Costs = std::map<CostKey, Cost>;
@@ -72,6 +87,8 @@ struct Bench {
     sim::Problem problem;
     std::unique_ptr<Executor> executor;
     std::vector<Cost*> cost;  // by task; nullptr: input and output
+    sim::Mapping best;        // by the medians so far; empty until every cost has some samples
+    int turns = 0;
     double spent_s = 0;
     bool done = false;
 
@@ -122,59 +139,100 @@ std::unique_ptr<Bench> make_bench(const sim::Model& model, int batch, int thread
     return bench;
 }
 
-// A mapping of the tasks with the fewest samples; among equals, at random.
-sim::Mapping least_measured(const Bench& bench, std::mt19937_64& random) {
-    const sim::Problem& problem = bench.problem;
+// A mapping put together front to back: at each layer not yet covered, the task of least rank
+// among those that fit.
+template <class Rank>
+sim::Mapping assemble(const sim::Problem& problem, Rank rank) {
     std::vector<char> covered(static_cast<std::size_t>(problem.layers()), 0);
     sim::Mapping mapping;
     for (int layer = 0; layer < problem.layers(); ++layer) {
         if (covered[static_cast<std::size_t>(layer)]) {
             continue;
         }
-        int best = -1;
-        std::tuple<bool, std::size_t, std::uint64_t> least;
+        std::optional<std::pair<decltype(rank(0)), int>> least;
         for (const int t : problem.starting[static_cast<std::size_t>(layer)]) {
-            const sim::Task& task = problem.tasks[static_cast<std::size_t>(t)];
-            if (std::ranges::any_of(task.rest, [&](int l) {
-                    return covered[static_cast<std::size_t>(l)] != 0;
-                })) {
-                continue;
-            }
-            const Cost* const cost = bench.cost[static_cast<std::size_t>(t)];
-            const std::tuple rank{cost != nullptr && cost->done,
-                                  cost != nullptr ? cost->samples.size() : 0,
-                                  random()};
-            if (best < 0 || rank < least) {
-                best = t;
-                least = rank;
+            const std::vector<int>& rest = problem.tasks[static_cast<std::size_t>(t)].rest;
+            const bool fits = std::ranges::none_of(
+                rest, [&](int l) { return covered[static_cast<std::size_t>(l)] != 0; });
+            if (fits && (!least || rank(t) < least->first)) {
+                least = {rank(t), t};
             }
         }
-        mapping.push_back(best);
-        for (const int l : problem.tasks[static_cast<std::size_t>(best)].rest) {
+        mapping.push_back(least->second);
+        for (const int l : problem.tasks[static_cast<std::size_t>(least->second)].rest) {
             covered[static_cast<std::size_t>(l)] = 1;
         }
     }
     return mapping;
 }
 
-// One turn: warm up, run, keep the stamps.
+// The tasks with the fewest samples; among equals, at random.
+sim::Mapping least_measured(const Bench& bench, std::mt19937_64& random) {
+    return assemble(bench.problem, [&](int task) {
+        const Cost* const cost = bench.cost[static_cast<std::size_t>(task)];
+        return std::tuple{cost != nullptr && cost->done,
+                          cost != nullptr ? cost->anywhere.size() : 0,
+                          random()};
+    });
+}
+
+// The best mapping, but for a layer here and there.
+sim::Mapping near_best(const Bench& bench, std::mt19937_64& random) {
+    constexpr unsigned kOneIn = 6;
+    return assemble(bench.problem, [&](int task) {
+        const bool chosen = std::ranges::binary_search(bench.best, task);
+        return std::pair{chosen && random() % kOneIn != 0 ? 0 : 1, random()};
+    });
+}
+
+// Searches the best mapping by what was measured so far; none while a cost has no samples.
+void update_best(Bench& bench, const StoppingRule& rule) {
+    sim::Problem problem = bench.problem;
+    for (std::size_t t = 0; t < problem.tasks.size(); ++t) {
+        if (bench.cost[t] == nullptr) {
+            continue;
+        }
+        const std::vector<double>& samples = bench.cost[t]->samples(rule);
+        if (samples.empty()) {
+            return;
+        }
+        problem.tasks[t].cost = summarize(samples).p50;
+    }
+    bench.problem = std::move(problem);
+    bench.best = sim::branch_and_bound(bench.problem, {}).mapping;
+    std::ranges::sort(bench.best);
+}
+
+// One turn: draw a mapping, warm up, run, keep the stamps.
 void take_turn(Bench& bench, std::mt19937_64& random, const StoppingRule& rule) {
+    constexpr int kUpdateEvery = 25;
+    constexpr int kNear = 130;  // percent of the best makespan
     const std::int64_t begin = now_ns();
-    const Executor::Plan plan = bench.executor->prepare(least_measured(bench, random));
+    if (bench.turns++ % kUpdateEvery == 0) {
+        update_best(bench, rule);
+    }
+    const bool explore = bench.best.empty() || bench.turns % 2 == 0;
+    const sim::Mapping mapping =
+        explore ? least_measured(bench, random) : near_best(bench, random);
+    const bool near =
+        !bench.best.empty() && sim::simulate(bench.problem, mapping).makespan * 100 <=
+                                   sim::simulate(bench.problem, bench.best).makespan * kNear;
+    const Executor::Plan plan = bench.executor->prepare(mapping);
     std::vector<std::int64_t> stamps(plan.stages.size() + 1);
     bench.executor->run(plan);
     for (int run = 0; run < kRecordedRuns; ++run) {
         bench.executor->run(plan, stamps);
         for (std::size_t i = 0; i < plan.stages.size(); ++i) {
             if (plan.stages[i].kernel != nullptr) {
-                bench.cost[static_cast<std::size_t>(plan.stages[i].task)]->samples.push_back(
-                    static_cast<double>(stamps[i + 1] - stamps[i]));
+                Cost& cost = *bench.cost[static_cast<std::size_t>(plan.stages[i].task)];
+                (near ? cost.near_best : cost.anywhere)
+                    .push_back(static_cast<double>(stamps[i + 1] - stamps[i]));
             }
         }
     }
     for (const Executor::Stage& stage : plan.stages) {
         Cost& cost = *bench.cost[static_cast<std::size_t>(stage.task)];
-        cost.done = cost.done || rule.done(cost.samples);
+        cost.done = cost.done || rule.done(cost.samples(rule));
     }
     bench.done = std::ranges::all_of(
         bench.cost, [](const Cost* cost) { return cost == nullptr || cost->done; });
@@ -269,7 +327,7 @@ sim::Platform candidates(const sim::Model& model, int batch, int threads,
                                                  .configuration = configuration.name(),
                                                  .in_layout = layout,
                                                  .out_layout = layout,
-                                                 .time = {},
+                                                 .time = kInventedCost,
                                                  .where = {}});
                 }
             }
@@ -365,35 +423,44 @@ Calibration calibrate_machine(const CalibrationSettings& settings, const Calibra
     calibration.stopped = stop();
 
     // 4. The profile: costs, then what they say about shapes not measured.
+    std::set<CostKey> kept;  // from the profile before
     if (before) {
         for (const sim::MeasuredCost& old : before->measured) {
             const CostKey key{old.layers, old.batch, old.variant, old.configuration, old.in_layout, old.out_layout};
             const auto found = costs.find(key);
-            if (found == costs.end() || found->second.samples.size() < static_cast<std::size_t>(old.time.samples)) {
+            const bool better =
+                found != costs.end() &&
+                found->second.samples(rule).size() >= static_cast<std::size_t>(old.time.samples);
+            if (!better) {
                 platform.measured.push_back(old);
-                if (found != costs.end()) {
-                    found->second.samples.clear();
-                }
+                kept.insert(key);
             }
         }
     }
     int outliers = 0;
     std::size_t samples = 0;
     std::vector<FitSample> fit_samples;
-    for (auto& [key, cost] : costs) {
-        if (static_cast<int>(cost.samples.size()) >= std::min(rule.fewest, 6)) {
-            outliers += count_outliers(cost.samples);
-            samples += cost.samples.size();
-            platform.measured.push_back({.layers = key.layers,
-                                         .batch = key.batch,
-                                         .device = 0,
-                                         .variant = key.variant,
-                                         .configuration = key.configuration,
-                                         .in_layout = key.in_layout,
-                                         .out_layout = key.out_layout,
-                                         .time = summarize(cost.samples),
-                                         .where = {}});
+    calibration.missing = 0;
+    for (const auto& [key, cost] : costs) {
+        const std::vector<double>& seen = cost.samples(rule);
+        if (kept.contains(key)) {
+            continue;
         }
+        if (static_cast<int>(seen.size()) < kFewestToReport) {
+            ++calibration.missing;
+            continue;
+        }
+        outliers += count_outliers(seen);
+        samples += seen.size();
+        platform.measured.push_back({.layers = key.layers,
+                                     .batch = key.batch,
+                                     .device = 0,
+                                     .variant = key.variant,
+                                     .configuration = key.configuration,
+                                     .in_layout = key.in_layout,
+                                     .out_layout = key.out_layout,
+                                     .time = summarize(seen),
+                                     .where = {}});
     }
     std::ranges::sort(platform.measured, {}, [](const sim::MeasuredCost& c) {
         return std::tie(c.layers, c.batch, c.variant, c.configuration);
@@ -408,11 +475,6 @@ Calibration calibrate_machine(const CalibrationSettings& settings, const Calibra
     }
     platform.fitted = fit_costs(fit_samples);
     calibration.measured = static_cast<int>(platform.measured.size());
-    calibration.missing = static_cast<int>(std::ranges::count_if(costs, [&](const auto& c) {
-        return std::ranges::none_of(platform.measured, [&](const sim::MeasuredCost& m) {
-            return CostKey{m.layers, m.batch, m.variant, m.configuration, m.in_layout, m.out_layout} == c.first;
-        });
-    }));
     if (calibration.missing > 0) {
         platform.warnings.push_back(fmt::format(
             "incomplete: {} of {} costs were not measured", calibration.missing, costs.size()));

@@ -46,8 +46,8 @@ struct Calibration {
 Calibration calibrate_machine(const CalibrationSettings& settings, const CalibrationHooks& hooks,
                               const std::optional<sim::Platform>& before);
 
-// The platform of this machine with a cost of zero for every implementation of the model at this
-// batch: what the calibrator measures, and what tests draw mappings from.
+// The platform of this machine with every implementation of the model at this batch, all at the
+// same invented cost: what the calibrator measures, and what draws mappings without a profile.
 sim::Platform candidates(const sim::Model& model, int batch, int threads,
                          const std::vector<std::string>& variants);
 

@@ -18,8 +18,8 @@ constexpr int kFewestShapes = 3;
 using Row = std::array<double, kFeatures>;
 
 Row features(const FitSample& s) {
-    const sim::Features& f = s.features;
-    return {1.0, f.macs * 1e-6, f.bytes_read / 1024, f.bytes_written / 1024, f.tiles * 1e-3};
+    const sim::CostFeatures& f = s.features;
+    return {1.0, f.million_macs, f.kib_read, f.kib_written, f.thousand_tiles};
 }
 
 double predict(const Row& coefficients, const FitSample& sample) {

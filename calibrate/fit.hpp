@@ -22,7 +22,7 @@ struct FitSample {
     std::string signature;  // sim::signature: the shape that is left out together
     int device = 0;
     std::string variant, configuration, in_layout, out_layout;
-    sim::Features features;
+    sim::CostFeatures features;
     double time_us = 0;
 };
 

@@ -105,8 +105,7 @@ Machine describe_machine() {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
     machine.cores = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-    machine.memory_mib =
-        static_cast<long>(hwloc_get_root_obj(topology.get())->total_memory / (1024 * 1024));
+    machine.memory_mib = sysconf(_SC_PHYS_PAGES) / 1024 * sysconf(_SC_PAGESIZE) / 1024;
 
     const std::string model = cpuinfo("model name");
     machine.name = file_name_of(fmt::format("{} {} cores", model, machine.cores));

@@ -121,7 +121,11 @@ std::string number(double value) { return fmt::format("{:.9g}", value); }
 }  // namespace
 
 std::string to_yaml(const sim::Platform& platform) {
-    std::string text = fmt::format("hetmap: platform/1\nname: {}\n", quoted(platform.name));
+    // The counts come first: wherever a file is cut off, they tell.
+    std::string text = fmt::format("hetmap: platform/1\nname: {}\ncounts: {{costs: {}, fits: {}}}\n",
+                                   quoted(platform.name),
+                                   platform.measured.size(),
+                                   platform.fitted.size());
     if (!platform.provenance.empty()) {
         text += "provenance:\n";
         for (const auto& [key, value] : platform.provenance) {
@@ -164,9 +168,6 @@ std::string to_yaml(const sim::Platform& platform) {
     const auto device_name = [&](int d) {
         return quoted(platform.devices[static_cast<std::size_t>(d)].name);
     };
-    text += fmt::format("counts: {{costs: {}, fits: {}}}\n",  // tells a file that was cut off
-                        platform.measured.size(),
-                        platform.fitted.size());
     if (platform.measured.empty()) {
         text += "costs: []\n";
     } else {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <random>
 #include <thread>
 
@@ -151,6 +152,8 @@ Validation validate(const sim::Model& model, const sim::Platform& platform,
         std::ranges::sort(sorted);
         return median_uncertainty(sorted) < 0.005;
     };
+    std::vector<std::size_t> order(contenders.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
     while (validation.rounds < settings.most_rounds) {
         const bool enough = validation.rounds >= settings.fewest_rounds;
         if ((settings.stop && settings.stop() && validation.rounds > 0) ||
@@ -158,8 +161,9 @@ Validation validate(const sim::Model& model, const sim::Platform& platform,
             (enough && std::ranges::all_of(contenders, sure))) {
             break;
         }
-        for (Contender& c : contenders) {
-            take_turn(executor, c);
+        std::ranges::shuffle(order, random);  // nobody always follows the slowest
+        for (const std::size_t i : order) {
+            take_turn(executor, contenders[i]);
         }
         ++validation.rounds;
         if (settings.progress) {

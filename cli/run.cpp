@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/validation_text.hpp"
+#include "kernels/registry.hpp"
 #include "sim/mapping.hpp"
 
 #include <fmt/format.h>
@@ -23,6 +24,20 @@ struct Options {
     OutputOptions output;
 };
 
+// With neither a mapping nor a profile: the last variant of the table that this machine can run,
+// on one thread, with as many layers fused as it can.
+bool guessing(const Options& o) { return o.mapping.empty() && o.platform.empty(); }
+
+std::vector<std::string> best_variant() {
+    std::string best;
+    for (const kernels::Variant& variant : kernels::variants()) {
+        if (variant.device_kind == "cpu" && variant.supported()) {
+            best = variant.name;
+        }
+    }
+    return {"cpu/" + best + "/1"};
+}
+
 void run(const Options& o) {
     const sim::Model model = model_named(o.model);
     const calibrate::Dataset data =
@@ -38,12 +53,11 @@ void run(const Options& o) {
     const sim::Platform platform =
         o.platform.empty() ? calibrate::candidates(model, batch, calibrate::describe_machine().cores, {})
                            : platform_named(o.platform);
-    const sim::Problem problem = sim::compile(model, platform, {.batch = batch, .only = {}});
-    const sim::Mapping mapping =
-        o.mapping.empty()
-            ? search_answer(model, problem, o.platform.empty() ? "greedy" : "branch-and-bound", {}, 60)
-                  .mapping
-            : sim::resolve(file, problem);
+    const sim::Problem problem = sim::compile(
+        model, platform, {.batch = batch, .only = guessing(o) ? best_variant() : std::vector<std::string>{}});
+    const sim::Mapping mapping = o.mapping.empty()
+                                     ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
+                                     : sim::resolve(file, problem);
 
     // 2. Every image.
     const Stopwatch watch;

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <algorithm>
 #include <random>
 #include <set>
 

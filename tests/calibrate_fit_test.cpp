@@ -16,7 +16,7 @@ calibrate::FitSample sample(int shape, double macs, double written, double time_
             .configuration = "1",
             .in_layout = "nhwc",
             .out_layout = "nhwc",
-            .features = {.macs = macs, .bytes_read = 0, .bytes_written = written, .tiles = 0},
+            .features = {.million_macs = macs, .kib_read = 0, .kib_written = written, .thousand_tiles = 0},
             .time_us = time_us};
 }
 
@@ -26,9 +26,9 @@ TEST_CASE("a fit finds the coefficients that made the times") {
     // 0.5 us + 2 us per million MACs + 0.25 us per KiB written
     std::vector<calibrate::FitSample> samples;
     for (int i = 1; i <= 8; ++i) {
-        const double macs = 1e6 * i * i, written = 1024.0 * (9 - i);
+        const double macs = 1.0 * i * i, written = 9.0 - i;
         samples.push_back(
-            sample(i, macs, written, 0.5 + 2 * macs * 1e-6 + 0.25 * written / 1024));
+            sample(i, macs, written, 0.5 + 2 * macs + 0.25 * written));
     }
     const auto fits = calibrate::fit_costs(samples);
     REQUIRE(fits.size() == 1);
@@ -43,7 +43,7 @@ TEST_CASE("the error in the profile is one on shapes the fit has not seen") {
     // Time does not follow the features for one shape: leaving it out must show.
     std::vector<calibrate::FitSample> samples;
     for (int i = 1; i <= 6; ++i) {
-        samples.push_back(sample(i, 1e6 * i, 0, i == 6 ? 12.0 : 1.0 * i));
+        samples.push_back(sample(i, i, 0, i == 6 ? 12.0 : 1.0 * i));
     }
     const auto fits = calibrate::fit_costs(samples);
     REQUIRE(fits.size() == 1);
@@ -53,7 +53,7 @@ TEST_CASE("the error in the profile is one on shapes the fit has not seen") {
 TEST_CASE("no coefficient is negative, so no predicted time is") {
     std::vector<calibrate::FitSample> samples;
     for (int i = 1; i <= 6; ++i) {  // faster with more bytes written: no cause, only chance
-        samples.push_back(sample(i, 1e6, 1024.0 * i, 10.0 - i));
+        samples.push_back(sample(i, 1, i, 10.0 - i));
     }
     for (const sim::FittedCost& fit : calibrate::fit_costs(samples)) {
         CHECK(fit.constant_us >= 0);
@@ -63,6 +63,6 @@ TEST_CASE("no coefficient is negative, so no predicted time is") {
 }
 
 TEST_CASE("two shapes are too few to say anything about a third") {
-    const std::vector<calibrate::FitSample> samples{sample(1, 1e6, 0, 1), sample(2, 2e6, 0, 2)};
+    const std::vector<calibrate::FitSample> samples{sample(1, 1, 0, 1), sample(2, 2, 0, 2)};
     CHECK(calibrate::fit_costs(samples).empty());
 }

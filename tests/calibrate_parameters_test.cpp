@@ -74,5 +74,5 @@ TEST_CASE("made-up parameters depend on the seed alone, and mix the bits") {
         CHECK(a[l].flips == b[l].flips);
     }
     CHECK(a[1].weights.at(0) != 0);
-    CHECK(a[1].weights.at(0) >> 27 == 0);  // 3 x 3 x 3 weights
+    CHECK((a[1].weights.at(0) >> 27) == 0);  // 3 x 3 x 3 weights
 }

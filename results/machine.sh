@@ -1,0 +1,17 @@
+# Sourced by the experiments' `run`: where things are, and what a result says about where it is from.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+hetmap=build/hetmap
+[[ -x $hetmap ]] || {
+    echo "build/hetmap is missing: ./dev build" >&2
+    exit 1
+}
+
+# The measured profile of this machine: the argument, or the only one there is.
+profile=${1:-$(ls platforms/measured/*.yaml 2>/dev/null | head -1 || true)}
+
+machine() {
+    echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores, $(date -u +%Y-%m-%d)," \
+        "revision $(git describe --always --dirty)"
+}

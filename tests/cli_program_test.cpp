@@ -1,0 +1,401 @@
+// The program as a user meets it: what it prints, what it refuses, and with which exit code.
+
+#include "calibrate/profile_writer.hpp"
+#include "calibrate_small_model.hpp"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder of its own for every test, gone afterwards.
+class Folder {
+public:
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "hetmap_cli_XXXXXX").string();
+        path_ = mkdtemp(name.data());
+    }
+    ~Folder() { fs::remove_all(path_); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    std::string file(const std::string& name) const { return (path_ / name).string(); }
+    std::string write(const std::string& name, const std::string& text) const {
+        std::ofstream{path_ / name} << text;
+        return file(name);
+    }
+
+private:
+    fs::path path_;
+};
+
+std::string text_of(const fs::path& path) {
+    std::ifstream file{path};
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+struct Outcome {
+    int code = -1;
+    std::string out, err;
+};
+
+// Runs hetmap; with `interrupt_after` sends Ctrl-C after that time.
+Outcome hetmap(std::vector<std::string> arguments,
+               std::chrono::milliseconds interrupt_after = std::chrono::milliseconds{0}) {
+    const Folder folder;
+    const std::string out = folder.file("out"), err = folder.file("err");
+    arguments.insert(arguments.begin(), HETMAP_PROGRAM);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) {
+        argv.push_back(argument.data());
+    }
+    argv.push_back(nullptr);
+    const pid_t child = fork();
+    if (child == 0) {
+        const int o = open(out.c_str(), O_CREAT | O_WRONLY, 0600);
+        const int e = open(err.c_str(), O_CREAT | O_WRONLY, 0600);
+        dup2(o, STDOUT_FILENO);
+        dup2(e, STDERR_FILENO);
+        execv(argv[0], argv.data());
+        _exit(127);
+    }
+    if (interrupt_after.count() > 0) {
+        std::this_thread::sleep_for(interrupt_after);
+        kill(child, SIGINT);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    Outcome outcome;
+    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    outcome.out = text_of(out);
+    outcome.err = text_of(err);
+    return outcome;
+}
+
+std::string small_model_path() { return small_model().path.string(); }
+
+// A platform with a cost of 2 us for every layer of the small model in one variant, more in another.
+std::string invented_platform(const Folder& folder) {
+    const sim::Model model = small_model();
+    sim::Platform p;
+    p.name = "invented";
+    p.memories = {{"host", 0}};
+    p.devices.push_back({.name = "cpu",
+                         .kind = "cpu",
+                         .memory = 0,
+                         .asynchronous = false,
+                         .submit = {},
+                         .per_task = {},
+                         .completion = {},
+                         .conversions = {}});
+    std::set<std::string> signatures;
+    for (int l = 1; l < static_cast<int>(model.layers.size()); ++l) {
+        signatures.insert(sim::signature(model, std::array{l}));
+    }
+    for (const std::string& layers : signatures) {
+        for (const auto& [variant, us] : {std::pair{"of_invention", 2}, std::pair{"scalar", 3}}) {
+            p.measured.push_back({.layers = layers,
+                                  .batch = 1,
+                                  .device = 0,
+                                  .variant = variant,
+                                  .configuration = "1",
+                                  .in_layout = "nhwc",
+                                  .out_layout = "nhwc",
+                                  .time = {.p05 = sim::Time{1}, .p50 = sim::Time{1'000'000 * us},
+                                           .p95 = sim::Time{20'000'000}, .samples = 5},
+                                  .where = {}});
+        }
+    }
+    return folder.write("invented.yaml", calibrate::to_yaml(p));
+}
+
+void replace(std::string& text, const std::string& from, const std::string& to) {
+    const std::size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+TEST_CASE("help and version end with 0, nonsense with 2") {
+    CHECK(hetmap({"--help"}).code == 0);
+    CHECK(hetmap({"map", "--help"}).out.find("branch-and-bound") != std::string::npos);
+    CHECK(hetmap({"--version"}).code == 0);
+    CHECK(hetmap({}).code == 2);
+    CHECK(hetmap({"frobnicate"}).code == 2);
+    CHECK(hetmap({"map", "--model", "vgg3-fashion"}).code == 2);  // no platform
+}
+
+TEST_CASE("map writes a mapping that simulate reads back to the same makespan") {
+    const Folder folder;
+    const std::string platform = invented_platform(folder);
+    const std::string mapping = folder.file("mapping.yaml");
+    const Outcome map = hetmap({"map", "--model", small_model_path(), "--platform", platform,
+                                "--out", mapping, "--json", "--gantt", folder.file("g.svg"),
+                                "--trace", folder.file("t.json"), "--dot", folder.file("d.dot")});
+    CAPTURE(map.err);
+    REQUIRE(map.code == 0);
+    const auto answer = nlohmann::json::parse(map.out);
+    CHECK(answer["makespan_us"] == 24.0);  // 12 layers
+    CHECK(answer["proven_optimal"] == true);
+    CHECK(answer["lower_bound_us"] == 24.0);
+    CHECK(answer["energy_mj"].is_null());
+    CHECK(answer["layers"].size() == 12);
+    CHECK(answer["baselines"].contains("greedy"));
+    CHECK(text_of(folder.file("g.svg")).find("<svg") != std::string::npos);
+    CHECK(nlohmann::json::parse(text_of(folder.file("t.json"))).is_object());
+    CHECK(text_of(folder.file("d.dot")).find("digraph") != std::string::npos);
+
+    const Outcome simulate = hetmap({"simulate", "--model", small_model_path(), "--platform",
+                                     platform, "--mapping", mapping, "--json"});
+    CAPTURE(simulate.err);
+    REQUIRE(simulate.code == 0);
+    CHECK(nlohmann::json::parse(simulate.out)["makespan_us"] == 24.0);
+    CHECK(hetmap({"show", "mapping", mapping}).code == 0);
+    CHECK(hetmap({"show", "platform", platform}).code == 0);
+    CHECK(hetmap({"show", "model", small_model_path()}).code == 0);
+    const std::string result = folder.write("result.json", map.out);
+    CHECK(hetmap({"show", "result", result}).code == 0);
+}
+
+TEST_CASE("every search answers on the command line, or says why it cannot") {
+    const Folder folder;
+    const std::string platform = invented_platform(folder);
+    for (const char* search : {"exhaustive", "branch-and-bound", "dynamic-programming", "greedy",
+                               "heft", "cpu-only", "gpu-only", "uniform"}) {
+        CAPTURE(search);
+        const Outcome o = hetmap({"map", "--model", small_model_path(), "--platform", platform,
+                                  "--search", search, "--json"});
+        CAPTURE(o.err);
+        if (o.code == 0) {
+            CHECK(nlohmann::json::parse(o.out)["makespan_us"] == 24.0);
+        } else {
+            CHECK(o.code == 2);
+            CHECK(o.err.find(search) != std::string::npos);
+        }
+    }
+    const Outcome unknown = hetmap({"map", "--model", small_model_path(), "--platform", platform,
+                                    "--search", "magic"});
+    CHECK(unknown.code == 2);
+    CHECK(unknown.err.find("exhaustive") != std::string::npos);
+}
+
+TEST_CASE("same command, same bytes") {
+    const Folder folder;
+    const std::string platform = invented_platform(folder);
+    std::vector<std::string> outputs;
+    for (int i = 0; i < 2; ++i) {
+        auto json = nlohmann::json::parse(
+            hetmap({"map", "--model", small_model_path(), "--platform", platform, "--json"}).out);
+        json.erase("seconds");
+        outputs.push_back(json.dump());
+    }
+    CHECK(outputs[0] == outputs[1]);
+}
+
+TEST_CASE("bad files end with 2 and a message that names the file") {
+    const Folder folder;
+    const std::string platform = invented_platform(folder);
+    const auto refuse = [&](const std::string& model, const std::string& where,
+                            const std::string& what) {
+        const std::string file = folder.write("model.yaml", model);
+        const Outcome o = hetmap({"map", "--model", file, "--platform", platform});
+        CAPTURE(o.err);
+        CHECK(o.code == 2);
+        CHECK(o.out.empty());
+        CHECK(o.err.find(file + where) != std::string::npos);
+        CHECK(o.err.find(what) != std::string::npos);
+    };
+    std::string cycle = kSmallModel;
+    replace(cycle, "operation: conv2d, inputs: [threshold1]", "operation: conv2d, inputs: [threshold2]");
+    refuse(cycle, ":", "cycle");
+    std::string dangling = kSmallModel;
+    replace(dangling, "inputs: [pool]", "inputs: [pond]");
+    refuse(dangling, ":16:", "pond");
+    std::string unknown_operation = kSmallModel;
+    replace(unknown_operation, "operation: flatten", "operation: fatten");
+    refuse(unknown_operation, ":16:", "fatten");
+    std::string unknown_key = kSmallModel;
+    replace(unknown_key, "stride: 2, padding: 1", "stride: 2, paddling: 1");
+    refuse(unknown_key, ":13:", "paddling");
+    std::string unit = kSmallModel;
+    replace(unit, "height: 9", "height: 9px");
+    refuse(unit, ":5:", "9px");
+    std::string shapes = kSmallModel;
+    replace(shapes, "inputs: [conv2, conv1]", "inputs: [conv2, image]");
+    refuse(shapes, ":11:", "add");
+    refuse("", "", "empty");
+    refuse(std::string(100'000'000, '#'), "", "");
+    refuse("a: &a [x,x]\nb: &b [*a,*a,*a]\nc: [*b,*b,*b]\n", ":1:", "");
+}
+
+TEST_CASE("a platform without a cost for a layer says which layer and which device") {
+    const Folder folder;
+    const std::string platform = invented_platform(folder);
+    std::string text = text_of(platform);
+    std::string without;
+    std::istringstream lines{text};
+    int dropped = 0;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find("layers: \"flatten") != std::string::npos) {
+            ++dropped;
+        } else {
+            without += line + "\n";
+        }
+    }
+    REQUIRE(dropped == 2);
+    without.erase(without.find("counts:"), without.find('\n', without.find("counts:")) - without.find("counts:"));
+    const Outcome o = hetmap({"map", "--model", small_model_path(), "--platform",
+                              folder.write("without.yaml", without)});
+    CAPTURE(o.err);
+    CHECK(o.code == 2);
+    CHECK(o.err.find("flatten") != std::string::npos);
+    CHECK(o.err.find("cpu") != std::string::npos);
+
+    const Outcome cut = hetmap({"map", "--model", small_model_path(), "--platform",
+                                folder.write("cut.yaml", text.substr(0, text.size() / 2))});
+    CHECK(cut.code == 2);
+    CHECK(cut.err.find("cut.yaml") != std::string::npos);
+}
+
+TEST_CASE("a mapping for another model is refused") {
+    const Folder folder;
+    const std::string platform = invented_platform(folder);
+    const std::string mapping = folder.file("mapping.yaml");
+    REQUIRE(hetmap({"map", "--model", small_model_path(), "--platform", platform, "--out", mapping}).code == 0);
+    std::string text = text_of(mapping);
+    replace(text, "small", "large");
+    const Outcome o = hetmap({"simulate", "--model", small_model_path(), "--platform", platform,
+                              "--mapping", folder.write("other.yaml", text)});
+    CHECK(o.code == 2);
+    CHECK(o.err.find("large") != std::string::npos);
+}
+
+TEST_CASE("an unwritable output is refused before the work, and nothing is left behind") {
+    const Folder folder;
+    const std::string platform = invented_platform(folder);
+    for (const std::string option : {"--out", "--gantt", "--trace", "--dot"}) {
+        CAPTURE(option);
+        const Outcome o = hetmap({"map", "--model", small_model_path(), "--platform", platform, option,
+                                  folder.file("no/such/folder/file")});
+        CHECK(o.code == 2);
+        CHECK(o.out.empty());
+        CHECK(o.err.find("no/such/folder") != std::string::npos);
+    }
+    CHECK(hetmap({"calibrate", "--model", small_model_path(), "--out", folder.file("no/folder/x.yaml")}).code == 2);
+    CHECK(hetmap({"demo", "--out", "/proc/nowhere"}).code == 2);
+}
+
+TEST_CASE("options that make no sense are refused") {
+    const Folder folder;
+    const std::string platform = invented_platform(folder);
+    const std::vector<std::string> map{"map", "--model", small_model_path(), "--platform", platform};
+    const auto with = [&](std::vector<std::string> more) {
+        more.insert(more.begin(), map.begin(), map.end());
+        return hetmap(more).code;
+    };
+    CHECK(with({"--batch", "0"}) == 2);
+    CHECK(with({"--batch", "1,x"}) == 2);
+    CHECK(with({"--batch", "2"}) == 2);  // nothing measured at batch 2
+    CHECK(with({"--time-limit", "soon"}) == 2);
+    CHECK(with({"--objective", "beauty"}) == 2);
+    CHECK(with({"--only", "gpu7"}) == 2);
+    CHECK(hetmap({"validate", "--model", small_model_path(), "--platform", platform, "--max-error", "many"}).code == 2);
+    CHECK(hetmap({"calibrate", "--variant", "magic"}).code == 2);
+    CHECK(hetmap({"show", "model", "no-such-model"}).code == 2);
+    CHECK(hetmap({"show", "result", "no-such-file"}).code == 2);
+    CHECK(hetmap({"run", "--model", small_model_path(), "--data", "no-such-data"}).code == 2);
+}
+
+TEST_CASE("validate refuses a profile whose kernels this machine does not have") {
+    const Folder folder;
+    const Outcome o = hetmap({"validate", "--model", small_model_path(), "--platform",
+                              invented_platform(folder)});
+    CHECK(o.code == 2);
+    CHECK(o.err.find("of_invention") != std::string::npos);
+}
+
+TEST_CASE("calibrate, interrupted, keeps what it has; resumed, it completes; then all else runs") {
+    const Folder folder;
+    const std::string profile = folder.file("here.yaml");
+    const std::string model = small_model_path();
+    const std::vector<std::string> calibrate{"calibrate", "--quick",   "--model", model, "--batch", "1",
+                                             "--budget",  "60s", "--out", profile};
+    const Outcome cut = hetmap(calibrate, std::chrono::milliseconds{300});
+    CAPTURE(cut.err);
+    CHECK(cut.code == 0);
+    REQUIRE(fs::exists(profile));
+    CHECK(hetmap({"show", "platform", profile}).code == 0);
+
+    const Outcome whole = hetmap({"calibrate", "--quick", "--model", model, "--batch", "1", "--budget", "60s",
+                                  "--resume", profile, "--json"});
+    CAPTURE(whole.err);
+    REQUIRE(whole.code == 0);
+    CHECK(nlohmann::json::parse(whole.out)["missing"] == 0);
+
+    const Outcome valid = hetmap({"validate", "--model", model, "--platform", profile, "--sample", "3",
+                                  "--budget", "500ms", "--json"});
+    CAPTURE(valid.err);
+    REQUIRE(valid.code == 0);
+    const auto v = nlohmann::json::parse(valid.out);
+    CHECK(v["outputs_identical"] == true);
+    CHECK(v["sample"].size() == 3);
+    for (const char* key : {"predicted_us", "measured_us", "error_percent", "rank_correlation",
+                            "median_error_percent", "p90_error_percent", "regret_percent"}) {
+        CHECK(v.contains(key));
+    }
+    // No prediction is right to a millionth of a percent.
+    CHECK(hetmap({"validate", "--model", model, "--platform", profile, "--budget", "200ms",
+                  "--max-error", "0.000001%"})
+              .code == 3);
+    // Ctrl-C while validating: what was measured is reported.
+    const Outcome early = hetmap({"validate", "--model", model, "--platform", profile, "--sample", "3",
+                                  "--budget", "60s", "--json"},
+                                 std::chrono::milliseconds{600});
+    CHECK(early.code == 0);
+    CHECK(nlohmann::json::parse(early.out)["rounds"] >= 1);
+}
+
+TEST_CASE("Ctrl-C ends a long search with its best so far") {
+    const Folder folder;
+    // Many equal implementations for exhaustive search to walk through.
+    const sim::Model model = small_model();
+    std::string text = text_of(invented_platform(folder));
+    sim::Platform p = sim::load_platform(folder.file("invented.yaml"), {});
+    const auto costs = p.measured;
+    for (int copy = 0; copy < 20; ++copy) {
+        for (sim::MeasuredCost cost : costs) {
+            cost.variant += "_" + std::to_string(copy);
+            p.measured.push_back(cost);
+        }
+    }
+    const std::string platform = folder.write("many.yaml", calibrate::to_yaml(p));
+    const Outcome o = hetmap({"map", "--model", small_model_path(), "--platform", platform, "--search",
+                              "exhaustive", "--json"},
+                             std::chrono::milliseconds{1500});
+    CAPTURE(o.err);
+    REQUIRE(o.code == 0);
+    const auto answer = nlohmann::json::parse(o.out);
+    CHECK(answer["makespan_us"] == 24.0);
+    CHECK(answer["proven_optimal"] == false);
+}
