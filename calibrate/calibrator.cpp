@@ -120,6 +120,8 @@ std::unique_ptr<Bench> make_bench(const sim::Model& model, int batch, int thread
                           .in_layout = layout(task.inputs.front().layout),
                           .out_layout = layout(task.out_layout)};
         Cost& cost = costs[key];
+        const sim::TensorShape& result =
+            model.layers[static_cast<std::size_t>(layers.back())].output;
         cost.features = {.pattern = sim::pattern(model, layers),
                          .signature = key.layers,
                          .device = 0,
@@ -128,6 +130,9 @@ std::unique_ptr<Bench> make_bench(const sim::Model& model, int batch, int thread
                          .in_layout = key.in_layout,
                          .out_layout = key.out_layout,
                          .features = sim::features_of(model, layers, batch),
+                         .batch = batch,
+                         .height = result.height,
+                         .channels = result.channels,
                          .time_us = 0};
         bench->cost.push_back(&cost);
     }

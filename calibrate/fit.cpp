@@ -120,6 +120,9 @@ std::optional<sim::FittedCost> fit_one(std::span<const FitSample> samples) {
     if (shapes.size() < kFewestShapes) {
         return std::nullopt;
     }
+    const auto smallest = [&](int FitSample::*member) {
+        return std::ranges::min(samples, {}, member).*member;
+    };
     std::optional<sim::FittedCost> best;
     for (unsigned chosen = 1; chosen < 1U << kFeatures; ++chosen) {
         const std::optional<Row> row = solve(samples, chosen, nullptr);
@@ -144,6 +147,9 @@ std::optional<sim::FittedCost> fit_one(std::span<const FitSample> samples) {
             .us_per_kib_read = (*row)[2],
             .us_per_kib_written = (*row)[3],
             .us_per_thousand_tiles = (*row)[4],
+            .smallest_batch = smallest(&FitSample::batch),
+            .smallest_height = smallest(&FitSample::height),
+            .smallest_channels = smallest(&FitSample::channels),
             .samples = static_cast<int>(samples.size()),
             .median_error_percent = quantile(*errors, 0.5),
             .p90_error_percent = p90,

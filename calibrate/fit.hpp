@@ -23,6 +23,7 @@ struct FitSample {
     int device = 0;
     std::string variant, configuration, in_layout, out_layout;
     sim::CostFeatures features;
+    int batch = 1, height = 1, channels = 1;  // of the chain's result
     double time_us = 0;
 };
 

@@ -191,7 +191,8 @@ std::string to_yaml(const sim::Platform& platform) {
             text += fmt::format(
                 "  - {{pattern: {}, device: {}, variant: {}, configuration: {}{}, constant_us: {}, "
                 "us_per_million_macs: {}, us_per_kib_read: {}, us_per_kib_written: {}, "
-                "us_per_thousand_tiles: {}, samples: {}, median_error_percent: {:.2f}, "
+                "us_per_thousand_tiles: {}, smallest_batch: {}, smallest_height: {}, "
+                "smallest_channels: {}, samples: {}, median_error_percent: {:.2f}, "
                 "p90_error_percent: {:.2f}}}\n",
                 quoted(f.pattern),
                 device_name(f.device),
@@ -203,6 +204,9 @@ std::string to_yaml(const sim::Platform& platform) {
                 number(f.us_per_kib_read),
                 number(f.us_per_kib_written),
                 number(f.us_per_thousand_tiles),
+                f.smallest_batch,
+                f.smallest_height,
+                f.smallest_channels,
                 f.samples,
                 f.median_error_percent,
                 f.p90_error_percent);

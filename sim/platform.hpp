@@ -83,7 +83,7 @@ struct MeasuredCost {
 };
 
 // Fitted: time = constant + sum of coefficients x features of one run of the layers (batch
-// included), for layers with this pattern that were never measured.
+// included), for layers with this pattern of which nothing was measured on the device.
 struct FittedCost {
     std::string pattern;  // sim::pattern
     int device = 0;
@@ -94,6 +94,9 @@ struct FittedCost {
     double us_per_kib_read = 0;
     double us_per_kib_written = 0;
     double us_per_thousand_tiles = 0;  // output positions x ceil(output channels / 64)
+    // The least it was fitted on, of the chain's result. It is not offered for less: a split of
+    // the images over two threads says nothing about one image.
+    int smallest_batch = 1, smallest_height = 1, smallest_channels = 1;
     int samples = 0;                   // shapes it was fitted on
     double median_error_percent = 0;   // cross-validated
     double p90_error_percent = 0;      // cross-validated: the interval's half width

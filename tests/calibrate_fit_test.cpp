@@ -17,6 +17,9 @@ calibrate::FitSample sample(int shape, double macs, double written, double time_
             .in_layout = "nhwc",
             .out_layout = "nhwc",
             .features = {.million_macs = macs, .kib_read = 0, .kib_written = written, .thousand_tiles = 0},
+            .batch = 1 + shape,
+            .height = 7,
+            .channels = 64,
             .time_us = time_us};
 }
 
@@ -37,6 +40,9 @@ TEST_CASE("a fit finds the coefficients that made the times") {
     CHECK(fits[0].us_per_kib_written == Approx(0.25));
     CHECK(fits[0].p90_error_percent == Approx(0).epsilon(1e-6));
     CHECK(fits[0].samples == 8);
+    CHECK(fits[0].smallest_batch == 2);
+    CHECK(fits[0].smallest_height == 7);
+    CHECK(fits[0].smallest_channels == 64);
 }
 
 TEST_CASE("the error in the profile is one on shapes the fit has not seen") {

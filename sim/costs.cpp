@@ -1,0 +1,93 @@
+#include "sim/costs.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace sim {
+namespace {
+
+Time interpolated(const TransferTable::Point& a, const TransferTable::Point& b, Bytes size) {
+    const double share = static_cast<double>(size.count - a.size.count) /
+                         static_cast<double>(b.size.count - a.size.count);
+    const auto from = static_cast<double>(a.time.p50.count());
+    const auto to = static_cast<double>(b.time.p50.count());
+    const double time = std::round(from + share * (to - from));
+    return time < static_cast<double>(kNever.count()) ? Time{static_cast<std::int64_t>(time)}
+                                                      : kNever;
+}
+
+}  // namespace
+
+Time TransferTable::time(Bytes size) const {
+    if (points.empty()) {
+        return kNever;
+    }
+    const auto above =
+        std::ranges::lower_bound(points, size, {}, [](const Point& point) { return point.size; });
+    if (above != points.end()) {
+        // Below the first point nothing is known but that it takes no longer.
+        return above == points.begin() ? above->time.p50 : interpolated(*(above - 1), *above, size);
+    }
+    const Point& last = points.back();
+    if (bandwidth.rate > 0) {
+        return std::min(kNever, last.time.p50 + Bytes{size.count - last.size.count} / bandwidth);
+    }
+    if (points.size() == 1) {
+        return last.time.p50;
+    }
+    // More bytes never take less, whatever noise the last two points have.
+    return std::max(last.time.p50, interpolated(points[points.size() - 2], last, size));
+}
+
+std::int64_t bytes_in_layout(const TensorShape& shape, std::string_view layout) {
+    return shape.element == Element::binary && layout == "plain" ? shape.elements()
+                                                                 : tensor_bytes(shape);
+}
+
+CostFeatures features_of(const Model& model, std::span<const int> chain, int batch) {
+    const auto layer_of = [&](int index) -> const Layer& {
+        return model.layers[static_cast<std::size_t>(index)];
+    };
+    const TensorShape& first = layer_of(chain.front()).output;
+    const std::int64_t tiles =
+        std::int64_t{first.height} * first.width * ((first.channels + 63) / 64);
+    std::int64_t macs = 0, read = 0, weights = 0;
+    int before = -1;
+    for (const int index : chain) {
+        const Work work = work_of(model, index);
+        macs += work.macs;
+        read += work.bytes_read;
+        weights += work.weight_bytes;
+        for (const int input : layer_of(index).inputs) {
+            if (input == before) {
+                read -= tensor_bytes(layer_of(input).output);
+            }
+        }
+        before = index;
+    }
+    const double images = batch;
+    const auto read_once = static_cast<double>(weights);
+    const auto read_each = static_cast<double>(std::max<std::int64_t>(0, read));
+    const auto written = static_cast<double>(tensor_bytes(layer_of(chain.back()).output));
+    return {.million_macs = images * static_cast<double>(macs) * 1e-6,
+            .kib_read = (images * read_each + read_once) / 1024,
+            .kib_written = images * written / 1024,
+            .thousand_tiles = images * static_cast<double>(tiles) * 1e-3};
+}
+
+std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& features) {
+    const double us = fit.constant_us + fit.us_per_million_macs * features.million_macs +
+                      fit.us_per_kib_read * features.kib_read +
+                      fit.us_per_kib_written * features.kib_written +
+                      fit.us_per_thousand_tiles * features.thousand_tiles;
+    if (!(us > 0)) {
+        return std::nullopt;
+    }
+    const double half_width = fit.p90_error_percent / 100;
+    return Measurement{.p05 = from_microseconds(us * std::max(0.0, 1 - half_width)),
+                       .p50 = from_microseconds(us),
+                       .p95 = from_microseconds(us * (1 + half_width)),
+                       .samples = 0};
+}
+
+}  // namespace sim

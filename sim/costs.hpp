@@ -1,0 +1,34 @@
+#pragma once
+
+// Costs of work: the features of a chain of layers, and the time that a fitted formula gives for
+// them. The calibrator fits on the same features, so that both mean the same.
+//
+// Bytes become `Time` here and in TransferTable::time, and nowhere else.
+
+#include "sim/model.hpp"
+#include "sim/platform.hpp"
+
+#include <optional>
+#include <span>
+
+namespace sim {
+
+// Features of one run of a chain on a whole batch. Binary tensors count as packed, whatever the
+// layout.
+struct CostFeatures {
+    double million_macs = 0;
+    double kib_read = 0;        // what the chain reads from outside, and its weights (once)
+    double kib_written = 0;     // its result: what is between its layers stays inside
+    double thousand_tiles = 0;  // output positions of the first layer x ceil(its channels / 64)
+};
+
+CostFeatures features_of(const Model& model, std::span<const int> chain, int batch);
+
+// Median and interval of a fitted cost; nothing where the formula gives no time above zero.
+std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& features);
+
+// Bytes of one image's tensor in a layout: `plain` binary tensors have one byte an element, all
+// others are as in tensor_bytes().
+std::int64_t bytes_in_layout(const TensorShape& shape, std::string_view layout);
+
+}  // namespace sim

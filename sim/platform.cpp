@@ -1,0 +1,541 @@
+#include "sim/platform.hpp"
+
+#include "sim/yaml.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <tuple>
+#include <unordered_map>
+
+namespace sim {
+namespace {
+
+constexpr std::string_view kFormat = "platform/1";
+constexpr std::string_view kPackedLayout = "nhwc";
+constexpr double kBytesPerGb = 1e9;
+constexpr std::int64_t kMostSamples = std::numeric_limits<int>::max();
+constexpr std::int64_t kLargestBatch = 65'536;
+
+using Keys = std::vector<std::string_view>;
+
+// Checks the keys of a map and names it in messages.
+void expect(const YamlNode& node,
+            std::string_view what,
+            const Keys& required,
+            const Keys& optional = {}) {
+    expect_keys(node, what, required, optional);
+}
+
+std::string text_or(const YamlNode& map, std::string_view key, std::string_view otherwise) {
+    const YamlNode* const node = find(map, key);
+    return node == nullptr ? std::string{otherwise} : read_name(*node);
+}
+
+// Items of an optional list.
+const std::vector<YamlNode>& items_of(const YamlNode& map, std::string_view key) {
+    static const std::vector<YamlNode> none;
+    const YamlNode* const node = find(map, key);
+    return node == nullptr ? none : read_list(*node);
+}
+
+template <class T>
+std::vector<std::string_view> names_of(const std::vector<T>& things) {
+    std::vector<std::string_view> names;
+    names.reserve(things.size());
+    for (const T& thing : things) {
+        names.push_back(thing.name);
+    }
+    return names;
+}
+
+// Name of a thing that no earlier thing in the list has.
+template <class T>
+std::string new_name(const YamlNode& map, std::string_view what, const std::vector<T>& earlier) {
+    const YamlNode& node = at(map, "name");
+    const std::string& name = read_name(node);
+    if (std::ranges::find(earlier, name, &T::name) != earlier.end()) {
+        throw input_error(position_of(node),
+                          fmt::format("name: there are two {} '{}'", what, name));
+    }
+    return name;
+}
+
+// ---- Measured times. ------------------------------------------------------------------------
+
+const Keys kMeasurementKeys = {"samples", "p05_us", "p50_us", "p95_us"};
+
+Keys with_measurement(Keys keys) {
+    keys.insert(keys.end(), kMeasurementKeys.begin(), kMeasurementKeys.end());
+    return keys;
+}
+
+Measurement read_measurement(const YamlNode& map) {
+    const Measurement m{
+        .p05 = read_time_us(at(map, "p05_us")),
+        .p50 = read_time_us(at(map, "p50_us")),
+        .p95 = read_time_us(at(map, "p95_us")),
+        .samples = static_cast<int>(read_integer(at(map, "samples"), 1, kMostSamples)),
+    };
+    if (m.p05 > m.p50 || m.p50 > m.p95) {
+        throw input_error(position_of(map), "expected p05_us <= p50_us <= p95_us");
+    }
+    return m;
+}
+
+// A time that nobody measured: no spread, no samples.
+Measurement stated(Time time) { return {.p05 = time, .p50 = time, .p95 = time, .samples = 0}; }
+
+// ---- Transfer tables: latency and bandwidth, or points. -------------------------------------
+
+const Keys kTransferKeys = {"latency_us", "bandwidth_gb_per_s", "points"};
+
+BytesPerSecond read_bandwidth(const YamlNode& node) { return {read_positive(node) * kBytesPerGb}; }
+
+TransferTable read_transfer(const YamlNode& map) {
+    TransferTable table;
+    const YamlNode* const points = find(map, "points");
+    const YamlNode* const latency = find(map, "latency_us");
+    const YamlNode* const bandwidth = find(map, "bandwidth_gb_per_s");
+    if ((points == nullptr) == (latency == nullptr) ||
+        (points == nullptr && bandwidth == nullptr)) {
+        throw input_error(position_of(map),
+                          "expected either latency_us and bandwidth_gb_per_s, or points");
+    }
+    if (bandwidth != nullptr) {
+        table.bandwidth = read_bandwidth(*bandwidth);
+    }
+    if (latency != nullptr) {
+        table.points.push_back({.size = {}, .time = stated(read_time_us(*latency))});
+        return table;
+    }
+    const std::vector<YamlNode>& items = read_list(*points);
+    if (items.empty()) {
+        throw unexpected(*points, "at least one point");
+    }
+    for (const YamlNode& item : items) {
+        expect(item, "a point", with_measurement({"bytes"}));
+        const YamlNode& bytes = at(item, "bytes");
+        const Bytes size{read_integer(bytes, 0, std::int64_t{1} << 50)};
+        if (!table.points.empty() && size <= table.points.back().size) {
+            throw unexpected(bytes, "more bytes than in the point before");
+        }
+        table.points.push_back({.size = size, .time = read_measurement(item)});
+    }
+    return table;
+}
+
+// ---- Memories, devices, links. --------------------------------------------------------------
+
+Conversion read_conversion(const YamlNode& node) {
+    Keys keys = kTransferKeys;
+    expect(node, "a conversion", {"from", "to"}, keys);
+    Conversion conversion{.from = read_name(at(node, "from")),
+                          .to = read_name(at(node, "to")),
+                          .time = read_transfer(node)};
+    if (conversion.from == conversion.to) {
+        throw unexpected(at(node, "to"), "another layout than 'from'");
+    }
+    return conversion;
+}
+
+Device read_device(const YamlNode& node, const Platform& platform) {
+    const Keys asynchronous_keys = {"submit_us", "per_task_us", "completion_us"};
+    Keys optional = asynchronous_keys;
+    optional.push_back("conversions");
+    expect(node, "a device", {"name", "kind", "memory", "asynchronous"}, optional);
+    Device device{
+        .name = new_name(node, "devices", platform.devices),
+        .kind = read_name(at(node, "kind")),
+        .memory = read_choice(at(node, "memory"), "memory", names_of(platform.memories)),
+        .asynchronous = read_bool(at(node, "asynchronous")),
+        .conversions = {},
+    };
+    if (device.name.find('/') != std::string::npos) {
+        throw unexpected(at(node, "name"), "a name without '/'");
+    }
+    for (const std::string_view key : asynchronous_keys) {
+        const YamlNode* const value = find(node, key);
+        if (device.asynchronous && value == nullptr) {
+            throw input_error(position_of(node),
+                              fmt::format("an asynchronous device needs the key '{}'", key));
+        }
+        if (!device.asynchronous && value != nullptr) {
+            throw input_error(position_of_key(*value),
+                              fmt::format("{}: only an asynchronous device has it", key));
+        }
+    }
+    if (device.asynchronous) {
+        device.submit = read_time_us(at(node, "submit_us"));
+        device.per_task = read_time_us(at(node, "per_task_us"));
+        device.completion = read_time_us(at(node, "completion_us"));
+    }
+    for (const YamlNode& item : items_of(node, "conversions")) {
+        device.conversions.push_back(read_conversion(item));
+        const Conversion& last = device.conversions.back();
+        const auto same = [&](const Conversion& c) {
+            return c.from == last.from && c.to == last.to;
+        };
+        if (std::ranges::count_if(device.conversions, same) > 1) {
+            throw input_error(
+                position_of(item),
+                fmt::format("there are two conversions from '{}' to '{}'", last.from, last.to));
+        }
+    }
+    return device;
+}
+
+Link read_link(const YamlNode& node, const Platform& platform) {
+    expect(node, "a link", {"name", "from", "to", "modes"}, {"engine"});
+    const std::vector<std::string_view> memories = names_of(platform.memories);
+    Link link{
+        .name = new_name(node, "links", platform.links),
+        .from = read_choice(at(node, "from"), "memory", memories),
+        .to = read_choice(at(node, "to"), "memory", memories),
+        .engine = text_or(node, "engine", ""),
+        .modes = {},
+    };
+    if (link.from == link.to) {
+        throw unexpected(at(node, "to"), "another memory than 'from'");
+    }
+    const auto same = std::ranges::find_if(platform.links, [&](const Link& other) {
+        return other.from == link.from && other.to == link.to;
+    });
+    if (same != platform.links.end()) {
+        throw input_error(position_of(node),
+                          fmt::format("link '{}' joins the same memories as '{}'; write its modes "
+                                      "into one link",
+                                      link.name,
+                                      same->name));
+    }
+    const YamlNode& modes = at(node, "modes");
+    for (const YamlNode& item : read_list(modes)) {
+        expect(item, "a mode", {"name"}, kTransferKeys);
+        link.modes.push_back(
+            {.name = new_name(item, "modes", link.modes), .time = read_transfer(item)});
+    }
+    if (link.modes.empty()) {
+        throw unexpected(modes, "at least one mode");
+    }
+    return link;
+}
+
+// ---- Costs. ---------------------------------------------------------------------------------
+
+// "conv2d u8 28x28x1 64 k3x3 s1 p1 v0|threshold" and the like: one space on each side of a bar,
+// so that hand-written files match.
+std::string tidy(const std::string& layers) {
+    std::string result;
+    for (const char c : layers) {
+        const bool space = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+        if (space && (result.empty() || result.back() == ' ')) {
+            continue;
+        }
+        if (c == '|' && !result.empty() && result.back() != ' ') {
+            result += ' ';
+        }
+        if (!space && c != '|' && !result.empty() && result.back() == '|') {
+            result += ' ';
+        }
+        result += space ? ' ' : c;
+    }
+    while (!result.empty() && result.back() == ' ') {
+        result.pop_back();
+    }
+    return result;
+}
+
+std::string read_layers(const YamlNode& node) {
+    std::string layers = tidy(read_text(node));
+    if (layers.empty()) {
+        throw unexpected(node, "layers such as \"conv2d binary 14x14x64 64 k3x3 s1 p1 v0\"");
+    }
+    return layers;
+}
+
+std::string read_part(const YamlNode& map, std::string_view key) {
+    const YamlNode& node = at(map, key);
+    const std::string& name = read_name(node);
+    if (name.find('/') != std::string::npos) {
+        throw unexpected(node, "a name without '/'");
+    }
+    return name;
+}
+
+// One of a cost's layout keys; the packed layout unless the file says otherwise.
+std::string read_layout(const YamlNode& map, std::string_view key) {
+    return text_or(map, key, kPackedLayout);
+}
+
+MeasuredCost read_measured(const YamlNode& node, std::span<const std::string_view> devices) {
+    static const Keys required = {"layers", "batch", "device", "variant", "configuration"};
+    static const Keys optional = with_measurement({"in_layout", "out_layout", "time_us"});
+    expect(node, "a cost", required, optional);
+    const YamlNode* const time = find(node, "time_us");
+    const auto missing = std::ranges::find_if(kMeasurementKeys,
+                                              [&](auto key) { return find(node, key) == nullptr; });
+    const bool measured = missing == kMeasurementKeys.end();
+    const bool any =
+        std::ranges::any_of(kMeasurementKeys, [&](auto key) { return find(node, key) != nullptr; });
+    if ((time != nullptr) == measured || (time != nullptr && any)) {
+        throw input_error(position_of(node),
+                          "a cost needs either time_us or samples, p05_us, p50_us and p95_us");
+    }
+    return {
+        .layers = read_layers(at(node, "layers")),
+        .batch = static_cast<int>(read_integer(at(node, "batch"), 1, kLargestBatch)),
+        .device = read_choice(at(node, "device"), "device", devices),
+        .variant = read_part(node, "variant"),
+        .configuration = read_part(node, "configuration"),
+        .in_layout = read_layout(node, "in_layout"),
+        .out_layout = read_layout(node, "out_layout"),
+        .time = measured ? read_measurement(node) : stated(read_time_us(*time)),
+        .where = position_of(node),
+    };
+}
+
+FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> devices) {
+    static const Keys required = {"pattern",
+                                  "device",
+                                  "variant",
+                                  "configuration",
+                                  "constant_us",
+                                  "us_per_million_macs",
+                                  "us_per_kib_read",
+                                  "us_per_kib_written",
+                                  "us_per_thousand_tiles",
+                                  "samples",
+                                  "median_error_percent",
+                                  "p90_error_percent"};
+    static const Keys optional = {
+        "in_layout", "out_layout", "smallest_batch", "smallest_height", "smallest_channels"};
+    expect(node, "a fit", required, optional);
+    const auto smallest = [&](std::string_view key) {
+        const YamlNode* const value = find(node, key);
+        return value == nullptr ? 1 : static_cast<int>(read_integer(*value, 1, kMostSamples));
+    };
+    const auto number = [&](std::string_view key) { return read_number(at(node, key)); };
+    return {
+        .pattern = read_layers(at(node, "pattern")),
+        .device = read_choice(at(node, "device"), "device", devices),
+        .variant = read_part(node, "variant"),
+        .configuration = read_part(node, "configuration"),
+        .in_layout = read_layout(node, "in_layout"),
+        .out_layout = read_layout(node, "out_layout"),
+        .constant_us = number("constant_us"),
+        .us_per_million_macs = number("us_per_million_macs"),
+        .us_per_kib_read = number("us_per_kib_read"),
+        .us_per_kib_written = number("us_per_kib_written"),
+        .us_per_thousand_tiles = number("us_per_thousand_tiles"),
+        .smallest_batch = smallest("smallest_batch"),
+        .smallest_height = smallest("smallest_height"),
+        .smallest_channels = smallest("smallest_channels"),
+        .samples = static_cast<int>(read_integer(at(node, "samples"), 1, kMostSamples)),
+        .median_error_percent = number("median_error_percent"),
+        .p90_error_percent = number("p90_error_percent"),
+        .where = position_of(node),
+    };
+}
+
+// Two costs for one thing: which holds?
+template <class Cost, class Key>
+void expect_distinct(const std::vector<Cost>& costs, std::string_view what, Key key) {
+    std::map<decltype(key(costs.front())), const Cost*> seen;
+    for (const Cost& cost : costs) {
+        const auto [first, is_new] = seen.emplace(key(cost), &cost);
+        if (!is_new) {
+            throw input_error(
+                cost.where,
+                fmt::format("the same {} is in line {}", what, first->second->where.line));
+        }
+    }
+}
+
+// A profile that says how long its lists are cannot lose its tail unnoticed.
+void expect_complete(const YamlNode& root, const Platform& platform) {
+    const YamlNode* const counts = find(root, "counts");
+    if (counts == nullptr) {
+        return;
+    }
+    expect(*counts, "counts", {"costs", "fits"});
+    const auto expect_count = [&](std::string_view key, std::size_t count) {
+        const YamlNode& node = at(*counts, key);
+        const std::int64_t stated_count = read_integer(node, 0, kMostSamples);
+        if (stated_count != static_cast<std::int64_t>(count)) {
+            throw input_error(
+                position_of(node),
+                fmt::format("{}: the profile says {}, but there are {}: is the file cut "
+                            "off?",
+                            key,
+                            stated_count,
+                            count));
+        }
+    };
+    expect_count("costs", platform.measured.size());
+    expect_count("fits", platform.fitted.size());
+}
+
+Platform read_platform(const std::filesystem::path& path) {
+    const YamlFile file = load_yaml(path, kFormat);
+    const YamlNode& root = file.root;
+    expect(root,
+           "a platform",
+           {"hetmap", "name", "memories", "devices"},
+           {"provenance",
+            "warnings",
+            "links",
+            "host_copy",
+            "measurements",
+            "costs",
+            "fits",
+            "counts"});
+    Platform platform;
+    platform.name = read_name(at(root, "name"));
+    platform.path = path;
+
+    // 1. Where it comes from.
+    if (const YamlNode* const provenance = find(root, "provenance")) {
+        if (provenance->kind != YamlNode::Kind::map) {
+            throw unexpected(*provenance, "a map of texts");
+        }
+        for (const YamlNode& child : provenance->children) {
+            platform.provenance.emplace_back(child.key, read_text(child));
+        }
+    }
+    for (const YamlNode& item : items_of(root, "warnings")) {
+        platform.warnings.push_back(read_text(item));
+    }
+
+    // 2. The machine.
+    const YamlNode& memories = at(root, "memories");
+    for (const YamlNode& item : read_list(memories)) {
+        expect(item, "a memory", {"name"}, {"capacity_mib"});
+        const YamlNode* const capacity = find(item, "capacity_mib");
+        platform.memories.push_back(
+            {.name = new_name(item, "memories", platform.memories),
+             .capacity_mib =
+                 capacity == nullptr ? 0 : read_integer(*capacity, 1, std::int64_t{1} << 40)});
+    }
+    if (platform.memories.empty()) {
+        throw unexpected(memories, "at least the host's memory");
+    }
+    const YamlNode& devices = at(root, "devices");
+    for (const YamlNode& item : read_list(devices)) {
+        platform.devices.push_back(read_device(item, platform));
+        if (platform.devices.size() == 1 &&
+            (platform.devices[0].asynchronous || platform.devices[0].memory != 0)) {
+            throw input_error(position_of(item),
+                              fmt::format("the first device is the host: synchronous, and in the "
+                                          "first memory ('{}')",
+                                          platform.memories[0].name));
+        }
+    }
+    if (platform.devices.empty()) {
+        throw unexpected(devices, "at least the host");
+    }
+    for (const YamlNode& item : items_of(root, "links")) {
+        platform.links.push_back(read_link(item, platform));
+    }
+    if (const YamlNode* const copy = find(root, "host_copy")) {
+        expect(*copy, "host_copy", {}, kTransferKeys);
+        platform.host_copy = read_transfer(*copy);
+    }
+    for (const YamlNode& item : items_of(root, "measurements")) {
+        expect(item, "a measurement", with_measurement({"name"}));
+        platform.measurements.emplace_back(read_name(at(item, "name")), read_measurement(item));
+    }
+
+    // 3. What things cost there.
+    const std::vector<std::string_view> names = names_of(platform.devices);
+    for (const YamlNode& item : items_of(root, "costs")) {
+        platform.measured.push_back(read_measured(item, names));
+    }
+    for (const YamlNode& item : items_of(root, "fits")) {
+        platform.fitted.push_back(read_fitted(item, names));
+    }
+    expect_distinct(platform.measured,
+                    "cost (layers, batch, device, variant, configuration)",
+                    [](const MeasuredCost& c) {
+                        return std::tie(c.layers, c.batch, c.device, c.variant, c.configuration);
+                    });
+    expect_distinct(
+        platform.fitted, "fit (pattern, device, variant, configuration)", [](const FittedCost& f) {
+            return std::tie(f.pattern, f.device, f.variant, f.configuration);
+        });
+    expect_complete(root, platform);
+    return platform;
+}
+
+// ---- Finding. -------------------------------------------------------------------------------
+
+// Every profile under a folder, in alphabetical order.
+std::vector<std::filesystem::path> profiles_under(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> files;
+    std::error_code ignored;
+    for (auto entry = std::filesystem::recursive_directory_iterator{folder, ignored};
+         entry != std::filesystem::recursive_directory_iterator{};
+         entry.increment(ignored)) {
+        if (entry->path().extension() == ".yaml" && entry->is_regular_file(ignored)) {
+            files.push_back(entry->path());
+        }
+    }
+    std::ranges::sort(files);
+    return files;
+}
+
+std::filesystem::path find_platform(const std::string& name_or_path,
+                                    std::span<const std::filesystem::path> search_path) {
+    std::filesystem::path given{name_or_path};
+    std::error_code ignored;
+    const bool is_folder = std::filesystem::is_directory(given, ignored);
+    if (!is_folder && std::filesystem::exists(given, ignored)) {
+        return given;
+    }
+    const bool is_name = given.has_filename() && !given.has_parent_path();
+    std::string folders;
+    std::vector<std::string> names;
+    for (const std::filesystem::path& folder : search_path) {
+        std::vector<std::filesystem::path> found;
+        for (const std::filesystem::path& file : profiles_under(folder)) {
+            names.push_back(file.stem().string());
+            if (is_name && (file.stem() == given || file.filename() == given)) {
+                found.push_back(file);
+            }
+        }
+        if (found.size() > 1) {
+            throw InputError{fmt::format("platform '{}' is two files, name one of them: {} or {}",
+                                         name_or_path,
+                                         found[0].string(),
+                                         found[1].string())};
+        }
+        if (!found.empty()) {
+            return found.front();
+        }
+        folders += fmt::format("{}{}", folders.empty() ? "" : ", ", folder.string());
+    }
+    if (is_folder) {
+        throw InputError{
+            fmt::format("{}: expected a platform's file, this is a folder", name_or_path)};
+    }
+    if (!is_name || given.extension() == ".yaml") {
+        throw InputError{fmt::format("{}: no such file", name_or_path)};
+    }
+    std::ranges::sort(names);
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    const std::vector<std::string_view> views(names.begin(), names.end());
+    throw InputError{fmt::format("no platform '{}' in {}; there are: {}",
+                                 name_or_path,
+                                 folders.empty() ? "the search path" : folders,
+                                 list_of(views, 40))};
+}
+
+}  // namespace
+
+Platform load_platform(const std::string& name_or_path,
+                       std::span<const std::filesystem::path> search_path) {
+    return read_platform(find_platform(name_or_path, search_path));
+}
+
+}  // namespace sim

@@ -1,0 +1,36 @@
+#include "sim/units.hpp"
+
+#include <cassert>
+#include <cmath>
+
+namespace sim {
+namespace {
+
+constexpr double kPicosecondsPerSecond = 1e12;
+constexpr double kPicosecondsPerMicrosecond = 1e6;
+
+}  // namespace
+
+Time operator/(Bytes size, BytesPerSecond rate) {
+    if (size.count <= 0) {
+        return Time{};
+    }
+    // In this order whole numbers stay whole: 32 bytes at 1 GB/s are 32,000 ps, not one more.
+    const double time =
+        std::ceil(static_cast<double>(size.count) * kPicosecondsPerSecond / rate.rate);
+    // Also where the rate is zero, and so the quotient infinite.
+    return time < static_cast<double>(kNever.count()) ? Time{static_cast<std::int64_t>(time)}
+                                                      : kNever;
+}
+
+Time from_microseconds(double us) {
+    assert(!std::isnan(us));
+    const double time = std::round(us * kPicosecondsPerMicrosecond);
+    const auto never = static_cast<double>(kNever.count());
+    if (time >= never) {
+        return kNever;
+    }
+    return time <= -never ? -kNever : Time{static_cast<std::int64_t>(time)};
+}
+
+}  // namespace sim

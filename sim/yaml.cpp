@@ -1,0 +1,561 @@
+#include "sim/yaml.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+namespace sim {
+namespace {
+
+constexpr std::int64_t kLargestFile = kLargestFileMib << 20;
+constexpr std::size_t kMostNodes = 2'000'000;  // a bound on memory: a node is about 200 bytes
+constexpr std::size_t kDeepest = 16;
+constexpr std::size_t kLongestName = 200;
+constexpr double kLongestTimeUs = 1e9;
+
+// ---- 1. The bytes. --------------------------------------------------------------------------
+
+std::string read_file(const std::filesystem::path& path) {
+    const auto refuse = [&](const std::string& why) {
+        return input_error({.file = path.string()}, why);
+    };
+    std::error_code failure;
+    const auto status = std::filesystem::status(path, failure);
+    if (status.type() == std::filesystem::file_type::not_found) {
+        throw refuse("no such file");
+    }
+    if (failure) {
+        throw refuse(fmt::format("cannot be read: {}", failure.message()));
+    }
+    if (status.type() != std::filesystem::file_type::regular) {
+        throw refuse(std::filesystem::is_directory(status) ? "expected a file, this is a folder"
+                                                           : "expected a regular file");
+    }
+    const auto size = std::filesystem::file_size(path, failure);
+    if (!failure && size > static_cast<std::uintmax_t>(kLargestFile)) {
+        throw refuse(fmt::format(
+            "the file has {} MiB, the most that is read is {} MiB", size >> 20, kLargestFileMib));
+    }
+    errno = 0;
+    std::ifstream file{path, std::ios::binary};
+    std::string bytes;
+    if (file && size > 0) {
+        bytes.resize(static_cast<std::size_t>(size));
+        file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+        bytes.resize(static_cast<std::size_t>(file.gcount()));
+    }
+    if (!file.is_open() || file.bad()) {
+        throw refuse(fmt::format("cannot be read: {}", std::generic_category().message(errno)));
+    }
+    return bytes;
+}
+
+// Length of the UTF-8 character at the front of `bytes`, 0 if there is none. RFC 3629, section 4.
+std::size_t utf8_length(std::string_view bytes) {
+    const auto byte = [&](std::size_t i) -> unsigned {
+        return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U;
+    };
+    const auto continues = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
+        return byte(i) >= low && byte(i) <= high;
+    };
+    const unsigned first = byte(0);
+    if (first < 0x80) {
+        return 1;
+    }
+    if (first >= 0xC2 && first <= 0xDF) {
+        return continues(1) ? 2 : 0;
+    }
+    if (first >= 0xE0 && first <= 0xEF) {
+        const unsigned low = first == 0xE0 ? 0xA0 : 0x80;   // no overlong forms
+        const unsigned high = first == 0xED ? 0x9F : 0xBF;  // no surrogates
+        return continues(1, low, high) && continues(2) ? 3 : 0;
+    }
+    if (first >= 0xF0 && first <= 0xF4) {
+        const unsigned low = first == 0xF0 ? 0x90 : 0x80;
+        const unsigned high = first == 0xF4 ? 0x8F : 0xBF;
+        return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
+    }
+    return 0;
+}
+
+// Names go into JSON, SVG and terminals: nothing but text gets past here.
+void expect_text(std::string_view bytes, const std::string& file) {
+    int line = 1;
+    std::size_t line_begin = 0;
+    for (std::size_t i = 0; i < bytes.size();) {
+        const auto byte = static_cast<unsigned char>(bytes[i]);
+        const std::size_t length = utf8_length(bytes.substr(i, 4));
+        const bool control =
+            (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
+        if (length == 0 || control) {
+            throw input_error({file, line, static_cast<int>(i - line_begin) + 1},
+                              fmt::format("not a text file: byte 0x{:02x}", byte));
+        }
+        if (byte == '\n') {
+            ++line;
+            line_begin = i + 1;
+        }
+        i += length;
+    }
+}
+
+// ---- 2. The tree, from yaml-cpp's events. ---------------------------------------------------
+
+class TreeBuilder : public YAML::EventHandler {
+public:
+    explicit TreeBuilder(const std::string& file) : file_{file} {}
+
+    YamlNode take() { return std::move(root_); }
+
+    void OnDocumentStart(const YAML::Mark& mark) override {
+        if (++documents_ > 1) {
+            throw refuse(mark, "a second YAML document; a file holds one");
+        }
+    }
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        // What is not there is missed at its key; yaml-cpp marks where the next thing stands.
+        YamlNode& node = open(mark, {}, anchor, YamlNode::Kind::nothing);
+        if (node.key_line > 0) {
+            node.line = node.key_line;
+            node.column = node.key_column;
+        }
+        close();
+    }
+    void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+        throw refuse(mark, "a YAML alias ('*name'); write it out");
+    }
+    void OnScalar(const YAML::Mark& mark,
+                  const std::string& tag,
+                  YAML::anchor_t anchor,
+                  const std::string& value) override {
+        if (!open_.empty() && open_.back().kind == YamlNode::Kind::map && !has_key_.back()) {
+            expect_plain(mark, tag, anchor);
+            key_ = {value, mark.line + 1, mark.column + 1};
+            has_key_.back() = true;
+            return;
+        }
+        YamlNode& node = open(mark, tag, anchor, YamlNode::Kind::text);
+        node.text = value;
+        node.quoted = tag == "!";  // what yaml-cpp says of texts in quotes
+        close();
+    }
+    void OnSequenceStart(const YAML::Mark& mark,
+                         const std::string& tag,
+                         YAML::anchor_t anchor,
+                         YAML::EmitterStyle::value) override {
+        open(mark, tag, anchor, YamlNode::Kind::list);
+    }
+    void OnSequenceEnd() override { close(); }
+    void OnMapStart(const YAML::Mark& mark,
+                    const std::string& tag,
+                    YAML::anchor_t anchor,
+                    YAML::EmitterStyle::value) override {
+        open(mark, tag, anchor, YamlNode::Kind::map);
+    }
+    void OnMapEnd() override {
+        expect_no_duplicates(open_.back());
+        close();
+    }
+
+private:
+    struct Key {
+        std::string text;
+        int line = 0, column = 0;
+    };
+
+    InputError refuse(const YAML::Mark& mark, std::string_view what) const {
+        return input_error({file_, mark.line + 1, mark.column + 1}, std::string{what});
+    }
+
+    void expect_plain(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) const {
+        if (anchor != YAML::NullAnchor) {
+            throw refuse(mark, "a YAML anchor ('&name'); these files have none");
+        }
+        if (!tag.empty() && tag != "?" && tag != "!") {
+            throw refuse(mark, fmt::format("a YAML tag ('{}'); these files have none", tag));
+        }
+    }
+
+    YamlNode& open(const YAML::Mark& mark,
+                   const std::string& tag,
+                   YAML::anchor_t anchor,
+                   YamlNode::Kind kind) {
+        expect_plain(mark, tag, anchor);
+        if (open_.size() >= kDeepest) {
+            throw refuse(mark, fmt::format("nested deeper than {} levels", kDeepest));
+        }
+        if (++nodes_ > kMostNodes) {
+            throw refuse(mark, fmt::format("more than {} values", kMostNodes));
+        }
+        YamlNode node;
+        node.kind = kind;
+        node.line = mark.line + 1;
+        node.column = mark.column + 1;
+        node.file = &file_;
+        if (!open_.empty() && open_.back().kind == YamlNode::Kind::map) {
+            if (!has_key_.back()) {
+                // yaml-cpp takes a bracket that is never closed for the beginning of a key.
+                throw refuse(mark,
+                             "expected a word as key (or a bracket is not closed, or the file "
+                             "is cut off)");
+            }
+            node.key = std::move(key_.text);
+            node.key_line = key_.line;
+            node.key_column = key_.column;
+        } else if (!open_.empty()) {
+            node.key = open_.back().key;
+        }
+        open_.push_back(std::move(node));
+        has_key_.push_back(false);
+        return open_.back();
+    }
+
+    void close() {
+        YamlNode node = std::move(open_.back());
+        open_.pop_back();
+        has_key_.pop_back();
+        if (open_.empty()) {
+            root_ = std::move(node);
+            return;
+        }
+        has_key_.back() = false;
+        open_.back().children.push_back(std::move(node));
+    }
+
+    void expect_no_duplicates(const YamlNode& map) const {
+        std::vector<const YamlNode*> sorted;
+        sorted.reserve(map.children.size());
+        for (const YamlNode& child : map.children) {
+            sorted.push_back(&child);
+        }
+        std::ranges::stable_sort(
+            sorted, {}, [](const YamlNode* n) -> const std::string& { return n->key; });
+        const auto same = std::ranges::adjacent_find(
+            sorted, {}, [](const YamlNode* n) -> const std::string& { return n->key; });
+        if (same != sorted.end()) {
+            throw input_error(
+                position_of_key(**(same + 1)),
+                fmt::format(
+                    "key '{}' is here twice, first in line {}", (*same)->key, (*same)->key_line));
+        }
+    }
+
+    const std::string& file_;
+    std::vector<YamlNode> open_;  // from the root to where we are
+    std::vector<bool> has_key_;   // by open node: a map that waits for the value of its key
+    Key key_;                     // whose value comes next
+    YamlNode root_;
+    std::size_t nodes_ = 0;
+    int documents_ = 0;
+};
+
+// ---- 3. Words for messages. -----------------------------------------------------------------
+
+std::string shortened(std::string_view text) {
+    constexpr std::size_t kMost = 60;
+    std::string shown{text.substr(0, kMost)};
+    for (char& c : shown) {
+        if (static_cast<unsigned char>(c) < 0x20) {
+            c = ' ';
+        }
+    }
+    // Never half a character at the end.
+    if (text.size() > kMost) {
+        while (!shown.empty() &&
+               (static_cast<unsigned char>(text[shown.size()]) & 0xC0U) == 0x80U) {
+            shown.pop_back();
+        }
+        shown += "...";
+    }
+    return shown;
+}
+
+std::string description(const YamlNode& node) {
+    switch (node.kind) {
+        case YamlNode::Kind::nothing:
+            return "nothing";
+        case YamlNode::Kind::list:
+            return "a list";
+        case YamlNode::Kind::map:
+            return "a map";
+        case YamlNode::Kind::text:
+            break;
+    }
+    return node.quoted ? fmt::format("the text \"{}\"", shortened(node.text))
+                       : fmt::format("'{}'", shortened(node.text));
+}
+
+bool is_plain_text(const YamlNode& node) {
+    return node.kind == YamlNode::Kind::text && !node.quoted;
+}
+
+// A number that is followed by something else, such as "5us".
+bool begins_as_number(const YamlNode& node) {
+    double value = 0;
+    const char* const begin = node.text.data();
+    const char* const end = begin + node.text.size();
+    const auto [rest, failure] = std::from_chars(begin, end, value);
+    return node.kind == YamlNode::Kind::text && failure == std::errc{} && rest != end &&
+           rest != begin;
+}
+
+InputError not_a_number(const YamlNode& node, std::string_view expected) {
+    return unexpected(node,
+                      begins_as_number(node)
+                          ? fmt::format("{} alone (a unit stands in the key)", expected)
+                          : std::string{expected});
+}
+
+double number_of(const YamlNode& node, std::string_view expected) {
+    double value = 0;
+    const char* const end = node.text.data() + node.text.size();
+    const auto [rest, failure] = std::from_chars(node.text.data(), end, value);
+    if (!is_plain_text(node) || failure != std::errc{} || rest != end || !std::isfinite(value)) {
+        throw not_a_number(node, expected);
+    }
+    return value;
+}
+
+std::string joined(std::span<const std::string_view> names) {
+    return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+YamlFile load_yaml(const std::filesystem::path& path, std::string_view format) {
+    YamlFile file{.name = std::make_unique<const std::string>(path.string()), .root = {}};
+    const std::string& name = *file.name;
+    const std::string bytes = read_file(path);
+    expect_text(bytes, name);
+
+    TreeBuilder builder{name};
+    try {
+        std::istringstream stream{bytes};
+        YAML::Parser parser{stream};
+        while (parser.HandleNextDocument(builder)) {
+        }
+    } catch (const YAML::Exception& error) {
+        throw input_error({name, error.mark.line + 1, error.mark.column + 1},
+                          fmt::format("not valid YAML (or the file is cut off): {}", error.msg));
+    }
+    file.root = builder.take();
+
+    const std::string header = fmt::format("hetmap: {}", format);
+    if (file.root.kind == YamlNode::Kind::nothing) {
+        throw input_error({name, 1, 1},
+                          fmt::format("the file is empty; expected it to begin with '{}'", header));
+    }
+    if (file.root.kind != YamlNode::Kind::map || file.root.children.empty() ||
+        file.root.children.front().key != "hetmap") {
+        throw input_error({name, 1, 1},
+                          fmt::format("expected a file that begins with '{}'", header));
+    }
+    const YamlNode& first = file.root.children.front();
+    if (first.kind != YamlNode::Kind::text || first.text != format) {
+        throw unexpected(first, fmt::format("'{}'", format));
+    }
+    return file;
+}
+
+SourcePosition position_of(const YamlNode& node) {
+    return {node.file == nullptr ? std::string{} : *node.file, node.line, node.column};
+}
+
+SourcePosition position_of_key(const YamlNode& node) {
+    return {node.file == nullptr ? std::string{} : *node.file, node.key_line, node.key_column};
+}
+
+InputError unexpected(const YamlNode& node, std::string_view expected) {
+    return input_error(position_of(node),
+                       fmt::format("{}{}expected {}, got {}",
+                                   node.key,
+                                   node.key.empty() ? "" : ": ",
+                                   expected,
+                                   description(node)));
+}
+
+void expect_keys(const YamlNode& node,
+                 std::string_view what,
+                 std::span<const std::string_view> required,
+                 std::span<const std::string_view> optional) {
+    if (node.kind != YamlNode::Kind::map) {
+        throw unexpected(node, fmt::format("{} as a map with the keys {}", what, joined(required)));
+    }
+    for (const YamlNode& child : node.children) {
+        if (std::ranges::find(required, child.key) == required.end() &&
+            std::ranges::find(optional, child.key) == optional.end()) {
+            throw input_error(position_of_key(child),
+                              fmt::format("unknown key '{}'; {} has: {}{}{}",
+                                          shortened(child.key),
+                                          what,
+                                          joined(required),
+                                          optional.empty() || required.empty() ? "" : ", ",
+                                          joined(optional)));
+        }
+    }
+    for (const std::string_view key : required) {
+        if (find(node, key) == nullptr) {
+            throw input_error(position_of(node), fmt::format("{} needs the key '{}'", what, key));
+        }
+    }
+}
+
+const YamlNode* find(const YamlNode& map, std::string_view key) {
+    const auto found = std::ranges::find(map.children, key, &YamlNode::key);
+    return map.kind != YamlNode::Kind::map || found == map.children.end() ? nullptr : &*found;
+}
+
+const YamlNode& at(const YamlNode& map, std::string_view key) {
+    const YamlNode* const found = find(map, key);
+    if (found == nullptr) {
+        throw input_error(position_of(map), fmt::format("the key '{}' is missing", key));
+    }
+    return *found;
+}
+
+const std::vector<YamlNode>& read_list(const YamlNode& node) {
+    if (node.kind != YamlNode::Kind::list) {
+        throw unexpected(node, "a list");
+    }
+    return node.children;
+}
+
+const std::string& read_text(const YamlNode& node) {
+    if (node.kind != YamlNode::Kind::text) {
+        throw unexpected(node, "a text");
+    }
+    return node.text;
+}
+
+const std::string& read_name(const YamlNode& node) {
+    const bool fits = node.kind == YamlNode::Kind::text && !node.text.empty() &&
+                      node.text.size() <= kLongestName &&
+                      node.text.find_first_of("\t\r\n") == std::string::npos;
+    if (!fits) {
+        throw unexpected(node, fmt::format("a name of 1 to {} characters", kLongestName));
+    }
+    return node.text;
+}
+
+bool read_bool(const YamlNode& node) {
+    if (!is_plain_text(node) || (node.text != "true" && node.text != "false")) {
+        throw unexpected(node, "true or false");
+    }
+    return node.text == "true";
+}
+
+std::int64_t read_integer(const YamlNode& node, std::int64_t lowest, std::int64_t highest) {
+    std::int64_t value = 0;
+    const char* const end = node.text.data() + node.text.size();
+    const auto [rest, failure] = std::from_chars(node.text.data(), end, value);
+    if (!is_plain_text(node) || failure != std::errc{} || rest != end || value < lowest ||
+        value > highest) {
+        throw not_a_number(node, fmt::format("a whole number from {} to {}", lowest, highest));
+    }
+    return value;
+}
+
+double read_number(const YamlNode& node) {
+    constexpr std::string_view kExpected = "a number of zero or more";
+    const double value = number_of(node, kExpected);
+    if (value < 0) {
+        throw unexpected(node, kExpected);
+    }
+    return value + 0.0;  // no negative zero
+}
+
+double read_positive(const YamlNode& node) {
+    constexpr std::string_view kExpected = "a number above zero";
+    const double value = number_of(node, kExpected);
+    if (value <= 0) {
+        throw unexpected(node, kExpected);
+    }
+    return value;
+}
+
+Time read_time_us(const YamlNode& node) {
+    const double us = read_number(node);
+    if (us > kLongestTimeUs) {
+        throw unexpected(node, fmt::format("a time of at most {:.0f} us", kLongestTimeUs));
+    }
+    return from_microseconds(us);
+}
+
+int read_choice(const YamlNode& node,
+                std::string_view what,
+                std::span<const std::string_view> names) {
+    const std::string& name = read_text(node);
+    const auto found = std::ranges::find(names, name);
+    if (found == names.end()) {
+        throw input_error(
+            position_of(node),
+            fmt::format(
+                "{}: no {} '{}'; there are: {}", node.key, what, shortened(name), list_of(names)));
+    }
+    return static_cast<int>(found - names.begin());
+}
+
+std::string yaml_text(std::string_view text) {
+    constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    constexpr std::string_view kInside = "0123456789-./";
+    const bool safe = !text.empty() && kLetters.find(text.front()) != std::string_view::npos &&
+                      std::ranges::all_of(text, [&](char c) {
+                          return kLetters.find(c) != std::string_view::npos ||
+                                 kInside.find(c) != std::string_view::npos;
+                      });
+    // Words that YAML takes for something else.
+    constexpr std::string_view kTaken[] = {"null", "Null", "NULL",  "true",  "True",  "TRUE", "yes",
+                                           "Yes",  "YES",  "false", "False", "FALSE", "no",   "No",
+                                           "NO",   "on",   "On",    "ON",    "off",   "Off",  "OFF",
+                                           "y",    "Y",    "n",     "N"};
+    if (safe && std::ranges::find(kTaken, text) == std::end(kTaken)) {
+        return std::string{text};
+    }
+    std::string quoted = "\"";
+    for (const char c : text) {
+        switch (c) {
+            case '"':
+                quoted += "\\\"";
+                break;
+            case '\\':
+                quoted += "\\\\";
+                break;
+            case '\n':
+                quoted += "\\n";
+                break;
+            case '\t':
+                quoted += "\\t";
+                break;
+            default:
+                if (static_cast<unsigned char>(c) < 0x20) {
+                    quoted += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
+                } else {
+                    quoted += c;
+                }
+        }
+    }
+    return quoted + '"';
+}
+
+std::string list_of(std::span<const std::string_view> names, std::size_t most) {
+    if (names.empty()) {
+        return "none";
+    }
+    const auto shown = names.first(std::min(most, names.size()));
+    return names.size() > most
+               ? fmt::format("{} and {} more", fmt::join(shown, ", "), names.size() - most)
+               : fmt::format("{}", fmt::join(shown, ", "));
+}
+
+}  // namespace sim

@@ -1,0 +1,83 @@
+#pragma once
+
+// Strict reading of YAML: what the files of this project have in common.
+//
+// Start at `load_yaml`. Every function throws InputError with file, line, column and key. Not a
+// general YAML reader: no anchors or aliases (so no alias bombs), no tags, no second document,
+// no keys but words, no duplicate keys, nothing deep. yaml-cpp stays in yaml.cpp.
+
+#include "sim/error.hpp"
+#include "sim/units.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sim {
+
+// Files above this size are refused before they are read.
+inline constexpr std::int64_t kLargestFileMib = 64;
+
+struct YamlNode {
+    enum class Kind { nothing, text, list, map };
+
+    Kind kind = Kind::nothing;
+    bool quoted = false;  // a text in quotes is never a number
+    std::string text;
+    std::vector<YamlNode> children;  // items of a list, values of a map in the file's order
+
+    std::string key;  // of a map's value; of a list's item: the list's
+    int key_line = 0, key_column = 0;
+    int line = 0, column = 0;
+    const std::string* file = nullptr;  // owned by the YamlFile
+};
+
+struct YamlFile {
+    std::unique_ptr<const std::string> name;
+    YamlNode root;
+};
+
+// Reads a file whose first key is `hetmap: <format>`, such as "model/1".
+YamlFile load_yaml(const std::filesystem::path& path, std::string_view format);
+
+SourcePosition position_of(const YamlNode& node);
+SourcePosition position_of_key(const YamlNode& node);
+
+// "places.yaml:4:15: latency_us: expected a number above zero, got 'fast'"
+InputError unexpected(const YamlNode& node, std::string_view expected);
+
+// Checks that `node` is a map with all of the required keys and no key but those listed. `what`
+// is its name in messages: "a link", "layer 'conv1'".
+void expect_keys(const YamlNode& node,
+                 std::string_view what,
+                 std::span<const std::string_view> required,
+                 std::span<const std::string_view> optional = {});
+
+const YamlNode* find(const YamlNode& map, std::string_view key);  // nullptr if it is not there
+const YamlNode& at(const YamlNode& map, std::string_view key);    // it must be there
+
+const std::vector<YamlNode>& read_list(const YamlNode& node);
+const std::string& read_text(const YamlNode& node);  // may be empty
+const std::string& read_name(const YamlNode& node);  // one line, not empty, at most 200 bytes
+bool read_bool(const YamlNode& node);
+std::int64_t read_integer(const YamlNode& node, std::int64_t lowest, std::int64_t highest);
+double read_number(const YamlNode& node);  // finite, zero or more
+double read_positive(const YamlNode& node);
+Time read_time_us(const YamlNode& node);  // zero or more, at most 1000 seconds
+
+// Index of the text in `names`, or an error that lists them: "no device 'cpu1'; there are: cpu".
+int read_choice(const YamlNode& node,
+                std::string_view what,
+                std::span<const std::string_view> names);
+
+// Text as YAML: as it is where that is safe, else in double quotes.
+std::string yaml_text(std::string_view text);
+
+// "cpu, gpu0" or, if there is nothing, "none"; at most `most` of them, then "and 12 more".
+std::string list_of(std::span<const std::string_view> names, std::size_t most = 12);
+
+}  // namespace sim
