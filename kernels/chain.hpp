@@ -56,15 +56,15 @@ struct Step {
 
     // conv2d, linear: for each output channel ceil(fan_in / 64) words, bit i (lowest first) is
     // weight i in (ky, kx, input channel) order, 1 is +1; unused bits 0.
-    std::span<const std::uint64_t> weights;
+    std::span<const std::uint64_t> weights = {};
     // threshold: for each channel; bit c of `flips` (lowest first) clear: x >= t; set: x <= t.
-    std::span<const std::int32_t> thresholds;
-    std::span<const std::uint64_t> flips;
+    std::span<const std::int32_t> thresholds = {};
+    std::span<const std::uint64_t> flips = {};
 };
 
 struct Chain {
-    Shape input;
-    std::vector<Step> steps;
+    Shape input = {};
+    std::vector<Step> steps = {};
     int batch = 1;
 };
 

@@ -31,7 +31,7 @@ struct Slice {
 // channels (z), or two or three of them, as HEP-BNN names its configurations.
 struct Configuration {
     int threads = 1;
-    std::string axes;  // "" for one thread, else "x", "y", "z", "xy", ...
+    std::string axes = {};  // "" for one thread, else "x", "y", "z", "xy", ...
 
     std::string name() const;  // "1", "2x", "4yz"
     friend bool operator==(const Configuration&, const Configuration&) = default;

@@ -27,19 +27,23 @@ struct Answer {
     const Problem* problem = nullptr;
     Mapping mapping;
     Schedule schedule;
-    std::string search;     // empty: the mapping was given
-    SearchResult result;    // of `search`
-    double seconds = 0;     // how long it took
+    std::string search;   // empty: the mapping was given
+    SearchResult result;  // of `search`
+    double seconds = 0;   // how long it took
     std::vector<Baseline> baselines;
 };
 
 struct Report {
-    std::string_view name;     // its option: --gantt FILE
+    std::string_view name;  // its option: --gantt FILE
     std::string_view summary;
     std::string (*render)(const Answer&);
 };
 
 std::span<const Report> reports();  // those written to files: gantt (SVG), trace (JSON), dot
+
+std::string gantt_svg(const Answer& answer);
+std::string trace_json(const Answer& answer);
+std::string dot_graph(const Answer& answer);
 
 std::string text_table(const Answer& answer);  // HOUSE style: first line asked, last line found
 std::string json_text(const Answer& answer);   // `hetmap map --json`

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sim {
 
@@ -22,6 +23,7 @@ struct SearchOptions {
     // Called with each better incumbent and each better bound.
     std::function<void(Time incumbent, Time lower_bound)> progress;
     std::size_t max_states = 4'000'000;  // branch-and-bound: held at a time, for memory
+    std::size_t certificate = 0;         // branch-and-bound: prove it in at most so many beginnings
     std::string only;  // uniform: "device/variant/configuration"; empty: the best of them
 };
 
@@ -38,6 +40,8 @@ struct SearchResult {
     SearchStatus status = SearchStatus::unproven;
     std::uint64_t evaluated = 0;  // mappings (exhaustive) or nodes
     std::string note;             // for people: why infeasible, what was skipped
+    // If asked for and not too long: see search/certificate.hpp.
+    std::vector<Mapping> certificate;
 };
 
 struct Search {

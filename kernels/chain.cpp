@@ -1,0 +1,167 @@
+#include "kernels/chain.hpp"
+
+#include <initializer_list>
+#include <stdexcept>
+
+namespace kernels {
+namespace {
+
+std::string_view name_of(Element element) {
+    switch (element) {
+        case Element::binary:
+            return "binary";
+        case Element::u8:
+            return "u8";
+        case Element::int32:
+            return "int32";
+    }
+    return "";
+}
+
+std::string_view name_of(StepKind kind) {
+    switch (kind) {
+        case StepKind::conv2d:
+            return "conv2d";
+        case StepKind::linear:
+            return "linear";
+        case StepKind::threshold:
+            return "threshold";
+        case StepKind::max_pool2d:
+            return "max_pool2d";
+        case StepKind::add:
+            return "add";
+        case StepKind::flatten:
+            return "flatten";
+    }
+    return "";
+}
+
+void require(bool condition, StepKind kind, const std::string& expected) {
+    if (!condition)
+        throw std::invalid_argument(std::string(name_of(kind)) + ": expected " + expected);
+}
+
+void require_element(const Shape& input, StepKind kind, std::initializer_list<Element> allowed) {
+    std::string names;
+    for (Element element : allowed) {
+        if (element == input.element)
+            return;
+        names += (names.empty() ? "" : " or ") + std::string(name_of(element));
+    }
+    require(false, kind, names + " input, got " + std::string(name_of(input.element)));
+}
+
+// Windows that fit along one dimension.
+int windows(int size, int kernel, const Step& step) {
+    const std::int64_t padded = std::int64_t{size} + 2 * std::int64_t{step.padding};
+    require(kernel >= 1, step.kind, "a kernel of 1 or more");
+    require(step.stride >= 1, step.kind, "a stride of 1 or more");
+    require(step.padding >= 0, step.kind, "a padding of 0 or more");
+    require(kernel <= padded, step.kind, "a kernel that fits into the padded input");
+    return static_cast<int>((padded - kernel) / step.stride) + 1;
+}
+
+// Parameters may be absent where only shapes are asked for; if they are there, they must fit.
+void require_weights(const Step& step, std::int64_t fan_in) {
+    require(step.out_channels >= 1, step.kind, "1 output channel or more");
+    const auto expected =
+        static_cast<std::size_t>(step.out_channels) * static_cast<std::size_t>((fan_in + 63) / 64);
+    require(
+        step.weights.empty() || step.weights.size() == expected,
+        step.kind,
+        std::to_string(expected) + " words of weights, got " + std::to_string(step.weights.size()));
+}
+
+void require_thresholds(const Step& step, const Shape& input) {
+    const auto channels = static_cast<std::size_t>(input.channels);
+    require(
+        step.thresholds.empty() || step.thresholds.size() == channels,
+        step.kind,
+        std::to_string(channels) + " thresholds, got " + std::to_string(step.thresholds.size()));
+    require(step.flips.empty() || step.flips.size() == (channels + 63) / 64,
+            step.kind,
+            std::to_string((channels + 63) / 64) + " words of flips, got " +
+                std::to_string(step.flips.size()));
+}
+
+Shape shape_after(const Step& step, const Shape& input) {
+    switch (step.kind) {
+        case StepKind::conv2d: {
+            require_element(input, step.kind, {Element::binary, Element::u8});
+            require(step.pad_value >= -1 && step.pad_value <= 1,
+                    step.kind,
+                    "a pad value of -1, 0 or 1");
+            const int height = windows(input.height, step.kernel_height, step);
+            const int width = windows(input.width, step.kernel_width, step);
+            require_weights(step,
+                            std::int64_t{step.kernel_height} * step.kernel_width * input.channels);
+            return {height, width, step.out_channels, Element::int32};
+        }
+        case StepKind::linear:
+            require_element(input, step.kind, {Element::binary, Element::u8});
+            require_weights(step, std::int64_t{input.height} * input.width * input.channels);
+            return {1, 1, step.out_channels, Element::int32};
+        case StepKind::threshold:
+            require_element(input, step.kind, {Element::int32});
+            require_thresholds(step, input);
+            return {input.height, input.width, input.channels, Element::binary};
+        case StepKind::max_pool2d: {
+            const int height = windows(input.height, step.kernel_height, step);
+            const int width = windows(input.width, step.kernel_width, step);
+            require(step.padding < step.kernel_height && step.padding < step.kernel_width,
+                    step.kind,
+                    "a padding smaller than the kernel, so that no window is empty");
+            return {height, width, input.channels, input.element};
+        }
+        case StepKind::add:
+            require_element(input, step.kind, {Element::int32});
+            return input;
+        case StepKind::flatten: {
+            const std::int64_t elements = std::int64_t{input.height} * input.width * input.channels;
+            require(elements <= INT32_MAX, step.kind, "fewer than 2^31 elements");
+            return {1, 1, static_cast<int>(elements), input.element};
+        }
+    }
+    throw std::invalid_argument("a step of an unknown kind");
+}
+
+}  // namespace
+
+std::string_view name_of(Layout layout) { return layout == Layout::nhwc ? "nhwc" : "plain"; }
+
+std::size_t tensor_bytes(const Shape& shape, Layout layout, int batch) {
+    const auto pixels = static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
+                        static_cast<std::size_t>(shape.width);
+    const auto channels = static_cast<std::size_t>(shape.channels);
+    std::size_t pixel_bytes = channels;  // u8, and binary in the plain layout
+    if (shape.element == Element::int32)
+        pixel_bytes = channels * 4;
+    else if (shape.element == Element::binary && layout == Layout::nhwc)
+        pixel_bytes = static_cast<std::size_t>(shape.words()) * 8;
+    return (pixels * pixel_bytes + 63) / 64 * 64;
+}
+
+std::vector<Shape> shapes_of(const Chain& chain) {
+    const Shape& input = chain.input;
+    if (input.height < 1 || input.width < 1 || input.channels < 1 || chain.batch < 1)
+        throw std::invalid_argument("a chain's input: expected every dimension to be 1 or more");
+    std::vector<Shape> shapes;
+    shapes.reserve(chain.steps.size());
+    for (const Step& step : chain.steps)
+        shapes.push_back(shape_after(step, shapes.empty() ? input : shapes.back()));
+    return shapes;
+}
+
+Shape output_of(const Chain& chain) {
+    const std::vector<Shape> shapes = shapes_of(chain);
+    return shapes.empty() ? chain.input : shapes.back();
+}
+
+bool needs_second_input(const Chain& chain) {
+    for (const Step& step : chain.steps)
+        if (step.kind == StepKind::add)
+            return true;
+    return false;
+}
+
+}  // namespace kernels

@@ -1,0 +1,47 @@
+#include "kernels/cpu/chain_pattern.hpp"
+
+#include "kernels/cpu/dot_plan.hpp"
+
+namespace kernels::cpu {
+
+Pattern pattern_of(const Chain& chain) {
+    (void)shapes_of(chain);  // do the steps fit?
+    const std::vector<Step>& steps = chain.steps;
+    Pattern pattern;
+    std::size_t next = 0;
+    const auto take = [&](StepKind kind) -> const Step* {
+        return next < steps.size() && steps[next].kind == kind ? &steps[next++] : nullptr;
+    };
+
+    if (const Step* flatten = take(StepKind::flatten)) {
+        pattern.dot = take(StepKind::linear);
+        if (pattern.dot == nullptr)
+            pattern.flatten = flatten;
+    } else {
+        pattern.dot = take(StepKind::conv2d);
+        if (pattern.dot == nullptr)
+            pattern.dot = take(StepKind::linear);
+    }
+    if (pattern.flatten == nullptr) {
+        if (pattern.dot != nullptr || steps.size() == 1)
+            pattern.add = take(StepKind::add);
+        pattern.threshold = take(StepKind::threshold);
+        if (pattern.threshold != nullptr || next == 0)
+            pattern.pool = take(StepKind::max_pool2d);
+    }
+    pattern.known = next == steps.size() && next > 0;
+    return pattern;
+}
+
+bool small_enough(const Chain& chain, const Pattern& pattern) {
+    constexpr std::int64_t kMost = std::int64_t{1} << 27;
+    if (pattern.dot == nullptr)
+        return true;
+    const DotGeometry geometry = geometry_of(*pattern.dot, chain.input);
+    if (geometry.input.element == Element::u8 && geometry.fan_in() * 256 > kMost)
+        return false;
+    const std::int64_t pixels = std::int64_t{geometry.padded_height()} * geometry.padded_width();
+    return pixels < kMost && pixels * (geometry.input.words() + 2) * 8 < kMost;
+}
+
+}  // namespace kernels::cpu

@@ -1,0 +1,120 @@
+// Runs a chain on the reference steps: reads an image, does one step after the other, writes
+// what the slice asks for.
+
+#include "kernels/cpu/reference.hpp"
+
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+
+namespace kernels::cpu {
+namespace {
+
+struct Prepared {
+    Chain chain;
+    std::vector<Shape> shapes;                    // after each step
+    std::vector<std::vector<std::int8_t>> signs;  // of each step; empty where it has no weights
+};
+
+std::size_t elements_of(const Shape& shape) {
+    return static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width) *
+           static_cast<std::size_t>(shape.channels);
+}
+
+std::size_t element_bytes(Element element) { return element == Element::int32 ? 4 : 1; }
+
+Image read_image(const Shape& shape, const std::byte* tensor, int image) {
+    const std::size_t count = elements_of(shape);
+    const std::byte* source =
+        tensor + static_cast<std::size_t>(image) * count * element_bytes(shape.element);
+    Image result{shape, std::vector<std::int32_t>(count)};
+    if (shape.element == Element::int32) {
+        std::memcpy(result.values.data(), source, count * 4);
+    } else {
+        for (std::size_t i = 0; i < count; ++i)
+            result.values[i] = shape.element == Element::u8
+                                   ? std::to_integer<std::int32_t>(source[i])
+                                   : std::to_integer<std::int8_t>(source[i]);
+    }
+    return result;
+}
+
+void write_slice(const Image& result, const Slice& slice, std::byte* tensor, int image) {
+    const Shape& shape = result.shape;
+    const std::size_t size = element_bytes(shape.element);
+    std::byte* base = tensor + static_cast<std::size_t>(image) * elements_of(shape) * size;
+    for (int y = slice.row_begin; y < slice.row_end; ++y)
+        for (int x = 0; x < shape.width; ++x)
+            for (int c = slice.channel_begin; c < slice.channel_end; ++c) {
+                const std::size_t index = result.index(y, x, c);
+                const std::int32_t value = result.values[index];
+                if (shape.element == Element::int32)
+                    std::memcpy(base + index * 4, &value, 4);
+                else
+                    base[index] = static_cast<std::byte>(value);
+            }
+}
+
+Image run_step(const Prepared& prepared,
+               std::size_t index,
+               const Image& input,
+               const std::byte* second_input,
+               int image) {
+    const Step& step = prepared.chain.steps[index];
+    const Shape& shape = prepared.shapes[index];
+    switch (step.kind) {
+        case StepKind::conv2d:
+            return conv2d_reference(step, prepared.signs[index], input, shape);
+        case StepKind::linear:
+            return linear_reference(step, prepared.signs[index], input, shape);
+        case StepKind::threshold:
+            return threshold_reference(step, input, shape);
+        case StepKind::max_pool2d:
+            return max_pool2d_reference(step, input, shape);
+        case StepKind::add:
+            return add_reference(input, read_image(shape, second_input, image));
+        case StepKind::flatten:
+            return flatten_reference(input, shape);
+    }
+    throw std::invalid_argument("a step of an unknown kind");
+}
+
+}  // namespace
+
+bool reference_accepts(const Chain& chain) {
+    try {
+        (void)shapes_of(chain);
+    } catch (const std::invalid_argument&) {
+        return false;
+    }
+    return !chain.steps.empty();
+}
+
+Body prepare_reference(const Chain& chain, int /*slices: it needs no scratch memory*/) {
+    auto prepared = std::make_shared<Prepared>();
+    prepared->chain = chain;
+    prepared->shapes = shapes_of(chain);
+    Shape input = chain.input;
+    for (std::size_t i = 0; i < chain.steps.size(); ++i) {
+        const Step& step = chain.steps[i];
+        std::size_t fan_in = 0;
+        if (step.kind == StepKind::conv2d)
+            fan_in = static_cast<std::size_t>(step.kernel_height) *
+                     static_cast<std::size_t>(step.kernel_width) *
+                     static_cast<std::size_t>(input.channels);
+        else if (step.kind == StepKind::linear)
+            fan_in = elements_of(input);
+        prepared->signs.push_back(fan_in > 0 ? signs_of(step, fan_in) : std::vector<std::int8_t>());
+        input = prepared->shapes[i];
+    }
+    return [prepared](const Tensors& tensors, const Slice& slice) {
+        for (int image = slice.image_begin; image < slice.image_end; ++image) {
+            Image values = read_image(prepared->chain.input, tensors.input, image);
+            for (std::size_t i = 0; i < prepared->chain.steps.size(); ++i)
+                values = run_step(*prepared, i, values, tensors.second_input, image);
+            write_slice(values, slice, tensors.output, image);
+        }
+    };
+}
+
+}  // namespace kernels::cpu

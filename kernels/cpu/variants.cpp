@@ -1,0 +1,91 @@
+// The packed variants: a table of inner loops for each, and whether this machine can run them.
+
+#include "kernels/cpu/variants.hpp"
+
+#include "kernels/cpu/bodies.hpp"
+#include "kernels/cpu/chain_pattern.hpp"
+#include "kernels/cpu/loops.hpp"
+
+#include <stdexcept>
+
+namespace kernels::cpu {
+namespace {
+
+constexpr Loops kScalar = {.tiling = tiling_scalar,
+                           .chain_windows = nullptr,
+                           .binary_dot = binary_dot_scalar,
+                           .byte_dot = byte_dot_scalar,
+                           .threshold = threshold_scalar,
+                           .add = add_scalar,
+                           .pool_binary = pool_binary_scalar,
+                           .pool_u8 = pool_u8_scalar,
+                           .pool_int32 = pool_int32_scalar};
+
+#if defined(__x86_64__)
+constexpr Loops kAvx2 = {.tiling = tiling_avx2,
+                         .chain_windows = chain_windows_avx2,
+                         .binary_dot = binary_dot_avx2,
+                         .byte_dot = byte_dot_avx2,
+                         .threshold = threshold_avx2,
+                         .add = add_avx2,
+                         .pool_binary = pool_binary_avx2,
+                         .pool_u8 = pool_u8_avx2,
+                         .pool_int32 = pool_int32_avx2};
+
+constexpr Loops kAvx512 = {.tiling = tiling_avx512,
+                           .chain_windows = chain_windows_avx512,
+                           .binary_dot = binary_dot_avx512,
+                           .byte_dot = byte_dot_avx512,
+                           .threshold = threshold_avx512,
+                           .add = add_avx512,
+                           .pool_binary = pool_binary_avx512,
+                           .pool_u8 = pool_u8_avx512,
+                           .pool_int32 = pool_int32_avx512};
+#endif
+
+Body prepare(const Chain& chain, int slices, const Loops& loops) {
+    const Pattern pattern = pattern_of(chain);
+    return pattern.dot != nullptr ? dot_body(chain, pattern, loops, slices)
+                                  : elementwise_body(chain, pattern, loops, slices);
+}
+
+}  // namespace
+
+bool accepts(const Chain& chain) {
+    try {
+        const Pattern pattern = pattern_of(chain);
+        return pattern.known && small_enough(chain, pattern);
+    } catch (const std::invalid_argument&) {
+        return false;
+    }
+}
+
+Body prepare_scalar(const Chain& chain, int slices) { return prepare(chain, slices, kScalar); }
+
+#if defined(__x86_64__)
+
+bool scalar_supported() { return __builtin_cpu_supports("popcnt") != 0; }
+
+bool avx2_supported() {
+    return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi2") != 0 &&
+           __builtin_cpu_supports("popcnt") != 0;
+}
+
+bool avx512_supported() {
+    return avx2_supported() && __builtin_cpu_supports("avx512f") != 0 &&
+           __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+           __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512vnni") != 0 &&
+           __builtin_cpu_supports("avx512vpopcntdq") != 0 &&
+           __builtin_cpu_supports("avx512bitalg") != 0;
+}
+
+Body prepare_avx2(const Chain& chain, int slices) { return prepare(chain, slices, kAvx2); }
+Body prepare_avx512(const Chain& chain, int slices) { return prepare(chain, slices, kAvx512); }
+
+#else
+
+bool scalar_supported() { return true; }
+
+#endif
+
+}  // namespace kernels::cpu

@@ -1,0 +1,58 @@
+#pragma once
+
+// What every report calls things: tasks, kernels, resources, the question and the finding. Text,
+// pictures and traces of one answer use the same words because they all ask here.
+//
+// Not here: layout, colours, file formats. Start at `finding`, the line a user reads first.
+
+#include "sim/report/report.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sim {
+
+// The model's input and output are tasks too, of no cost. Reports leave them out.
+bool is_boundary(const Problem& problem, const Task& task);
+
+// "conv1+threshold1+pool1": the layers of a task, first to last.
+std::string chain_name(const Problem& problem, const Task& task);
+
+// "avx512 2y": how it is written, and its parallel shape.
+std::string kernel_name(const Task& task);
+
+// "conv2d binary | threshold": the operation done, from the model; empty if there is none.
+std::string operation_name(const Answer& answer, const Task& task);
+
+// "conv1+threshold1", "copy of pool1", "conversion of pool1", "submission".
+std::string event_name(const Problem& problem, const Event& event);
+
+// "avx512 2y", "host to gpu0", "nhwc to plain", "gpu0".
+std::string event_detail(const Problem& problem, const Event& event);
+
+// A resource and what it did, in order of time. The dispatcher comes first and the engines last;
+// both only if they did something.
+struct Lane {
+    std::string name;
+    std::string role;  // "dispatcher", "device", "copy engine"
+    std::vector<const Event*> events;
+};
+std::vector<Lane> lanes_of(const Answer& answer);
+
+// "vgg3-fashion on h100, batch 1, branch-and-bound": what was asked.
+std::string heading(const Answer& answer);
+
+// "41.77 us, proven optimal (1,873 nodes); 2.1x faster than gpu-only": what was found. Baselines
+// in their order; of those whose names begin with the same word only the fastest.
+std::string finding(const Answer& answer);
+
+// Microseconds as the nearest double to the exact decimal: 4.81, not 4.8100000000000005.
+double exact_microseconds(Time time);
+
+std::string with_separators(std::uint64_t number);  // "1,873"
+
+// Printed columns of a UTF-8 text, one for each code point.
+std::size_t width_of(std::string_view text);
+
+}  // namespace sim

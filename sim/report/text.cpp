@@ -1,0 +1,156 @@
+// The table for people: what was asked, one row for each task, copy and conversion in the order
+// they start, what was found. For example (tests/golden/report.txt is this, and a test prints it):
+//
+//     small on two-devices, batch 1, branch-and-bound
+//
+//     layer                       device     kernel         start [us]  end [us]  cost
+//     conv1+threshold1+pool1      cpu        avx512 2y            0.00      4.81  measured
+//       copy of pool1             to gpu0    host to gpu0         4.81      6.91
+//     conv2+threshold2            gpu0       tensor_core          8.31     11.03  fitted
+//       copy of threshold2        from gpu0  gpu0 to host        11.03     12.93
+//       conversion of threshold2  cpu        nhwc to plain       14.43     14.73
+//     fc                          cpu        scalar 1            14.73     15.98  measured
+//
+//     besides: 2 copies 4.00 us, 1 conversion 0.30 us, 1 submission 3.50 us, the host waits 6.12 us
+//     15.98 us, proven optimal (1,873 nodes); 2.1x faster than gpu-only, 1.3x than cpu-only
+//
+// The column `cost` appears only if some cost was not measured. The line before the last adds up
+// what is not computing; it appears only if there is such a thing.
+
+#include "sim/report/names.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace sim {
+namespace {
+
+using Row = std::array<std::string, 6>;
+constexpr std::array<bool, 6> kRightAligned{false, false, false, true, true, false};
+
+std::string two_decimals(Time time) { return fmt::format("{:.2f}", exact_microseconds(time)); }
+
+Row row_of(const Problem& problem, const Event& event) {
+    const std::string start = two_decimals(event.start), end = two_decimals(event.end);
+    const auto resource = static_cast<std::size_t>(event.resource);
+    if (event.kind == EventKind::task) {
+        const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
+        return {event_name(problem, event),
+                problem.device_names.at(resource),
+                event_detail(problem, event),
+                start,
+                end,
+                std::string(name_of(task.kind))};
+    }
+    // What is not a task stands a little to the right.
+    const auto& names = event.kind == EventKind::copy ? problem.engine_names : problem.device_names;
+    return {"  " + event_name(problem, event),
+            names.at(resource),
+            event_detail(problem, event),
+            start,
+            end,
+            ""};
+}
+
+// "1 copy", "3 copies".
+std::string counted(int count, std::string_view one, std::string_view many) {
+    return fmt::format(
+        "{} {}", with_separators(static_cast<std::uint64_t>(count)), count == 1 ? one : many);
+}
+
+// "of which 2 copies 3.20 us, 1 submission 6.00 us, waiting 4.10 us": empty if none.
+std::string overheads(const Answer& answer) {
+    struct Sum {
+        int count = 0;
+        Time time{};
+    };
+    Sum copies, conversions, submissions;
+    Time waited{};
+    for (const Event& event : answer.schedule.events) {
+        Sum* sum = event.kind == EventKind::copy         ? &copies
+                   : event.kind == EventKind::conversion ? &conversions
+                   : event.kind == EventKind::submission ? &submissions
+                                                         : nullptr;
+        if (sum != nullptr) {
+            ++sum->count;
+            sum->time += event.end - event.start;
+        }
+        // `waited` of a submission or a copy would be another resource's.
+        const bool on_device = event.kind == EventKind::task || event.kind == EventKind::conversion;
+        if (on_device && event.resource == 0)
+            waited += event.waited;
+    }
+    std::string line;
+    const auto add = [&](const std::string& what, Time time) {
+        line += fmt::format("{}{} {} us", line.empty() ? "" : ", ", what, two_decimals(time));
+    };
+    if (copies.count > 0)
+        add(counted(copies.count, "copy", "copies"), copies.time);
+    if (conversions.count > 0)
+        add(counted(conversions.count, "conversion", "conversions"), conversions.time);
+    if (submissions.count > 0)
+        add(counted(submissions.count, "submission", "submissions"), submissions.time);
+    if (waited.count() > 0)
+        add("the host waits", waited);
+    return line;
+}
+
+void append_row(std::string& text,
+                const Row& row,
+                const std::array<std::size_t, 6>& widths,
+                std::size_t columns) {
+    std::string line;
+    for (std::size_t c = 0; c < columns; ++c) {
+        const std::string padding(widths[c] - width_of(row[c]), ' ');
+        line += c == 0 ? "" : "  ";
+        line += kRightAligned[c] ? padding + row[c] : row[c] + padding;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+}
+
+}  // namespace
+
+std::string text_table(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    std::string text = heading(answer) + "\n\n";
+    if (answer.mapping.empty())
+        return text + finding(answer) + "\n";
+
+    // 1. A row for everything that takes a device or an engine.
+    std::vector<Row> rows{{"layer", "device", "kernel", "start [us]", "end [us]", "cost"}};
+    bool all_measured = true;
+    for (const Event& event : answer.schedule.events) {
+        if (event.kind == EventKind::submission)
+            continue;
+        if (event.kind == EventKind::task) {
+            const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
+            if (is_boundary(problem, task))
+                continue;
+            all_measured = all_measured && task.kind == CostKind::measured;
+        }
+        rows.push_back(row_of(problem, event));
+    }
+
+    // 2. Columns as wide as their widest entry.
+    const std::size_t columns = all_measured ? 5 : 6;
+    std::array<std::size_t, 6> widths{};
+    for (const Row& row : rows)
+        for (std::size_t c = 0; c < columns; ++c)
+            widths[c] = std::max(widths[c], width_of(row[c]));
+    for (const Row& row : rows)
+        append_row(text, row, widths, columns);
+
+    // 3. What was found.
+    text += "\n";
+    if (const std::string line = overheads(answer); !line.empty())
+        text += "besides: " + line + "\n";
+    if (!answer.result.note.empty())
+        text += "note: " + answer.result.note + "\n";
+    return text + finding(answer) + "\n";
+}
+
+}  // namespace sim

@@ -1,0 +1,111 @@
+#pragma once
+
+// Lower bounds on the makespan of every completion of a partial schedule, and the structure of a
+// problem that bounds and states share: what is alive when, and where the model has cuts.
+// Private to the searches. Start at `Bounds::operator()`.
+
+#include "sim/evaluator.hpp"
+#include "sim/problem.hpp"
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace sim {
+
+// What the layered search does beyond enumerating; tests switch parts off, searches never.
+struct Ideas {
+    bool path = true;       // bound: the longest path from where the live tensors are
+    bool load = true;       // bound: the work left for the dispatcher and the devices
+    bool modules = true;    // bound: exact tails between cuts
+    bool dominance = true;  // of two states with the same future, the later one goes
+    bool raise = true;      // states: times up to where they begin to matter
+    bool forget = true;     // states: who made a tensor that is wherever it is read
+};
+
+class Bounds {
+public:
+    Bounds(const Problem& problem, const Ideas& ideas);
+
+    // When a tensor can be read, by device and layout, and what converting it takes then.
+    struct Arrival {
+        Ticks time = 0, conversion = 0;
+    };
+    // What a bound works on; one for each thread.
+    struct Scratch {
+        std::uint64_t bound = 0;          // counts them
+        std::vector<std::uint64_t> seen;  // by tensor: the last bound that read it
+        std::vector<Arrival> arrivals;    // by tensor, device and layout: valid if seen
+    };
+    Scratch scratch() const;
+
+    // At least the makespan of every completion of what is placed, where `layer` is the first
+    // one that is not covered; or, if that is not below `limit`, perhaps only `limit`.
+    Ticks operator()(const Evaluator& placed, int layer, Ticks limit, Scratch& scratch) const;
+
+    // ---- structure ----
+
+    // By the first uncovered layer: tensors that may be read later, layers that a fused chain may
+    // have covered ahead, and the layers that read a live tensor.
+    std::vector<std::vector<int>> live, ahead, front;
+
+    // A cut: once this layer is covered, its result is the only one alive.
+    std::vector<char> cut;
+
+    std::vector<std::vector<int>> ending;  // by layer: tasks whose result is this layer's
+
+    // By tensor and index into its consumers: the tasks that read the tensor for that layer.
+    std::vector<std::vector<std::vector<int>>> readers;
+
+    // ---- tails ----
+
+    // By task: at least the time from its end to the end of the schedule.
+    std::vector<Ticks> tail;
+
+    // Recomputes, from those of later layers, what the bounds know of this layer and of the
+    // tasks that end with it; `set_tails` first, then perhaps larger tails, then `set_loads`.
+    void set_tails(int layer);
+    void set_loads(int layer);
+
+    // No task to come starts before this instant; only submissions do. For searches of a module,
+    // which start from a state in the middle of nowhere.
+    Ticks floor = 0;
+
+private:
+    // How a layer can be done: the tasks that cover it on one device with the same inputs.
+    struct Way {
+        int device = 0, first = 0;
+        Ticks after = kNeverTicks;  // from the start to the end of the schedule, but conversions
+        std::vector<TaskInput> inputs;
+        std::vector<int> tasks;
+        std::vector<std::size_t> arrivals;  // of the inputs, in the scratch
+    };
+    // Weighted work: time is worth weight[r] on resource r (0: the dispatcher).
+    struct Load {
+        std::array<Ticks, kMaxDevices> weight{};
+        std::vector<std::array<Ticks, kMaxDevices>> after;  // of layers i.., by the open device
+        std::vector<Ticks> free;                            // the same without submissions
+        std::vector<Ticks> most;  // what a layer that is covered ahead can count in it, at most
+    };
+
+    void find_structure();
+    void make_weights();
+    void refresh_ways(int layer);
+    Ticks step(int tensor, const Task& from, const Task& to, int layout) const;
+    void find_arrivals(const Evaluator& placed, int tensor, Arrival* arrivals) const;
+    Ticks load_bound(const Evaluator& placed,
+                     int layer,
+                     std::array<Ticks, kMaxDevices> queue) const;
+    int resource(int device) const {
+        return problem_.devices[static_cast<std::size_t>(device)].asynchronous ? device : 0;
+    }
+
+    const Problem& problem_;
+    const Ideas ideas_;
+    bool every_result_is_read_ = true;
+    std::vector<std::vector<Way>> ways_;    // by layer
+    std::vector<std::vector<int>> inside_;  // by layer: tasks that cover it after their first
+    std::vector<Load> loads_;
+};
+
+}  // namespace sim

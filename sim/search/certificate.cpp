@@ -1,0 +1,72 @@
+#include "sim/search/certificate.hpp"
+
+#include "sim/evaluator.hpp"
+#include "sim/search/bounds.hpp"
+
+#include <algorithm>
+
+namespace sim {
+namespace {
+
+class Climb {
+public:
+    Climb(const Problem& problem, Time makespan, std::size_t most)
+        : problem_(problem),
+          makespan_(makespan.count()),
+          most_(most),
+          evaluator_(problem),
+          bounds_(problem, {.load = false, .modules = false}),
+          scratch_(bounds_.scratch()) {}
+
+    std::optional<std::vector<Mapping>> run() {
+        if (!visit(0))
+            return std::nullopt;
+        return std::move(beginnings_);
+    }
+
+private:
+    // False if there is no certificate.
+    bool visit(int layer) {
+        if (layer == problem_.layers())
+            return !evaluator_.core.possible || evaluator_.core.dispatcher >= makespan_;
+        if (!evaluator_.core.possible ||
+            bounds_(evaluator_, layer, makespan_, scratch_) >= makespan_) {
+            beginnings_.push_back(path_);
+            return beginnings_.size() <= most_;
+        }
+        for (const int k : problem_.starting[static_cast<std::size_t>(layer)]) {
+            const std::vector<int>& rest = problem_.tasks[static_cast<std::size_t>(k)].rest;
+            if (std::any_of(rest.begin(), rest.end(), [&](int other) {
+                    return evaluator_.covered[static_cast<std::size_t>(other)] != 0;
+                }))
+                continue;
+            evaluator_.push(k);
+            path_.push_back(k);
+            const bool good = visit(evaluator_.next_layer(layer + 1));
+            path_.pop_back();
+            evaluator_.pop();
+            if (!good)
+                return false;
+        }
+        return true;
+    }
+
+    const Problem& problem_;
+    const Ticks makespan_;
+    const std::size_t most_;
+    Evaluator evaluator_;
+    Bounds bounds_;
+    Bounds::Scratch scratch_;
+    Mapping path_;
+    std::vector<Mapping> beginnings_;
+};
+
+}  // namespace
+
+std::optional<std::vector<Mapping>> certificate(const Problem& problem,
+                                                Time makespan,
+                                                std::size_t most) {
+    return Climb(problem, makespan, most).run();
+}
+
+}  // namespace sim

@@ -1,0 +1,672 @@
+// Every mapping. The ground truth for all other searches.
+//
+// Mappings with a common beginning share its simulation: depth first, with push and pop. And
+// beginnings that differ in their times only share what comes after: where tensors lie, who made
+// them and which segment is open decide what is copied, converted and submitted from there on, so
+// where these are alike the same steps follow, on other numbers. The walk has two parts:
+//
+// 1. `Walk`: the first layers with the evaluator. Beginnings are sorted into groups that are alike.
+// 2. `Rows`: the other layers, once for each sixteen of a group: the evaluator again, with a row
+//    of sixteen numbers wherever it has a time. Loops over rows become vector instructions.
+
+#include "sim/batch_evaluator.hpp"
+#include "sim/evaluator.hpp"
+#include "sim/search/results.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <unordered_map>
+#include <utility>
+
+namespace sim {
+namespace {
+
+constexpr int kLanes = 16;
+
+// Completions for each beginning: with fewer the first part takes most of the time; but where the
+// beginnings do not fill the rows, fewer are better, since more beginnings are alike.
+constexpr std::size_t kMostCompletions = 128, kFewestCompletions = 16;
+constexpr int kMostLayers = 64;  // of a completion: it is walked recursively
+constexpr double kFullEnough = 0.5;
+constexpr std::size_t kProbe = 4096;  // beginnings looked at to find out
+
+// Beginnings held before their groups are run, full or not.
+constexpr std::size_t kMostBeginnings = 65'536;
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+bool fits(const Problem& problem, int task, const std::vector<char>& covered) {
+    const std::vector<int>& rest = problem.tasks[at(task)].rest;
+    return std::none_of(
+        rest.begin(), rest.end(), [&](int layer) { return covered[at(layer)] != 0; });
+}
+
+// ---- 1. Beginnings. -----------------------------------------------------------------------------
+
+// All of a state but its times, as plain numbers: the first layer that is not covered, the open
+// device, whether it is possible, how many layers beyond are covered and which; then for each
+// tensor that will be read: which, and device, layout, places and waiting places as bits.
+using Likeness = std::vector<std::uint32_t>;
+constexpr int kLayoutBit = 4, kThereBit = 8, kWaitingBit = 16;
+static_assert(kMaxPlaces <= 8);
+
+struct Hash {
+    std::size_t operator()(const Likeness& like) const {
+        std::uint64_t h = 0x9e3779b97f4a7c15u;
+        for (const std::uint32_t number : like) {
+            h = (h ^ number) * 0xff51afd7ed558ccdu;
+            h ^= h >> 32;
+        }
+        return h;
+    }
+};
+
+// Beginnings that are alike, one after the other. Times are in the order in which they are found:
+// dispatcher, pending, queues, engines, then the times of each tensor's places, and their lags if
+// they wait.
+struct Group {
+    std::size_t count = 0, times_each = 0;
+    std::vector<Ticks> times;
+    std::vector<Mapping> mappings;
+};
+
+// Reads states off the evaluator.
+class Reader {
+public:
+    explicit Reader(const Problem& problem)
+        : problem_(problem), read_later_(at(problem.layers()) + 1) {
+        for (int t = 0; t < problem.layers(); ++t)
+            if (!problem.consumers[at(t)].empty())
+                for (int layer = 0; layer <= problem.consumers[at(t)].back(); ++layer)
+                    read_later_[at(layer)].push_back(t);
+    }
+
+    // Over `like` and `times`.
+    void read(const Evaluator& placed, int layer, Likeness& like, std::vector<Ticks>& times) const {
+        const Evaluator::Core& core = placed.core;
+        like.clear();
+        times.clear();
+        like.push_back(static_cast<std::uint32_t>(layer));
+        like.push_back(static_cast<std::uint32_t>(core.open));
+        like.push_back(core.possible);
+        like.push_back(0);
+        for (int l = layer; l < problem_.layers(); ++l)
+            if (placed.covered[at(l)]) {
+                ++like[3];
+                like.push_back(static_cast<std::uint32_t>(l));
+            }
+        times.push_back(core.dispatcher);
+        times.push_back(core.pending);
+        for (std::size_t d = 1; d < problem_.devices.size(); ++d)
+            times.push_back(core.queue[d]);
+        for (int e = 0; e < problem_.engines; ++e)
+            times.push_back(core.engine[at(e)]);
+        for (const int t : read_later_[at(layer)]) {
+            const Evaluator::Tensor& tensor = placed.tensors[at(t)];
+            if (!tensor.exposed || (like[3] && !is_read(placed, t, layer)))
+                continue;
+            unsigned code = static_cast<unsigned>(tensor.device) |
+                            static_cast<unsigned>(tensor.layout) << kLayoutBit;
+            for (int memory = 0; memory < problem_.memories; ++memory)
+                for (int layout = 0; layout < problem_.layouts; ++layout) {
+                    const int place = Evaluator::place_of(memory, layout);
+                    if (tensor.at[at(place)] < 0)
+                        continue;
+                    code |= 1u << (kThereBit + place);
+                    times.push_back(tensor.at[at(place)]);
+                    if (tensor.lag[at(place)] < 0)
+                        continue;
+                    code |= 1u << (kWaitingBit + place);
+                    times.push_back(tensor.lag[at(place)]);
+                }
+            like.push_back(static_cast<std::uint32_t>(t));
+            like.push_back(code);
+        }
+    }
+
+private:
+    bool is_read(const Evaluator& placed, int tensor, int layer) const {
+        const std::vector<int>& consumers = problem_.consumers[at(tensor)];
+        return std::any_of(consumers.begin(), consumers.end(), [&](int consumer) {
+            return consumer >= layer && !placed.covered[at(consumer)];
+        });
+    }
+
+    const Problem& problem_;
+    std::vector<std::vector<int>> read_later_;  // by layer: tensors that it or a later one reads
+};
+
+// ---- 2. Rows. -----------------------------------------------------------------------------------
+
+struct Row {
+    alignas(64) Ticks lane[static_cast<std::size_t>(kLanes)];
+};
+
+// Inlined into functions for several instruction sets.
+#define HETMAP_ROW [[gnu::always_inline]] inline
+
+HETMAP_ROW void assign(Row& row, Ticks time) {
+    for (int i = 0; i < kLanes; ++i)
+        row.lane[i] = time;
+}
+HETMAP_ROW void assign(Row& row, const Row& other, Ticks more = 0) {
+    for (int i = 0; i < kLanes; ++i)
+        row.lane[i] = other.lane[i] + more;
+}
+HETMAP_ROW void raise(Row& row, const Row& other, Ticks more = 0) {
+    for (int i = 0; i < kLanes; ++i)
+        row.lane[i] = std::max(row.lane[i], other.lane[i] + more);
+}
+HETMAP_ROW void raise(Row& row, const Row& a, const Row& b) {
+    for (int i = 0; i < kLanes; ++i)
+        row.lane[i] = std::max(row.lane[i], a.lane[i] + b.lane[i]);
+}
+
+// The evaluator with rows for times. What is alike in all lanes is a plain number. Read `push`
+// beside Evaluator::place.
+class Rows {
+public:
+    explicit Rows(const Problem& problem)
+        : problem_(problem),
+          cores_(at(problem.layers()) + 2),
+          frames_(at(problem.layers()) + 2),
+          tensors_(at(problem.layers())),
+          places_(at(problem.layers() * kMaxPlaces)),
+          covered_(at(problem.layers()) + 1, 0) {}
+
+    // Runs all completions of these beginnings, at most kLanes of them.
+    void run(const Likeness& like, const Group& group);
+
+    std::uint64_t evaluated = 0;
+    Ticks best = kNeverTicks;
+    Mapping best_mapping;
+
+private:
+    struct Core {
+        Row dispatcher, pending;
+        std::array<Row, kMaxDevices> queue;
+        std::array<Row, kMaxEngines> engine;
+    };
+    struct Place {
+        Row time, lag;  // `at` and `lag` of the evaluator
+    };
+    struct Tensor {
+        int device = 0, layout = 0;
+        unsigned there = 0, waiting = 0;
+    };
+    struct Added {
+        int tensor = 0, place = 0;
+    };
+    struct Frame {  // for pop, but the times: every depth has its own core
+        int open = 0, task = -1;
+        bool possible = true, closed = false;
+        std::size_t segment = 0, waiting = 0, added = 0, finals = 0;
+    };
+
+    HETMAP_ROW void push(int index);
+    HETMAP_ROW void pop();
+    HETMAP_ROW void close_segment(Core& core);
+    HETMAP_ROW void leaf();
+    HETMAP_ROW void visit(int layer, void (*self)(Rows&, int));
+
+    static void visit_portable(Rows& rows, int layer) { rows.visit(layer, visit_portable); }
+#if defined(__x86_64__)
+    [[gnu::target("avx2")]] static void visit_avx2(Rows& rows, int layer) {
+        rows.visit(layer, visit_avx2);
+    }
+    [[gnu::target("arch=x86-64-v4")]] static void visit_avx512(Rows& rows, int layer) {
+        rows.visit(layer, visit_avx512);
+    }
+#endif
+
+    Place& place_at(int tensor, int place) { return places_[at(tensor * kMaxPlaces + place)]; }
+
+    const Problem& problem_;
+    std::vector<Core> cores_;    // by depth
+    std::vector<Frame> frames_;  // by depth
+    std::size_t depth_ = 0;
+    std::vector<Tensor> tensors_;
+    std::vector<Place> places_;
+    std::vector<char> covered_;
+    int open_ = 0;
+    bool possible_ = true;
+    std::size_t segment_ = 0;     // first of `waiting_` in the open segment
+    std::vector<Added> waiting_;  // places whose times wait for a submission
+    std::vector<Added> added_;    // copies and conversions
+    std::vector<Row> finals_;     // times that close_segment wrote over
+    Mapping path_;
+    const Group* group_ = nullptr;
+};
+
+void Rows::close_segment(Core& core) {
+    if (!problem_.whole_segments)
+        return;
+    raise(core.queue[at(open_)], core.dispatcher, core.pending);
+    for (std::size_t i = segment_; i < waiting_.size(); ++i) {
+        const auto [tensor, place] = waiting_[i];
+        Place& waits = place_at(tensor, place);
+        finals_.push_back(waits.time);
+        raise(waits.time, core.dispatcher, waits.lag);
+        tensors_[at(tensor)].waiting &= ~(1u << place);
+    }
+    frames_[depth_].closed = true;
+}
+
+void Rows::push(int index) {
+    const Task& task = problem_.tasks[at(index)];
+    const ProblemDevice& device = problem_.devices[at(task.device)];
+    frames_[depth_] = {.open = open_,
+                       .task = index,
+                       .possible = possible_,
+                       .closed = false,
+                       .segment = segment_,
+                       .waiting = waiting_.size(),
+                       .added = added_.size(),
+                       .finals = finals_.size()};
+    const Core& before = cores_[depth_];
+    Core& core = cores_[depth_ + 1];
+    assign(core.dispatcher, before.dispatcher);
+    assign(core.pending, before.pending);
+    for (std::size_t d = 1; d < problem_.devices.size(); ++d)
+        assign(core.queue[d], before.queue[d]);
+    for (int e = 0; e < problem_.engines; ++e)
+        assign(core.engine[at(e)], before.engine[at(e)]);
+
+    // 1. A task elsewhere ends the open segment.
+    const bool extends = device.asynchronous && open_ == task.device;
+    if (open_ != 0 && !extends)
+        close_segment(core);
+
+    // 2. Bring every input to the device's memory and to its layout.
+    const std::size_t first_added = added_.size();
+    Row start;
+    assign(start, 0);
+    Ticks conversion = 0;
+    for (const TaskInput& input : task.inputs) {
+        Tensor& tensor = tensors_[at(input.tensor)];
+        const ProblemDevice& maker = problem_.devices[at(tensor.device)];
+        const int wanted = Evaluator::place_of(device.memory, input.layout);
+        int from = wanted;
+        if (!(tensor.there >> wanted & 1)) {
+            const int raw = Evaluator::place_of(device.memory, tensor.layout);
+            from = raw;
+            if (!(tensor.there >> raw & 1)) {
+                const Ticks copy =
+                    problem_.copy(input.tensor, tensor.layout, maker.memory, device.memory).count();
+                const int link =
+                    problem_.engine[at(maker.memory * problem_.memories + device.memory)];
+                Row& time = place_at(input.tensor, raw).time;
+                if (link < 0 || copy >= kNeverTicks) {
+                    possible_ = false;
+                    assign(time, 0);
+                } else {
+                    const int home = Evaluator::place_of(maker.memory, tensor.layout);
+                    Row& engine = core.engine[at(link)];
+                    raise(engine, place_at(input.tensor, home).time);
+                    assign(engine, engine, copy);
+                    assign(time, engine);
+                }
+                tensor.there |= 1u << raw;
+                added_.push_back({input.tensor, raw});
+            }
+            if (wanted != raw) {
+                const Ticks convert =
+                    problem_.convert(input.tensor, task.device, tensor.layout, input.layout)
+                        .count();
+                if (convert >= kNeverTicks)
+                    possible_ = false;
+                else
+                    conversion += convert;
+                tensor.there |= 1u << wanted;
+                added_.push_back({input.tensor, wanted});
+                assign(place_at(input.tensor, wanted).time, conversion);  // completed in step 4
+            }
+        }
+        const bool sees = !device.asynchronous && maker.asynchronous;
+        raise(start, place_at(input.tensor, from).time, sees ? maker.completion.count() : Ticks{0});
+    }
+
+    // 3. Run.
+    const Ticks work = conversion + task.cost.count();
+    const bool whole = device.asynchronous && problem_.whole_segments;
+    Row base;  // of whole segments: their work before this task
+    if (!device.asynchronous) {
+        raise(start, core.dispatcher);
+        assign(core.dispatcher, start, work);
+        open_ = 0;
+    } else {
+        Ticks submit = device.per_task.count();
+        if (!extends) {
+            submit += device.submit.count();
+            assign(core.pending, 0);
+            open_ = task.device;
+            segment_ = waiting_.size();
+        }
+        assign(core.dispatcher, core.dispatcher, submit);
+        Row& queue = core.queue[at(task.device)];
+        raise(start, queue);
+        if (whole) {
+            assign(base, core.pending);
+            assign(core.pending, core.pending, work);
+        } else {
+            raise(start, core.dispatcher);
+        }
+        assign(queue, start, work);
+    }
+
+    // 4. Converted inputs. They are where the layout is not the one that was made.
+    for (std::size_t i = first_added; i < added_.size(); ++i) {
+        const auto [tensor, place] = added_[i];
+        if (place % kMaxLayouts == tensors_[at(tensor)].layout)
+            continue;
+        Place& made = place_at(tensor, place);
+        const Ticks offset = made.time.lane[0];
+        if (!device.asynchronous) {
+            assign(made.time, 0);
+            continue;
+        }
+        assign(made.time, start, offset);
+        if (whole) {
+            assign(made.lag, base, offset);
+            tensors_[at(tensor)].waiting |= 1u << place;
+            waiting_.push_back({tensor, place});
+        }
+    }
+
+    // 5. The result.
+    Tensor& out = tensors_[at(task.last)];
+    const int home = Evaluator::place_of(device.memory, task.out_layout);
+    out = {.device = task.device,
+           .layout = task.out_layout,
+           .there = 1u << home,
+           .waiting = whole ? 1u << home : 0u};
+    assign(place_at(task.last, home).time, start, work);
+    if (whole) {
+        assign(place_at(task.last, home).lag, core.pending);
+        waiting_.push_back({task.last, home});
+    }
+    covered_[at(task.first)] = 1;
+    for (const int layer : task.rest)
+        covered_[at(layer)] = 1;
+    ++depth_;
+}
+
+void Rows::pop() {
+    const Frame& frame = frames_[--depth_];
+    const Task& task = problem_.tasks[at(frame.task)];
+    for (; added_.size() > frame.added; added_.pop_back()) {
+        const auto [tensor, place] = added_.back();
+        tensors_[at(tensor)].there &= ~(1u << place);
+        tensors_[at(tensor)].waiting &= ~(1u << place);
+    }
+    waiting_.resize(frame.waiting);
+    if (frame.closed)
+        for (std::size_t i = frame.segment; i < frame.waiting; ++i) {
+            const auto [tensor, place] = waiting_[i];
+            assign(place_at(tensor, place).time, finals_[frame.finals + i - frame.segment]);
+            tensors_[at(tensor)].waiting |= 1u << place;
+        }
+    finals_.resize(frame.finals);
+    open_ = frame.open;
+    possible_ = frame.possible;
+    segment_ = frame.segment;
+    covered_[at(task.first)] = 0;
+    for (const int layer : task.rest)
+        covered_[at(layer)] = 0;
+}
+
+void Rows::leaf() {
+    evaluated += group_->count;
+    if (!possible_)
+        return;
+    const Row& makespan = cores_[depth_].dispatcher;
+    Ticks least = makespan.lane[0];
+    for (int i = 1; i < kLanes; ++i)
+        least = std::min(least, makespan.lane[i]);
+    if (least >= best)
+        return;
+    best = least;
+    const auto lane = static_cast<std::size_t>(
+        std::find(makespan.lane, makespan.lane + kLanes, least) - makespan.lane);
+    best_mapping = group_->mappings[std::min(lane, group_->count - 1)];
+    best_mapping.insert(best_mapping.end(), path_.begin(), path_.end());
+}
+
+void Rows::visit(int layer, void (*self)(Rows&, int)) {
+    for (const int k : problem_.starting[at(layer)]) {
+        if (!fits(problem_, k, covered_))
+            continue;
+        push(k);
+        path_.push_back(k);
+        int next = layer + 1;
+        while (covered_[at(next)])
+            ++next;
+        if (next == problem_.layers())
+            leaf();
+        else
+            self(*this, next);
+        path_.pop_back();
+        pop();
+    }
+}
+
+void Rows::run(const Likeness& like, const Group& group) {
+    // Lanes beyond the last beginning repeat it.
+    group_ = &group;
+    std::size_t next = 0;
+    const auto take = [&](Row& row) {
+        for (std::size_t i = 0; i < at(kLanes); ++i)
+            row.lane[i] = group.times[std::min(i, group.count - 1) * group.times_each + next];
+        ++next;
+    };
+    Core& core = cores_.front();
+    take(core.dispatcher);
+    take(core.pending);
+    for (std::size_t d = 1; d < problem_.devices.size(); ++d)
+        take(core.queue[d]);
+    for (int e = 0; e < problem_.engines; ++e)
+        take(core.engine[at(e)]);
+    const int layer = static_cast<int>(like[0]);
+    depth_ = 0;
+    open_ = static_cast<int>(like[1]);
+    possible_ = like[2] != 0;
+    segment_ = 0;
+    waiting_.clear();
+    std::fill(covered_.begin(), covered_.end(), char{0});
+    std::size_t i = 4;
+    for (; i < 4 + like[3]; ++i)
+        covered_[like[i]] = 1;
+    for (; i < like.size(); i += 2) {
+        const int t = static_cast<int>(like[i]);
+        const std::uint32_t code = like[i + 1];
+        Tensor& tensor = tensors_[at(t)];
+        tensor = {.device = static_cast<int>(code & 15),
+                  .layout = static_cast<int>(code >> kLayoutBit & 1),
+                  .there = code >> kThereBit & 255,
+                  .waiting = code >> kWaitingBit & 255};
+        for (unsigned left = tensor.there; left; left &= left - 1) {
+            const int place = std::countr_zero(left);
+            take(place_at(t, place).time);
+            if (tensor.waiting >> place & 1) {
+                take(place_at(t, place).lag);
+                waiting_.push_back({t, place});
+            }
+        }
+    }
+    if (layer == problem_.layers()) {
+        leaf();
+        return;
+    }
+#if defined(__x86_64__)
+    if (has(InstructionSet::avx512))
+        return visit_avx512(*this, layer);
+    if (has(InstructionSet::avx2))
+        return visit_avx2(*this, layer);
+#endif
+    visit_portable(*this, layer);
+}
+
+// ---- 3. The walk. -------------------------------------------------------------------------------
+
+class Walk {
+public:
+    Walk(const Problem& problem, const SearchOptions& options)
+        : problem_(problem),
+          options_(options),
+          evaluator_(problem),
+          rows_(problem),
+          reader_(problem) {
+        while (split_ > 1 && problem.layers() - split_ < kMostLayers &&
+               completions(split_ - 1) <= kMostCompletions)
+            --split_;
+    }
+
+    SearchResult run() {
+        probing_ = true;
+        while (completions(split_) >= 2 * kFewestCompletions && fullness() < kFullEnough)
+            ++split_;
+        probing_ = false;
+        visit(0);
+        finish_groups();
+        SearchResult result;
+        result.evaluated = rows_.evaluated;
+        if (rows_.best_mapping.empty())
+            return infeasible(stopped_ ? "stopped before any mapping was found"
+                                       : "no mapping covers every layer with links that exist");
+        result.mapping = rows_.best_mapping;
+        result.makespan = Time{rows_.best};
+        if (!stopped_) {
+            result.status = SearchStatus::proven;
+            result.lower_bound = result.makespan;
+        }
+        return result;
+    }
+
+private:
+    // Of the layers from this one on, at most.
+    std::size_t completions(int layer) const {
+        std::size_t count = 1;
+        for (; layer < problem_.layers() && count <= kMostCompletions; ++layer)
+            count *= std::max<std::size_t>(problem_.starting[at(layer)].size(), 1);
+        return count;
+    }
+
+    // How full the rows would be, from the first beginnings.
+    double fullness() {
+        visit(0);
+        std::size_t held = 0, lanes = 0;
+        for (const auto& [like, group] : groups_) {
+            held += group.count;
+            lanes += (group.count + at(kLanes) - 1) / at(kLanes) * at(kLanes);
+        }
+        groups_.clear();
+        held_ = 0;
+        return lanes == 0 ? 1.0 : static_cast<double>(held) / static_cast<double>(lanes);
+    }
+
+    // Depth first to the split. A stack of its own: models have thousands of layers.
+    void visit(int first) {
+        struct Choice {
+            int layer = 0;
+            std::size_t next = 0;
+        };
+        if (first >= split_)
+            return keep(first);
+        std::vector<Choice> stack{{first, 0}};
+        while (!stack.empty() && !stopped_ && !(probing_ && held_ >= kProbe)) {
+            Choice& choice = stack.back();
+            const std::vector<int>& tasks = problem_.starting[at(choice.layer)];
+            while (choice.next < tasks.size() &&
+                   !fits(problem_, tasks[choice.next], evaluator_.covered))
+                ++choice.next;
+            if (choice.next == tasks.size()) {
+                stack.pop_back();
+                take_back();
+                continue;
+            }
+            const int task = tasks[choice.next++];
+            evaluator_.push(task);
+            path_.push_back(task);
+            const int layer = evaluator_.next_layer(choice.layer + 1);
+            if (layer < split_) {
+                stack.push_back({layer, 0});
+            } else {
+                keep(layer);
+                take_back();
+            }
+        }
+        while (!path_.empty())
+            take_back();
+    }
+
+    void take_back() {
+        if (path_.empty())
+            return;
+        path_.pop_back();
+        evaluator_.pop();
+    }
+
+    void keep(int layer) {
+        reader_.read(evaluator_, layer, like_, times_);
+        auto found = groups_.find(like_);
+        if (found == groups_.end())
+            found = groups_.emplace(like_, Group{}).first;
+        Group& group = found->second;
+        if (group.count == group.mappings.size())
+            group.mappings.emplace_back();
+        group.mappings[group.count++] = path_;
+        group.times_each = times_.size();
+        group.times.insert(group.times.end(), times_.begin(), times_.end());
+        ++held_;
+        if (probing_)
+            return;
+        if (group.count == at(kLanes))
+            finish(found->first, group);
+        else if (held_ == kMostBeginnings)
+            finish_groups();
+    }
+
+    void finish(const Likeness& like, Group& group) {
+        if (group.count == 0 || stopped_)
+            return;
+        const Ticks before = rows_.best;
+        rows_.run(like, group);
+        held_ -= group.count;
+        group.count = 0;
+        group.times.clear();
+        if (options_.progress && rows_.best < before)
+            options_.progress(Time{rows_.best}, Time{});
+        if (options_.stop && options_.stop())
+            stopped_ = true;
+    }
+
+    void finish_groups() {
+        for (auto& [like, group] : groups_)
+            finish(like, group);
+        groups_.clear();
+        held_ = 0;
+    }
+
+    const Problem& problem_;
+    const SearchOptions& options_;
+    Evaluator evaluator_;
+    Rows rows_;
+    int split_ = problem_.layers();  // where completions begin
+    Reader reader_;
+    Likeness like_;
+    std::vector<Ticks> times_;
+    std::unordered_map<Likeness, Group, Hash> groups_;
+    std::size_t held_ = 0;
+    Mapping path_;
+    bool probing_ = false, stopped_ = false;
+};
+
+}  // namespace
+
+SearchResult exhaustive(const Problem& problem, const SearchOptions& options) {
+    return Walk(problem, options).run();
+}
+
+}  // namespace sim

@@ -1,0 +1,57 @@
+// Earliest finish: each layer, in the static order, takes the implementation that ends first after
+// all that was placed before it, with copies, conversions and submissions. The order plays the
+// part of the upward ranks: it is topological, ties by longest remaining path.
+// H. Topcuoglu, S. Hariri, M. Wu, "Performance-effective and low-complexity task scheduling for
+// heterogeneous computing", IEEE TPDS 13(3), 2002.
+//
+// A fused chain ends later than its first layer alone, but does more: it is credited with the
+// fastest single implementation, on any device, of each layer that it takes over.
+
+#include "sim/evaluator.hpp"
+#include "sim/search/covers.hpp"
+#include "sim/search/results.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sim {
+
+SearchResult heft(const Problem& problem, const SearchOptions&) {
+    const Covers covers(problem);
+    std::vector<Ticks> fastest(static_cast<std::size_t>(problem.layers()), kNeverTicks);
+    for (const Task& task : problem.tasks) {
+        Ticks& least = fastest[static_cast<std::size_t>(task.first)];
+        if (task.rest.empty())
+            least = std::min(least, task.cost.count());
+    }
+    for (Ticks& least : fastest)  // only ever fused: no credit
+        least = least == kNeverTicks ? 0 : least;
+
+    Evaluator evaluator(problem);
+    Mapping mapping;
+    std::uint64_t evaluated = 0;
+    for (int layer = 0; layer < problem.layers(); layer = evaluator.next_layer(layer)) {
+        int best = -1;
+        Ticks soonest = kNeverTicks;
+        for (const int k : covers.fitting(evaluator.covered, layer)) {
+            evaluator.push(k);
+            ++evaluated;
+            Ticks end = evaluator.core.possible ? evaluator.end(k) : kNeverTicks;
+            for (const int other : problem.tasks[static_cast<std::size_t>(k)].rest)
+                end -= fastest[static_cast<std::size_t>(other)];
+            if (best < 0 || end < soonest) {
+                best = k;
+                soonest = end;
+            }
+            evaluator.pop();
+        }
+        if (best < 0)
+            return infeasible("no implementation is left for layer '" +
+                              problem.layer_names[static_cast<std::size_t>(layer)] + "'");
+        evaluator.push(best);
+        mapping.push_back(best);
+    }
+    return heuristic(problem, std::move(mapping), evaluated);
+}
+
+}  // namespace sim

@@ -1,0 +1,72 @@
+#include "sim/search/results.hpp"
+
+#include "sim/evaluator.hpp"
+
+#include <utility>
+
+namespace sim {
+
+SearchResult infeasible(std::string note) {
+    SearchResult result;
+    result.status = SearchStatus::infeasible;
+    result.note = std::move(note);
+    return result;
+}
+
+SearchResult heuristic(const Problem& problem,
+                       Mapping mapping,
+                       std::uint64_t evaluated,
+                       std::string note) {
+    SearchResult result;
+    result.makespan = makespan(problem, mapping);
+    if (result.makespan >= kNever)
+        return infeasible("its mapping needs a copy or a conversion that this platform cannot do");
+    result.mapping = std::move(mapping);
+    result.evaluated = evaluated;
+    result.note = std::move(note);
+    return result;
+}
+
+bool is_boundary(const Problem& problem, int task) {
+    const int first = problem.tasks[static_cast<std::size_t>(task)].first;
+    return first == 0 || first == problem.layers() - 1;
+}
+
+std::string label(const Problem& problem, int task) {
+    if (is_boundary(problem, task))
+        return {};
+    const Task& t = problem.tasks[static_cast<std::size_t>(task)];
+    const auto device = static_cast<std::size_t>(t.device);
+    const std::string name = device < problem.device_names.size() ? problem.device_names[device]
+                                                                  : std::to_string(t.device);
+    return name + "/" + t.variant + "/" + t.configuration;
+}
+
+Mapping Restricted::in_original(const Mapping& mapping) const {
+    Mapping renamed;
+    renamed.reserve(mapping.size());
+    for (const int task : mapping)
+        renamed.push_back(original[static_cast<std::size_t>(task)]);
+    return renamed;
+}
+
+Restricted restricted(const Problem& problem, const std::vector<char>& allowed) {
+    Restricted few{.problem = problem, .original = {}};
+    few.problem.tasks.clear();
+    for (std::size_t task = 0; task < problem.tasks.size(); ++task) {
+        if (!allowed[task])
+            continue;
+        few.problem.tasks.push_back(problem.tasks[task]);
+        few.original.push_back(static_cast<int>(task));
+    }
+    index(few.problem);
+    return few;
+}
+
+Restricted without_dominated_tasks(const Problem& problem) {
+    Restricted few{.problem = problem, .original = {}};
+    few.original = drop_dominated_tasks(few.problem);
+    return few;
+}
+
+}  // namespace sim

@@ -1,0 +1,36 @@
+#pragma once
+
+// Small things that several searches share: how a result is made, and a problem with fewer tasks.
+// Private to the searches.
+
+#include "sim/search/search.hpp"
+
+#include <string>
+#include <vector>
+
+namespace sim {
+
+// No answer, and why.
+SearchResult infeasible(std::string note);
+
+// A mapping that nobody claims to be optimal; infeasible if it needs a link that is missing.
+SearchResult heuristic(const Problem& problem,
+                       Mapping mapping,
+                       std::uint64_t evaluated,
+                       std::string note = {});
+
+// "cpu/avx512/threads:2"; empty for the model's input and output, which are no one's choice.
+std::string label(const Problem& problem, int task);
+bool is_boundary(const Problem& problem, int task);
+
+// The problem with only the tasks where allowed[task] != 0. `original`: their old indices.
+struct Restricted {
+    Problem problem;
+    std::vector<int> original;
+
+    Mapping in_original(const Mapping& mapping) const;
+};
+Restricted restricted(const Problem& problem, const std::vector<char>& allowed);
+Restricted without_dominated_tasks(const Problem& problem);
+
+}  // namespace sim

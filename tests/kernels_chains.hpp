@@ -1,0 +1,151 @@
+#pragma once
+
+// Random chains for the kernel tests: shapes, parameters and data from a seed, with all the odd
+// sizes, and tensors in memory of exactly the size they should have.
+
+#include "kernels/registry.hpp"
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace kernels_test {
+
+// A tensor's memory, aligned to 64 bytes and not one byte longer than tensor_bytes() says, so
+// that the address sanitizer sees every read behind it.
+class Tensor {
+public:
+    explicit Tensor(std::size_t size)
+        : data_(static_cast<std::byte*>(::operator new (size, std::align_val_t{64}))), size_(size) {
+        std::memset(data_.get(), 0, size);
+    }
+    std::byte* data() { return data_.get(); }
+    const std::byte* data() const { return data_.get(); }
+    std::size_t size() const { return size_; }
+
+private:
+    struct Free {
+        void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{64}); }
+    };
+    std::unique_ptr<std::byte, Free> data_;
+    std::size_t size_;
+};
+
+// A chain and what its spans point to.
+struct OwnedChain {
+    kernels::Chain chain;
+    std::vector<std::unique_ptr<std::vector<std::uint64_t>>> words;
+    std::vector<std::unique_ptr<std::vector<std::int32_t>>> integers;
+};
+
+class Random {
+public:
+    explicit Random(std::uint64_t seed) : engine_(seed) {}
+
+    int between(int low, int high) {
+        return std::uniform_int_distribution<int>(low, high)(engine_);
+    }
+    bool chance(int percent) { return between(1, 100) <= percent; }
+    std::uint64_t word() { return engine_(); }
+    template <typename T>
+    T one_of(std::initializer_list<T> values) {
+        return values.begin()[between(0, static_cast<int>(values.size()) - 1)];
+    }
+    // Sizes around the word boundaries are where packed code goes wrong.
+    int channels(int most) {
+        const int favourite = one_of({1, 3, 8, 10, 16, 63, 64, 65, 127, 128, 129, 192});
+        return chance(50) && favourite <= most ? favourite : between(1, most);
+    }
+
+private:
+    std::mt19937_64 engine_;
+};
+
+inline std::vector<std::uint64_t> random_bits(Random& random, std::size_t rows, std::size_t bits) {
+    const std::size_t words = (bits + 63) / 64;
+    std::vector<std::uint64_t> result;
+    for (std::size_t row = 0; row < rows; ++row)
+        for (std::size_t word = 0; word < words; ++word) {
+            const std::size_t used = std::min<std::size_t>(64, bits - word * 64);
+            result.push_back(random.word() & (~std::uint64_t{0} >> (64 - used)));
+        }
+    return result;
+}
+
+// Adds weights for `fan_in` inputs to a step that knows its output channels.
+inline void add_weights(OwnedChain& owned, Random& random, kernels::Step& step, int fan_in) {
+    owned.words.push_back(std::make_unique<std::vector<std::uint64_t>>(random_bits(
+        random, static_cast<std::size_t>(step.out_channels), static_cast<std::size_t>(fan_in))));
+    step.weights = *owned.words.back();
+}
+
+// Adds thresholds that make about half of the bits 1 for values of about `spread`, many ties among
+// them, some flipped, some constant.
+inline void add_thresholds(
+    OwnedChain& owned, Random& random, kernels::Step& step, int channels, int spread) {
+    owned.integers.push_back(std::make_unique<std::vector<std::int32_t>>());
+    for (int c = 0; c < channels; ++c)
+        owned.integers.back()->push_back(
+            random.chance(6) ? random.one_of({INT32_MIN, INT32_MIN + 1, INT32_MAX - 1, INT32_MAX})
+                             : random.between(-spread, spread));
+    owned.words.push_back(std::make_unique<std::vector<std::uint64_t>>(
+        random_bits(random, 1, static_cast<std::size_t>(channels))));
+    step.thresholds = *owned.integers.back();
+    step.flips = *owned.words.back();
+}
+
+// Random contents for a tensor in the layout `plain`.
+inline Tensor random_tensor(Random& random, const kernels::Shape& shape, int batch) {
+    Tensor tensor(kernels::tensor_bytes(shape, kernels::Layout::plain, batch));
+    const std::size_t elements =
+        static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
+        static_cast<std::size_t>(shape.width) * static_cast<std::size_t>(shape.channels);
+    for (std::size_t i = 0; i < elements; ++i) {
+        if (shape.element == kernels::Element::int32) {
+            const auto value = static_cast<std::int32_t>(
+                random.chance(95) ? random.between(-40, 40) : static_cast<int>(random.word()));
+            std::memcpy(tensor.data() + 4 * i, &value, 4);
+        } else if (shape.element == kernels::Element::u8) {
+            tensor.data()[i] = static_cast<std::byte>(random.word());
+        } else {
+            tensor.data()[i] = static_cast<std::byte>(random.chance(50) ? 1 : -1);
+        }
+    }
+    return tensor;
+}
+
+inline Tensor converted(const kernels::Shape& shape,
+                        int batch,
+                        kernels::Layout from,
+                        kernels::Layout to,
+                        const Tensor& tensor) {
+    Tensor result(kernels::tensor_bytes(shape, to, batch));
+    kernels::convert(shape, batch, from, to, tensor.data(), result.data());
+    return result;
+}
+
+inline std::string describe(const kernels::Chain& chain) {
+    using kernels::StepKind;
+    const auto shape_text = [](const kernels::Shape& shape) {
+        const char* names[] = {"binary", "u8", "int32"};
+        return std::to_string(shape.height) + "x" + std::to_string(shape.width) + "x" +
+               std::to_string(shape.channels) + " " + names[static_cast<int>(shape.element)];
+    };
+    std::string text = shape_text(chain.input) + " batch " + std::to_string(chain.batch);
+    for (const kernels::Step& step : chain.steps) {
+        const char* names[] = {"conv2d", "linear", "threshold", "max_pool2d", "add", "flatten"};
+        text += std::string(" | ") + names[static_cast<int>(step.kind)];
+        if (step.out_channels > 0)
+            text += " " + std::to_string(step.out_channels);
+        if (step.kind == StepKind::conv2d || step.kind == StepKind::max_pool2d)
+            text += " k" + std::to_string(step.kernel_height) + "x" +
+                    std::to_string(step.kernel_width) + " s" + std::to_string(step.stride) + " p" +
+                    std::to_string(step.padding) + " v" + std::to_string(step.pad_value);
+    }
+    return text;
+}
+
+}  // namespace kernels_test

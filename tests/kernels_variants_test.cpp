@@ -1,0 +1,340 @@
+// Every variant equals the reference bit by bit, on every kind of chain it accepts, in every
+// configuration, on random shapes with all the odd sizes.
+
+#include "kernels/registry.hpp"
+#include "kernels_chains.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <string_view>
+
+using namespace kernels;
+using namespace kernels_test;
+
+namespace {
+
+// ---- Random chains, by what they are made of --------------------------------------------------
+
+struct Kind {
+    const char* name;
+    std::vector<StepKind> steps;
+    Element input;
+};
+
+const std::vector<Kind>& kinds() {
+    using enum StepKind;
+    static const std::vector<Kind> kKinds = {
+        {"conv2d", {conv2d}, Element::binary},
+        {"conv2d on u8", {conv2d}, Element::u8},
+        {"linear", {linear}, Element::binary},
+        {"linear on u8", {linear}, Element::u8},
+        {"threshold", {threshold}, Element::int32},
+        {"max_pool2d on bits", {max_pool2d}, Element::binary},
+        {"max_pool2d on u8", {max_pool2d}, Element::u8},
+        {"max_pool2d on int32", {max_pool2d}, Element::int32},
+        {"add", {add}, Element::int32},
+        {"flatten of bits", {flatten}, Element::binary},
+        {"flatten of u8", {flatten}, Element::u8},
+        {"flatten of int32", {flatten}, Element::int32},
+        {"conv2d | threshold", {conv2d, threshold}, Element::binary},
+        {"conv2d on u8 | threshold", {conv2d, threshold}, Element::u8},
+        {"conv2d | threshold | max_pool2d", {conv2d, threshold, max_pool2d}, Element::binary},
+        {"conv2d on u8 | threshold | max_pool2d", {conv2d, threshold, max_pool2d}, Element::u8},
+        {"conv2d | add", {conv2d, add}, Element::binary},
+        {"conv2d on u8 | add", {conv2d, add}, Element::u8},
+        {"conv2d | add | threshold", {conv2d, add, threshold}, Element::binary},
+        {"conv2d on u8 | add | threshold", {conv2d, add, threshold}, Element::u8},
+        {"conv2d | add | threshold | max_pool2d",
+         {conv2d, add, threshold, max_pool2d},
+         Element::binary},
+        {"linear | threshold", {linear, threshold}, Element::binary},
+        {"linear on u8 | threshold", {linear, threshold}, Element::u8},
+        {"linear | add | threshold", {linear, add, threshold}, Element::binary},
+        {"flatten | linear", {flatten, linear}, Element::binary},
+        {"flatten | linear | threshold", {flatten, linear, threshold}, Element::binary},
+        {"flatten of u8 | linear | threshold", {flatten, linear, threshold}, Element::u8},
+        {"threshold | max_pool2d", {threshold, max_pool2d}, Element::int32},
+    };
+    return kKinds;
+}
+
+// A kernel and padding that fit into a `height` x `width` input.
+void random_window(Random& random, Step& step, int height, int width) {
+    step.padding = random.one_of({0, 0, 1, 1, 2, 3});
+    const int tallest = std::min(7, height + 2 * step.padding);
+    const int widest = std::min(7, width + 2 * step.padding);
+    const int usual = random.one_of({1, 2, 3, 3, 3, 5, 7});
+    step.kernel_height = std::min(tallest, random.chance(70) ? usual : random.between(1, 7));
+    step.kernel_width = std::min(widest, random.chance(70) ? usual : random.between(1, 7));
+    step.stride = random.one_of({1, 1, 1, 2, 2, 3, 4});
+    step.pad_value = random.between(-1, 1);
+    if (step.kind == StepKind::max_pool2d) {
+        if (random.chance(40)) {
+            step.padding = 0;
+            step.stride = step.kernel_height = step.kernel_width = std::min({2, height, width});
+        }
+        step.padding = std::min({step.padding, step.kernel_height - 1, step.kernel_width - 1});
+        step.pad_value = 0;
+        // A smaller padding must still leave room for the kernel.
+        step.kernel_height = std::min(step.kernel_height, height + 2 * step.padding);
+        step.kernel_width = std::min(step.kernel_width, width + 2 * step.padding);
+        step.padding = std::min({step.padding, step.kernel_height - 1, step.kernel_width - 1});
+    }
+}
+
+enum class Size { small, large };
+
+OwnedChain random_chain(Random& random, const Kind& kind, Size size) {
+    OwnedChain owned;
+    Chain& chain = owned.chain;
+    const bool pool =
+        std::find(kind.steps.begin(), kind.steps.end(), StepKind::max_pool2d) != kind.steps.end();
+    const int largest = pool ? 14 : 10;
+    chain.batch = random.one_of({1, 1, 1, 2, 3});
+    chain.input = {random.between(1, largest),
+                   random.between(1, largest),
+                   kind.input == Element::u8 && random.chance(70) ? random.between(1, 4)
+                                                                  : random.channels(200),
+                   kind.input};
+    if (random.chance(8))  // many images of one pixel, as between linear layers
+        chain.input.height = chain.input.width = 1;
+    if (random.chance(4))  // batches that are larger than what is computed together
+        chain.batch = random.between(30, 70);
+
+    if (size == Size::large) {  // more than what fits into the cache, or is done together
+        chain.batch = random.one_of({1, 2});
+        chain.input.height = random.between(20, 70);
+        chain.input.width = random.between(20, 70);
+    }
+
+    Shape shape = chain.input;
+    for (const StepKind step_kind : kind.steps) {
+        Step step{.kind = step_kind};
+        switch (step_kind) {
+            case StepKind::conv2d:
+            case StepKind::linear: {
+                if (step_kind == StepKind::conv2d)
+                    random_window(random, step, shape.height, shape.width);
+                const int fan_in = step_kind == StepKind::linear
+                                       ? shape.height * shape.width * shape.channels
+                                       : step.kernel_height * step.kernel_width * shape.channels;
+                // As many output channels as keep the reference quick.
+                const double positions =
+                    step_kind == StepKind::linear
+                        ? 1.0
+                        : double{1.0} * shape.height * shape.width / step.stride / step.stride;
+                const double budget = 400'000 / (positions * fan_in * chain.batch);
+                step.out_channels =
+                    std::min(random.channels(200), std::max(10, static_cast<int>(budget)));
+                add_weights(owned, random, step, fan_in);
+                break;
+            }
+            case StepKind::threshold: {
+                const Step* dot = chain.steps.empty() ? nullptr : &chain.steps.back();
+                const int scale = kind.input == Element::u8 ? 150 : 1;
+                const int spread =
+                    dot == nullptr
+                        ? 30
+                        : static_cast<int>(scale * std::sqrt(double(dot->weights.size()))) + 1;
+                add_thresholds(owned, random, step, shape.channels, spread);
+                break;
+            }
+            case StepKind::max_pool2d:
+                random_window(random, step, shape.height, shape.width);
+                break;
+            case StepKind::add:
+            case StepKind::flatten:
+                break;
+        }
+        chain.steps.push_back(step);
+        shape = output_of(chain);
+    }
+    return owned;
+}
+
+// ---- Checks ----------------------------------------------------------------------------------
+
+// For each byte of an output tensor in layout nhwc: does it belong to the slice?
+std::vector<bool> bytes_of(const Slice& slice, const Shape& shape, std::size_t size) {
+    const auto bytes_before = [&](int channel) -> std::size_t {
+        const auto count = static_cast<std::size_t>(channel);
+        switch (shape.element) {
+            case Element::binary:
+                return (count + 63) / 64 * 8;
+            case Element::int32:
+                return count * 4;
+            default:
+                return count;
+        }
+    };
+    std::vector<bool> inside(size, false);
+    for (int image = slice.image_begin; image < slice.image_end; ++image)
+        for (int y = slice.row_begin; y < slice.row_end; ++y)
+            for (int x = 0; x < shape.width; ++x) {
+                const auto pixel =
+                    (static_cast<std::size_t>(image) * static_cast<std::size_t>(shape.height) +
+                     static_cast<std::size_t>(y)) *
+                        static_cast<std::size_t>(shape.width) +
+                    static_cast<std::size_t>(x);
+                const std::size_t base = pixel * bytes_before(shape.channels);
+                for (std::size_t i = base + bytes_before(slice.channel_begin);
+                     i < base + bytes_before(slice.channel_end);
+                     ++i)
+                    inside[i] = true;
+            }
+    return inside;
+}
+
+struct Case {
+    OwnedChain owned;
+    Tensor input, second;  // layout plain
+    Shape output;
+    Tensor expected;  // layout nhwc
+};
+
+Case random_case(std::uint64_t seed, const Kind& kind, Size size = Size::small) {
+    Random random(seed);
+    OwnedChain owned = random_chain(random, kind, size);
+    const Chain& chain = owned.chain;
+    const Shape output = output_of(chain);
+    Tensor input = random_tensor(random, chain.input, chain.batch);
+    Shape sum = output;
+    for (std::size_t i = 0; i < chain.steps.size(); ++i)
+        if (chain.steps[i].kind == StepKind::add)
+            sum = shapes_of(chain)[i];
+    sum.element = Element::int32;
+    Tensor second = random_tensor(random, sum, chain.batch);
+
+    ThreadPool alone(1);
+    Tensor expected(tensor_bytes(output, Layout::plain, chain.batch));
+    Kernel(*find_variant("reference"), chain, {.threads = 1, .axes = ""})
+        .run({input.data(), second.data(), expected.data()}, alone);
+    Tensor packed = converted(output, chain.batch, Layout::plain, Layout::nhwc, expected);
+    return {std::move(owned), std::move(input), std::move(second), output, std::move(packed)};
+}
+
+bool equal_prefix(const Tensor& a, const Tensor& b, const Shape& shape, int batch) {
+    // Without the filling at the end.
+    const auto pixels = static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
+                        static_cast<std::size_t>(shape.width);
+    const std::size_t bytes =
+        shape.element == Element::binary  ? pixels * static_cast<std::size_t>(shape.words()) * 8
+        : shape.element == Element::int32 ? pixels * static_cast<std::size_t>(shape.channels) * 4
+                                          : pixels * static_cast<std::size_t>(shape.channels);
+    return std::memcmp(a.data(), b.data(), bytes) == 0;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kCasesOfAKind = 12, kLargeCasesOfAKind = 1;
+#else
+constexpr int kCasesOfAKind = 40, kLargeCasesOfAKind = 3;
+#endif
+
+}  // namespace
+
+namespace {
+
+// Runs a case with every supported variant in every configuration, and counts the kernels. Large
+// cases leave out the reference, whose result is there already.
+void compare_variants(const Case& test,
+                      Size size,
+                      ThreadPool& pool,
+                      std::map<std::string_view, int>& count) {
+    const Chain& chain = test.owned.chain;
+    CAPTURE(describe(chain));
+    for (const Variant& variant : variants()) {
+        if (!variant.supported() || (size == Size::large && variant.name == "reference"))
+            continue;
+        CAPTURE(std::string(variant.name));
+        REQUIRE(variant.accepts(chain));
+        const Tensor input =
+            converted(chain.input, chain.batch, Layout::plain, variant.layout, test.input);
+        for (const Configuration& configuration : configurations(chain, 4)) {
+            CAPTURE(configuration.name());
+            Tensor output(tensor_bytes(test.output, variant.layout, chain.batch));
+            std::memset(output.data(), 0xa5, output.size());
+            const Kernel kernel(variant, chain, configuration);
+            for (int repeat = 0; repeat < 2; ++repeat) {  // scratch memory is reused
+                kernel.run({input.data(), test.second.data(), output.data()}, pool);
+                const Tensor packed =
+                    converted(test.output, chain.batch, variant.layout, Layout::nhwc, output);
+                REQUIRE(equal_prefix(packed, test.expected, test.output, chain.batch));
+            }
+            ++count[variant.name];
+        }
+    }
+}
+
+void report(const std::map<std::string_view, int>& count) {
+    for (const Variant& variant : variants())
+        if (!variant.supported())
+            MESSAGE("skipped: this CPU cannot run variant " << std::string(variant.name));
+    for (const auto& [name, kernels] : count)
+        MESSAGE(std::string(name) << ": " << kernels << " kernels compared");
+}
+
+}  // namespace
+
+TEST_CASE("every variant equals the reference on every kind of chain in every configuration") {
+    // No spinning: these pools have more threads than many a machine has cores.
+    ThreadPool pool(4, std::chrono::microseconds{0});
+    std::map<std::string_view, int> count;
+    for (std::size_t kind = 0; kind < kinds().size(); ++kind)
+        for (std::uint64_t i = 0; i < kCasesOfAKind; ++i)
+            compare_variants(random_case(kind * 1000 + i, kinds()[kind]), Size::small, pool, count);
+    report(count);
+    CHECK(count["reference"] >= static_cast<int>(kinds().size()) * kCasesOfAKind);
+}
+
+TEST_CASE("every variant equals the reference on images that are computed in bands") {
+    ThreadPool pool(4, std::chrono::microseconds{0});
+    std::map<std::string_view, int> count;
+    for (std::size_t kind = 0; kind < kinds().size(); ++kind)
+        for (std::uint64_t i = 0; i < kLargeCasesOfAKind; ++i)
+            compare_variants(random_case(kind * 1000 + 900 + i, kinds()[kind], Size::large),
+                             Size::large,
+                             pool,
+                             count);
+    report(count);
+}
+
+TEST_CASE("a slice writes its own part of the output and nothing else") {
+    for (const Variant& variant : variants()) {
+        if (!variant.supported() || variant.layout != Layout::nhwc)
+            continue;
+        for (std::size_t kind = 0; kind < kinds().size(); ++kind)
+            for (int i = 0; i < 8; ++i) {
+                const Case test =
+                    random_case(kind * 1000 + 500 + static_cast<std::uint64_t>(i), kinds()[kind]);
+                const Chain& chain = test.owned.chain;
+                CAPTURE(std::string(variant.name));
+                CAPTURE(describe(chain));
+                const Tensor input =
+                    converted(chain.input, chain.batch, Layout::plain, Layout::nhwc, test.input);
+                for (const Configuration& configuration : configurations(chain, 4)) {
+                    const std::vector<Slice> slices = slices_of(chain, configuration);
+                    const Body body = variant.prepare(chain, static_cast<int>(slices.size()));
+                    for (const Slice& slice : slices) {
+                        Tensor output(tensor_bytes(test.output, Layout::nhwc, chain.batch));
+                        std::memset(output.data(), 0xa5, output.size());
+                        body({input.data(), test.second.data(), output.data()}, slice);
+                        const std::vector<bool> inside =
+                            bytes_of(slice, test.output, output.size());
+                        int wrong = 0;
+                        for (std::size_t byte = 0; byte < output.size(); ++byte) {
+                            const std::byte expected =
+                                inside[byte] ? test.expected.data()[byte] : std::byte{0xa5};
+                            wrong += output.data()[byte] != expected ? 1 : 0;
+                        }
+                        CAPTURE(configuration.name());
+                        CAPTURE(slice.index);
+                        REQUIRE(wrong == 0);
+                    }
+                }
+            }
+    }
+}

@@ -1,0 +1,526 @@
+// Reports of one small mapping, hand-built, against the files in tests/golden/. After a change on
+// purpose, HETMAP_UPDATE_GOLDEN=1 rewrites them; read the difference before it goes in.
+
+#include "sim/report/report.hpp"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace {
+
+using namespace sim;
+using namespace std::string_literals;
+
+Time us(double t) { return from_microseconds(t); }
+
+// image -> conv1 -> threshold1 -> pool1 -> conv2 -> threshold2 -> fc (-> output)
+Model small_model() {
+    const auto layer = [](const char* name, const char* operation, int input) {
+        Layer result;
+        result.output.element = Element::binary;
+        result.name = name;
+        result.operation = operation == nullptr ? nullptr : find_operation(operation);
+        if (input >= 0)
+            result.inputs = {input};
+        return result;
+    };
+    Model model;
+    model.name = "small";
+    model.layers = {layer("image", nullptr, -1),
+                    layer("conv1", "conv2d", 0),
+                    layer("threshold1", "threshold", 1),
+                    layer("pool1", "max_pool2d", 2),
+                    layer("conv2", "conv2d", 3),
+                    layer("threshold2", "threshold", 4),
+                    layer("fc", "linear", 5)};
+    model.output = 6;
+    model.consumers = {{1}, {2}, {3}, {4}, {5}, {6}, {}};
+    return model;
+}
+
+// The model above on a host and one asynchronous device, each with its memory. One task for each
+// part of the mapping; nothing to choose.
+Problem small_problem() {
+    Problem p;
+    p.model = "small";
+    p.platform = "two-devices";
+    p.batch = 1;
+    p.layer_names = {
+        "image", "conv1", "threshold1", "pool1", "conv2", "threshold2", "fc", "output"};
+    p.model_layer = {0, 1, 2, 3, 4, 5, 6, -1};
+    p.inputs = {{}, {0}, {1}, {2}, {3}, {4}, {5}, {6}};
+    p.devices = {
+        {.memory = 0, .asynchronous = false, .submit = {}, .per_task = {}, .completion = {}},
+        {.memory = 1,
+         .asynchronous = true,
+         .submit = us(3),
+         .per_task = us(0.5),
+         .completion = us(1.5)}};
+    p.device_names = {"cpu", "gpu0"};
+    p.memory_names = {"host", "gpu0"};
+    p.layout_names = {"nhwc", "plain"};
+    p.engine_names = {"to gpu0", "from gpu0"};
+    p.link_names = {"to gpu0", "from gpu0"};
+    p.memories = 2;
+    p.layouts = 2;
+    p.engines = 2;
+    p.engine = {-1, 0, 1, -1};
+
+    const auto task = [](int first,
+                         std::vector<int> rest,
+                         int device,
+                         Time cost,
+                         CostKind kind,
+                         const char* variant,
+                         const char* configuration) {
+        Task result;
+        result.first = first;
+        result.rest = std::move(rest);
+        result.last = result.rest.empty() ? first : result.rest.back();
+        if (first > 0)
+            result.inputs = {{.tensor = first - 1, .layout = 0}};
+        result.device = device;
+        result.cost = cost;
+        result.kind = kind;
+        result.variant = variant;
+        result.configuration = configuration;
+        return result;
+    };
+    p.tasks = {task(0, {}, 0, us(0), CostKind::measured, "", ""),
+               task(1, {2, 3}, 0, us(4.81), CostKind::measured, "avx512", "2y"),
+               task(4, {5}, 1, us(2.72), CostKind::fitted, "tensor_core", ""),
+               task(6, {}, 0, us(1.25), CostKind::measured, "scalar", "1"),
+               task(7, {}, 0, us(0), CostKind::measured, "", "")};
+    p.tasks[1].spread = {.p05 = us(4.75), .p50 = us(4.81), .p95 = us(5.02), .samples = 200};
+    p.tasks[3].inputs[0].layout = 1;  // fc reads its input as plain
+
+    // Every tensor: host to device 2.10 us, back 1.90 us; on the host nhwc to plain 0.30 us.
+    for (int tensor = 0; tensor < p.layers(); ++tensor) {
+        for (int layout = 0; layout < p.layouts; ++layout)
+            p.copy_times.insert(p.copy_times.end(), {us(0), us(2.1), us(1.9), us(0)});
+        p.convert_times.insert(p.convert_times.end(), {us(0), us(0.3), us(0.3), us(0)});
+        p.convert_times.insert(p.convert_times.end(), {us(0), kNever, kNever, us(0)});
+    }
+    index(p);
+    return p;
+}
+
+// A schedule worked out by hand:
+//
+// dispatcher                       |submission|
+// cpu        |conv1+thres.+pool1   |          . . . . the host waits . . . .|to plain|fc     |
+// to gpu0                          |pool1  |
+// gpu0                                        |conv2+threshold2|
+// from gpu0                                                    |thresh.|<1.5>
+//            0                  4.81    6.91  8.31         11.03   12.93  14.43    14.73   15.98
+Schedule small_schedule() {
+    const auto task = [](int device, int index, double start, double end, double waited) {
+        return Event{.kind = EventKind::task,
+                     .resource = device,
+                     .task = index,
+                     .start = us(start),
+                     .end = us(end),
+                     .waited = us(waited)};
+    };
+    return {.makespan = us(15.98),
+            .events = {task(0, 0, 0, 0, 0),
+                       task(0, 1, 0, 4.81, 0),
+                       {.kind = EventKind::submission,
+                        .resource = 0,
+                        .task = 2,
+                        .start = us(4.81),
+                        .end = us(8.31)},
+                       {.kind = EventKind::copy,
+                        .resource = 0,
+                        .task = 2,
+                        .tensor = 3,
+                        .from = 0,
+                        .to = 1,
+                        .start = us(4.81),
+                        .end = us(6.91)},
+                       task(1, 2, 8.31, 11.03, 8.31),
+                       {.kind = EventKind::copy,
+                        .resource = 1,
+                        .task = 3,
+                        .tensor = 5,
+                        .from = 1,
+                        .to = 0,
+                        .start = us(11.03),
+                        .end = us(12.93)},
+                       {.kind = EventKind::conversion,
+                        .resource = 0,
+                        .task = 3,
+                        .tensor = 5,
+                        .from = 0,
+                        .to = 1,
+                        .start = us(14.43),
+                        .end = us(14.73),
+                        .waited = us(6.12)},
+                       task(0, 3, 14.73, 15.98, 0),
+                       task(0, 4, 15.98, 15.98, 0)}};
+}
+
+struct Small {
+    Model model = small_model();
+    Problem problem = small_problem();
+
+    Answer answer() const {
+        Answer result;
+        result.model = &model;
+        result.problem = &problem;
+        result.mapping = {0, 1, 2, 3, 4};
+        result.schedule = small_schedule();
+        result.search = "branch-and-bound";
+        result.result.mapping = result.mapping;
+        result.result.makespan = result.schedule.makespan;
+        result.result.lower_bound = result.schedule.makespan;
+        result.result.status = SearchStatus::proven;
+        result.result.evaluated = 1873;
+        result.seconds = 0.25;
+        result.baselines = {{"gpu-only", us(33.1)}, {"cpu-only", us(21.4)}};
+        return result;
+    }
+};
+
+std::string read(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+const std::filesystem::path kSource{HETMAP_SOURCE_DIR};
+
+void check_golden(const std::string& name, const std::string& text) {
+    const auto path = kSource / "tests" / "golden" / name;
+    if (std::getenv("HETMAP_UPDATE_GOLDEN") != nullptr)
+        std::ofstream(path, std::ios::binary) << text;
+    CHECK_MESSAGE(text == read(path), "differs from " << path.string());
+}
+
+std::string last_line(const std::string& text) {
+    const auto end = text.find_last_not_of('\n');
+    const auto begin = text.find_last_of('\n', end);
+    return text.substr(begin + 1, end - begin);
+}
+
+std::string render(std::string_view name, const Answer& answer) {
+    for (const Report& report : reports())
+        if (report.name == name)
+            return report.render(answer);
+    FAIL("no report " << std::string(name));
+    return "";
+}
+
+// A check of XML's grammar as far as our pictures use it: one root, tags that nest, quoted
+// attributes once each, known entities, no bare '<' or '&'. What is wrong, or "".
+std::string xml_error(const std::string& xml) {
+    std::vector<std::string> open;
+    int roots = 0;
+    std::size_t i = 0;
+    const auto check_text = [](const std::string& text) {
+        for (std::size_t k = text.find('&'); k != std::string::npos; k = text.find('&', k + 1)) {
+            const std::string entity = text.substr(k, text.find(';', k) - k);
+            if (!std::set{"&amp"s, "&lt"s, "&gt"s, "&quot"s, "&#39"s}.contains(entity))
+                return false;
+        }
+        return text.find('<') == std::string::npos &&
+               std::none_of(text.begin(), text.end(), [](unsigned char c) {
+                   return c < 0x20 && c != '\n' && c != '\t';
+               });
+    };
+    if (xml.starts_with("<?xml"))
+        i = xml.find("?>") + 2;
+    while (i < xml.size()) {
+        if (xml[i] != '<') {
+            const auto end = std::min(xml.find('<', i), xml.size());
+            const std::string text = xml.substr(i, end - i);
+            if (!check_text(text))
+                return "bad text: " + text;
+            if (open.empty() && text.find_first_not_of(" \n") != std::string::npos)
+                return "text outside the root: " + text;
+            i = end;
+            continue;
+        }
+        const auto end = xml.find('>', i);
+        if (end == std::string::npos)
+            return "a tag without end";
+        std::string tag = xml.substr(i + 1, end - i - 1);
+        i = end + 1;
+        if (tag.starts_with('/')) {
+            if (open.empty() || open.back() != tag.substr(1))
+                return "unexpected end of " + tag.substr(1);
+            open.pop_back();
+            continue;
+        }
+        const bool closed = tag.ends_with('/');
+        if (closed)
+            tag.pop_back();
+        const auto name_end = std::min(tag.find(' '), tag.size());
+        std::set<std::string> seen;
+        for (std::size_t k = tag.find_first_not_of(' ', name_end); k < tag.size();) {
+            const auto equals = tag.find("=\"", k);
+            const auto quote = equals == std::string::npos ? equals : tag.find('"', equals + 2);
+            if (quote == std::string::npos)
+                return "an attribute without quotes in " + tag;
+            if (!seen.insert(tag.substr(k, equals - k)).second)
+                return "an attribute twice in " + tag;
+            if (!check_text(tag.substr(equals + 2, quote - equals - 2)))
+                return "bad attribute in " + tag;
+            k = std::min(tag.find_first_not_of(' ', quote + 1), tag.size());
+        }
+        roots += open.empty() ? 1 : 0;
+        if (!closed)
+            open.push_back(tag.substr(0, name_end));
+    }
+    if (!open.empty())
+        return open.back() + " is never closed";
+    return roots == 1 ? "" : "not one root";
+}
+
+}  // namespace
+
+TEST_CASE("the schedule that the reports show is the one the simulator finds") {
+    const Small small;
+    const Schedule ours = small_schedule();
+    const Schedule simulated = simulate(small.problem, {0, 1, 2, 3, 4});
+    CHECK(simulated.makespan == ours.makespan);
+    REQUIRE(simulated.events.size() == ours.events.size());
+    for (std::size_t i = 0; i < ours.events.size(); ++i) {
+        CAPTURE(i);
+        CHECK(simulated.events[i].kind == ours.events[i].kind);
+        CHECK(simulated.events[i].resource == ours.events[i].resource);
+        CHECK(simulated.events[i].task == ours.events[i].task);
+        CHECK(simulated.events[i].start == ours.events[i].start);
+        CHECK(simulated.events[i].end == ours.events[i].end);
+        CHECK(simulated.events[i].waited == ours.events[i].waited);
+    }
+}
+
+TEST_CASE("the text table asks first, answers last and is the sample in its source") {
+    const Small small;
+    const std::string text = text_table(small.answer());
+    check_golden("report.txt", text);
+
+    std::string comment;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);)
+        comment += line.empty() ? "//\n" : "//     " + line + "\n";
+    CHECK(read(kSource / "sim" / "report" / "text.cpp").find(comment) != std::string::npos);
+}
+
+TEST_CASE("the text table hides the cost column when every cost was measured") {
+    Small small;
+    CHECK(text_table(small.answer()).find("fitted") != std::string::npos);
+    small.problem.tasks[2].kind = CostKind::measured;
+    const std::string text = text_table(small.answer());
+    CHECK(text.find("measured") == std::string::npos);
+    CHECK(text.find("cost") == std::string::npos);
+}
+
+TEST_CASE("the last line says how far an unproven answer may be from the optimum") {
+    const Small small;
+    Answer answer = small.answer();
+    answer.baselines.clear();
+    answer.result.status = SearchStatus::unproven;
+
+    answer.result.lower_bound = us(15.5);  // 15.98 / 15.5 is 1.03097: never rounded down
+    CHECK(last_line(text_table(answer)) ==
+          "15.98 us, not proven optimal: at most 3.1% above the optimum (1,873 nodes)");
+    answer.result.lower_bound = Time{};
+    CHECK(last_line(text_table(answer)) == "15.98 us, not proven optimal (1,873 nodes)");
+    answer.search = "exhaustive";
+    answer.result.status = SearchStatus::proven;
+    answer.result.evaluated = 1;
+    CHECK(last_line(text_table(answer)) == "15.98 us, proven optimal (1 mapping)");
+    answer.search.clear();
+    CHECK(last_line(text_table(answer)) == "15.98 us");
+}
+
+TEST_CASE("the last line compares with each baseline, and with the fastest of a family") {
+    const Small small;
+    Answer answer = small.answer();
+    answer.search.clear();
+    answer.baselines = {{"a", us(15.98 * 2.14)},
+                        {"b", us(15.98 * 1.04)},
+                        {"c", us(15.98 / 2)},
+                        {"d", us(15.98 * 3)}};
+    CHECK(last_line(text_table(answer)) ==
+          "15.98 us; 2.1x faster than a, 1.04x than b, 2.0x slower than c, 3.0x faster than d");
+    answer.baselines = {{"a", us(15.98)}, {"b", us(15.98 * 23)}, {"c", kNever}};
+    CHECK(last_line(text_table(answer)) ==
+          "15.98 us; as fast as a, 23x faster than b, c is no answer");
+    answer.baselines = {{"u x/1", us(15.98 * 4)}, {"a", us(15.98)}, {"u x/2", us(15.98 * 3)}};
+    CHECK(last_line(text_table(answer)) == "15.98 us; 3.0x faster than u x/2, as fast as a");
+}
+
+TEST_CASE("an infeasible search says why in every report") {
+    const Small small;
+    Answer answer = small.answer();
+    answer.mapping.clear();
+    answer.schedule = {};
+    answer.result = {};
+    answer.result.status = SearchStatus::infeasible;
+    answer.result.note = "no device runs conv2";
+    answer.baselines.clear();
+    CHECK(text_table(answer) ==
+          "small on two-devices, batch 1, branch-and-bound\n\nno mapping: no device runs conv2\n");
+    const auto json = nlohmann::json::parse(json_text(answer));
+    CHECK(json["makespan_us"].is_null());
+    CHECK(json["status"] == "infeasible");
+    CHECK(json["note"] == "no device runs conv2");
+    CHECK(xml_error(render("gantt", answer)) == "");
+    CHECK(nlohmann::json::parse(render("trace", answer))["otherData"]["found"] ==
+          "no mapping: no device runs conv2");
+}
+
+TEST_CASE("the JSON answer has the promised keys, exact times, and null for what is unknown") {
+    const Small small;
+    const std::string text = json_text(small.answer());
+    check_golden("report.json", text);
+
+    const auto json = nlohmann::json::parse(text);
+    for (const char* key : {"model",
+                            "platform",
+                            "objective",
+                            "batch",
+                            "search",
+                            "makespan_us",
+                            "energy_mj",
+                            "lower_bound_us",
+                            "proven_optimal",
+                            "evaluated",
+                            "seconds",
+                            "baselines",
+                            "layers"})
+        CHECK_MESSAGE(json.contains(key), key);
+    CHECK(json["makespan_us"] == 15.98);
+    CHECK(json["energy_mj"].is_null());
+    CHECK(json["proven_optimal"] == true);
+    CHECK(json["baselines"]["cpu-only"] == 21.4);
+    REQUIRE(json["layers"].size() == 3);
+    const auto& conv = json["layers"][0];
+    for (const char* key : {"name",
+                            "device",
+                            "kernel",
+                            "variant",
+                            "configuration",
+                            "start_us",
+                            "end_us",
+                            "cost_kind"})
+        CHECK_MESSAGE(conv.contains(key), key);
+    CHECK(conv["name"] == "conv1+threshold1+pool1");
+    CHECK(conv["kernel"] == "conv2d binary | threshold | max_pool2d");
+    CHECK(json["layers"][1]["spread"].is_null());
+    CHECK(json["copies"].size() == 2);
+    CHECK(json["conversions"].size() == 1);
+    CHECK(json["submissions"][0]["device"] == "gpu0");
+}
+
+TEST_CASE("the trace has a named track for each resource and no overlap on any") {
+    const Small small;
+    const std::string text = render("trace", small.answer());
+    check_golden("trace.json", text);
+
+    const auto trace = nlohmann::json::parse(text);
+    std::map<int, std::string> tracks;
+    std::map<int, double> busy_until;
+    std::map<std::string, int> count;
+    for (const auto& event : trace["traceEvents"]) {
+        if (event["name"] == "thread_name")
+            tracks[event["tid"]] = event["args"]["name"];
+        if (event["ph"] != "X")
+            continue;
+        const int track = event["tid"];
+        CHECK(event["ts"].get<double>() >= busy_until[track]);
+        // Both are decimal microseconds: a picosecond of slack for their sum in binary.
+        busy_until[track] = event["ts"].get<double>() + event["dur"].get<double>() - 1e-6;
+        ++count[tracks.at(track)];
+    }
+    CHECK(count == std::map<std::string, int>{{"dispatcher", 1},
+                                              {"cpu (device)", 3},
+                                              {"gpu0 (device)", 1},
+                                              {"to gpu0 (copy engine)", 1},
+                                              {"from gpu0 (copy engine)", 1}});
+}
+
+TEST_CASE("the Gantt chart is well-formed SVG with a box for each event") {
+    const Small small;
+    const std::string svg = render("gantt", small.answer());
+    check_golden("gantt.svg", svg);
+    CHECK(xml_error(svg) == "");
+    std::size_t boxes = 0;
+    for (auto at = svg.find("<title>"); at != std::string::npos; at = svg.find("<title>", at + 1))
+        ++boxes;
+    CHECK(boxes == 7);  // 3 tasks, 2 copies, 1 conversion, 1 submission
+}
+
+TEST_CASE("the check of XML finds what is wrong") {
+    CHECK(xml_error("<a b=\"1\"><c/>x &lt; y</a>") == "");
+    CHECK(xml_error("<a><b></a></b>") != "");
+    CHECK(xml_error("<a b=1></a>") != "");
+    CHECK(xml_error("<a>x & y</a>") != "");
+    CHECK(xml_error("<a b=\"1\" b=\"2\"/>") != "");
+    CHECK(xml_error("<a/><b/>") != "");
+    CHECK(xml_error("<a>") != "");
+}
+
+TEST_CASE("the Gantt chart shows the host waiting for the model's output") {
+    const Small small;
+    Answer answer = small.answer();
+    std::erase_if(answer.schedule.events, [](const Event& e) { return e.waited.count() > 0; });
+    CHECK(render("gantt", answer).find("the host waits") == std::string::npos);
+    answer.schedule.events.back().waited = us(1);
+    CHECK(render("gantt", answer).find("the host waits") != std::string::npos);
+}
+
+TEST_CASE("the graph has a node for each task and marks copied tensors") {
+    const Small small;
+    check_golden("mapping.dot", render("dot", small.answer()));
+}
+
+TEST_CASE("names with marks and control characters break no report") {
+    Small small;
+    small.problem.layer_names[6] = "a<b>&\"c\"'\\\x01\n\xc3\xa9";
+    small.problem.model = "m\"<\x02>";
+    const Answer answer = small.answer();
+    CHECK(xml_error(render("gantt", answer)) == "");
+    CHECK(nlohmann::json::parse(json_text(answer))["layers"][2]["name"] ==
+          small.problem.layer_names[6]);
+    CHECK(nlohmann::json::accept(render("trace", answer)));
+    CHECK(render("dot", answer).find("a<b>&\\\"c\\\"'\\\\") != std::string::npos);
+
+    small.problem.layer_names[6] = "not UTF-8: \xff";
+    CHECK(nlohmann::json::accept(json_text(small.answer())));
+    CHECK(nlohmann::json::accept(render("trace", small.answer())));
+}
+
+TEST_CASE("the Gantt chart's axis fits schedules of a nanosecond and of a minute") {
+    const Small small;
+    Answer answer = small.answer();
+    for (const std::int64_t picoseconds : {std::int64_t{0},
+                                           std::int64_t{1},
+                                           std::int64_t{1'000},
+                                           std::int64_t{60'000'000'000'000}}) {
+        answer.schedule.makespan = Time{picoseconds};
+        answer.schedule.events.clear();
+        const std::string svg = render("gantt", answer);
+        CHECK(xml_error(svg) == "");
+        CHECK(svg.find("nan") == std::string::npos);
+        CHECK(svg.find("inf") == std::string::npos);
+        std::size_t lines = 0;
+        for (auto at = svg.find("<line "); at != std::string::npos; at = svg.find("<line ", at + 1))
+            ++lines;
+        CHECK(lines >= 1);
+        CHECK(lines <= 13);
+    }
+}

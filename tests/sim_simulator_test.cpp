@@ -1,0 +1,530 @@
+// The execution model, rule by rule, on schedules worked out by hand; then its three readings
+// (evaluator, simulator, oracle) and the batch evaluator against each other on random mappings.
+
+#include "sim/batch_evaluator.hpp"
+#include "sim/error.hpp"
+#include "sim/evaluator.hpp"
+#include "sim/search/search.hpp"
+#include "sim/simulator.hpp"
+#include "sim_generate.hpp"
+#include "sim_oracle.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+using sim::EventKind;
+using sim::Mapping;
+using sim::Problem;
+using sim::Schedule;
+using sim::Time;
+
+namespace {
+
+// Host and one device in a memory of its own, times in picoseconds: a segment costs 10 and each
+// of its tasks 2 more; the host sees an end 3 later; a copy takes 20, a conversion 4 on the host
+// and 6 on the device.
+generate::Draft hand(int layouts = 1) {
+    generate::Draft d;
+    d.add_device(
+        {.memory = 0, .asynchronous = false, .submit = {}, .per_task = {}, .completion = {}});
+    d.add_device({.memory = 1,
+                  .asynchronous = true,
+                  .submit = Time{10},
+                  .per_task = Time{2},
+                  .completion = Time{3}});
+    d.conversions = {{4, 0}, {6, 0}};
+    d.problem.memories = 2;
+    d.problem.layouts = layouts;
+    d.problem.engines = 2;
+    d.problem.engine = {-1, 0, 1, -1};
+    d.links = {{0, 0}, {20, 0}, {20, 0}, {0, 0}};
+    return d;
+}
+
+// Layers with these inputs, after layer 0, the model's input; and then the output.
+void add_layers(generate::Draft& d, const std::vector<std::vector<int>>& inputs) {
+    d.add_layer({}, 0);
+    for (const std::vector<int>& of_layer : inputs)
+        d.add_layer(of_layer, 0);
+    d.add_output();
+    d.add_task({0}, 0, {0}, 0, Time{});
+}
+
+// "copy 1 0..20, ..." in the order of the events; tasks by their first layer, others with their
+// tensor, nothing that takes no time.
+std::string story(const Problem& problem, const Schedule& schedule) {
+    std::string lines;
+    const auto add = [&](const std::string& line) { lines += (lines.empty() ? "" : ", ") + line; };
+    for (const sim::Event& event : schedule.events) {
+        const std::string when =
+            " " + std::to_string(event.start.count()) + ".." + std::to_string(event.end.count());
+        const auto first = [&] {
+            return std::to_string(problem.tasks[static_cast<std::size_t>(event.task)].first);
+        };
+        switch (event.kind) {
+            case EventKind::task:
+                if (event.start != event.end)
+                    add("task " + first() + when);
+                break;
+            case EventKind::conversion:
+                add("convert " + std::to_string(event.tensor) + when);
+                break;
+            case EventKind::copy:
+                add("copy " + std::to_string(event.tensor) + when);
+                break;
+            case EventKind::submission:
+                add("submit " + first() + when);
+                break;
+        }
+    }
+    return lines;
+}
+
+// All tasks in the order they were added but the output's, which comes last.
+Mapping everything(const Problem& problem) {
+    Mapping mapping;
+    for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k)
+        mapping.push_back(k);
+    std::sort(mapping.begin(), mapping.end(), [&](int a, int b) {
+        return problem.tasks[static_cast<std::size_t>(a)].first <
+               problem.tasks[static_cast<std::size_t>(b)].first;
+    });
+    return mapping;
+}
+
+Problem finish(generate::Draft& d) {
+    d.add_task({d.layers() - 1}, 0, {0}, 0, Time{});
+    return d.finish("by hand");
+}
+
+// Every reading of the rules gives this makespan.
+Schedule expect(const Problem& problem, std::int64_t makespan) {
+    const Mapping mapping = everything(problem);
+    const Schedule schedule = sim::simulate(problem, mapping);
+    CHECK(schedule.makespan == Time{makespan});
+    CHECK(sim::makespan(problem, mapping) == Time{makespan});
+    CHECK(oracle::makespan(problem, mapping) == Time{makespan});
+    CHECK(sim::makespans(problem, std::vector<Mapping>{mapping}).front() == Time{makespan});
+    return schedule;
+}
+
+}  // namespace
+
+TEST_CASE("rule 1: the host runs its tasks one after the other, in the static order") {
+    // host |1111122222223|      1 and 3 read the input, 2 reads 1
+    generate::Draft d = hand();
+    add_layers(d, {{0}, {1}, {0}});
+    d.add_task({1}, 0, {0}, 0, Time{5});
+    d.add_task({2}, 0, {0}, 0, Time{7});
+    d.add_task({3}, 0, {0}, 0, Time{1});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 13)) == "task 1 0..5, task 2 5..12, task 3 12..13");
+}
+
+TEST_CASE("rule 2: a segment is submitted in one go and its first task starts after that") {
+    //   dispatcher |submit 0..12|
+    //   to device  |copy 0 0..20       |
+    //   device                         |1 20..25|
+    //   to host                                 |copy 1 25..45|   seen at 48
+    generate::Draft d = hand();
+    add_layers(d, {{0}});
+    d.add_task({1}, 1, {0}, 0, Time{5});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 48)) == "submit 1 0..12, copy 0 0..20, task 1 20..25, copy 1 25..45");
+}
+
+TEST_CASE("rule 2: appending a task to a segment delays the ones before it") {
+    // One task of 100 after the other on a device whose memory is the host's: submit 10 + 2 n.
+    //   n = 1   |submit 12    |1 .. 112
+    //   n = 3   |submit 16        |1 .. 116|2 .. 216|3 .. 316
+    for (const int n : {1, 3}) {
+        generate::Draft d = hand();
+        d.problem.devices[1].memory = 0;
+        add_layers(d,
+                   n == 1 ? std::vector<std::vector<int>>{{0}}
+                          : std::vector<std::vector<int>>{{0}, {1}, {2}});
+        for (int l = 1; l <= n; ++l)
+            d.add_task({l}, 1, {0}, 0, Time{100});
+        const Problem p = finish(d);
+        const Schedule schedule = expect(p, 10 + 2 * n + 100 * n + 3);
+        const auto first = std::find_if(
+            schedule.events.begin(), schedule.events.end(), [&](const sim::Event& event) {
+                return event.kind == EventKind::task && event.resource == 1;
+            });
+        CHECK(first->start == Time{10 + 2 * n});
+        CHECK(first->waited == Time{10 + 2 * n});
+    }
+}
+
+TEST_CASE("rule 2: tasks that are not submitted in one go start when their own is through") {
+    //   dispatcher |submit 12    |14|16|
+    //   device                   |1 .. 15|2 .. 18|3 .. 21|    3 each
+    generate::Draft d = hand();
+    d.problem.devices[1].memory = 0;
+    d.problem.whole_segments = false;
+    add_layers(d, {{0}, {1}, {2}});
+    for (int l = 1; l <= 3; ++l)
+        d.add_task({l}, 1, {0}, 0, Time{3});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 24)) ==
+          "submit 1 0..12, task 1 12..15, submit 2 12..14, submit 3 14..16, task 2 15..18, task 3 "
+          "18..21");
+}
+
+TEST_CASE("rule 2: a task of the host ends a segment, and it blocks the dispatcher") {
+    //   1 and 3 on the device (5 each), 2 on the host (40), all read the input in shared memory
+    //   dispatcher |submit 1 0..12|2 12..52|submit 3 52..64|
+    //   device                    |1 12..17|               |3 64..69|
+    generate::Draft d = hand();
+    d.problem.devices[1].memory = 0;
+    add_layers(d, {{0}, {0}, {0}});
+    d.add_task({1}, 1, {0}, 0, Time{5});
+    d.add_task({2}, 0, {0}, 0, Time{40});
+    d.add_task({3}, 1, {0}, 0, Time{5});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 72)) ==
+          "submit 1 0..12, task 1 12..17, task 2 12..52, submit 3 52..64, task 3 64..69");
+}
+
+TEST_CASE("rule 3: a tensor is copied once for each memory") {
+    //   to device |copy 0 0..20|             2 finds it there
+    //   device    |     submit |1 20..25|2 25..31|
+    generate::Draft d = hand();
+    add_layers(d, {{0}, {0}});
+    d.add_task({1}, 1, {0}, 0, Time{5});
+    d.add_task({2}, 1, {0}, 0, Time{6});
+    const Problem p = finish(d);
+    // The results go back one after the other: 25..45 and 45..65, seen at 68.
+    CHECK(
+        story(p, expect(p, 68)) ==
+        "submit 1 0..14, copy 0 0..20, task 1 20..25, task 2 25..31, copy 1 25..45, copy 2 45..65");
+}
+
+TEST_CASE("rule 3: a copy starts as soon as its tensor is there, while the host works on") {
+    //   host      |1 4|2 4..54                |submit 3 54..66|
+    //   to device     |copy 1 4..24|
+    //   device                                                |3 66..71|
+    generate::Draft d = hand();
+    add_layers(d, {{0}, {0}, {1}});
+    d.add_task({1}, 0, {0}, 0, Time{4});
+    d.add_task({2}, 0, {0}, 0, Time{50});
+    d.add_task({3}, 1, {0}, 0, Time{5});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 94)) ==
+          "task 1 0..4, task 2 4..54, copy 1 4..24, submit 3 54..66, task 3 66..71, copy 3 71..91");
+}
+
+TEST_CASE("rule 3: a layout is converted once, in front of the first reader, and kept") {
+    //   1 makes layout 1 on the host; 2 and 3 on the host want layout 0
+    //   host |1 0..5|convert 1 5..9|2 9..15|3 15..22|
+    generate::Draft d = hand(2);
+    add_layers(d, {{0}, {1}, {1}});
+    d.add_task({1}, 0, {0}, 1, Time{5});
+    d.add_task({2}, 0, {0}, 0, Time{6});
+    d.add_task({3}, 0, {0}, 0, Time{7});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 22)) == "task 1 0..5, convert 1 5..9, task 2 9..15, task 3 15..22");
+}
+
+TEST_CASE("rule 3: a tensor is copied in its maker's layout and converted by its reader") {
+    //   1 on the host makes layout 1 (a quarter of the bytes), 2 on the device wants layout 0
+    //   host      |1 0..5|submit 2 5..17|
+    //   to device        |copy 1 5..15|            10, not 40
+    //   device                          |convert 1 17..23|2 23..29|
+    generate::Draft d = hand(2);
+    d.links = {{0, 0}, {0, 1}, {0, 1}, {0, 0}};
+    d.layout_factor = 4;
+    add_layers(d, {{0}, {1}});
+    d.bytes[1] = 40;
+    d.add_task({1}, 0, {0}, 1, Time{5});
+    d.add_task({2}, 1, {0}, 0, Time{6});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 32)) ==
+          "task 1 0..5, submit 2 5..17, copy 1 5..15, convert 1 17..23, task 2 23..29, copy 2 "
+          "29..29");
+}
+
+TEST_CASE("rule 3: two conversions of one task go one after the other") {
+    //   host |1 0..5|2 5..10|convert 1 10..14|convert 2 14..18|3 18..20|
+    generate::Draft d = hand(2);
+    add_layers(d, {{0}, {0}, {1, 2}});
+    d.add_task({1}, 0, {0}, 1, Time{5});
+    d.add_task({2}, 0, {0}, 1, Time{5});
+    d.add_task({3}, 0, {0}, 0, Time{2});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 20)) ==
+          "task 1 0..5, task 2 5..10, convert 1 10..14, convert 2 14..18, task 3 18..20");
+}
+
+TEST_CASE("rule 4: copies on one engine go one after the other, in the order of their readers") {
+    //   1 ends late (host, 30), 2 early (host, 35); the device's tasks 3, 4 read 1, then 2
+    //   to device |  copy 1 30..50|copy 2 50..70|      2 was there at 35, and waits
+    generate::Draft d = hand();
+    add_layers(d, {{0}, {0}, {1}, {2}});
+    d.add_task({1}, 0, {0}, 0, Time{30});
+    d.add_task({2}, 0, {0}, 0, Time{5});
+    d.add_task({3}, 1, {0}, 0, Time{1});
+    d.add_task({4}, 1, {0}, 0, Time{1});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 94)) ==
+          "task 1 0..30, task 2 30..35, copy 1 30..50, submit 3 35..49, task 3 50..51, copy 2 "
+          "50..70, copy 3 51..71, task 4 70..71, copy 4 71..91");
+}
+
+TEST_CASE("rule 4: two directions on one engine go one after the other") {
+    //   engine |copy 0 0..20|copy 1 25..45|, and 2, on the device, needs the input's sibling
+    generate::Draft d = hand();
+    d.problem.engines = 1;
+    d.problem.engine = {-1, 0, 0, -1};
+    add_layers(d, {{0}, {1}, {0}, {3}});
+    d.add_task({1}, 1, {0}, 0, Time{5});   // device 20..25
+    d.add_task({2}, 0, {0}, 0, Time{10});  // host: copy 1 25..45, seen 48, 48..58
+    d.add_task({3}, 0, {0}, 0, Time{1});   // host 58..59
+    d.add_task({4}, 1, {0}, 0, Time{5});   // copy 3 59..79
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 107)) ==
+          "submit 1 0..12, copy 0 0..20, task 1 20..25, copy 1 25..45, task 2 48..58, task 3 "
+          "58..59, submit 4 59..71, copy 3 59..79, task 4 79..84, copy 4 84..104");
+}
+
+TEST_CASE("rule 4: devices that share a memory need no copy") {
+    generate::Draft d = hand();
+    d.problem.devices[1].memory = 0;
+    add_layers(d, {{0}});
+    d.add_task({1}, 1, {0}, 0, Time{5});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 20)) == "submit 1 0..12, task 1 12..17");
+}
+
+TEST_CASE("rule 5: the host waits for completion, but not again for what it converted itself") {
+    //   1 on a device in the host's memory makes layout 1; 2 and 3 on the host want layout 0
+    //   device |submit 0..12|1 12..17|
+    //   host                         |3 more|convert 1 20..24|2 24..25|3 25..26|
+    generate::Draft d = hand(2);
+    d.problem.devices[1].memory = 0;
+    add_layers(d, {{0}, {1}, {1}});
+    d.add_task({1}, 1, {0}, 1, Time{5});
+    d.add_task({2}, 0, {0}, 0, Time{1});
+    d.add_task({3}, 0, {0}, 0, Time{1});
+    const Problem p = finish(d);
+    const Schedule schedule = expect(p, 26);
+    CHECK(story(p, schedule) ==
+          "submit 1 0..12, task 1 12..17, convert 1 20..24, task 2 24..25, task 3 25..26");
+    // The host stood still from the end of the submission until it saw the end of 1.
+    CHECK(schedule.events[3].waited == Time{8});
+}
+
+TEST_CASE("a device that is not the host's but synchronous keeps the dispatcher busy") {
+    //   dispatcher |   |1 20..25|2 45..51, on the host after copy 1 25..45, no completion|
+    generate::Draft d = hand();
+    d.problem.devices[1].asynchronous = false;
+    add_layers(d, {{0}, {1}});
+    d.add_task({1}, 1, {0}, 0, Time{5});
+    d.add_task({2}, 0, {0}, 0, Time{6});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 51)) == "copy 0 0..20, task 1 20..25, copy 1 25..45, task 2 45..51");
+}
+
+TEST_CASE("a fused chain waits at its first layer for what its later layers read") {
+    //   2 -> 3 fused on the host; 3 also reads 1, from the device. The chain waits for it though
+    //   layer 2 reads the input alone.
+    //   device |..1 20..30|   to host |copy 1 30..50|   seen 53   host |2+3 53..60|
+    generate::Draft d = hand();
+    add_layers(d, {{0}, {0}, {2, 1}});
+    d.add_task({1}, 1, {0}, 0, Time{10});
+    d.add_task({2, 3}, 0, {0}, 0, Time{7});
+    const Problem p = finish(d);
+    CHECK(story(p, expect(p, 60)) ==
+          "submit 1 0..12, copy 0 0..20, task 1 20..30, copy 1 30..50, task 2 53..60");
+}
+
+TEST_CASE("events of one instant keep the order in which they were made, and times never go back") {
+    const Problem p = generate::small_random(2);
+    const Schedule schedule = sim::simulate(p, sim::random_mapping(p, 1));
+    for (std::size_t i = 1; i < schedule.events.size(); ++i)
+        CHECK(schedule.events[i - 1].start <= schedule.events[i].start);
+    for (const sim::Event& event : schedule.events) {
+        CHECK(event.start <= event.end);
+        CHECK(event.end <= schedule.makespan);
+    }
+}
+
+TEST_CASE("no resource does two things at a time, over 200 random schedules") {
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        const Problem p = generate::small_random(seed);
+        const Mapping mapping = sim::random_mapping(p, seed);
+        if (!oracle::makespan(p, mapping))
+            continue;
+        const Schedule schedule = sim::simulate(p, mapping);
+        const auto disjoint = [&](auto belongs) {
+            Time free{};
+            for (const sim::Event& event : schedule.events) {
+                if (!belongs(event))
+                    continue;
+                CHECK(event.start >= free);
+                free = event.end;
+            }
+        };
+        for (int d = 0; d < static_cast<int>(p.devices.size()); ++d)
+            disjoint([&](const sim::Event& event) {
+                return (event.kind == EventKind::task || event.kind == EventKind::conversion) &&
+                       event.resource == d;
+            });
+        for (int e = 0; e < p.engines; ++e)
+            disjoint([&](const sim::Event& event) {
+                return event.kind == EventKind::copy && event.resource == e;
+            });
+        // The dispatcher submits, or does the work of the synchronous devices.
+        disjoint([&](const sim::Event& event) {
+            if (event.kind == EventKind::submission)
+                return true;
+            return event.kind != EventKind::copy &&
+                   !p.devices[static_cast<std::size_t>(event.resource)].asynchronous;
+        });
+    }
+}
+
+TEST_CASE("a mapping that is none is refused with the layer's name") {
+    generate::Draft d = hand();
+    add_layers(d, {{0}, {1}});
+    d.add_task({1}, 0, {0}, 0, Time{5});
+    d.add_task({2}, 0, {0}, 0, Time{5});
+    const Problem p = finish(d);  // tasks: 0 input, 1 layer1, 2 layer2, 3 output
+    CHECK_THROWS_WITH_AS(
+        sim::simulate(p, {0, 1, 3}), "mapping: layer 'layer2' is not mapped", sim::InputError);
+    CHECK_THROWS_WITH_AS(sim::simulate(p, {0, 1, 1, 2, 3}),
+                         "mapping: layer 'layer1' is mapped twice or out of order",
+                         sim::InputError);
+    CHECK_THROWS_WITH_AS(
+        sim::simulate(p, {0, 1, 2, 9}), "mapping: there is no implementation 9", sim::InputError);
+    CHECK_THROWS_AS(sim::simulate(p, {}), sim::InputError);
+}
+
+TEST_CASE("a copy without a link is refused, and never ends for a search") {
+    generate::Draft d = hand();
+    d.problem.engines = 1;
+    d.problem.engine = {-1, 0, -1, -1};
+    d.links[2] = {-1, 0};
+    add_layers(d, {{0}});
+    d.add_task({1}, 1, {0}, 0, Time{5});
+    const Problem p = finish(d);
+    CHECK_THROWS_WITH_AS(sim::simulate(p, everything(p)),
+                         "mapping: layer 'output' reads 'layer1', and there is no link from memory "
+                         "'memory1' to 'memory0'",
+                         sim::InputError);
+    CHECK(sim::makespan(p, everything(p)) == sim::kNever);
+    CHECK(sim::makespans(p, std::vector<Mapping>{everything(p)}).front() == sim::kNever);
+}
+
+TEST_CASE("evaluator, simulator and oracle agree on 10,000 random mappings of 500 problems") {
+    int feasible = 0;
+    for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+        const Problem p = generate::small_random(seed);
+        sim::Evaluator evaluator(p);
+        for (std::uint64_t draw = 0; draw < 20; ++draw) {
+            const Mapping mapping = sim::random_mapping(p, draw);
+            const auto expected = oracle::makespan(p, mapping);
+            const Time got = evaluator.makespan(mapping);
+            REQUIRE(got == expected.value_or(sim::kNever));
+            if (!expected)
+                continue;
+            ++feasible;
+            REQUIRE(sim::simulate(p, mapping).makespan == *expected);
+        }
+    }
+    CHECK(feasible > 8'000);
+}
+
+TEST_CASE("the batch evaluator agrees with the evaluator, with every instruction set") {
+    using sim::InstructionSet;
+    for (const InstructionSet set :
+         {InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512}) {
+        if (!sim::has(set))
+            continue;
+        for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+            Problem p = generate::small_random(seed);
+            if (seed % 2 == 0)  // too long for 32 bits
+                for (sim::Task& task : p.tasks)
+                    task.cost += task.rest.empty() ? Time{1'000'000'007} : Time{};
+            std::vector<Mapping> mappings;
+            for (std::uint64_t draw = 0; draw < 70; ++draw)
+                mappings.push_back(sim::random_mapping(p, draw));
+            sim::BatchEvaluator batch(p, set);
+            CHECK(batch.lanes() == (seed % 2 == 0 ? 16 : 32));
+            const std::span<const Time> times = batch.makespans(mappings);
+            sim::Evaluator evaluator(p);
+            for (std::size_t i = 0; i < mappings.size(); ++i)
+                REQUIRE(times[i] == evaluator.makespan(mappings[i]));
+        }
+    }
+}
+
+TEST_CASE("the batch evaluator falls back where tasks of a layer read in contradicting orders") {
+    generate::Draft d = hand();
+    add_layers(d, {{0}, {0}, {1, 2}});
+    d.add_task({1}, 0, {0}, 0, Time{5});
+    d.add_task({2}, 0, {0}, 0, Time{5});
+    d.add_task({3}, 1, {0}, 0, Time{5});
+    d.add_task({3}, 1, {0}, 0, Time{6});
+    std::swap(d.problem.tasks.back().inputs[0], d.problem.tasks.back().inputs[1]);
+    const Problem p = finish(d);
+    sim::BatchEvaluator batch(p);
+    CHECK(batch.lanes() == 1);
+    const std::vector<Mapping> mappings{{0, 1, 2, 3, 5}, {0, 1, 2, 4, 5}};
+    const std::span<const Time> times = batch.makespans(mappings);
+    CHECK(times[0] == sim::makespan(p, mappings[0]));
+    CHECK(times[1] == sim::makespan(p, mappings[1]));
+}
+
+TEST_CASE("pop takes back exactly what push did") {
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        const Problem p = generate::small_random(seed);
+        const Mapping mapping = sim::random_mapping(p, seed);
+        sim::Evaluator evaluator(p);
+        for (const int task : mapping) {
+            // Every alternative is tried and taken back before the task itself.
+            const int layer = p.tasks[static_cast<std::size_t>(task)].first;
+            for (const int other : p.starting[static_cast<std::size_t>(layer)]) {
+                const std::vector<int>& rest = p.tasks[static_cast<std::size_t>(other)].rest;
+                if (std::any_of(rest.begin(), rest.end(), [&](int covered) {
+                        return evaluator.covered[static_cast<std::size_t>(covered)] != 0;
+                    }))
+                    continue;
+                const sim::Evaluator before = evaluator;
+                evaluator.push(other);
+                evaluator.pop();
+                REQUIRE(evaluator.core.dispatcher == before.core.dispatcher);
+                REQUIRE(evaluator.core.pending == before.core.pending);
+                REQUIRE(evaluator.core.queue == before.core.queue);
+                REQUIRE(evaluator.core.engine == before.core.engine);
+                REQUIRE(evaluator.core.open == before.core.open);
+                REQUIRE(evaluator.core.segment == before.core.segment);
+                REQUIRE(evaluator.core.possible == before.core.possible);
+                REQUIRE(evaluator.covered == before.covered);
+                REQUIRE(evaluator.waiting.size() == before.waiting.size());
+                for (std::size_t t = 0; t < before.tensors.size(); ++t) {
+                    REQUIRE(evaluator.tensors[t].exposed == before.tensors[t].exposed);
+                    if (!before.tensors[t].exposed)
+                        continue;
+                    REQUIRE(evaluator.tensors[t].at == before.tensors[t].at);
+                    REQUIRE(evaluator.tensors[t].lag == before.tensors[t].lag);
+                }
+            }
+            evaluator.push(task);
+        }
+        CHECK(evaluator.makespan() == oracle::makespan(p, mapping).value_or(sim::kNever));
+    }
+}
+
+TEST_CASE("10,000 tasks are simulated alike by all readings") {
+    const Problem p = generate::ladder(10'000, 2, 1);
+    const Mapping mapping = sim::random_mapping(p, 1);
+    const auto expected = oracle::makespan(p, mapping);
+    REQUIRE(expected);
+    CHECK(sim::makespan(p, mapping) == *expected);
+    CHECK(sim::simulate(p, mapping).makespan == *expected);
+    CHECK(sim::makespans(p, std::vector<Mapping>{mapping}).front() == *expected);
+}
