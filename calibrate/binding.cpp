@@ -48,8 +48,7 @@ bool has_kernel(const sim::Layer& layer) {
     if (layer.operation == nullptr || !element_of(layer.output.element) || !kind_of(layer)) {
         return false;
     }
-    const bool weighted =
-        layer.operation->name == "conv2d" || layer.operation->name == "linear";
+    const bool weighted = layer.operation->name == "conv2d" || layer.operation->name == "linear";
     return layer.attributes.groups == 1 && layer.inputs.size() <= 2 &&
            (!weighted || layer.attributes.weights == sim::Element::binary) &&
            (layer.operation->name != "max_pool2d" || layer.attributes.padding == 0);
@@ -77,8 +76,10 @@ ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers) {
     return inputs;
 }
 
-kernels::Chain chain_of(const sim::Model& model, const Parameters& parameters,
-                        std::span<const int> layers, int batch) {
+kernels::Chain chain_of(const sim::Model& model,
+                        const Parameters& parameters,
+                        std::span<const int> layers,
+                        int batch) {
     kernels::Chain chain{
         .input = kernel_shape(at(model, inputs_of(model, layers).main).output),
         .steps = {},
@@ -87,10 +88,10 @@ kernels::Chain chain_of(const sim::Model& model, const Parameters& parameters,
     for (const int l : layers) {
         const sim::Layer& layer = at(model, l);
         if (!has_kernel(layer)) {
-            throw sim::input_error(layer.where,
-                                   fmt::format("layer '{}': no kernel here for this '{}'",
-                                               layer.name,
-                                               layer.operation->name));
+            throw sim::input_error(
+                layer.where,
+                fmt::format(
+                    "layer '{}': no kernel here for this '{}'", layer.name, layer.operation->name));
         }
         const LayerParameters& p = parameters[static_cast<std::size_t>(l)];
         chain.steps.push_back({

@@ -25,8 +25,10 @@ ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers);
 
 // The chain of model layers as kernels see it; spans point into `parameters`.
 // Throws sim::InputError where an operation or an element type has no kernel here.
-kernels::Chain chain_of(const sim::Model& model, const Parameters& parameters,
-                        std::span<const int> layers, int batch);
+kernels::Chain chain_of(const sim::Model& model,
+                        const Parameters& parameters,
+                        std::span<const int> layers,
+                        int batch);
 
 // Operations that may be part of a kernel's chain.
 bool has_kernel(const sim::Layer& layer);

@@ -95,15 +95,17 @@ struct Bench {
     std::string name() const { return fmt::format("{} batch {}", model->name, problem.batch); }
 };
 
-std::unique_ptr<Bench> make_bench(const sim::Model& model, int batch, int threads,
-                                  const std::vector<std::string>& variants, Costs& costs) {
+std::unique_ptr<Bench> make_bench(const sim::Model& model,
+                                  int batch,
+                                  int threads,
+                                  const std::vector<std::string>& variants,
+                                  Costs& costs) {
     auto bench = std::make_unique<Bench>();
     bench->model = &model;
     bench->parameters = load_parameters(model);
     const sim::Platform platform = candidates(model, batch, threads, variants);
     bench->problem = sim::compile(model, platform, {.batch = batch, .only = {}});
-    bench->executor =
-        std::make_unique<Executor>(model, bench->parameters, bench->problem, threads);
+    bench->executor = std::make_unique<Executor>(model, bench->parameters, bench->problem, threads);
     for (const sim::Task& task : bench->problem.tasks) {
         if (task.variant.empty()) {
             bench->cost.push_back(nullptr);
@@ -175,9 +177,8 @@ sim::Mapping assemble(const sim::Problem& problem, Rank rank) {
 sim::Mapping least_measured(const Bench& bench, std::mt19937_64& random) {
     return assemble(bench.problem, [&](int task) {
         const Cost* const cost = bench.cost[static_cast<std::size_t>(task)];
-        return std::tuple{cost != nullptr && cost->done,
-                          cost != nullptr ? cost->anywhere.size() : 0,
-                          random()};
+        return std::tuple{
+            cost != nullptr && cost->done, cost != nullptr ? cost->anywhere.size() : 0, random()};
     });
 }
 
@@ -217,8 +218,7 @@ void take_turn(Bench& bench, std::mt19937_64& random, const StoppingRule& rule) 
         update_best(bench, rule);
     }
     const bool explore = bench.best.empty() || bench.turns % 2 == 0;
-    const sim::Mapping mapping =
-        explore ? least_measured(bench, random) : near_best(bench, random);
+    const sim::Mapping mapping = explore ? least_measured(bench, random) : near_best(bench, random);
     const bool near =
         !bench.best.empty() && sim::simulate(bench.problem, mapping).makespan * 100 <=
                                    sim::simulate(bench.problem, bench.best).makespan * kNear;
@@ -272,15 +272,15 @@ const std::string* fact(const sim::Platform& platform, std::string_view key) {
 void check_same_machine(const sim::Platform& before, const Machine& machine) {
     for (const std::string_view key : {"cpu", "cores", "caches"}) {
         const std::string* const was = fact(before, key);
-        const auto is = std::ranges::find(
-            machine.facts, key, &std::pair<std::string, std::string>::first);
+        const auto is =
+            std::ranges::find(machine.facts, key, &std::pair<std::string, std::string>::first);
         if (was != nullptr && is != machine.facts.end() && *was != is->second) {
-            throw sim::InputError{fmt::format(
-                "{}: cannot be continued here: its {} is '{}', this machine's is '{}'",
-                before.path.string(),
-                key,
-                *was,
-                is->second)};
+            throw sim::InputError{
+                fmt::format("{}: cannot be continued here: its {} is '{}', this machine's is '{}'",
+                            before.path.string(),
+                            key,
+                            *was,
+                            is->second)};
         }
     }
 }
@@ -295,14 +295,18 @@ bool measured_before(const sim::Platform& before, const CostKey& key, int fewest
 
 }  // namespace
 
-sim::Platform candidates(const sim::Model& model, int batch, int threads,
+sim::Platform candidates(const sim::Model& model,
+                         int batch,
+                         int threads,
                          const std::vector<std::string>& variants) {
     Machine nowhere;
     nowhere.name = "candidates";
     sim::Platform platform = empty_platform(nowhere);
     for (const auto& [from, to] : {std::pair{"nhwc", "plain"}, std::pair{"plain", "nhwc"}}) {
         platform.devices.front().conversions.push_back(
-            {.from = from, .to = to, .time = {.points = {{.size = {0}, .time = {}}}, .bandwidth = {1e12}}});
+            {.from = from,
+             .to = to,
+             .time = {.points = {{.size = {0}, .time = {}}}, .bandwidth = {1e12}}});
     }
     const Parameters parameters = load_parameters(model);
     std::set<std::tuple<std::string, std::string, std::string>> seen;
@@ -341,7 +345,8 @@ sim::Platform candidates(const sim::Model& model, int batch, int threads,
     return platform;
 }
 
-Calibration calibrate_machine(const CalibrationSettings& settings, const CalibrationHooks& hooks,
+Calibration calibrate_machine(const CalibrationSettings& settings,
+                              const CalibrationHooks& hooks,
                               const std::optional<sim::Platform>& before) {
     const std::int64_t begin = now_ns();
     const auto elapsed = [&] { return static_cast<double>(now_ns() - begin) * 1e-9; };
@@ -368,12 +373,13 @@ Calibration calibrate_machine(const CalibrationSettings& settings, const Calibra
     platform.provenance.emplace_back("command", settings.command);
     platform.provenance.emplace_back(
         "settings",
-        fmt::format("at least {} samples a cost, until the median is known to {:.0f} %, at most {}; "
-                    "budget {:.0f} s",
-                    rule.fewest,
-                    100 * rule.uncertainty,
-                    rule.most,
-                    settings.budget_s));
+        fmt::format(
+            "at least {} samples a cost, until the median is known to {:.0f} %, at most {}; "
+            "budget {:.0f} s",
+            rule.fewest,
+            100 * rule.uncertainty,
+            rule.most,
+            settings.budget_s));
     platform.warnings = machine.warnings;
 
     // 2. The host: copies, conversions, waking threads, the clock.
@@ -420,7 +426,8 @@ Calibration calibrate_machine(const CalibrationSettings& settings, const Calibra
         take_turn(**next, random, rule);
         if (now_ns() - told > 100'000'000) {
             told = now_ns();
-            const auto done = std::ranges::count_if(costs, [](const auto& c) { return c.second.done; });
+            const auto done =
+                std::ranges::count_if(costs, [](const auto& c) { return c.second.done; });
             const double by_costs = static_cast<double>(done) / static_cast<double>(costs.size());
             report((*next)->name(), std::max(by_costs, elapsed() / settings.budget_s));
         }
@@ -431,7 +438,12 @@ Calibration calibrate_machine(const CalibrationSettings& settings, const Calibra
     std::set<CostKey> kept;  // from the profile before
     if (before) {
         for (const sim::MeasuredCost& old : before->measured) {
-            const CostKey key{old.layers, old.batch, old.variant, old.configuration, old.in_layout, old.out_layout};
+            const CostKey key{old.layers,
+                              old.batch,
+                              old.variant,
+                              old.configuration,
+                              old.in_layout,
+                              old.out_layout};
             const auto found = costs.find(key);
             const bool better =
                 found != costs.end() &&
@@ -471,7 +483,8 @@ Calibration calibrate_machine(const CalibrationSettings& settings, const Calibra
         return std::tie(c.layers, c.batch, c.variant, c.configuration);
     });
     for (const sim::MeasuredCost& c : platform.measured) {
-        const auto found = costs.find({c.layers, c.batch, c.variant, c.configuration, c.in_layout, c.out_layout});
+        const auto found =
+            costs.find({c.layers, c.batch, c.variant, c.configuration, c.in_layout, c.out_layout});
         if (found != costs.end()) {
             FitSample sample = found->second.features;
             sample.time_us = sim::microseconds(c.time.p50);

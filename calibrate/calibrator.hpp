@@ -43,12 +43,15 @@ struct Calibration {
 
 // `before`: a profile to continue. What it has is kept, what it lacks is measured.
 // Throws sim::InputError if a model has no kernels here or `before` is of another machine.
-Calibration calibrate_machine(const CalibrationSettings& settings, const CalibrationHooks& hooks,
+Calibration calibrate_machine(const CalibrationSettings& settings,
+                              const CalibrationHooks& hooks,
                               const std::optional<sim::Platform>& before);
 
 // The platform of this machine with every implementation of the model at this batch, all at the
 // same invented cost: what the calibrator measures, and what draws mappings without a profile.
-sim::Platform candidates(const sim::Model& model, int batch, int threads,
+sim::Platform candidates(const sim::Model& model,
+                         int batch,
+                         int threads,
                          const std::vector<std::string>& variants);
 
 }  // namespace calibrate

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-
 #include <zlib.h>
 
 namespace calibrate {
@@ -70,13 +69,15 @@ Dataset idx(const std::filesystem::path& path, std::vector<std::uint8_t> bytes) 
                  .channels = 1,
                  .pixels = {},
                  .labels = {}};
-    const std::size_t size = static_cast<std::size_t>(data.height) * static_cast<std::size_t>(data.width);
+    const std::size_t size =
+        static_cast<std::size_t>(data.height) * static_cast<std::size_t>(data.width);
     if (size == 0 || bytes.size() != 16 + count * size) {
-        throw sim::InputError{fmt::format("{}: expected {} images of {} bytes, the file has {} bytes",
-                                          path.string(),
-                                          count,
-                                          size,
-                                          bytes.size())};
+        throw sim::InputError{
+            fmt::format("{}: expected {} images of {} bytes, the file has {} bytes",
+                        path.string(),
+                        count,
+                        size,
+                        bytes.size())};
     }
     data.pixels.assign(bytes.begin() + 16, bytes.end());
     if (const auto labels = labels_beside(path)) {
@@ -120,9 +121,9 @@ std::filesystem::path test_set_in(const std::filesystem::path& folder) {
             return folder / name;
         }
     }
-    throw sim::InputError{fmt::format(
-        "{}: no test set here (expected t10k-images-idx3-ubyte[.gz] or test_batch.bin)",
-        folder.string())};
+    throw sim::InputError{
+        fmt::format("{}: no test set here (expected t10k-images-idx3-ubyte[.gz] or test_batch.bin)",
+                    folder.string())};
 }
 
 }  // namespace
@@ -143,8 +144,8 @@ Dataset load_dataset(const std::filesystem::path& path, const sim::TensorShape& 
         throw sim::InputError{fmt::format(
             "{}: neither an IDX image file nor CIFAR-10 records of 3073 bytes", file.string())};
     }
-    if (data.height != shape.height || data.width != shape.width || data.channels != shape.channels ||
-        shape.element != sim::Element::u8) {
+    if (data.height != shape.height || data.width != shape.width ||
+        data.channels != shape.channels || shape.element != sim::Element::u8) {
         throw sim::InputError{fmt::format("{}: images of {}x{}x{} u8, but the model takes {}",
                                           file.string(),
                                           data.height,

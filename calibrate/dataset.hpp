@@ -16,9 +16,7 @@ struct Dataset {
     std::vector<std::uint8_t> pixels;  // image after image, (y, x, channel) order
     std::vector<std::uint8_t> labels;  // one for each image; empty if the files have none
 
-    int images() const {
-        return static_cast<int>(pixels.size()) / (height * width * channels);
-    }
+    int images() const { return static_cast<int>(pixels.size()) / (height * width * channels); }
 };
 
 // `path`: an IDX image file (labels are looked for beside it: "images-idx3" becomes

@@ -33,7 +33,8 @@ bool does_nothing(const sim::Problem& problem, const sim::Task& task) {
 Buffer::Buffer(std::size_t bytes) : size_{(bytes + 63) / 64 * 64} {
     // Whole pages for large tensors: they then behave alike from run to run.
     const std::size_t alignment = size_ >= 4096 ? 4096 : 64;
-    void* const memory = std::aligned_alloc(alignment, (size_ + alignment - 1) / alignment * alignment);
+    void* const memory =
+        std::aligned_alloc(alignment, (size_ + alignment - 1) / alignment * alignment);
     if (memory == nullptr) {
         throw std::bad_alloc{};
     }
@@ -71,8 +72,10 @@ kernels::Configuration parse_configuration(const std::string& name) {
     return configuration;
 }
 
-Executor::Executor(const sim::Model& model, const Parameters& parameters,
-                   const sim::Problem& problem, int threads)
+Executor::Executor(const sim::Model& model,
+                   const Parameters& parameters,
+                   const sim::Problem& problem,
+                   int threads)
     : model_{model}, parameters_{parameters}, problem_{problem}, pool_{threads} {
     for (const std::string& name : problem.layout_names) {
         layouts_.push_back(layout_named(name));
@@ -101,24 +104,23 @@ const kernels::Kernel& Executor::kernel(int index) {
     const std::string& layer = problem_.layer_names[static_cast<std::size_t>(task.first)];
     const kernels::Variant* const variant = kernels::find_variant(task.variant);
     if (variant == nullptr || !variant->supported()) {
-        throw sim::InputError{fmt::format("layer '{}': this machine cannot run variant '{}'",
-                                          layer,
-                                          task.variant)};
+        throw sim::InputError{
+            fmt::format("layer '{}': this machine cannot run variant '{}'", layer, task.variant)};
     }
     const kernels::Configuration configuration = parse_configuration(task.configuration);
     if (configuration.threads > pool_.threads()) {
-        throw sim::InputError{fmt::format("layer '{}': configuration '{}' needs {} threads, this machine has {}",
-                                          layer,
-                                          task.configuration,
-                                          configuration.threads,
-                                          pool_.threads())};
+        throw sim::InputError{
+            fmt::format("layer '{}': configuration '{}' needs {} threads, this machine has {}",
+                        layer,
+                        task.configuration,
+                        configuration.threads,
+                        pool_.threads())};
     }
     const kernels::Chain chain =
         chain_of(model_, parameters_, model_layers(problem_, task), problem_.batch);
     if (!variant->accepts(chain)) {
-        throw sim::InputError{fmt::format("layer '{}': variant '{}' does not do this chain of layers",
-                                          layer,
-                                          task.variant)};
+        throw sim::InputError{fmt::format(
+            "layer '{}': variant '{}' does not do this chain of layers", layer, task.variant)};
     }
     return kernels_.emplace(index, kernels::Kernel{*variant, chain, configuration}).first->second;
 }
@@ -188,8 +190,7 @@ std::span<std::byte> Executor::input() {
 
 std::size_t Executor::output_bytes() const {
     const sim::Layer& layer = model_.layers[static_cast<std::size_t>(model_.output)];
-    return kernels::tensor_bytes(
-        kernel_shape(layer.output), kernels::Layout::nhwc, problem_.batch);
+    return kernels::tensor_bytes(kernel_shape(layer.output), kernels::Layout::nhwc, problem_.batch);
 }
 
 void Executor::run(const Plan& plan, std::span<std::int64_t> stamps) {

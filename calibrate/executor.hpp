@@ -50,7 +50,9 @@ public:
     };
 
     // `threads`: of the machine. References must outlive the executor.
-    Executor(const sim::Model& model, const Parameters& parameters, const sim::Problem& problem,
+    Executor(const sim::Model& model,
+             const Parameters& parameters,
+             const sim::Problem& problem,
              int threads);
 
     // Prepares every kernel of the mapping (slow the first time). Throws sim::InputError where

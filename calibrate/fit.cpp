@@ -34,7 +34,8 @@ double predict(const Row& coefficients, const FitSample& sample) {
 // Least squares of the relative error over the features in `chosen` (bit i: feature i), by the
 // normal equations and Gaussian elimination. Nothing if they are singular or a coefficient is
 // negative: another choice of features then says it better.
-std::optional<Row> solve(std::span<const FitSample> samples, unsigned chosen,
+std::optional<Row> solve(std::span<const FitSample> samples,
+                         unsigned chosen,
                          const std::string* left_out) {
     std::vector<std::size_t> used;
     for (std::size_t i = 0; i < kFeatures; ++i) {
@@ -164,8 +165,7 @@ std::optional<sim::FittedCost> fit_one(std::span<const FitSample> samples) {
 std::vector<sim::FittedCost> fit_costs(std::span<const FitSample> samples) {
     std::vector<std::vector<FitSample>> groups;
     const auto key = [](const FitSample& s) {
-        return std::tie(
-            s.pattern, s.device, s.variant, s.configuration, s.in_layout, s.out_layout);
+        return std::tie(s.pattern, s.device, s.variant, s.configuration, s.in_layout, s.out_layout);
     };
     for (const FitSample& s : samples) {
         const auto group = std::ranges::find_if(

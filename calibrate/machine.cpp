@@ -9,7 +9,6 @@
 #include <ctime>
 #include <fstream>
 #include <memory>
-
 #include <sched.h>
 #include <unistd.h>
 

@@ -9,11 +9,11 @@
 namespace calibrate {
 
 struct Machine {
-    int cores = 1;       // that this process may run on
+    int cores = 1;  // that this process may run on
     long memory_mib = 0;
-    std::string name;    // short and fit for a file name: "amd-epyc-2-cores"
+    std::string name;  // short and fit for a file name: "amd-epyc-2-cores"
     std::vector<std::pair<std::string, std::string>> facts;  // date, host, cpu, caches, compiler...
-    std::vector<std::string> warnings;  // busy, virtual, frequency scaling
+    std::vector<std::string> warnings;                       // busy, virtual, frequency scaling
 };
 
 // Reads hwloc, /proc and /sys. What a machine does not tell is left out or "unknown".

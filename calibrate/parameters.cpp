@@ -29,10 +29,9 @@ bool has_thresholds(const sim::Layer& layer) {
 std::int64_t fan_in(const sim::Model& model, const sim::Layer& layer) {
     const sim::TensorShape& input =
         model.layers[static_cast<std::size_t>(layer.inputs.front())].output;
-    return layer.operation->name == "linear"
-               ? input.elements()
-               : std::int64_t{layer.attributes.kernel_height} * layer.attributes.kernel_width *
-                     input.channels;
+    return layer.operation->name == "linear" ? input.elements()
+                                             : std::int64_t{layer.attributes.kernel_height} *
+                                                   layer.attributes.kernel_width * input.channels;
 }
 
 std::size_t words(std::int64_t bits) { return static_cast<std::size_t>((bits + 63) / 64); }
@@ -53,7 +52,8 @@ LayerParameters sized(const sim::Model& model, const sim::Layer& layer) {
 // Reads the file front to back and complains with its name and the layer.
 class Reader {
 public:
-    explicit Reader(std::filesystem::path path) : path_{std::move(path)}, file_{path_, std::ios::binary} {
+    explicit Reader(std::filesystem::path path)
+        : path_{std::move(path)}, file_{path_, std::ios::binary} {
         if (!file_) {
             throw sim::InputError{fmt::format("cannot read the weights file '{}'", path_.string())};
         }
@@ -69,17 +69,18 @@ public:
     void fill(std::vector<T>& values, const std::string& layer) {
         const auto size = static_cast<std::streamsize>(values.size() * sizeof(T));
         if (!file_.read(reinterpret_cast<char*>(values.data()), size)) {
-            throw sim::InputError{fmt::format("{}: ends in the middle of layer '{}': the model "
-                                              "needs more parameters than the file has",
-                                              path_.string(),
-                                              layer)};
+            throw sim::InputError{
+                fmt::format("{}: ends in the middle of layer '{}': the model "
+                            "needs more parameters than the file has",
+                            path_.string(),
+                            layer)};
         }
     }
 
     void expect_end() {
         if (file_.peek() != std::ifstream::traits_type::eof()) {
-            throw sim::InputError{fmt::format(
-                "{}: has more parameters than the model needs", path_.string())};
+            throw sim::InputError{
+                fmt::format("{}: has more parameters than the model needs", path_.string())};
         }
     }
 
@@ -91,8 +92,7 @@ private:
 // Unused high bits of a row must be 0: kernels rely on it.
 void check_tail(std::span<const std::uint64_t> row, std::int64_t bits, const std::string& layer) {
     if (bits % 64 != 0 && (row.back() >> (bits % 64)) != 0) {
-        throw sim::InputError{
-            fmt::format("weights of layer '{}': unused bits must be 0", layer)};
+        throw sim::InputError{fmt::format("weights of layer '{}': unused bits must be 0", layer)};
     }
 }
 

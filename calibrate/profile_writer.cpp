@@ -6,13 +6,10 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-
 #include <unistd.h>
 
 namespace calibrate {
 namespace {
-
-using sim::microseconds;
 
 // A double-quoted YAML scalar.
 std::string quoted(const std::string& text) {
@@ -67,18 +64,19 @@ std::string transfer(const sim::TransferTable& table, const std::string& indent)
 
 std::string layouts(const std::string& in, const std::string& out) {
     const auto one = [](const char* key, const std::string& layout) {
-        return layout.empty() || layout == "nhwc" ? "" : fmt::format(", {}: {}", key, quoted(layout));
+        return layout.empty() || layout == "nhwc" ? ""
+                                                  : fmt::format(", {}: {}", key, quoted(layout));
     };
     return one("in_layout", in) + one("out_layout", out);
 }
 
 std::string device_yaml(const sim::Platform& platform, const sim::Device& device) {
-    std::string text = fmt::format(
-        "  - name: {}\n    kind: {}\n    memory: {}\n    asynchronous: {}\n",
-        quoted(device.name),
-        quoted(device.kind),
-        quoted(platform.memories[static_cast<std::size_t>(device.memory)].name),
-        device.asynchronous);
+    std::string text =
+        fmt::format("  - name: {}\n    kind: {}\n    memory: {}\n    asynchronous: {}\n",
+                    quoted(device.name),
+                    quoted(device.kind),
+                    quoted(platform.memories[static_cast<std::size_t>(device.memory)].name),
+                    device.asynchronous);
     if (device.asynchronous) {
         text += fmt::format("    submit_us: {}\n    per_task_us: {}\n    completion_us: {}\n",
                             us(device.submit),
@@ -110,8 +108,8 @@ std::string link_yaml(const sim::Platform& platform, const sim::Link& link) {
     }
     text += "    modes:\n";
     for (const sim::TransferMode& mode : link.modes) {
-        text += fmt::format(
-            "      - name: {}{}\n", quoted(mode.name), transfer(mode.time, "        "));
+        text +=
+            fmt::format("      - name: {}{}\n", quoted(mode.name), transfer(mode.time, "        "));
     }
     return text;
 }
@@ -122,10 +120,11 @@ std::string number(double value) { return fmt::format("{:.9g}", value); }
 
 std::string to_yaml(const sim::Platform& platform) {
     // The counts come first: wherever a file is cut off, they tell.
-    std::string text = fmt::format("hetmap: platform/1\nname: {}\ncounts: {{costs: {}, fits: {}}}\n",
-                                   quoted(platform.name),
-                                   platform.measured.size(),
-                                   platform.fitted.size());
+    std::string text =
+        fmt::format("hetmap: platform/1\nname: {}\ncounts: {{costs: {}, fits: {}}}\n",
+                    quoted(platform.name),
+                    platform.measured.size(),
+                    platform.fitted.size());
     if (!platform.provenance.empty()) {
         text += "provenance:\n";
         for (const auto& [key, value] : platform.provenance) {
@@ -140,11 +139,10 @@ std::string to_yaml(const sim::Platform& platform) {
     }
     text += "memories:\n";
     for (const sim::Memory& memory : platform.memories) {
-        text += fmt::format("  - {{name: {}{}}}\n",
-                            quoted(memory.name),
-                            memory.capacity_mib > 0
-                                ? fmt::format(", capacity_mib: {}", memory.capacity_mib)
-                                : "");
+        text += fmt::format(
+            "  - {{name: {}{}}}\n",
+            quoted(memory.name),
+            memory.capacity_mib > 0 ? fmt::format(", capacity_mib: {}", memory.capacity_mib) : "");
     }
     text += "devices:\n";
     for (const sim::Device& device : platform.devices) {
@@ -238,8 +236,8 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
 void check_writable(const std::filesystem::path& path) {
     const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
     if (!std::filesystem::is_directory(folder)) {
-        throw sim::InputError{
-            fmt::format("cannot write '{}': there is no folder '{}'", path.string(), folder.string())};
+        throw sim::InputError{fmt::format(
+            "cannot write '{}': there is no folder '{}'", path.string(), folder.string())};
     }
     if (std::filesystem::is_directory(path)) {
         throw sim::InputError{fmt::format("cannot write '{}': it is a folder", path.string())};

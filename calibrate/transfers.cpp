@@ -55,9 +55,8 @@ std::vector<sim::Conversion> measure_conversions() {
             if (from == to) {
                 continue;
             }
-            sim::Conversion conversion{.from = std::string{name_of(from)},
-                                       .to = std::string{name_of(to)},
-                                       .time = {}};
+            sim::Conversion conversion{
+                .from = std::string{name_of(from)}, .to = std::string{name_of(to)}, .time = {}};
             for (const int side : {1, 4, 16, 64}) {
                 const kernels::Shape shape{side, side, 64, kernels::Element::binary};
                 const Buffer source{tensor_bytes(shape, from, 1)};

@@ -18,7 +18,8 @@ namespace calibrate {
 namespace {
 
 int all_threads(int wanted) {
-    return wanted > 0 ? wanted : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    return wanted > 0 ? wanted
+                      : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
 // A mapping that takes turns with others.
@@ -29,7 +30,9 @@ struct Contender {
     std::vector<std::vector<double>> stages;  // ns, by stage
 };
 
-Contender make_contender(Executor& executor, const sim::Problem& problem, const std::string& name,
+Contender make_contender(Executor& executor,
+                         const sim::Problem& problem,
+                         const std::string& name,
                          const sim::Mapping& mapping) {
     Contender c;
     c.result.name = name;
@@ -55,7 +58,8 @@ void take_turn(Executor& executor, Contender& c) {
 }
 
 double error_percent(sim::Time predicted, sim::Time measured) {
-    return 100 * (static_cast<double>(predicted.count()) / static_cast<double>(measured.count()) - 1);
+    return 100 *
+           (static_cast<double>(predicted.count()) / static_cast<double>(measured.count()) - 1);
 }
 
 void conclude(Contender& c, const sim::Problem& problem) {
@@ -87,7 +91,8 @@ double clock_ratio(const sim::Platform& platform) {
 
 }  // namespace
 
-std::vector<std::byte> reference_output(const sim::Model& model, int batch,
+std::vector<std::byte> reference_output(const sim::Model& model,
+                                        int batch,
                                         std::span<const std::byte> images) {
     const int threads = all_threads(0);
     const Parameters parameters = load_parameters(model);
@@ -98,7 +103,8 @@ std::vector<std::byte> reference_output(const sim::Model& model, int batch,
     const auto better = [&](int a, int b) {
         const sim::Task& x = problem.tasks[static_cast<std::size_t>(a)];
         const sim::Task& y = problem.tasks[static_cast<std::size_t>(b)];
-        return std::pair{x.rest.size(), y.configuration} < std::pair{y.rest.size(), x.configuration};
+        return std::pair{x.rest.size(), y.configuration} <
+               std::pair{y.rest.size(), x.configuration};
     };
     sim::Mapping mapping;
     for (const std::vector<int>& tasks : problem.starting) {
@@ -111,9 +117,12 @@ std::vector<std::byte> reference_output(const sim::Model& model, int batch,
     return {plan.output, plan.output + executor.output_bytes()};
 }
 
-Validation validate(const sim::Model& model, const sim::Platform& platform,
-                    const sim::Problem& problem, const sim::Mapping& chosen,
-                    std::span<const NamedMapping> baselines, std::span<const sim::Mapping> sample,
+Validation validate(const sim::Model& model,
+                    const sim::Platform& platform,
+                    const sim::Problem& problem,
+                    const sim::Mapping& chosen,
+                    std::span<const NamedMapping> baselines,
+                    std::span<const sim::Mapping> sample,
                     const ValidationSettings& settings) {
     // 1. Everything that will run, prepared.
     const Parameters parameters = load_parameters(model);
@@ -200,9 +209,12 @@ Validation validate(const sim::Model& model, const sim::Platform& platform,
     return validation;
 }
 
-Classification classify(const sim::Model& model, const sim::Problem& problem,
-                        const sim::Mapping& mapping, std::span<const std::uint8_t> images,
-                        int threads, const std::function<bool()>& stop) {
+Classification classify(const sim::Model& model,
+                        const sim::Problem& problem,
+                        const sim::Mapping& mapping,
+                        std::span<const std::uint8_t> images,
+                        int threads,
+                        const std::function<bool()>& stop) {
     const Parameters parameters = load_parameters(model);
     Executor executor{model, parameters, problem, all_threads(threads)};
     const Executor::Plan plan = executor.prepare(mapping);

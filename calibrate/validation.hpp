@@ -64,13 +64,17 @@ struct ValidationSettings {
     std::function<void(double share_done, double seconds_left)> progress;
 };
 
-Validation validate(const sim::Model& model, const sim::Platform& platform,
-                    const sim::Problem& problem, const sim::Mapping& chosen,
-                    std::span<const NamedMapping> baselines, std::span<const sim::Mapping> sample,
+Validation validate(const sim::Model& model,
+                    const sim::Platform& platform,
+                    const sim::Problem& problem,
+                    const sim::Mapping& chosen,
+                    std::span<const NamedMapping> baselines,
+                    std::span<const sim::Mapping> sample,
                     const ValidationSettings& settings);
 
 // What the slow reference kernels make of a batch of images: the definition of right.
-std::vector<std::byte> reference_output(const sim::Model& model, int batch,
+std::vector<std::byte> reference_output(const sim::Model& model,
+                                        int batch,
                                         std::span<const std::byte> images);
 
 struct Classification {
@@ -80,8 +84,11 @@ struct Classification {
 
 // Runs all images (u8, as the model's input wants them), batch by batch. The last batch is filled
 // up with zeros, whose predictions are dropped.
-Classification classify(const sim::Model& model, const sim::Problem& problem,
-                        const sim::Mapping& mapping, std::span<const std::uint8_t> images,
-                        int threads, const std::function<bool()>& stop);
+Classification classify(const sim::Model& model,
+                        const sim::Problem& problem,
+                        const sim::Mapping& mapping,
+                        std::span<const std::uint8_t> images,
+                        int threads,
+                        const std::function<bool()>& stop);
 
 }  // namespace calibrate

@@ -92,8 +92,7 @@ void run(const Options& o) {
     }
     calibrate::write_file(out, calibrate::to_yaml(done.platform));
 
-    const std::string resume =
-        fmt::format("hetmap calibrate --resume {}", out.string());
+    const std::string resume = fmt::format("hetmap calibrate --resume {}", out.string());
     if (o.output.json) {
         print(nlohmann::ordered_json{{"platform", done.platform.name},
                                      {"file", out.string()},
@@ -107,7 +106,8 @@ void run(const Options& o) {
               "\n");
         return;
     }
-    print(fmt::format("{}: calibrated {} at batch {}\n\n", done.platform.name, fmt::join(names, ", "), o.batch));
+    print(fmt::format(
+        "{}: calibrated {} at batch {}\n\n", done.platform.name, fmt::join(names, ", "), o.batch));
     for (const auto& [key, value] : done.platform.provenance) {
         if (key == "cpu" || key == "cores" || key == "caches" || key == "outliers") {
             print(fmt::format("{:<10} {}\n", key, value));
@@ -135,9 +135,11 @@ void add_calibrate(CLI::App& app) {
     command->add_option("--batch", o->batch, "Batch sizes, default 1,8");
     command->add_option("--budget", o->budget, "Time for measuring, default 170s (quick: 15s)");
     command->add_option("--out", o->out, "The profile; default: <machine>.yaml")->type_name("FILE");
-    command->add_option("--resume", o->resume, "Measure what this profile lacks")->type_name("FILE");
+    command->add_option("--resume", o->resume, "Measure what this profile lacks")
+        ->type_name("FILE");
     command->add_option("--variant", o->variants, "Only these kernel variants");
-    command->add_option("--threads", o->threads, "Cores to use; default: all")->check(CLI::Range(1, 1024));
+    command->add_option("--threads", o->threads, "Cores to use; default: all")
+        ->check(CLI::Range(1, 1024));
     command->add_flag("--quick", o->quick, "Fewer samples: enough to choose by");
     command->add_flag("--json", o->output.json, "Print JSON");
     command->add_flag("--quiet", o->output.quiet, "No progress");

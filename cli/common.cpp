@@ -13,7 +13,6 @@
 #include <map>
 #include <set>
 #include <system_error>
-
 #include <unistd.h>
 
 namespace cli {
@@ -100,15 +99,17 @@ double parse_duration(const std::string& text, const std::string& option) {
     const auto [value, unit] = number_and_unit(text);
     const auto found = kUnits.find(unit);
     if (!(value > 0) || !(value < 1e9) || found == kUnits.end()) {
-        throw sim::InputError{fmt::format(
-            "{}: expected a duration above zero, such as 90s, 500ms or 2m, got '{}'", option, text)};
+        throw sim::InputError{
+            fmt::format("{}: expected a duration above zero, such as 90s, 500ms or 2m, got '{}'",
+                        option,
+                        text)};
     }
     return value * found->second;
 }
 
 double parse_percent(const std::string& text, const std::string& option) {
     const auto [value, unit] = number_and_unit(text);
-    if (!(value >= 0) || !(value < 1e9) || (unit != "" && unit != "%")) {
+    if (!(value >= 0) || !(value < 1e9) || (!unit.empty() && unit != "%")) {
         throw sim::InputError{
             fmt::format("{}: expected a percentage, such as 10%, got '{}'", option, text)};
     }
@@ -121,8 +122,7 @@ std::vector<int> parse_batches(const std::string& text) {
     while (begin <= text.size()) {
         const std::size_t comma = std::min(text.find(',', begin), text.size());
         int batch = 0;
-        const auto [end, error] =
-            std::from_chars(text.data() + begin, text.data() + comma, batch);
+        const auto [end, error] = std::from_chars(text.data() + begin, text.data() + comma, batch);
         if (error != std::errc{} || end != text.data() + comma || batch < 1 || batch > 65536) {
             throw sim::InputError{fmt::format(
                 "--batch: expected whole numbers from 1 to 65536, such as 1,8, got '{}'", text)};
@@ -163,8 +163,10 @@ void ProgressBar::show(const std::string& what, double share_done, double second
     shown_ = true;
 }
 
-sim::Answer search_answer(const sim::Model& model, const sim::Problem& problem,
-                          const std::string& search, sim::SearchOptions options,
+sim::Answer search_answer(const sim::Model& model,
+                          const sim::Problem& problem,
+                          const std::string& search,
+                          sim::SearchOptions options,
                           double time_limit) {
     const sim::Search& chosen = sim::find_search(search);
     options.stop = stop_after(time_limit);
@@ -201,11 +203,11 @@ std::vector<NamedResult> baselines(const sim::Problem& problem) {
     std::set<std::string> configurations;
     for (const sim::Task& task : problem.tasks) {
         if (!task.variant.empty()) {
-            configurations.insert(fmt::format(
-                "{}/{}/{}",
-                problem.device_names[static_cast<std::size_t>(task.device)],
-                task.variant,
-                task.configuration));
+            configurations.insert(
+                fmt::format("{}/{}/{}",
+                            problem.device_names[static_cast<std::size_t>(task.device)],
+                            task.variant,
+                            task.configuration));
         }
     }
     for (const std::string& configuration : configurations) {
@@ -219,8 +221,8 @@ void ReportFiles::add_options(CLI::App& command) {
     files.reserve(sim::reports().size());  // the options keep pointers into it
     for (const sim::Report& report : sim::reports()) {
         auto& file = files.emplace_back(&report, "");
-        command.add_option(
-            fmt::format("--{}", report.name), file.second, std::string{report.summary})
+        command
+            .add_option(fmt::format("--{}", report.name), file.second, std::string{report.summary})
             ->type_name("FILE");
     }
 }

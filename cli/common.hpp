@@ -77,8 +77,11 @@ private:
 
 // ---- what several commands do ---------------------------------------------------------------
 // Runs a search within limits and completes the answer: schedule, seconds.
-sim::Answer search_answer(const sim::Model& model, const sim::Problem& problem,
-                          const std::string& search, sim::SearchOptions options, double time_limit);
+sim::Answer search_answer(const sim::Model& model,
+                          const sim::Problem& problem,
+                          const std::string& search,
+                          sim::SearchOptions options,
+                          double time_limit);
 
 struct NamedResult {
     std::string name;

@@ -58,7 +58,8 @@ void run(const Options& o) {
     std::error_code error;
     std::filesystem::create_directories(o.out, error);
     if (error) {
-        throw sim::InputError{fmt::format("--out: cannot make folder '{}': {}", o.out, error.message())};
+        throw sim::InputError{
+            fmt::format("--out: cannot make folder '{}': {}", o.out, error.message())};
     }
     const std::string platform = o.out + "/this-machine.yaml";
     const std::string mapping = o.out + "/mapping.yaml";
@@ -72,22 +73,42 @@ void run(const Options& o) {
     }
     step("1. Measure this machine: every kernel of every layer.", calibrate);
     step("2. Search the best mapping, and prove it.",
-         {"map", "--model", o.model, "--platform", platform, "--out", mapping, "--gantt",
-          o.out + "/gantt.svg", "--trace", o.out + "/trace.json"});
-    std::vector<std::string> validate{"validate", "--model", o.model, "--platform", platform,
-                                      "--mapping", mapping, "--sample", "10",
-                                      "--budget", o.brief ? "2s" : "10s"};
+         {"map",
+          "--model",
+          o.model,
+          "--platform",
+          platform,
+          "--out",
+          mapping,
+          "--gantt",
+          o.out + "/gantt.svg",
+          "--trace",
+          o.out + "/trace.json"});
+    std::vector<std::string> validate{"validate",
+                                      "--model",
+                                      o.model,
+                                      "--platform",
+                                      platform,
+                                      "--mapping",
+                                      mapping,
+                                      "--sample",
+                                      "10",
+                                      "--budget",
+                                      o.brief ? "2s" : "10s"};
     if (!data.empty()) {
         validate.insert(validate.end(), {"--data", data});
     }
     step("3. Run it here, and compare with the prediction.", validate);
     if (data.empty()) {
-        print("No images were classified: get Fashion-MNIST's test set and pass its folder with --data.\n");
+        print(
+            "No images were classified: get Fashion-MNIST's test set and pass its folder with "
+            "--data.\n");
     }
-    print(fmt::format("Done in {:.0f} s. In {}/: the profile, the mapping, a Gantt chart (gantt.svg) and a trace "
-                      "for ui.perfetto.dev (trace.json).\n",
-                      watch.seconds(),
-                      o.out));
+    print(fmt::format(
+        "Done in {:.0f} s. In {}/: the profile, the mapping, a Gantt chart (gantt.svg) and a trace "
+        "for ui.perfetto.dev (trace.json).\n",
+        watch.seconds(),
+        o.out));
 }
 
 }  // namespace

@@ -32,7 +32,10 @@ struct Mapped {
     }
 };
 
-Mapped map_one(const Options& o, const sim::Model& model, const sim::Platform& platform, int batch) {
+Mapped map_one(const Options& o,
+               const sim::Model& model,
+               const sim::Platform& platform,
+               int batch) {
     Mapped mapped;
     mapped.problem = std::make_unique<sim::Problem>(
         sim::compile(model, platform, {.batch = batch, .only = o.only}));
@@ -57,8 +60,8 @@ Mapped map_one(const Options& o, const sim::Model& model, const sim::Platform& p
 
 void run(const Options& o) {
     if (o.objective != "latency") {
-        throw sim::InputError{fmt::format(
-            "--objective: '{}' is not supported yet; there is: latency", o.objective)};
+        throw sim::InputError{
+            fmt::format("--objective: '{}' is not supported yet; there is: latency", o.objective)};
     }
     sim::find_search(o.search);  // complain before the work
     o.reports.check();
@@ -73,10 +76,10 @@ void run(const Options& o) {
     }
     const auto best = std::ranges::min_element(all, {}, &Mapped::us_per_image);
     if (!o.out.empty()) {
-        calibrate::write_file(o.out,
-                              sim::to_yaml(sim::describe(*best->problem,
-                                                         best->answer.mapping,
-                                                         best->answer.result.makespan)));
+        calibrate::write_file(
+            o.out,
+            sim::to_yaml(
+                sim::describe(*best->problem, best->answer.mapping, best->answer.result.makespan)));
     }
     o.reports.write(best->answer);
     if (o.output.json) {
@@ -99,7 +102,8 @@ void run(const Options& o) {
 }  // namespace
 
 void add_map(CLI::App& app) {
-    auto* const command = app.add_subcommand("map", "Search the best mapping of a model on a platform");
+    auto* const command =
+        app.add_subcommand("map", "Search the best mapping of a model on a platform");
     const auto o = std::make_shared<Options>();
     command->add_option("--model", o->model, "Name in models/, or path")->required();
     command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();

@@ -40,8 +40,7 @@ std::vector<std::string> best_variant() {
 
 void run(const Options& o) {
     const sim::Model model = model_named(o.model);
-    const calibrate::Dataset data =
-        calibrate::load_dataset(o.data, model.layers.front().output);
+    const calibrate::Dataset data = calibrate::load_dataset(o.data, model.layers.front().output);
 
     // 1. The mapping: given, or the best on a platform, or, with neither, whatever runs here.
     sim::MappingFile file;
@@ -51,13 +50,16 @@ void run(const Options& o) {
         batch = file.batch;
     }
     const sim::Platform platform =
-        o.platform.empty() ? calibrate::candidates(model, batch, calibrate::describe_machine().cores, {})
-                           : platform_named(o.platform);
+        o.platform.empty()
+            ? calibrate::candidates(model, batch, calibrate::describe_machine().cores, {})
+            : platform_named(o.platform);
     const sim::Problem problem = sim::compile(
-        model, platform, {.batch = batch, .only = guessing(o) ? best_variant() : std::vector<std::string>{}});
-    const sim::Mapping mapping = o.mapping.empty()
-                                     ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
-                                     : sim::resolve(file, problem);
+        model,
+        platform,
+        {.batch = batch, .only = guessing(o) ? best_variant() : std::vector<std::string>{}});
+    const sim::Mapping mapping =
+        o.mapping.empty() ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
+                          : sim::resolve(file, problem);
 
     // 2. Every image.
     const Stopwatch watch;
@@ -85,7 +87,8 @@ void run(const Options& o) {
     }
     print(fmt::format("{} on {}, batch {}\n\n", model.name, o.data, batch));
     for (int i = 0; i < o.print_first && i < accuracy.images; ++i) {
-        print(fmt::format("image {:>6}: class {}\n", i, c.predictions[static_cast<std::size_t>(i)]));
+        print(
+            fmt::format("image {:>6}: class {}\n", i, c.predictions[static_cast<std::size_t>(i)]));
     }
     print(accuracy_text(accuracy));
     print(fmt::format("{:.2f} us a batch (p05 {:.2f}, p95 {:.2f}), {:.2f} us an image\n",
@@ -101,7 +104,8 @@ void add_run(CLI::App& app) {
     auto* const command = app.add_subcommand("run", "Classify real images");
     const auto o = std::make_shared<Options>();
     command->add_option("--model", o->model, "Name in models/, or path")->required();
-    command->add_option("--data", o->data, "A test set (IDX, CIFAR-10 binary) or its folder")->required();
+    command->add_option("--data", o->data, "A test set (IDX, CIFAR-10 binary) or its folder")
+        ->required();
     command->add_option("--mapping", o->mapping, "A file written by hetmap map --out");
     command->add_option("--platform", o->platform, "Run the best mapping for this profile");
     command->add_option("--batch", o->batch, "Images at a time, where no mapping is given");

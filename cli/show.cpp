@@ -40,14 +40,20 @@ void show_model(const Options& o) {
                               {"macs", work.macs},
                               {"weight_bytes", work.weight_bytes}});
         }
-        print(ordered_json{{"model", model.name}, {"description", model.description}, {"layers", layers}}
+        print(ordered_json{
+                  {"model", model.name}, {"description", model.description}, {"layers", layers}}
                   .dump(2) +
               "\n");
         return;
     }
     print(fmt::format("{}: {}\n\n", model.name, model.description));
     print(fmt::format("{:<16} {:<16} {:<20} {:>12} {:>14}  {}\n",
-                      "layer", "operation", "output", "MACs", "weights [B]", "reads"));
+                      "layer",
+                      "operation",
+                      "output",
+                      "MACs",
+                      "weights [B]",
+                      "reads"));
     std::int64_t macs = 0, weights = 0;
     for (std::size_t l = 0; l < model.layers.size(); ++l) {
         const sim::Layer& layer = model.layers[l];
@@ -56,7 +62,8 @@ void show_model(const Options& o) {
         weights += work.weight_bytes;
         std::string inputs;
         for (const int input : layer.inputs) {
-            inputs += (inputs.empty() ? "" : ", ") + model.layers[static_cast<std::size_t>(input)].name;
+            inputs +=
+                (inputs.empty() ? "" : ", ") + model.layers[static_cast<std::size_t>(input)].name;
         }
         print(fmt::format("{:<16} {:<16} {:<20} {:>12} {:>14}  {}\n",
                           layer.name,
@@ -66,10 +73,11 @@ void show_model(const Options& o) {
                           work.weight_bytes,
                           inputs));
     }
-    print(fmt::format("\n{} layers, {:.1f} million multiply-accumulates an image, {:.1f} KiB of weights\n",
-                      model.layers.size() - 1,
-                      static_cast<double>(macs) * 1e-6,
-                      static_cast<double>(weights) / 1024));
+    print(fmt::format(
+        "\n{} layers, {:.1f} million multiply-accumulates an image, {:.1f} KiB of weights\n",
+        model.layers.size() - 1,
+        static_cast<double>(macs) * 1e-6,
+        static_cast<double>(weights) / 1024));
 }
 
 void show_platform(const Options& o) {
@@ -88,7 +96,9 @@ void show_platform(const Options& o) {
         }
         ordered_json devices = ordered_json::array();
         for (const sim::Device& device : platform.devices) {
-            devices.push_back({{"name", device.name}, {"kind", device.kind}, {"asynchronous", device.asynchronous}});
+            devices.push_back({{"name", device.name},
+                               {"kind", device.kind},
+                               {"asynchronous", device.asynchronous}});
         }
         print(ordered_json{{"platform", platform.name},
                            {"provenance", provenance},
@@ -108,14 +118,20 @@ void show_platform(const Options& o) {
     for (const std::string& warning : platform.warnings) {
         print(fmt::format("{:<18} {}\n", "warning", warning));
     }
-    print(fmt::format("\n{:<10} {:<12} {:<14} {:>15}\n", "device", "variant", "configuration", "measured costs"));
+    print(fmt::format(
+        "\n{:<10} {:<12} {:<14} {:>15}\n", "device", "variant", "configuration", "measured costs"));
     for (const auto& [key, count] : variants) {
         const auto& [device, variant, configuration] = key;
         print(fmt::format("{:<10} {:<12} {:<14} {:>15}\n", device, variant, configuration, count));
     }
     if (!platform.links.empty()) {
         print(fmt::format("\n{:<16} {:<10} {:<10} {:<12} {:>15} {:>15}\n",
-                          "link", "from", "to", "mode", "64 B [us]", "1 MiB [us]"));
+                          "link",
+                          "from",
+                          "to",
+                          "mode",
+                          "64 B [us]",
+                          "1 MiB [us]"));
         for (const sim::Link& link : platform.links) {
             for (const sim::TransferMode& mode : link.modes) {
                 print(fmt::format("{:<16} {:<10} {:<10} {:<12} {:>15.2f} {:>15.2f}\n",
@@ -129,7 +145,8 @@ void show_platform(const Options& o) {
         }
     }
     if (!platform.measurements.empty()) {
-        print(fmt::format("\n{:<30} {:>10} {:>10} {:>10}\n", "measurement", "p05 [us]", "p50 [us]", "p95 [us]"));
+        print(fmt::format(
+            "\n{:<30} {:>10} {:>10} {:>10}\n", "measurement", "p05 [us]", "p50 [us]", "p95 [us]"));
         for (const auto& [name, m] : platform.measurements) {
             print(fmt::format("{:<30} {:>10.2f} {:>10.2f} {:>10.2f}\n",
                               name,
@@ -140,7 +157,11 @@ void show_platform(const Options& o) {
     }
     if (!platform.fitted.empty()) {
         print(fmt::format("\n{:<44} {:<14} {:>7} {:>12} {:>10}\n",
-                          "fit for shapes not measured", "kernel", "shapes", "median [%]", "p90 [%]"));
+                          "fit for shapes not measured",
+                          "kernel",
+                          "shapes",
+                          "median [%]",
+                          "p90 [%]"));
         for (const sim::FittedCost& fit : platform.fitted) {
             print(fmt::format("{:<44} {:<14} {:>7} {:>12.1f} {:>10.1f}\n",
                               fit.pattern,
@@ -187,7 +208,8 @@ void show_mapping(const Options& o) {
         for (const std::string& layer : e.layers) {
             layers += (layers.empty() ? "" : "+") + layer;
         }
-        print(fmt::format("{:<34} {:<10} {:<12} {}\n", layers, e.device, e.variant, e.configuration));
+        print(
+            fmt::format("{:<34} {:<10} {:<12} {}\n", layers, e.device, e.variant, e.configuration));
     }
     print(fmt::format("\n{:.2f} us predicted when it was made\n", mapping.predicted_us));
 }
@@ -214,14 +236,21 @@ void show_result(const Options& o) {
     }
     for (const auto& [key, value] : json.items()) {
         if (value.is_primitive()) {
-            print(fmt::format("{:<22} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump()));
+            print(fmt::format(
+                "{:<22} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump()));
         }
     }
     print("\n");
     for (const auto& layer : json["layers"]) {
         std::string row;
-        for (const char* key : {"name", "device", "variant", "configuration", "start_us", "end_us",
-                                "predicted_us", "error_percent"}) {
+        for (const char* key : {"name",
+                                "device",
+                                "variant",
+                                "configuration",
+                                "start_us",
+                                "end_us",
+                                "predicted_us",
+                                "error_percent"}) {
             if (layer.contains(key)) {
                 row += fmt::format("{:<14} ",
                                    layer[key].is_string() ? layer[key].get<std::string>()
@@ -237,7 +266,8 @@ void show_result(const Options& o) {
 }  // namespace
 
 void add_show(CLI::App& app) {
-    auto* const command = app.add_subcommand("show", "Describe a model, platform, mapping or result");
+    auto* const command =
+        app.add_subcommand("show", "Describe a model, platform, mapping or result");
     const auto o = std::make_shared<Options>();
     command->add_option("what", o->what, "model, platform, mapping or result")
         ->required()

@@ -22,8 +22,7 @@ void run(const Options& o) {
     const sim::Model model = model_named(o.model);
     const sim::Platform platform = platform_named(o.platform);
     const sim::MappingFile file = sim::load_mapping_file(o.mapping);
-    const sim::Problem problem =
-        sim::compile(model, platform, {.batch = file.batch, .only = {}});
+    const sim::Problem problem = sim::compile(model, platform, {.batch = file.batch, .only = {}});
     sim::Answer answer;
     answer.model = &model;
     answer.problem = &problem;

@@ -30,10 +30,11 @@ std::vector<std::uint8_t> bytes_of(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>{file}, {}};
 }
 
-Accuracy measure_accuracy(const Options& o, const sim::Model& model, const sim::Problem& problem,
+Accuracy measure_accuracy(const Options& o,
+                          const sim::Model& model,
+                          const sim::Problem& problem,
                           const sim::Mapping& mapping) {
-    const calibrate::Dataset data =
-        calibrate::load_dataset(o.data, model.layers.front().output);
+    const calibrate::Dataset data = calibrate::load_dataset(o.data, model.layers.front().output);
     const calibrate::Classification c =
         calibrate::classify(model, problem, mapping, data.pixels, 0, interrupted);
     Accuracy accuracy{.images = static_cast<int>(c.predictions.size())};
@@ -54,8 +55,7 @@ Accuracy measure_accuracy(const Options& o, const sim::Model& model, const sim::
 
 void run(const Options& o) {
     const double budget = parse_duration(o.budget, "--budget");
-    const double max_error =
-        o.max_error.empty() ? 1e9 : parse_percent(o.max_error, "--max-error");
+    const double max_error = o.max_error.empty() ? 1e9 : parse_percent(o.max_error, "--max-error");
     if (!o.csv.empty()) {
         calibrate::check_writable(o.csv);
     }
@@ -71,9 +71,8 @@ void run(const Options& o) {
     }
     const sim::Problem problem = sim::compile(model, platform, {.batch = batch, .only = {}});
     const sim::Mapping chosen =
-        o.mapping.empty()
-            ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
-            : sim::resolve(file, problem);
+        o.mapping.empty() ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
+                          : sim::resolve(file, problem);
 
     // 2. What it is compared with.
     std::vector<calibrate::NamedMapping> others;
@@ -134,7 +133,8 @@ void add_validate(CLI::App& app) {
     command->add_option("--budget", o->budget, "Time for running, default 10s");
     command->add_option("--max-error", o->max_error, "Exit 3 if the prediction is off by more");
     command->add_option("--data", o->data, "Images to classify: a test set or its folder");
-    command->add_option("--csv", o->csv, "Write every mapping, predicted and measured")->type_name("FILE");
+    command->add_option("--csv", o->csv, "Write every mapping, predicted and measured")
+        ->type_name("FILE");
     command->add_flag("--json", o->output.json, "Print JSON");
     command->add_flag("--quiet", o->output.quiet, "No progress");
     command->callback([o] { run(*o); });

@@ -25,7 +25,8 @@ std::string layers_of(const sim::Problem& problem, const sim::Task& task) {
 }
 
 // "model on platform, batch 1"
-std::string asked(const sim::Model& model, const sim::Platform& platform,
+std::string asked(const sim::Model& model,
+                  const sim::Platform& platform,
                   const sim::Problem& problem) {
     return fmt::format("{} on {}, batch {}", model.name, platform.name, problem.batch);
 }
@@ -89,8 +90,10 @@ std::string accuracy_text(const Accuracy& accuracy) {
     return text + "\n";
 }
 
-std::string validation_text(const sim::Model& model, const sim::Platform& platform,
-                            const sim::Problem& problem, const calibrate::Validation& v,
+std::string validation_text(const sim::Model& model,
+                            const sim::Platform& platform,
+                            const sim::Problem& problem,
+                            const calibrate::Validation& v,
                             const std::optional<Accuracy>& accuracy) {
     std::string text = fmt::format("{}: predicted and measured here, {} rounds\n\n",
                                    asked(model, platform, problem),
@@ -139,24 +142,27 @@ std::string validation_text(const sim::Model& model, const sim::Platform& platfo
             v.rank_correlation);
     }
     if (v.clock_ratio < 0.97 || v.clock_ratio > 1.03) {
-        text += fmt::format(
-            "the clock runs at {:.2f} of its speed when the profile was measured\n", v.clock_ratio);
+        text += fmt::format("the clock runs at {:.2f} of its speed when the profile was measured\n",
+                            v.clock_ratio);
     }
     if (accuracy) {
         text += accuracy_text(*accuracy);
     }
-    text += fmt::format("{:.2f} us predicted, {:.2f} us measured ({:+.1f} %); regret {:.1f} %; {}\n",
-                        microseconds(v.chosen.predicted),
-                        microseconds(v.chosen.measured.p50),
-                        v.chosen.error_percent,
-                        v.regret_percent,
-                        v.outputs_identical ? "all outputs identical to the reference's"
-                                            : "OUTPUTS DIFFER from the reference's");
+    text +=
+        fmt::format("{:.2f} us predicted, {:.2f} us measured ({:+.1f} %); regret {:.1f} %; {}\n",
+                    microseconds(v.chosen.predicted),
+                    microseconds(v.chosen.measured.p50),
+                    v.chosen.error_percent,
+                    v.regret_percent,
+                    v.outputs_identical ? "all outputs identical to the reference's"
+                                        : "OUTPUTS DIFFER from the reference's");
     return text;
 }
 
-std::string validation_json(const sim::Model& model, const sim::Platform& platform,
-                            const sim::Problem& problem, const calibrate::Validation& v,
+std::string validation_json(const sim::Model& model,
+                            const sim::Platform& platform,
+                            const sim::Problem& problem,
+                            const calibrate::Validation& v,
                             const std::optional<Accuracy>& accuracy) {
     ordered_json json{{"model", model.name},
                       {"platform", platform.name},
@@ -194,16 +200,15 @@ std::string validation_json(const sim::Model& model, const sim::Platform& platfo
 }
 
 std::string validation_csv(const sim::Problem& problem, const calibrate::Validation& v) {
-    std::string text = "mapping,batch,predicted_us,measured_p05_us,measured_p50_us,measured_p95_us,"
-                       "error_percent,output_identical,kernels\n";
+    std::string text =
+        "mapping,batch,predicted_us,measured_p05_us,measured_p50_us,measured_p95_us,"
+        "error_percent,output_identical,kernels\n";
     const auto add = [&](const MappingComparison& m) {
         std::string kernels;
         for (const calibrate::TaskComparison& t : m.tasks) {
             const sim::Task& task = problem.tasks[static_cast<std::size_t>(t.task)];
-            kernels += fmt::format("{}{}={}",
-                                   kernels.empty() ? "" : ";",
-                                   layers_of(problem, task),
-                                   kernel_of(task));
+            kernels += fmt::format(
+                "{}{}={}", kernels.empty() ? "" : ";", layers_of(problem, task), kernel_of(task));
         }
         fmt::format_to(std::back_inserter(text),
                        "{},{},{:.3f},{:.3f},{:.3f},{:.3f},{:.2f},{},{}\n",

@@ -17,11 +17,15 @@ struct Accuracy {
     int different = 0;
 };
 
-std::string validation_text(const sim::Model& model, const sim::Platform& platform,
-                            const sim::Problem& problem, const calibrate::Validation& validation,
+std::string validation_text(const sim::Model& model,
+                            const sim::Platform& platform,
+                            const sim::Problem& problem,
+                            const calibrate::Validation& validation,
                             const std::optional<Accuracy>& accuracy);
-std::string validation_json(const sim::Model& model, const sim::Platform& platform,
-                            const sim::Problem& problem, const calibrate::Validation& validation,
+std::string validation_json(const sim::Model& model,
+                            const sim::Platform& platform,
+                            const sim::Problem& problem,
+                            const calibrate::Validation& validation,
                             const std::optional<Accuracy>& accuracy);
 // One line for each mapping: name, predicted, measured p05, p50, p95, error.
 std::string validation_csv(const sim::Problem& problem, const calibrate::Validation& validation);

@@ -49,8 +49,8 @@ enum class StepKind : std::uint8_t {
 // One layer. Spans point into parameters that outlive the chain.
 struct Step {
     StepKind kind = StepKind::conv2d;
-    int out_channels = 0;                       // conv2d, linear
-    int kernel_height = 1, kernel_width = 1;    // conv2d, max_pool2d
+    int out_channels = 0;                     // conv2d, linear
+    int kernel_height = 1, kernel_width = 1;  // conv2d, max_pool2d
     int stride = 1, padding = 0;
     int pad_value = 0;  // conv2d: a padded element is 0 (adds nothing), -1 or +1
 

@@ -51,8 +51,8 @@ struct Variant {
     std::string_view name;         // "scalar", "avx2", "avx512", ...
     std::string_view device_kind;  // "cpu"
     std::string_view summary;
-    Layout layout = Layout::nhwc;      // of its binary inputs and outputs
-    bool (*supported)() = nullptr;     // can this machine run it, now?
+    Layout layout = Layout::nhwc;   // of its binary inputs and outputs
+    bool (*supported)() = nullptr;  // can this machine run it, now?
     bool (*accepts)(const Chain&) = nullptr;
     Body (*prepare)(const Chain&, int slices) = nullptr;
 };
@@ -83,7 +83,11 @@ private:
 };
 
 // Converts between layouts: a real cost, measured like a kernel.
-void convert(const Shape& shape, int batch, Layout from, Layout to, const std::byte* source,
+void convert(const Shape& shape,
+             int batch,
+             Layout from,
+             Layout to,
+             const std::byte* source,
              std::byte* destination);
 
 }  // namespace kernels

@@ -15,6 +15,7 @@
 #include <immintrin.h>
 #endif
 #if defined(__linux__)
+#include <pthread.h>
 #include <sched.h>
 #endif
 
@@ -31,14 +32,75 @@ void pause_briefly() {
 #endif
 }
 
-// The core we are on, as far as the system tells.
-int current_core() {
+// Keeps threads on cores of their own while it lives, the calling one on the core where it is.
+// Schedulers that see two threads take turns are content to leave both on one core: then they
+// wait for each other, and a round trip takes tens of times longer, until by chance they part.
+class CorePins {
+public:
+    // Does nothing where there are fewer cores than threads, or the system has no such thing.
+    explicit CorePins(int threads) {
 #if defined(__linux__)
-    return sched_getcpu();
+        if (threads < 2)
+            return;
+        // A thread may have several pools: the first pins it, and the last lets it go.
+        if (caller.pools == 0 &&
+            pthread_getaffinity_np(pthread_self(), sizeof caller.before, &caller.before) != 0)
+            return;
+        if (CPU_COUNT(&caller.before) < threads)
+            return;
+        if (caller.pools == 0)
+            caller.core = sched_getcpu();
+        cores_.push_back(caller.core);
+        for (int core = 0; core < CPU_SETSIZE && static_cast<int>(cores_.size()) < threads; ++core)
+            if (CPU_ISSET(core, &caller.before) && core != caller.core)
+                cores_.push_back(core);
+        if (caller.pools++ == 0)
+            pin(caller_, 0);
 #else
-    return -1;
+        (void)threads;
 #endif
-}
+    }
+    ~CorePins() {
+#if defined(__linux__)
+        if (active() && pthread_equal(caller_, pthread_self()) != 0 && --caller.pools == 0)
+            pthread_setaffinity_np(caller_, sizeof caller.before, &caller.before);
+#endif
+    }
+    CorePins(const CorePins&) = delete;
+    CorePins& operator=(const CorePins&) = delete;
+
+    bool active() const { return !cores_.empty(); }
+
+    // index: 0 is the caller.
+    void pin(std::thread::native_handle_type thread, std::size_t index) {
+#if defined(__linux__)
+        if (active()) {
+            cpu_set_t one;
+            CPU_ZERO(&one);
+            CPU_SET(cores_[index], &one);
+            pthread_setaffinity_np(thread, sizeof one, &one);  // a wish: without it, only slower
+        }
+#else
+        (void)thread, (void)index;
+#endif
+    }
+
+private:
+    std::vector<int> cores_;
+#if defined(__linux__)
+    struct Caller {
+        int pools = 0;
+        int core = 0;
+        cpu_set_t before{};
+    };
+    static thread_local Caller caller;
+    pthread_t caller_ = pthread_self();
+#endif
+};
+
+#if defined(__linux__)
+thread_local CorePins::Caller CorePins::caller;
+#endif
 
 // A value that one thread raises and one other waits for: spinning first, then asleep.
 //
@@ -67,22 +129,16 @@ public:
     // For the time when nobody waits.
     void set(std::uint64_t value) { value_.store(value); }
 
-    // Returns the value as soon as `ready` says yes to it. While `pointless` says yes, it does not
-    // spin.
-    template <typename Ready, typename Pointless>
-    std::uint64_t wait(std::chrono::microseconds spin, Ready ready, Pointless pointless) {
+    // Returns the value as soon as `ready` says yes to it.
+    template <typename Ready>
+    std::uint64_t wait(std::chrono::microseconds spin, Ready ready) {
         std::uint64_t value = value_.load();
         if (ready(value))
             return value;
 
-        // 1. Spin. The clock is read once in a while only. After the first tenth of the time, let
-        //    others have the core if they want it: on a crowded machine the thread we wait for
-        //    may need just this one.
+        // 1. Spin. The clock is read once in a while only.
         const auto start = Clock::now();
-        for (auto waited = Clock::duration::zero(); waited < spin && !pointless();
-             waited = Clock::now() - start) {
-            if (waited * 10 > spin)
-                std::this_thread::yield();
+        for (auto waited = Clock::duration::zero(); waited < spin; waited = Clock::now() - start) {
             for (int i = 0; i < 16; ++i) {
                 pause_briefly();
                 value = value_.load();
@@ -113,47 +169,28 @@ constexpr std::uint64_t kStop = ~std::uint64_t{0};
 
 struct ThreadPool::State {
     struct Worker {
-        Signal run;                 // number of the last run it should have done, or kStop
-        std::atomic<int> core{-1};  // where it was last
+        Signal run;  // number of the last run it should have done, or kStop
         std::exception_ptr error;
         std::thread thread;
     };
 
-    std::chrono::microseconds spin;
+    CorePins pins;
+    std::chrono::microseconds spin{0};
     std::vector<std::unique_ptr<Worker>> workers;  // worker i does job(i + 1)
     Signal unfinished;                             // workers still busy in this run
     const std::function<void(int)>* job = nullptr;
     std::uint64_t runs = 0;
-    std::atomic<int> caller_core{-1};  // where the caller was last
 
-    // A thread that waits for another one on the same core only keeps it from running: yielding
-    // does not help, as a scheduler that is fair lets a thread that has spun for long wait
-    // as long.
-    bool shares_core_with_caller(Worker& worker) const {
-        const int core = current_core();
-        worker.core.store(core, std::memory_order_relaxed);
-        return core >= 0 && core == caller_core.load(std::memory_order_relaxed);
-    }
-    bool shares_core_with_helper(std::size_t helpers) {
-        const int core = current_core();
-        caller_core.store(core, std::memory_order_relaxed);
-        for (std::size_t i = 0; i < helpers; ++i)
-            if (core >= 0 && core == workers[i]->core.load(std::memory_order_relaxed))
-                return true;
-        return false;
-    }
+    explicit State(int threads) : pins(threads) {}
 
     void work(Worker& worker, int index) {
         std::uint64_t done = 0;
         for (;;) {
-            const std::uint64_t wanted = worker.run.wait(
-                spin,
-                [done](std::uint64_t value) { return value != done; },
-                [&] { return shares_core_with_caller(worker); });
+            const std::uint64_t wanted =
+                worker.run.wait(spin, [done](std::uint64_t value) { return value != done; });
             if (wanted == kStop)
                 return;
             done = wanted;
-            worker.core.store(current_core(), std::memory_order_relaxed);
             try {
                 (*job)(index);
             } catch (...) {
@@ -173,19 +210,19 @@ struct ThreadPool::State {
 };
 
 ThreadPool::ThreadPool(int threads, std::chrono::microseconds spin)
-    : state_(std::make_unique<State>()) {
+    : state_(std::make_unique<State>(threads)) {
     if (threads < 1)
         throw std::invalid_argument("thread pool: expected at least one thread, got " +
                                     std::to_string(threads));
     // With more threads than cores, a thread that spins has the core that another one needs.
-    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
-    state_->spin = cores > 0 && threads > cores ? std::chrono::microseconds{0} : spin;
+    state_->spin = state_->pins.active() ? spin : std::chrono::microseconds{0};
     State& state = *state_;
     try {
         for (int index = 1; index < threads; ++index) {
             state.workers.push_back(std::make_unique<State::Worker>());
             State::Worker& worker = *state.workers.back();
             worker.thread = std::thread([&state, &worker, index] { state.work(worker, index); });
+            state.pins.pin(worker.thread.native_handle(), static_cast<std::size_t>(index));
         }
     } catch (...) {  // the system has no more threads: the started ones must end before we do
         state.stop();
@@ -210,12 +247,11 @@ void ThreadPool::run(int count, const std::function<void(int)>& job) {
 
     // 1. Hand out. Raising a worker's signal publishes `job` and `unfinished` to it.
     State& state = *state_;
-    const auto helpers = static_cast<std::size_t>(count - 1);
+    const auto others = static_cast<std::size_t>(count - 1);
     state.job = &job;
-    state.unfinished.set(helpers);
-    state.caller_core.store(current_core(), std::memory_order_relaxed);
+    state.unfinished.set(others);
     ++state.runs;
-    for (std::size_t i = 0; i < helpers; ++i)
+    for (std::size_t i = 0; i < others; ++i)
         state.workers[i]->run.raise(state.runs);
 
     // 2. Do our own part. An exception has to wait: the others still use `job`.
@@ -227,11 +263,8 @@ void ThreadPool::run(int count, const std::function<void(int)>& job) {
     }
 
     // 3. Wait for the others; rethrow the exception of the lowest job.
-    state.unfinished.wait(
-        state.spin,
-        [](std::uint64_t value) { return value == 0; },
-        [&] { return state.shares_core_with_helper(helpers); });
-    for (std::size_t i = 0; i < helpers; ++i) {
+    state.unfinished.wait(state.spin, [](std::uint64_t value) { return value == 0; });
+    for (std::size_t i = 0; i < others; ++i) {
         std::exception_ptr theirs = std::exchange(state.workers[i]->error, nullptr);
         if (!error)
             error = theirs;

@@ -5,6 +5,9 @@
 // A layer lasts microseconds, and waking a sleeping thread takes tens of them, so between the
 // layers of a network the workers must be spinning; between networks they must not burn a core.
 // They spin for `spin` after their last work, then sleep on a condition variable.
+//
+// While a pool lives, its threads and the one that made it stay on cores of their own. With more
+// threads than cores nobody spins.
 
 #include <chrono>
 #include <functional>

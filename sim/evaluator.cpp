@@ -10,6 +10,7 @@ Evaluator::Evaluator(const Problem& problem)
       covered(static_cast<std::size_t>(problem.layers()) + 1, 0),
       problem_(problem),
       devices_(problem.devices) {
+    assert(problem.engines <= kMaxEngines);
     for (const Task& task : problem.tasks) {
         FlatTask flat{.cost = task.cost.count(),
                       .device = task.device,

@@ -35,8 +35,8 @@ struct Model {
     std::string source;
     std::filesystem::path path;  // of the model.yaml
     Parameters parameters;
-    std::vector<Layer> layers;  // [0] is the input; topological order
-    int output = 0;             // the layer whose result is the answer
+    std::vector<Layer> layers;                // [0] is the input; topological order
+    int output = 0;                           // the layer whose result is the answer
     std::vector<std::vector<int>> consumers;  // by layer: who reads it
 };
 

@@ -26,9 +26,7 @@ struct TensorShape {
     int channels = 1;
     Element element = Element::f32;
 
-    std::int64_t elements() const {
-        return std::int64_t{height} * width * channels;
-    }
+    std::int64_t elements() const { return std::int64_t{height} * width * channels; }
     friend bool operator==(const TensorShape&, const TensorShape&) = default;
 };
 
@@ -43,9 +41,9 @@ struct Attributes {
     int kernel_height = 1;
     int kernel_width = 1;
     int stride = 1;
-    int padding = 0;    // on all four sides
-    int pad_value = 0;  // what a padded element is: 0 (adds nothing), -1 or +1
-    int groups = 1;     // conv2d, channel_shuffle
+    int padding = 0;        // on all four sides
+    int pad_value = 0;      // what a padded element is: 0 (adds nothing), -1 or +1
+    int groups = 1;         // conv2d, channel_shuffle
     int first_channel = 0;  // split: this part's first input channel
 
     friend bool operator==(const Attributes&, const Attributes&) = default;
@@ -60,9 +58,9 @@ struct Work {
 };
 
 struct Operation {
-    std::string_view name;                       // as in YAML: "conv2d"
-    std::vector<std::string_view> attributes;    // keys it accepts ("kernel" is height and width)
-    std::vector<std::string_view> required;      // those of them that must be there
+    std::string_view name;                     // as in YAML: "conv2d"
+    std::vector<std::string_view> attributes;  // keys it accepts ("kernel" is height and width)
+    std::vector<std::string_view> required;    // those of them that must be there
     int min_inputs = 1;
     int max_inputs = 1;
     // Output shape, or an explanation of what does not fit, thrown as std::invalid_argument.

@@ -66,8 +66,8 @@ struct TransferMode {
 // One direction between two memories. Links with the same engine copy one after the other.
 struct Link {
     std::string name;
-    int from = 0, to = 0;  // memories
-    std::string engine;    // empty: one of its own
+    int from = 0, to = 0;             // memories
+    std::string engine;               // empty: one of its own
     std::vector<TransferMode> modes;  // the first is used unless the mapping says otherwise
 };
 
@@ -97,9 +97,9 @@ struct FittedCost {
     // The least it was fitted on, of the chain's result. It is not offered for less: a split of
     // the images over two threads says nothing about one image.
     int smallest_batch = 1, smallest_height = 1, smallest_channels = 1;
-    int samples = 0;                   // shapes it was fitted on
-    double median_error_percent = 0;   // cross-validated
-    double p90_error_percent = 0;      // cross-validated: the interval's half width
+    int samples = 0;                  // shapes it was fitted on
+    double median_error_percent = 0;  // cross-validated
+    double p90_error_percent = 0;     // cross-validated: the interval's half width
     SourcePosition where;
 };
 
@@ -108,15 +108,15 @@ struct Platform {
     std::filesystem::path path;
     std::vector<std::pair<std::string, std::string>> provenance;  // date, host, cpu, compiler, ...
     std::vector<std::string> warnings;                            // noisy, throttled, ...
-    std::vector<Memory> memories;   // [0] is the host's
-    std::vector<Device> devices;    // [0] is the host: synchronous, in memory 0
+    std::vector<Memory> memories;                                 // [0] is the host's
+    std::vector<Device> devices;  // [0] is the host: synchronous, in memory 0
     std::vector<Link> links;
     std::vector<MeasuredCost> measured;
     std::vector<FittedCost> fitted;
     // Facts of the machine that no cost rests on but people ask for, such as
     // {"thread_pool_wake_spinning", ...}: name and measurement.
     std::vector<std::pair<std::string, Measurement>> measurements;
-    TransferTable host_copy;        // memcpy within memory 0; may be empty
+    TransferTable host_copy;  // memcpy within memory 0; may be empty
 };
 
 // `name_or_path`: a YAML file, or a name (with or without ".yaml") somewhere under one of

@@ -35,16 +35,16 @@ struct TaskInput {
 // A task: one implementation (device x variant x configuration) of one layer, or of a chain of
 // layers that it fuses.
 struct Task {
-    int first = 0;          // layer where it stands in the order
-    std::vector<int> rest;  // the chain's other layers, ascending
-    int last = 0;           // the layer whose result it makes: first, or rest.back()
+    int first = 0;                  // layer where it stands in the order
+    std::vector<int> rest;          // the chain's other layers, ascending
+    int last = 0;                   // the layer whose result it makes: first, or rest.back()
     std::vector<TaskInput> inputs;  // every tensor once; all made by layers before `first`
     int device = 0;
     int out_layout = 0;
     Time cost{};
 
     CostKind kind = CostKind::measured;
-    Measurement spread;    // p05, p50, p95 of the cost
+    Measurement spread;  // p05, p50, p95 of the cost
     std::string variant, configuration;
 };
 

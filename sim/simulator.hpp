@@ -21,12 +21,12 @@ enum class EventKind { task, conversion, copy, submission };
 // Something that kept a resource busy.
 struct Event {
     EventKind kind = EventKind::task;
-    int resource = 0;  // task, conversion: device; copy: engine; submission: 0 (the dispatcher)
-    int task = -1;     // the task it belongs to or is done for; -1 for a copy to the output
-    int tensor = -1;   // copy, conversion: what is moved
+    int resource = 0;      // task, conversion: device; copy: engine; submission: 0 (the dispatcher)
+    int task = -1;         // the task it belongs to or is done for; -1 for a copy to the output
+    int tensor = -1;       // copy, conversion: what is moved
     int from = 0, to = 0;  // copy: memories; conversion: layouts
     Time start{}, end{};
-    Time waited{};     // task: of `start`, how long the resource stood still before it
+    Time waited{};  // task: of `start`, how long the resource stood still before it
 };
 
 struct Schedule {

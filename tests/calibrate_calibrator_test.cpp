@@ -1,5 +1,4 @@
 #include "calibrate/calibrator.hpp"
-
 #include "calibrate/profile_writer.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
@@ -62,14 +61,15 @@ TEST_CASE("a calibration measures every implementation, and its profile maps and
 TEST_CASE("a calibration that was stopped is continued, and measures only what is missing") {
     int calls = 0;
     const calibrate::CalibrationHooks hooks{.stop = [&] { return ++calls > 40; }, .progress = {}};
-    const calibrate::Calibration part = calibrate::calibrate_machine(settings(), hooks, std::nullopt);
+    const calibrate::Calibration part =
+        calibrate::calibrate_machine(settings(), hooks, std::nullopt);
     REQUIRE(part.stopped);
     REQUIRE(part.missing > 0);
-    CHECK(std::ranges::any_of(part.platform.warnings, [](const std::string& w) {
-        return w.starts_with("incomplete:");
-    }));
+    CHECK(std::ranges::any_of(part.platform.warnings,
+                              [](const std::string& w) { return w.starts_with("incomplete:"); }));
 
-    const calibrate::Calibration whole = calibrate::calibrate_machine(settings(), {}, part.platform);
+    const calibrate::Calibration whole =
+        calibrate::calibrate_machine(settings(), {}, part.platform);
     CHECK(whole.missing == 0);
     int kept = 0;
     for (const sim::MeasuredCost& before : part.platform.measured) {
@@ -85,7 +85,8 @@ TEST_CASE("a calibration that was stopped is continued, and measures only what i
     MESSAGE("kept " << kept << " of " << part.platform.measured.size());
 
     // A third time there is nothing to measure, so nothing changes but the day.
-    const calibrate::Calibration again = calibrate::calibrate_machine(settings(), {}, whole.platform);
+    const calibrate::Calibration again =
+        calibrate::calibrate_machine(settings(), {}, whole.platform);
     REQUIRE(again.platform.measured.size() == whole.platform.measured.size());
     for (std::size_t i = 0; i < again.platform.measured.size(); ++i) {
         CHECK(again.platform.measured[i].time.p50 == whole.platform.measured[i].time.p50);

@@ -1,5 +1,4 @@
 #include "calibrate/dataset.hpp"
-
 #include "sim/error.hpp"
 
 #include <doctest/doctest.h>
@@ -21,8 +20,8 @@ void write(const std::string& name, const std::vector<std::uint8_t>& bytes) {
 }
 
 std::vector<std::uint8_t> idx_images(int count) {
-    std::vector<std::uint8_t> bytes{0, 0, 8, 3, 0, 0, 0, static_cast<std::uint8_t>(count),
-                                    0, 0, 0, 2, 0, 0, 0, 3};
+    std::vector<std::uint8_t> bytes{
+        0, 0, 8, 3, 0, 0, 0, static_cast<std::uint8_t>(count), 0, 0, 0, 2, 0, 0, 0, 3};
     for (int i = 0; i < 6 * count; ++i) {
         bytes.push_back(static_cast<std::uint8_t>(i));
     }
@@ -63,7 +62,8 @@ TEST_CASE("a data file that is cut off, of another shape, or something else is r
     write("cut-images-idx3", cut);
     write("good-images-idx3", idx_images(1));
     write("other.bin", {1, 2, 3});
-    CHECK_THROWS_AS(calibrate::load_dataset(kFolder / "cut-images-idx3", kTwoByThree), sim::InputError);
+    CHECK_THROWS_AS(calibrate::load_dataset(kFolder / "cut-images-idx3", kTwoByThree),
+                    sim::InputError);
     CHECK_THROWS_AS(calibrate::load_dataset(kFolder / "good-images-idx3", kCifar), sim::InputError);
     CHECK_THROWS_AS(calibrate::load_dataset(kFolder / "other.bin", kCifar), sim::InputError);
     CHECK_THROWS_AS(calibrate::load_dataset(kFolder / "missing", kCifar), sim::InputError);

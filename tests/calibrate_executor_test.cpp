@@ -1,14 +1,13 @@
-#include "calibrate/executor.hpp"
-
 #include "calibrate/calibrator.hpp"
+#include "calibrate/executor.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
 #include "sim/search/search.hpp"
 
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <set>
 
@@ -98,8 +97,8 @@ TEST_CASE("a mapping that this machine cannot run is refused with the layer and 
                          "layer 'conv1': this machine cannot run variant 'of_tomorrow'",
                          sim::InputError);
 
-    const sim::Problem wide =
-        sim::compile(model, calibrate::candidates(model, 1, 4, {"scalar"}), {.batch = 1, .only = {}});
+    const sim::Problem wide = sim::compile(
+        model, calibrate::candidates(model, 1, 4, {"scalar"}), {.batch = 1, .only = {}});
     calibrate::Executor narrow{model, parameters, wide, 1};
     bool refused = false;
     for (std::uint64_t seed = 0; seed < 20 && !refused; ++seed) {

@@ -1,7 +1,6 @@
 #include "calibrate/fit.hpp"
 
 #include <doctest/doctest.h>
-
 #include <fmt/format.h>
 
 using doctest::Approx;
@@ -16,7 +15,10 @@ calibrate::FitSample sample(int shape, double macs, double written, double time_
             .configuration = "1",
             .in_layout = "nhwc",
             .out_layout = "nhwc",
-            .features = {.million_macs = macs, .kib_read = 0, .kib_written = written, .thousand_tiles = 0},
+            .features = {.million_macs = macs,
+                         .kib_read = 0,
+                         .kib_written = written,
+                         .thousand_tiles = 0},
             .batch = 1 + shape,
             .height = 7,
             .channels = 64,
@@ -30,8 +32,7 @@ TEST_CASE("a fit finds the coefficients that made the times") {
     std::vector<calibrate::FitSample> samples;
     for (int i = 1; i <= 8; ++i) {
         const double macs = 1.0 * i * i, written = 9.0 - i;
-        samples.push_back(
-            sample(i, macs, written, 0.5 + 2 * macs + 0.25 * written));
+        samples.push_back(sample(i, macs, written, 0.5 + 2 * macs + 0.25 * written));
     }
     const auto fits = calibrate::fit_costs(samples);
     REQUIRE(fits.size() == 1);

@@ -1,5 +1,4 @@
 #include "calibrate/parameters.hpp"
-
 #include "calibrate_small_model.hpp"
 
 #include <doctest/doctest.h>
@@ -55,8 +54,11 @@ TEST_CASE("a weights file that does not fit its model is refused") {
     short_file.pop_back();
     std::string stray_bit = file_bytes();
     stray_bit[16 + 15] = 1;  // the highest byte of the first row's second word: beyond 70 bits
-    for (const std::string& bad :
-         {std::string{}, std::string{"not ours at all, sorry"}, short_file, file_bytes() + "x", stray_bit}) {
+    for (const std::string& bad : {std::string{},
+                                   std::string{"not ours at all, sorry"},
+                                   short_file,
+                                   file_bytes() + "x",
+                                   stray_bit}) {
         CHECK_THROWS_AS(calibrate::load_parameters(tiny_model(bad)), sim::InputError);
     }
     std::filesystem::remove(tiny_model("").path.parent_path() / "weights.bin");

@@ -38,23 +38,25 @@ sim::Platform example() {
     p.warnings = {"busy: load 3.00"};
     p.memories = {{"host", 1024}, {"gpu", 0}};
     const sim::Measurement m{sim::Time{1'500'000}, sim::Time{2'000'001}, sim::Time{3'000'000}, 12};
-    p.devices = {{.name = "cpu",
-                  .kind = "cpu",
-                  .memory = 0,
-                  .asynchronous = false,
-                  .submit = {},
-                  .per_task = {},
-                  .completion = {},
-                  .conversions = {{"plain", "nhwc", {.points = {{{8}, m}, {{64}, m}}, .bandwidth = {}}}}},
-                 {.name = "gpu0",
-                  .kind = "cuda",
-                  .memory = 1,
-                  .asynchronous = true,
-                  .submit = sim::Time{2'000'000},
-                  .per_task = sim::Time{300'000},
-                  .completion = sim::Time{1},
-                  .conversions = {}}};
-    const sim::Measurement latency{sim::Time{8'000'000}, sim::Time{8'000'000}, sim::Time{8'000'000}, 1};
+    p.devices = {
+        {.name = "cpu",
+         .kind = "cpu",
+         .memory = 0,
+         .asynchronous = false,
+         .submit = {},
+         .per_task = {},
+         .completion = {},
+         .conversions = {{"plain", "nhwc", {.points = {{{8}, m}, {{64}, m}}, .bandwidth = {}}}}},
+        {.name = "gpu0",
+         .kind = "cuda",
+         .memory = 1,
+         .asynchronous = true,
+         .submit = sim::Time{2'000'000},
+         .per_task = sim::Time{300'000},
+         .completion = sim::Time{1},
+         .conversions = {}}};
+    const sim::Measurement latency{
+        sim::Time{8'000'000}, sim::Time{8'000'000}, sim::Time{8'000'000}, 1};
     p.links = {{.name = "up",
                 .from = 0,
                 .to = 1,
@@ -134,12 +136,14 @@ TEST_CASE("a file is replaced whole or not at all") {
     calibrate::write_file(path, "second");
     CHECK(text_of(path) == "second");
     CHECK(std::distance(std::filesystem::directory_iterator{folder.path()}, {}) == 1);
-    CHECK_THROWS_AS(calibrate::write_file(folder.path() / "nowhere" / "file", "x"), sim::InputError);
+    CHECK_THROWS_AS(calibrate::write_file(folder.path() / "nowhere" / "file", "x"),
+                    sim::InputError);
 }
 
 TEST_CASE("an unwritable path is found out before the work") {
     const Folder folder;
     CHECK_NOTHROW(calibrate::check_writable(folder.path() / "new.yaml"));
-    CHECK_THROWS_AS(calibrate::check_writable(folder.path() / "nowhere" / "x.yaml"), sim::InputError);
+    CHECK_THROWS_AS(calibrate::check_writable(folder.path() / "nowhere" / "x.yaml"),
+                    sim::InputError);
     CHECK_THROWS_AS(calibrate::check_writable(folder.path()), sim::InputError);
 }

@@ -4,7 +4,6 @@
 #include "calibrate_small_model.hpp"
 
 #include <doctest/doctest.h>
-
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -13,14 +12,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
-#include <thread>
-
-#include <fcntl.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace {
@@ -94,7 +92,8 @@ Outcome hetmap(std::vector<std::string> arguments,
 
 std::string small_model_path() { return small_model().path.string(); }
 
-// A platform with a cost of 2 us for every layer of the small model in one variant, more in another.
+// A platform with a cost of 2 us for every layer of the small model in one variant, more in
+// another.
 std::string invented_platform(const Folder& folder) {
     const sim::Model model = small_model();
     sim::Platform p;
@@ -121,8 +120,10 @@ std::string invented_platform(const Folder& folder) {
                                   .configuration = "1",
                                   .in_layout = "nhwc",
                                   .out_layout = "nhwc",
-                                  .time = {.p05 = sim::Time{1}, .p50 = sim::Time{1'000'000 * us},
-                                           .p95 = sim::Time{20'000'000}, .samples = 5},
+                                  .time = {.p05 = sim::Time{1},
+                                           .p50 = sim::Time{1'000'000 * us},
+                                           .p95 = sim::Time{20'000'000},
+                                           .samples = 5},
                                   .where = {}});
         }
     }
@@ -150,9 +151,20 @@ TEST_CASE("map writes a mapping that simulate reads back to the same makespan") 
     const Folder folder;
     const std::string platform = invented_platform(folder);
     const std::string mapping = folder.file("mapping.yaml");
-    const Outcome map = hetmap({"map", "--model", small_model_path(), "--platform", platform,
-                                "--out", mapping, "--json", "--gantt", folder.file("g.svg"),
-                                "--trace", folder.file("t.json"), "--dot", folder.file("d.dot")});
+    const Outcome map = hetmap({"map",
+                                "--model",
+                                small_model_path(),
+                                "--platform",
+                                platform,
+                                "--out",
+                                mapping,
+                                "--json",
+                                "--gantt",
+                                folder.file("g.svg"),
+                                "--trace",
+                                folder.file("t.json"),
+                                "--dot",
+                                folder.file("d.dot")});
     CAPTURE(map.err);
     REQUIRE(map.code == 0);
     const auto answer = nlohmann::json::parse(map.out);
@@ -166,8 +178,14 @@ TEST_CASE("map writes a mapping that simulate reads back to the same makespan") 
     CHECK(nlohmann::json::parse(text_of(folder.file("t.json"))).is_object());
     CHECK(text_of(folder.file("d.dot")).find("digraph") != std::string::npos);
 
-    const Outcome simulate = hetmap({"simulate", "--model", small_model_path(), "--platform",
-                                     platform, "--mapping", mapping, "--json"});
+    const Outcome simulate = hetmap({"simulate",
+                                     "--model",
+                                     small_model_path(),
+                                     "--platform",
+                                     platform,
+                                     "--mapping",
+                                     mapping,
+                                     "--json"});
     CAPTURE(simulate.err);
     REQUIRE(simulate.code == 0);
     CHECK(nlohmann::json::parse(simulate.out)["makespan_us"] == 24.0);
@@ -181,11 +199,23 @@ TEST_CASE("map writes a mapping that simulate reads back to the same makespan") 
 TEST_CASE("every search answers on the command line, or says why it cannot") {
     const Folder folder;
     const std::string platform = invented_platform(folder);
-    for (const char* search : {"exhaustive", "branch-and-bound", "dynamic-programming", "greedy",
-                               "heft", "cpu-only", "gpu-only", "uniform"}) {
+    for (const char* search : {"exhaustive",
+                               "branch-and-bound",
+                               "dynamic-programming",
+                               "greedy",
+                               "heft",
+                               "cpu-only",
+                               "gpu-only",
+                               "uniform"}) {
         CAPTURE(search);
-        const Outcome o = hetmap({"map", "--model", small_model_path(), "--platform", platform,
-                                  "--search", search, "--json"});
+        const Outcome o = hetmap({"map",
+                                  "--model",
+                                  small_model_path(),
+                                  "--platform",
+                                  platform,
+                                  "--search",
+                                  search,
+                                  "--json"});
         CAPTURE(o.err);
         if (o.code == 0) {
             CHECK(nlohmann::json::parse(o.out)["makespan_us"] == 24.0);
@@ -194,8 +224,8 @@ TEST_CASE("every search answers on the command line, or says why it cannot") {
             CHECK(o.err.find(search) != std::string::npos);
         }
     }
-    const Outcome unknown = hetmap({"map", "--model", small_model_path(), "--platform", platform,
-                                    "--search", "magic"});
+    const Outcome unknown =
+        hetmap({"map", "--model", small_model_path(), "--platform", platform, "--search", "magic"});
     CHECK(unknown.code == 2);
     CHECK(unknown.err.find("exhaustive") != std::string::npos);
 }
@@ -216,18 +246,20 @@ TEST_CASE("same command, same bytes") {
 TEST_CASE("bad files end with 2 and a message that names the file") {
     const Folder folder;
     const std::string platform = invented_platform(folder);
-    const auto refuse = [&](const std::string& model, const std::string& where,
-                            const std::string& what) {
-        const std::string file = folder.write("model.yaml", model);
-        const Outcome o = hetmap({"map", "--model", file, "--platform", platform});
-        CAPTURE(o.err);
-        CHECK(o.code == 2);
-        CHECK(o.out.empty());
-        CHECK(o.err.find(file + where) != std::string::npos);
-        CHECK(o.err.find(what) != std::string::npos);
-    };
+    const auto refuse =
+        [&](const std::string& model, const std::string& where, const std::string& what) {
+            const std::string file = folder.write("model.yaml", model);
+            const Outcome o = hetmap({"map", "--model", file, "--platform", platform});
+            CAPTURE(o.err);
+            CHECK(o.code == 2);
+            CHECK(o.out.empty());
+            CHECK(o.err.find(file + where) != std::string::npos);
+            CHECK(o.err.find(what) != std::string::npos);
+        };
     std::string cycle = kSmallModel;
-    replace(cycle, "operation: conv2d, inputs: [threshold1]", "operation: conv2d, inputs: [threshold2]");
+    replace(cycle,
+            "operation: conv2d, inputs: [threshold1]",
+            "operation: conv2d, inputs: [threshold2]");
     refuse(cycle, ":", "cycle");
     std::string dangling = kSmallModel;
     replace(dangling, "inputs: [pool]", "inputs: [pond]");
@@ -264,15 +296,22 @@ TEST_CASE("a platform without a cost for a layer says which layer and which devi
         }
     }
     REQUIRE(dropped == 2);
-    without.erase(without.find("counts:"), without.find('\n', without.find("counts:")) - without.find("counts:"));
-    const Outcome o = hetmap({"map", "--model", small_model_path(), "--platform",
+    without.erase(without.find("counts:"),
+                  without.find('\n', without.find("counts:")) - without.find("counts:"));
+    const Outcome o = hetmap({"map",
+                              "--model",
+                              small_model_path(),
+                              "--platform",
                               folder.write("without.yaml", without)});
     CAPTURE(o.err);
     CHECK(o.code == 2);
     CHECK(o.err.find("flatten") != std::string::npos);
     CHECK(o.err.find("cpu") != std::string::npos);
 
-    const Outcome cut = hetmap({"map", "--model", small_model_path(), "--platform",
+    const Outcome cut = hetmap({"map",
+                                "--model",
+                                small_model_path(),
+                                "--platform",
                                 folder.write("cut.yaml", text.substr(0, text.size() / 2))});
     CHECK(cut.code == 2);
     CHECK(cut.err.find("cut.yaml") != std::string::npos);
@@ -282,11 +321,17 @@ TEST_CASE("a mapping for another model is refused") {
     const Folder folder;
     const std::string platform = invented_platform(folder);
     const std::string mapping = folder.file("mapping.yaml");
-    REQUIRE(hetmap({"map", "--model", small_model_path(), "--platform", platform, "--out", mapping}).code == 0);
+    REQUIRE(hetmap({"map", "--model", small_model_path(), "--platform", platform, "--out", mapping})
+                .code == 0);
     std::string text = text_of(mapping);
     replace(text, "small", "large");
-    const Outcome o = hetmap({"simulate", "--model", small_model_path(), "--platform", platform,
-                              "--mapping", folder.write("other.yaml", text)});
+    const Outcome o = hetmap({"simulate",
+                              "--model",
+                              small_model_path(),
+                              "--platform",
+                              platform,
+                              "--mapping",
+                              folder.write("other.yaml", text)});
     CHECK(o.code == 2);
     CHECK(o.err.find("large") != std::string::npos);
 }
@@ -296,20 +341,29 @@ TEST_CASE("an unwritable output is refused before the work, and nothing is left 
     const std::string platform = invented_platform(folder);
     for (const std::string option : {"--out", "--gantt", "--trace", "--dot"}) {
         CAPTURE(option);
-        const Outcome o = hetmap({"map", "--model", small_model_path(), "--platform", platform, option,
+        const Outcome o = hetmap({"map",
+                                  "--model",
+                                  small_model_path(),
+                                  "--platform",
+                                  platform,
+                                  option,
                                   folder.file("no/such/folder/file")});
         CHECK(o.code == 2);
         CHECK(o.out.empty());
         CHECK(o.err.find("no/such/folder") != std::string::npos);
     }
-    CHECK(hetmap({"calibrate", "--model", small_model_path(), "--out", folder.file("no/folder/x.yaml")}).code == 2);
+    CHECK(
+        hetmap(
+            {"calibrate", "--model", small_model_path(), "--out", folder.file("no/folder/x.yaml")})
+            .code == 2);
     CHECK(hetmap({"demo", "--out", "/proc/nowhere"}).code == 2);
 }
 
 TEST_CASE("options that make no sense are refused") {
     const Folder folder;
     const std::string platform = invented_platform(folder);
-    const std::vector<std::string> map{"map", "--model", small_model_path(), "--platform", platform};
+    const std::vector<std::string> map{
+        "map", "--model", small_model_path(), "--platform", platform};
     const auto with = [&](std::vector<std::string> more) {
         more.insert(more.begin(), map.begin(), map.end());
         return hetmap(more).code;
@@ -320,7 +374,14 @@ TEST_CASE("options that make no sense are refused") {
     CHECK(with({"--time-limit", "soon"}) == 2);
     CHECK(with({"--objective", "beauty"}) == 2);
     CHECK(with({"--only", "gpu7"}) == 2);
-    CHECK(hetmap({"validate", "--model", small_model_path(), "--platform", platform, "--max-error", "many"}).code == 2);
+    CHECK(hetmap({"validate",
+                  "--model",
+                  small_model_path(),
+                  "--platform",
+                  platform,
+                  "--max-error",
+                  "many"})
+              .code == 2);
     CHECK(hetmap({"calibrate", "--variant", "magic"}).code == 2);
     CHECK(hetmap({"show", "model", "no-such-model"}).code == 2);
     CHECK(hetmap({"show", "result", "no-such-file"}).code == 2);
@@ -329,48 +390,93 @@ TEST_CASE("options that make no sense are refused") {
 
 TEST_CASE("validate refuses a profile whose kernels this machine does not have") {
     const Folder folder;
-    const Outcome o = hetmap({"validate", "--model", small_model_path(), "--platform",
-                              invented_platform(folder)});
+    const Outcome o = hetmap(
+        {"validate", "--model", small_model_path(), "--platform", invented_platform(folder)});
     CHECK(o.code == 2);
     CHECK(o.err.find("of_invention") != std::string::npos);
 }
 
-TEST_CASE("calibrate, interrupted, keeps what it has; resumed, it completes; then all else runs") {
+TEST_CASE("calibrate keeps what it has when interrupted, and completes it when resumed") {
     const Folder folder;
     const std::string profile = folder.file("here.yaml");
     const std::string model = small_model_path();
-    const std::vector<std::string> calibrate{"calibrate", "--quick",   "--model", model, "--batch", "1",
-                                             "--budget",  "60s", "--out", profile};
+    const std::vector<std::string> calibrate{"calibrate",
+                                             "--quick",
+                                             "--model",
+                                             model,
+                                             "--batch",
+                                             "1",
+                                             "--budget",
+                                             "60s",
+                                             "--out",
+                                             profile};
     const Outcome cut = hetmap(calibrate, std::chrono::milliseconds{300});
     CAPTURE(cut.err);
     CHECK(cut.code == 0);
     REQUIRE(fs::exists(profile));
     CHECK(hetmap({"show", "platform", profile}).code == 0);
 
-    const Outcome whole = hetmap({"calibrate", "--quick", "--model", model, "--batch", "1", "--budget", "60s",
-                                  "--resume", profile, "--json"});
+    const Outcome whole = hetmap({"calibrate",
+                                  "--quick",
+                                  "--model",
+                                  model,
+                                  "--batch",
+                                  "1",
+                                  "--budget",
+                                  "60s",
+                                  "--resume",
+                                  profile,
+                                  "--json"});
     CAPTURE(whole.err);
     REQUIRE(whole.code == 0);
     CHECK(nlohmann::json::parse(whole.out)["missing"] == 0);
 
-    const Outcome valid = hetmap({"validate", "--model", model, "--platform", profile, "--sample", "3",
-                                  "--budget", "500ms", "--json"});
+    const Outcome valid = hetmap({"validate",
+                                  "--model",
+                                  model,
+                                  "--platform",
+                                  profile,
+                                  "--sample",
+                                  "3",
+                                  "--budget",
+                                  "500ms",
+                                  "--json"});
     CAPTURE(valid.err);
     REQUIRE(valid.code == 0);
     const auto v = nlohmann::json::parse(valid.out);
     CHECK(v["outputs_identical"] == true);
     CHECK(v["sample"].size() == 3);
-    for (const char* key : {"predicted_us", "measured_us", "error_percent", "rank_correlation",
-                            "median_error_percent", "p90_error_percent", "regret_percent"}) {
+    for (const char* key : {"predicted_us",
+                            "measured_us",
+                            "error_percent",
+                            "rank_correlation",
+                            "median_error_percent",
+                            "p90_error_percent",
+                            "regret_percent"}) {
         CHECK(v.contains(key));
     }
     // No prediction is right to a millionth of a percent.
-    CHECK(hetmap({"validate", "--model", model, "--platform", profile, "--budget", "200ms",
-                  "--max-error", "0.000001%"})
+    CHECK(hetmap({"validate",
+                  "--model",
+                  model,
+                  "--platform",
+                  profile,
+                  "--budget",
+                  "200ms",
+                  "--max-error",
+                  "0.000001%"})
               .code == 3);
     // Ctrl-C while validating: what was measured is reported.
-    const Outcome early = hetmap({"validate", "--model", model, "--platform", profile, "--sample", "3",
-                                  "--budget", "60s", "--json"},
+    const Outcome early = hetmap({"validate",
+                                  "--model",
+                                  model,
+                                  "--platform",
+                                  profile,
+                                  "--sample",
+                                  "3",
+                                  "--budget",
+                                  "60s",
+                                  "--json"},
                                  std::chrono::milliseconds{600});
     CHECK(early.code == 0);
     CHECK(nlohmann::json::parse(early.out)["rounds"] >= 1);
@@ -390,8 +496,14 @@ TEST_CASE("Ctrl-C ends a long search with its best so far") {
         }
     }
     const std::string platform = folder.write("many.yaml", calibrate::to_yaml(p));
-    const Outcome o = hetmap({"map", "--model", small_model_path(), "--platform", platform, "--search",
-                              "exhaustive", "--json"},
+    const Outcome o = hetmap({"map",
+                              "--model",
+                              small_model_path(),
+                              "--platform",
+                              platform,
+                              "--search",
+                              "exhaustive",
+                              "--json"},
                              std::chrono::milliseconds{1500});
     CAPTURE(o.err);
     REQUIRE(o.code == 0);

@@ -25,10 +25,8 @@ TEST_CASE("vgg3-fashion gives its trainer's answer for each of the 10,000 test i
         CAPTURE(batch);
         const std::vector<std::string> variants =
             *variant == '\0' ? std::vector<std::string>{} : std::vector<std::string>{variant};
-        const sim::Problem problem =
-            sim::compile(model,
-                         calibrate::candidates(model, batch, 2, variants),
-                         {.batch = batch, .only = {}});
+        const sim::Problem problem = sim::compile(
+            model, calibrate::candidates(model, batch, 2, variants), {.batch = batch, .only = {}});
         const auto answer = calibrate::classify(
             model, problem, sim::random_mapping(problem, 1), data.pixels, 2, {});
         REQUIRE(answer.predictions.size() == 10'000);

@@ -10,7 +10,8 @@
 
 int main(int argc, char** argv) {
     const char* const folder = std::getenv("HETMAP_DATA");
-    if (folder == nullptr || !std::filesystem::exists(std::filesystem::path{folder} / "fashion-mnist")) {
+    if (folder == nullptr ||
+        !std::filesystem::exists(std::filesystem::path{folder} / "fashion-mnist")) {
         std::puts("skipped: HETMAP_DATA names no folder that holds fashion-mnist/");
         return 77;
     }

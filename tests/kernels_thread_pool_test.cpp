@@ -9,6 +9,10 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 using kernels::ThreadPool;
 using namespace std::chrono_literals;
 
@@ -128,3 +132,24 @@ TEST_CASE("several pools on a crowded machine get their work done") {
         caller.join();
     CHECK(done == 3 * 200 * 4);
 }
+
+#if defined(__linux__)
+TEST_CASE("the threads of a pool are on cores of their own, also with several pools") {
+    if (std::thread::hardware_concurrency() < 2) {
+        MESSAGE("skipped: one core");
+        return;
+    }
+    cpu_set_t before, after;
+    sched_getaffinity(0, sizeof before, &before);
+    if (CPU_COUNT(&before) >= 2) {
+        kernels::ThreadPool first{2}, second{2};
+        for (kernels::ThreadPool* const pool : {&first, &second}) {
+            std::array<int, 2> core{-1, -1};
+            pool->run(2, [&](int i) { core[static_cast<std::size_t>(i)] = sched_getcpu(); });
+            CHECK(core[0] != core[1]);
+        }
+    }
+    sched_getaffinity(0, sizeof after, &after);
+    CHECK(CPU_EQUAL(&before, &after));
+}
+#endif

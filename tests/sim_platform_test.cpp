@@ -353,7 +353,7 @@ TEST_CASE("more bytes beyond a noisy table never take less") {
     CHECK(table.time({1'000'000}) == from_microseconds(4));
 }
 
-TEST_CASE("one point and a bandwidth are latency and bandwidth; no point is no time") {
+TEST_CASE("one point and a bandwidth are latency and bandwidth, no point is no time") {
     const sim::TransferTable table{.points = {{{0}, exactly(8)}}, .bandwidth = {20e9}};
     CHECK(table.time({0}) == from_microseconds(8));
     CHECK(table.time({20'000}) == from_microseconds(9));

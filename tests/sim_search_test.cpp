@@ -253,6 +253,33 @@ TEST_CASE("a result that nothing reads is no part of the makespan, nor of any bo
     CHECK(changed > 20);
 }
 
+TEST_CASE("schedules of hours and weeks are proven too, without overflow") {
+    for (const std::int64_t factor :
+         {std::int64_t{10'000'000'000'000}, std::int64_t{1'000'000'000'000'000}})
+        for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+            CAPTURE(seed);
+            Problem p = generate::small_random(seed);
+            const SearchResult truth = sim::branch_and_bound(p, {});
+            const auto stretch = [&](Time& time) { time *= time < sim::kNever ? factor : 1; };
+            for (sim::Task& task : p.tasks)
+                stretch(task.cost);
+            for (Time& time : p.copy_times)
+                stretch(time);
+            for (Time& time : p.convert_times)
+                stretch(time);
+            for (sim::ProblemDevice& device : p.devices) {
+                stretch(device.submit);
+                stretch(device.per_task);
+                stretch(device.completion);
+            }
+            const SearchResult found = sim::branch_and_bound(p, {});
+            CHECK(found.status == truth.status);
+            if (truth.status == SearchStatus::proven)
+                CHECK(found.makespan == truth.makespan * factor);
+            CHECK(sim::exhaustive(p, {}).makespan == found.makespan);
+        }
+}
+
 TEST_CASE("dynamic programming is exact on chains of synchronous devices, and linear") {
     for (std::uint64_t seed = 1; seed <= 200; ++seed) {
         CAPTURE(seed);
@@ -488,12 +515,12 @@ TEST_CASE("progress only ever gets better") {
 
 TEST_CASE("3,000 layers do not hang, and stopping is quick") {
     const Problem p = generate::ladder(3'000, 4, 1);
-    int left = 1'000;
+    int left = 10'000;
     SearchOptions options;
     options.stop = [&] { return --left <= 0; };
     for (const sim::Search& search : sim::searches()) {
         CAPTURE(search.name);
-        left = search.name == "exhaustive" ? 3 : 1'000;
+        left = search.name == "exhaustive" ? 3 : 10'000;
         const SearchResult found = search.run(p, options);
         if (search.name != "dynamic-programming")
             check_mapping(p, found);

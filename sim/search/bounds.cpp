@@ -9,14 +9,18 @@ namespace {
 // Weights are whole numbers with this sum.
 constexpr Ticks kScale = 8;
 
+// Longer schedules, of ten hours and more, would overflow weighted sums.
+constexpr double kLongestForLoads = 0x1p55;
+
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 }  // namespace
 
 Bounds::Bounds(const Problem& problem, const Ideas& ideas) : problem_(problem), ideas_(ideas) {
     find_structure();
+    find_horizon();
     tail.assign(problem.tasks.size(), 0);
-    if (ideas_.load)
+    if (ideas_.load && horizon < kLongestForLoads)
         make_weights();
     for (int layer = problem.layers() - 1; layer >= 0; --layer) {
         set_tails(layer);
@@ -124,6 +128,23 @@ void Bounds::find_structure() {
                     break;
                 }
     }
+}
+
+// Each layer once, with a submission and a wait; each tensor copied to and converted in every
+// memory.
+void Bounds::find_horizon() {
+    std::vector<Time> slowest(at(problem_.layers()));
+    for (const Task& task : problem_.tasks)
+        slowest[at(task.first)] = std::max(slowest[at(task.first)], task.cost);
+    for (const Time time : slowest)
+        horizon += static_cast<double>(time.count());
+    for (const ProblemDevice& device : problem_.devices)
+        horizon +=
+            static_cast<double>(problem_.layers()) *
+            static_cast<double>((device.submit + device.per_task + device.completion).count());
+    for (const auto* times : {&problem_.copy_times, &problem_.convert_times})
+        for (const Time time : *times)
+            horizon += time < kNever ? static_cast<double>(time.count()) : 0.0;
 }
 
 // From the end of `from` to the start of `to`, which reads its result; what `to` converts is done

@@ -67,6 +67,9 @@ public:
     void set_tails(int layer);
     void set_loads(int layer);
 
+    // No schedule is longer.
+    double horizon = 0;
+
     // No task to come starts before this instant; only submissions do. For searches of a module,
     // which start from a state in the middle of nowhere.
     Ticks floor = 0;
@@ -89,6 +92,7 @@ private:
     };
 
     void find_structure();
+    void find_horizon();
     void make_weights();
     void refresh_ways(int layer);
     Ticks step(int tensor, const Task& from, const Task& to, int layout) const;

@@ -239,7 +239,7 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
         const Level::Entry* entry = nullptr;
     };
     std::vector<Item> work;
-    const std::size_t room = std::max<std::size_t>(2 * width, 4096) / at(threads);
+    const std::size_t room = std::max<std::size_t>(width, 4096) / at(threads);
     for (int i = first; i < layers && i - first < static_cast<int>(levels.size()); ++i) {
         // 2. What to expand: the most promising of what is alive.
         work.clear();
@@ -387,7 +387,8 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
 }
 
 void Layered::sharpen() {
-    if (sharp_ || !ideas_.modules || !ideas_.path)
+    if (sharp_ || !ideas_.modules || !ideas_.path ||
+        bounds_.horizon >= static_cast<double>(kOrigin))
         return;
     sharp_ = true;
     bounds_.floor = kOrigin;
