@@ -195,6 +195,7 @@ std::size_t Executor::output_bytes() const {
 
 void Executor::run(const Plan& plan, std::span<std::int64_t> stamps) {
     assert(stamps.empty() || stamps.size() == plan.stages.size() + 1);
+    pool_.keep_awake(true);
     std::size_t next = 0;
     if (!stamps.empty()) {
         stamps[next++] = now_ns();
@@ -214,6 +215,7 @@ void Executor::run(const Plan& plan, std::span<std::int64_t> stamps) {
             stamps[next++] = now_ns();
         }
     }
+    pool_.keep_awake(false);
 }
 
 }  // namespace calibrate

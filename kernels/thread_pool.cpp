@@ -129,16 +129,19 @@ public:
     // For the time when nobody waits.
     void set(std::uint64_t value) { value_.store(value); }
 
-    // Returns the value as soon as `ready` says yes to it.
+    // Returns the value as soon as `ready` says yes to it. Does not sleep while `awake`.
     template <typename Ready>
-    std::uint64_t wait(std::chrono::microseconds spin, Ready ready) {
+    std::uint64_t wait(std::chrono::microseconds spin,
+                       const std::atomic<bool>& awake,
+                       Ready ready) {
         std::uint64_t value = value_.load();
         if (ready(value))
             return value;
 
         // 1. Spin. The clock is read once in a while only.
         const auto start = Clock::now();
-        for (auto waited = Clock::duration::zero(); waited < spin; waited = Clock::now() - start) {
+        for (auto waited = Clock::duration::zero(); waited < spin || awake.load();
+             waited = Clock::now() - start) {
             for (int i = 0; i < 16; ++i) {
                 pause_briefly();
                 value = value_.load();
@@ -176,6 +179,7 @@ struct ThreadPool::State {
 
     CorePins pins;
     std::chrono::microseconds spin{0};
+    std::atomic<bool> awake{false};
     std::vector<std::unique_ptr<Worker>> workers;  // worker i does job(i + 1)
     Signal unfinished;                             // workers still busy in this run
     const std::function<void(int)>* job = nullptr;
@@ -187,7 +191,7 @@ struct ThreadPool::State {
         std::uint64_t done = 0;
         for (;;) {
             const std::uint64_t wanted =
-                worker.run.wait(spin, [done](std::uint64_t value) { return value != done; });
+                worker.run.wait(spin, awake, [done](std::uint64_t value) { return value != done; });
             if (wanted == kStop)
                 return;
             done = wanted;
@@ -201,6 +205,7 @@ struct ThreadPool::State {
     }
 
     void stop() {
+        awake.store(false);
         for (auto& worker : workers)
             worker->run.raise(kStop);
         for (auto& worker : workers)
@@ -231,6 +236,8 @@ ThreadPool::ThreadPool(int threads, std::chrono::microseconds spin)
 }
 
 ThreadPool::~ThreadPool() { state_->stop(); }
+
+void ThreadPool::keep_awake(bool awake) { state_->awake.store(awake && state_->pins.active()); }
 
 int ThreadPool::threads() const { return static_cast<int>(state_->workers.size()) + 1; }
 
@@ -263,7 +270,7 @@ void ThreadPool::run(int count, const std::function<void(int)>& job) {
     }
 
     // 3. Wait for the others; rethrow the exception of the lowest job.
-    state.unfinished.wait(state.spin, [](std::uint64_t value) { return value == 0; });
+    state.unfinished.wait(state.spin, state.awake, [](std::uint64_t value) { return value == 0; });
     for (std::size_t i = 0; i < others; ++i) {
         std::exception_ptr theirs = std::exchange(state.workers[i]->error, nullptr);
         if (!error)

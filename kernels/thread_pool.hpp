@@ -26,6 +26,10 @@ public:
 
     int threads() const;
 
+    // While a network runs: workers spin however long one layer on one thread takes, so that the
+    // next layer on several finds them awake. Burns their cores; never leave it on.
+    void keep_awake(bool awake);
+
     // Runs job(0) .. job(count - 1), job(0) on the calling thread, and returns when all are done.
     // count <= threads(). Not reentrant; one caller at a time. The first exception is rethrown.
     void run(int count, const std::function<void(int)>& job);
