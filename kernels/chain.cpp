@@ -147,8 +147,21 @@ std::vector<Shape> shapes_of(const Chain& chain) {
         throw std::invalid_argument("a chain's input: expected every dimension to be 1 or more");
     std::vector<Shape> shapes;
     shapes.reserve(chain.steps.size());
-    for (const Step& step : chain.steps)
-        shapes.push_back(shape_after(step, shapes.empty() ? input : shapes.back()));
+    for (const Step& step : chain.steps) {
+        const auto before = static_cast<int>(shapes.size());
+        const auto shape_of = [&](int from) {
+            require(from < before, step.kind, "an input that an earlier step makes");
+            const bool is_first = from == kBefore && before == 0;
+            return is_first || from == kInput ? input
+                   : from == kBefore          ? shapes.back()
+                                              : shapes[static_cast<std::size_t>(from)];
+        };
+        require(step.from != kSecondInput, step.kind, "a main input");
+        const Shape main = shape_of(step.from);
+        if (step.kind == StepKind::add && step.second_from != kSecondInput)
+            require(shape_of(step.second_from) == main, step.kind, "two inputs of one shape");
+        shapes.push_back(shape_after(step, main));
+    }
     return shapes;
 }
 
@@ -159,9 +172,17 @@ Shape output_of(const Chain& chain) {
 
 bool needs_second_input(const Chain& chain) {
     for (const Step& step : chain.steps)
-        if (step.kind == StepKind::add)
+        if (step.kind == StepKind::add && step.second_from == kSecondInput)
             return true;
     return false;
+}
+
+bool is_linear(const Chain& chain) {
+    for (const Step& step : chain.steps)
+        if (step.from != kBefore ||
+            (step.kind == StepKind::add && step.second_from != kSecondInput))
+            return false;
+    return true;
 }
 
 }  // namespace kernels

@@ -42,9 +42,13 @@ enum class StepKind : std::uint8_t {
     linear,      // binary weights over the whole input, (y, x, channel) order; output int32
     threshold,   // int32 to binary
     max_pool2d,  // no padding counts: windows are cut at the border; any element
-    add,         // int32 + int32: the result so far plus the chain's second input
+    add,         // int32 + int32: the result so far plus another, by default the second input
     flatten,     // HxWxC to 1x1x(H*W*C), (y, x, channel) order
 };
+
+// Where a step reads from: the step before it (the chain's input, for the first), the chain's
+// inputs, or an earlier step's result by its index, in chains that branch.
+inline constexpr int kBefore = -1, kInput = -2, kSecondInput = -3;
 
 // One layer. Spans point into parameters that outlive the chain.
 struct Step {
@@ -60,6 +64,9 @@ struct Step {
     // threshold: for each channel; bit c of `flips` (lowest first) clear: x >= t; set: x <= t.
     std::span<const std::int32_t> thresholds = {};
     std::span<const std::uint64_t> flips = {};
+
+    int from = kBefore;              // the main input
+    int second_from = kSecondInput;  // add: the other addend
 };
 
 struct Chain {
@@ -71,6 +78,7 @@ struct Chain {
 // Shape after each step. Throws std::invalid_argument if a step does not fit what it is given.
 std::vector<Shape> shapes_of(const Chain& chain);
 Shape output_of(const Chain& chain);
-bool needs_second_input(const Chain& chain);  // has an `add`: int32, of the shape at that step
+bool needs_second_input(const Chain& chain);  // an `add` reads it: int32, of the shape there
+bool is_linear(const Chain& chain);           // no step reads another than the one before it
 
 }  // namespace kernels

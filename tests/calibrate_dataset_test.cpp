@@ -1,23 +1,18 @@
 #include "calibrate/dataset.hpp"
 #include "sim/error.hpp"
+#include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <numeric>
 
 namespace {
 
-const auto kFolder = std::filesystem::temp_directory_path() / "hetmap_dataset_test";
 const sim::TensorShape kTwoByThree{2, 3, 1, sim::Element::u8};
 const sim::TensorShape kCifar{32, 32, 3, sim::Element::u8};
 
-void write(const std::string& name, const std::vector<std::uint8_t>& bytes) {
-    std::filesystem::create_directories(kFolder);
-    std::ofstream{kFolder / name, std::ios::binary}.write(
-        reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-}
+// Bytes as the text that TemporaryFolder::write takes.
+std::string text(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
 std::vector<std::uint8_t> idx_images(int count) {
     std::vector<std::uint8_t> bytes{
@@ -31,42 +26,45 @@ std::vector<std::uint8_t> idx_images(int count) {
 }  // namespace
 
 TEST_CASE("an IDX file is read with the labels beside it") {
-    write("t10k-images-idx3-ubyte", idx_images(2));
-    write("t10k-labels-idx1-ubyte", {0, 0, 8, 1, 0, 0, 0, 2, 7, 9});
-    const calibrate::Dataset data = calibrate::load_dataset(kFolder, kTwoByThree);
+    const TemporaryFolder folder;
+    folder.write("t10k-images-idx3-ubyte", text(idx_images(2)));
+    folder.write("t10k-labels-idx1-ubyte", text({0, 0, 8, 1, 0, 0, 0, 2, 7, 9}));
+    const calibrate::Dataset data = calibrate::load_dataset(folder.path(), kTwoByThree);
     CHECK(data.images() == 2);
     CHECK(data.pixels[6] == 6);
     CHECK(data.labels == std::vector<std::uint8_t>{7, 9});
-    std::filesystem::remove_all(kFolder);
 }
 
 TEST_CASE("CIFAR-10's planes become pixels") {
+    const TemporaryFolder folder;
     std::vector<std::uint8_t> record(3073, 0);
     record[0] = 5;
     record[1] = 10;         // red of the first pixel
     record[1 + 1024] = 20;  // green
     record[1 + 2048] = 30;  // blue
     record[2] = 11;         // red of the second
-    write("test_batch.bin", record);
-    const calibrate::Dataset data = calibrate::load_dataset(kFolder / "test_batch.bin", kCifar);
+    folder.write("test_batch.bin", text(record));
+    const calibrate::Dataset data =
+        calibrate::load_dataset(folder.path() / "test_batch.bin", kCifar);
     CHECK(data.images() == 1);
     CHECK(data.labels == std::vector<std::uint8_t>{5});
     CHECK(std::vector<std::uint8_t>(data.pixels.begin(), data.pixels.begin() + 4) ==
           std::vector<std::uint8_t>{10, 20, 30, 11});
-    std::filesystem::remove_all(kFolder);
 }
 
 TEST_CASE("a data file that is cut off, of another shape, or something else is refused") {
+    const TemporaryFolder folder;
     auto cut = idx_images(2);
     cut.pop_back();
-    write("cut-images-idx3", cut);
-    write("good-images-idx3", idx_images(1));
-    write("other.bin", {1, 2, 3});
-    CHECK_THROWS_AS(calibrate::load_dataset(kFolder / "cut-images-idx3", kTwoByThree),
+    folder.write("cut-images-idx3", text(cut));
+    folder.write("good-images-idx3", text(idx_images(1)));
+    folder.write("other.bin", text({1, 2, 3}));
+    CHECK_THROWS_AS(calibrate::load_dataset(folder.path() / "cut-images-idx3", kTwoByThree),
                     sim::InputError);
-    CHECK_THROWS_AS(calibrate::load_dataset(kFolder / "good-images-idx3", kCifar), sim::InputError);
-    CHECK_THROWS_AS(calibrate::load_dataset(kFolder / "other.bin", kCifar), sim::InputError);
-    CHECK_THROWS_AS(calibrate::load_dataset(kFolder / "missing", kCifar), sim::InputError);
-    CHECK_THROWS_AS(calibrate::load_dataset(kFolder, kCifar), sim::InputError);  // no test set
-    std::filesystem::remove_all(kFolder);
+    CHECK_THROWS_AS(calibrate::load_dataset(folder.path() / "good-images-idx3", kCifar),
+                    sim::InputError);
+    CHECK_THROWS_AS(calibrate::load_dataset(folder.path() / "other.bin", kCifar), sim::InputError);
+    CHECK_THROWS_AS(calibrate::load_dataset(folder.path() / "missing", kCifar), sim::InputError);
+    CHECK_THROWS_AS(calibrate::load_dataset(folder.path(), kCifar),
+                    sim::InputError);  // no test set
 }

@@ -1,4 +1,5 @@
 #include "calibrate/profile_writer.hpp"
+#include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
@@ -7,22 +8,6 @@
 #include <sstream>
 
 namespace {
-
-class Folder {
-public:
-    Folder() {
-        path_ = std::filesystem::temp_directory_path() / "hetmap_profile_test";
-        std::filesystem::remove_all(path_);
-        std::filesystem::create_directories(path_);
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
 
 std::string text_of(const std::filesystem::path& path) {
     std::ifstream file{path};
@@ -97,7 +82,7 @@ sim::Platform example() {
 }  // namespace
 
 TEST_CASE("a written profile loads to an equal platform") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const auto path = folder.path() / "example.yaml";
     const std::string text = calibrate::to_yaml(example());
     calibrate::write_file(path, text);
@@ -111,7 +96,7 @@ TEST_CASE("a written profile loads to an equal platform") {
 }
 
 TEST_CASE("a profile cut off anywhere is refused or, at its very end, complete") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const auto path = folder.path() / "cut.yaml";
     const std::string text = calibrate::to_yaml(example());
     int refused = 0;
@@ -130,7 +115,7 @@ TEST_CASE("a profile cut off anywhere is refused or, at its very end, complete")
 }
 
 TEST_CASE("a file is replaced whole or not at all") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const auto path = folder.path() / "file.yaml";
     calibrate::write_file(path, "first");
     calibrate::write_file(path, "second");
@@ -141,7 +126,7 @@ TEST_CASE("a file is replaced whole or not at all") {
 }
 
 TEST_CASE("an unwritable path is found out before the work") {
-    const Folder folder;
+    const TemporaryFolder folder;
     CHECK_NOTHROW(calibrate::check_writable(folder.path() / "new.yaml"));
     CHECK_THROWS_AS(calibrate::check_writable(folder.path() / "nowhere" / "x.yaml"),
                     sim::InputError);

@@ -5,9 +5,8 @@
 // folder, since models are loaded from files.
 
 #include "sim/model.hpp"
+#include "temporary_folder.hpp"
 
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 inline const std::string kSmallModel = R"(hetmap: model/1
@@ -32,9 +31,8 @@ layers:
 output: fc2
 )";
 
+// The folder is this process's own: ctest runs every test case as a process, several at a time.
 inline sim::Model small_model(const std::string& yaml = kSmallModel) {
-    const auto folder = std::filesystem::temp_directory_path() / "hetmap_small_model";
-    std::filesystem::create_directories(folder);
-    std::ofstream{folder / "model.yaml"} << yaml;
-    return sim::load_model((folder / "model.yaml").string(), {});
+    static const TemporaryFolder kFolder;
+    return sim::load_model(kFolder.write("model.yaml", yaml), {});
 }

@@ -2,6 +2,7 @@
 
 #include "calibrate/profile_writer.hpp"
 #include "calibrate_small_model.hpp"
+#include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -25,26 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder of its own for every test, gone afterwards.
-class Folder {
-public:
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "hetmap_cli_XXXXXX").string();
-        path_ = mkdtemp(name.data());
-    }
-    ~Folder() { fs::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    std::string file(const std::string& name) const { return (path_ / name).string(); }
-    std::string write(const std::string& name, const std::string& text) const {
-        std::ofstream{path_ / name} << text;
-        return file(name);
-    }
-
-private:
-    fs::path path_;
-};
-
 std::string text_of(const fs::path& path) {
     std::ifstream file{path};
     std::stringstream text;
@@ -60,7 +41,7 @@ struct Outcome {
 // Runs hetmap; with `interrupt_after` sends Ctrl-C after that time.
 Outcome hetmap(std::vector<std::string> arguments,
                std::chrono::milliseconds interrupt_after = std::chrono::milliseconds{0}) {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string out = folder.file("out"), err = folder.file("err");
     arguments.insert(arguments.begin(), HETMAP_PROGRAM);
     std::vector<char*> argv;
@@ -94,7 +75,7 @@ std::string small_model_path() { return small_model().path.string(); }
 
 // A platform with a cost of 2 us for every layer of the small model in one variant, more in
 // another.
-std::string invented_platform(const Folder& folder) {
+std::string invented_platform(const TemporaryFolder& folder) {
     const sim::Model model = small_model();
     sim::Platform p;
     p.name = "invented";
@@ -148,7 +129,7 @@ TEST_CASE("help and version end with 0, nonsense with 2") {
 }
 
 TEST_CASE("map writes a mapping that simulate reads back to the same makespan") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);
     const std::string mapping = folder.file("mapping.yaml");
     const Outcome map = hetmap({"map",
@@ -197,7 +178,7 @@ TEST_CASE("map writes a mapping that simulate reads back to the same makespan") 
 }
 
 TEST_CASE("every search answers on the command line, or says why it cannot") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);
     for (const char* search : {"exhaustive",
                                "branch-and-bound",
@@ -231,7 +212,7 @@ TEST_CASE("every search answers on the command line, or says why it cannot") {
 }
 
 TEST_CASE("same command, same bytes") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);
     std::vector<std::string> outputs;
     for (int i = 0; i < 2; ++i) {
@@ -244,7 +225,7 @@ TEST_CASE("same command, same bytes") {
 }
 
 TEST_CASE("bad files end with 2 and a message that names the file") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);
     const auto refuse =
         [&](const std::string& model, const std::string& where, const std::string& what) {
@@ -282,7 +263,7 @@ TEST_CASE("bad files end with 2 and a message that names the file") {
 }
 
 TEST_CASE("a platform without a cost for a layer says which layer and which device") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);
     std::string text = text_of(platform);
     std::string without;
@@ -318,7 +299,7 @@ TEST_CASE("a platform without a cost for a layer says which layer and which devi
 }
 
 TEST_CASE("a mapping for another model is refused") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);
     const std::string mapping = folder.file("mapping.yaml");
     REQUIRE(hetmap({"map", "--model", small_model_path(), "--platform", platform, "--out", mapping})
@@ -337,7 +318,7 @@ TEST_CASE("a mapping for another model is refused") {
 }
 
 TEST_CASE("an unwritable output is refused before the work, and nothing is left behind") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);
     for (const std::string option : {"--out", "--gantt", "--trace", "--dot"}) {
         CAPTURE(option);
@@ -360,7 +341,7 @@ TEST_CASE("an unwritable output is refused before the work, and nothing is left 
 }
 
 TEST_CASE("options that make no sense are refused") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);
     const std::vector<std::string> map{
         "map", "--model", small_model_path(), "--platform", platform};
@@ -389,7 +370,7 @@ TEST_CASE("options that make no sense are refused") {
 }
 
 TEST_CASE("validate refuses a profile whose kernels this machine does not have") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const Outcome o = hetmap(
         {"validate", "--model", small_model_path(), "--platform", invented_platform(folder)});
     CHECK(o.code == 2);
@@ -397,7 +378,7 @@ TEST_CASE("validate refuses a profile whose kernels this machine does not have")
 }
 
 TEST_CASE("calibrate keeps what it has when interrupted, and completes it when resumed") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string profile = folder.file("here.yaml");
     const std::string model = small_model_path();
     const std::vector<std::string> calibrate{"calibrate",
@@ -483,7 +464,7 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
 }
 
 TEST_CASE("Ctrl-C ends a long search with its best so far") {
-    const Folder folder;
+    const TemporaryFolder folder;
     // Many equal implementations for exhaustive search to walk through.
     const sim::Model model = small_model();
     std::string text = text_of(invented_platform(folder));

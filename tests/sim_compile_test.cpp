@@ -1,6 +1,6 @@
 #include "sim/costs.hpp"
 #include "sim/problem.hpp"
-#include "tests/sim_temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 #include "sim/mapping.hpp"
-#include "tests/sim_temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 

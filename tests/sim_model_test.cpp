@@ -1,6 +1,6 @@
 #include "sim/model.hpp"
 #include "sim/yaml.hpp"
-#include "tests/sim_temporary_files.hpp"
+#include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 

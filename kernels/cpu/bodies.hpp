@@ -3,7 +3,7 @@
 // Bodies of the packed variants: they bring the input of one slice into the form that the inner
 // loops want, and call these.
 
-#include "kernels/cpu/chain_pattern.hpp"
+#include "kernels/chain_pattern.hpp"
 #include "kernels/cpu/loops.hpp"
 #include "kernels/registry.hpp"
 

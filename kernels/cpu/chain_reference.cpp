@@ -4,6 +4,7 @@
 #include "kernels/cpu/reference.hpp"
 
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 
@@ -55,11 +56,15 @@ void write_slice(const Image& result, const Slice& slice, std::byte* tensor, int
             }
 }
 
+// The step whose result is the main input of step `index`; negative: the chain's input.
+int source_of(const Step& step, std::size_t index) {
+    return step.from == kBefore ? static_cast<int>(index) - 1 : step.from;
+}
+
 Image run_step(const Prepared& prepared,
                std::size_t index,
                const Image& input,
-               const std::byte* second_input,
-               int image) {
+               const std::function<Image()>& second) {
     const Step& step = prepared.chain.steps[index];
     const Shape& shape = prepared.shapes[index];
     switch (step.kind) {
@@ -72,7 +77,7 @@ Image run_step(const Prepared& prepared,
         case StepKind::max_pool2d:
             return max_pool2d_reference(step, input, shape);
         case StepKind::add:
-            return add_reference(input, read_image(shape, second_input, image));
+            return add_reference(input, second());
         case StepKind::flatten:
             return flatten_reference(input, shape);
     }
@@ -94,9 +99,11 @@ Body prepare_reference(const Chain& chain, int /*slices: it needs no scratch mem
     auto prepared = std::make_shared<Prepared>();
     prepared->chain = chain;
     prepared->shapes = shapes_of(chain);
-    Shape input = chain.input;
     for (std::size_t i = 0; i < chain.steps.size(); ++i) {
         const Step& step = chain.steps[i];
+        const int from = source_of(step, i);
+        const Shape& input =
+            from < 0 ? chain.input : prepared->shapes[static_cast<std::size_t>(from)];
         std::size_t fan_in = 0;
         if (step.kind == StepKind::conv2d)
             fan_in = static_cast<std::size_t>(step.kernel_height) *
@@ -105,14 +112,24 @@ Body prepare_reference(const Chain& chain, int /*slices: it needs no scratch mem
         else if (step.kind == StepKind::linear)
             fan_in = elements_of(input);
         prepared->signs.push_back(fan_in > 0 ? signs_of(step, fan_in) : std::vector<std::int8_t>());
-        input = prepared->shapes[i];
     }
     return [prepared](const Tensors& tensors, const Slice& slice) {
         for (int image = slice.image_begin; image < slice.image_end; ++image) {
-            Image values = read_image(prepared->chain.input, tensors.input, image);
-            for (std::size_t i = 0; i < prepared->chain.steps.size(); ++i)
-                values = run_step(*prepared, i, values, tensors.second_input, image);
-            write_slice(values, slice, tensors.output, image);
+            const Image input = read_image(prepared->chain.input, tensors.input, image);
+            std::vector<Image> results;
+            for (std::size_t i = 0; i < prepared->chain.steps.size(); ++i) {
+                const Step& step = prepared->chain.steps[i];
+                const auto result_of = [&](int from) -> const Image& {
+                    return from < 0 ? input : results[static_cast<std::size_t>(from)];
+                };
+                const auto second = [&] {
+                    return step.second_from == kSecondInput
+                               ? read_image(prepared->shapes[i], tensors.second_input, image)
+                               : result_of(step.second_from);
+                };
+                results.push_back(run_step(*prepared, i, result_of(source_of(step, i)), second));
+            }
+            write_slice(results.back(), slice, tensors.output, image);
         }
     };
 }

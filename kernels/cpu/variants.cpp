@@ -2,8 +2,8 @@
 
 #include "kernels/cpu/variants.hpp"
 
+#include "kernels/chain_pattern.hpp"
 #include "kernels/cpu/bodies.hpp"
-#include "kernels/cpu/chain_pattern.hpp"
 #include "kernels/cpu/loops.hpp"
 
 #include <stdexcept>

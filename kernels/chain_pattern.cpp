@@ -1,8 +1,8 @@
-#include "kernels/cpu/chain_pattern.hpp"
+#include "kernels/chain_pattern.hpp"
 
-#include "kernels/cpu/dot_plan.hpp"
+#include "kernels/geometry.hpp"
 
-namespace kernels::cpu {
+namespace kernels {
 
 Pattern pattern_of(const Chain& chain) {
     (void)shapes_of(chain);  // do the steps fit?
@@ -29,7 +29,7 @@ Pattern pattern_of(const Chain& chain) {
         if (pattern.threshold != nullptr || next == 0)
             pattern.pool = take(StepKind::max_pool2d);
     }
-    pattern.known = next == steps.size() && next > 0;
+    pattern.known = next == steps.size() && next > 0 && is_linear(chain);
     return pattern;
 }
 
@@ -44,4 +44,4 @@ bool small_enough(const Chain& chain, const Pattern& pattern) {
     return pixels < kMost && pixels * (geometry.input.words() + 2) * 8 < kMost;
 }
 
-}  // namespace kernels::cpu
+}  // namespace kernels

@@ -4,7 +4,7 @@
 
 #include "kernels/chain.hpp"
 
-namespace kernels::cpu {
+namespace kernels {
 
 // The parts of a chain that are there; they point into the chain.
 struct Pattern {
@@ -22,4 +22,4 @@ Pattern pattern_of(const Chain& chain);
 // Offsets are 32 bits wide, and sums of u8 must not wrap around.
 bool small_enough(const Chain& chain, const Pattern& pattern);
 
-}  // namespace kernels::cpu
+}  // namespace kernels

@@ -28,6 +28,7 @@ public:
     TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
     const std::filesystem::path& path() const { return path_; }
+    std::string file(const std::string& name) const { return (path_ / name).string(); }
 
     // Writes the file, and its folder if there is none, and returns its path.
     std::string write(const std::string& name, const std::string& text) const {

@@ -1,0 +1,156 @@
+#pragma once
+
+// A device as the executor, the calibrator and validate see it: memory, kernels, segments, copies
+// and events. Each kind of device is one file, calibrate/backend_<kind>.cpp, and one row in
+// device.cpp. Start at `discover` and `open`.
+//
+// Work is recorded once and submitted many times. A command is a segment (kernels in order) or a
+// copy; its handle is an int. An event is a place in the flow of one run: a command signals it,
+// other commands or the host wait for it. In every run each event is signalled by exactly one
+// submission, and that submission comes before all submissions that wait for it, so nothing has to
+// be reset between runs. A run is over when the host has waited for its last event.
+//
+// One thread at a time uses a device. Memory, kernels, commands and events live as long as the
+// Device object; several objects of one device may exist.
+
+#include "kernels/chain.hpp"
+#include "kernels/device_kernel.hpp"
+#include "kernels/registry.hpp"
+#include "sim/platform.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace calibrate {
+
+// The machine's fault, not the user's: no driver, out of device memory, a device lost, a kernel
+// that does not build. The message is for people and says what to do where there is something.
+struct DeviceError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct DeviceInfo {
+    std::string name;         // "cpu", "cuda0", "opencl0": in profiles and mappings
+    std::string kind;         // "cpu", "cuda", "opencl"
+    std::string description;  // "NVIDIA H100 80GB HBM3"
+    std::int64_t memory_mib = 0;
+    bool asynchronous = true;
+    bool host_memory = false;  // works on the host's memory: nothing is ever copied
+    bool host_cores = false;   // works on the host's cores (the CPU itself, OpenCL on a CPU)
+    kernels::DeviceLimits limits;
+    std::vector<std::pair<std::string, std::string>> facts;  // driver, clocks, PCIe, ...
+    std::vector<std::string> warnings;
+};
+
+// What there is, and one line for each kind that could be here and is not ("no CUDA device: the
+// NVIDIA driver is not installed"). The first device is always "cpu".
+struct Discovery {
+    std::vector<DeviceInfo> devices;
+    std::vector<std::string> notes;
+};
+
+// A way to run a chain on a device. Variants and configurations are named as in profiles.
+struct Implementation {
+    std::string variant, configuration;
+    kernels::Layout layout = kernels::Layout::nhwc;  // of its binary inputs and outputs
+    friend bool operator==(const Implementation&, const Implementation&) = default;
+};
+
+// An address in a device's memory: on OpenCL a buffer's handle, so no arithmetic.
+using Address = std::byte*;
+
+enum class Direction { up, down };  // host to device, device to host
+
+// One step of a segment: a kernel, or a change of layout (kernel -1; only where info() says cpu).
+struct Stage {
+    int kernel = -1;              // from prepare()
+    kernels::Tensors tensors;     // addresses of this device
+    std::vector<int> waits = {};  // events of this device that must have happened before
+    int signal = -1;              // event that happens when the stage is done; -1: nobody asks
+    // For a change of layout:
+    kernels::Shape shape = {};
+    int batch = 1;
+    kernels::Layout from = {}, to = {};
+};
+
+struct Copy {
+    std::string_view mode = {};  // one of modes()
+    Direction direction = Direction::up;
+    Address device = nullptr;
+    std::byte* host = nullptr;  // from allocate_host() with the same mode
+    std::size_t bytes = 0;
+    int wait = -1, signal = -1;
+};
+
+class Device {
+public:
+    virtual ~Device() = default;
+    virtual const DeviceInfo& info() const = 0;
+
+    // What it can run a chain with; empty: not at all. `longest`: the longest chain any variant
+    // takes.
+    virtual std::vector<Implementation> implementations(const kernels::Chain& chain) const = 0;
+    virtual int longest_chain() const = 0;
+
+    // ---- memory ---------------------------------------------------------------------------
+    virtual Address allocate(std::size_t bytes) = 0;  // zeroed
+    // Host memory that copies of this mode read and write; page-locked where the mode wants that.
+    virtual std::byte* allocate_host(std::size_t bytes, std::string_view mode) = 0;
+    // The address by which the device knows host memory; only where info().host_memory.
+    virtual Address address_of(std::byte* host) = 0;
+
+    // ---- recording --------------------------------------------------------------------------
+    // Uploads weights, compiles. Throws sim::InputError where this device has no such variant or
+    // configuration for the chain. The chain's spans need not outlive the call.
+    virtual int prepare(const kernels::Chain& chain,
+                        const std::string& variant,
+                        const std::string& configuration) = 0;
+    virtual int new_event() = 0;
+    // `timed`: stage_ns() is wanted; it may be slower.
+    virtual int record(std::span<const Stage> stages, bool timed = false) = 0;
+    // How bytes cross: "pageable", "pinned", "mapped", ...; the first is what the executor uses.
+    virtual std::vector<std::string_view> modes(Direction direction) const = 0;
+    virtual int record(const Copy& copy) = 0;
+
+    // ---- running ----------------------------------------------------------------------------
+    virtual void submit(int command) = 0;  // returns at once where info().asynchronous
+    virtual void wait(int event) = 0;      // until it has happened in this run
+    // Of the last run of a timed segment: nanoseconds of every stage on the device's clock.
+    virtual std::vector<double> stage_ns(int segment) = 0;
+
+    // Joules the device has used since some moment in the past; nothing where it does not say.
+    virtual std::optional<double> energy_j() { return std::nullopt; }
+};
+
+// A kind of device: one row of the table in device.cpp.
+struct Backend {
+    std::string_view kind;
+    Discovery (*discover)() = nullptr;  // never throws because nothing is there
+    // Throws DeviceError.
+    std::unique_ptr<Device> (*open)(const DeviceInfo&, int threads) = nullptr;
+};
+
+// Every device of this machine: "cpu", then by kind. OpenCL devices on the host's cores come
+// last; and those that are also there by a kind of their own (an NVIDIA GPU) are left out.
+Discovery discover();
+
+// `threads`: of the host that work on it (the CPU alone).
+std::unique_ptr<Device> open(const DeviceInfo& info, int threads);
+
+// The backends, for device.cpp. Those not built in are not declared.
+Backend cpu_backend();
+#if defined(HETMAP_CUDA)
+Backend cuda_backend();
+#endif
+#if defined(HETMAP_OPENCL)
+Backend opencl_backend();
+#endif
+
+}  // namespace calibrate
