@@ -42,6 +42,34 @@ const sim::Layer& at(const sim::Model& model, int layer) {
     return model.layers[static_cast<std::size_t>(layer)];
 }
 
+// Where step `index` of a chain reads from, in the words of kernels::Step.
+struct Sources {
+    int main = kernels::kBefore;
+    int second = kernels::kSecondInput;
+};
+
+Sources sources_of(const sim::Model& model, std::span<const int> layers, std::size_t index) {
+    const std::vector<int>& inputs = at(model, layers[index]).inputs;
+    const auto place_of = [&](int layer) {
+        const auto inside = std::ranges::find(layers, layer);
+        return inside != layers.end() ? static_cast<int>(inside - layers.begin()) : kernels::kInput;
+    };
+    const int before = static_cast<int>(index) - 1;
+    const bool reads_before =
+        index == 0 || std::ranges::any_of(inputs, [&](int i) { return place_of(i) == before; });
+    // The one before is the main input of a layer that reads it, whichever it is called first.
+    const bool swapped = index > 0 && inputs.size() == 2 && place_of(inputs[1]) == before;
+    Sources sources;
+    if (!reads_before) {
+        sources.main = place_of(inputs.front());
+    }
+    if (inputs.size() == 2) {
+        const int second = place_of(swapped ? inputs[0] : inputs[1]);
+        sources.second = second >= 0 ? second : kernels::kSecondInput;
+    }
+    return sources;
+}
+
 }  // namespace
 
 bool has_kernel(const sim::Layer& layer) {
@@ -69,7 +97,10 @@ ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers) {
     for (const int layer : layers) {
         const std::vector<int>& all = at(model, layer).inputs;
         if (all.size() == 2) {
-            inputs.second = all[0] == before ? all[1] : all[0];
+            const int other = all[0] == before ? all[1] : all[0];
+            if (std::ranges::find(layers, other) == layers.end()) {
+                inputs.second = other;
+            }
         }
         before = layer;
     }
@@ -94,6 +125,7 @@ kernels::Chain chain_of(const sim::Model& model,
                     "layer '{}': no kernel here for this '{}'", layer.name, layer.operation->name));
         }
         const LayerParameters& p = parameters[static_cast<std::size_t>(l)];
+        const Sources sources = sources_of(model, layers, chain.steps.size());
         chain.steps.push_back({
             .kind = *kind_of(layer),
             .out_channels = layer.output.channels,
@@ -105,6 +137,8 @@ kernels::Chain chain_of(const sim::Model& model,
             .weights = p.weights,
             .thresholds = p.thresholds,
             .flips = p.flips,
+            .from = sources.main,
+            .second_from = sources.second,
         });
     }
     return chain;

@@ -1,5 +1,8 @@
 #include "calibrate/calibrator.hpp"
 
+#include "calibrate/accelerator.hpp"
+#include "calibrate/clock.hpp"
+#include "calibrate/device.hpp"
 #include "calibrate/executor.hpp"
 #include "calibrate/fit.hpp"
 #include "calibrate/machine.hpp"
@@ -13,6 +16,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <random>
@@ -23,7 +27,6 @@
 namespace calibrate {
 namespace {
 
-constexpr int kLongestChain = 3;
 constexpr int kRecordedRuns = 2;  // of each turn, after one to warm up
 
 constexpr int kFewestToReport = 6;
@@ -52,6 +55,7 @@ constexpr StoppingRule kQuick{.fewest = 12, .most = 80, .uncertainty = 0.02};
 
 // What a cost is filed under in a profile.
 struct CostKey {
+    int device = 0;  // of the profile
     std::string layers;
     int batch = 1;
     std::string variant, configuration, in_layout, out_layout;
@@ -74,10 +78,69 @@ struct Cost {
 
 using Costs = std::map<CostKey, Cost>;
 
-bool runs_here(const kernels::Variant& variant, const std::vector<std::string>& wanted) {
-    const bool asked = wanted.empty() ? variant.name != "reference"
-                                      : std::ranges::find(wanted, variant.name) != wanted.end();
-    return variant.device_kind == "cpu" && variant.supported() && asked;
+bool is_wanted(const std::string& variant, const std::vector<std::string>& wanted) {
+    return wanted.empty() ? variant != "reference"
+                          : std::ranges::find(wanted, variant) != wanted.end();
+}
+
+// One way to run a chain of a model's layers at a batch size.
+struct Candidate {
+    std::vector<int> layers;  // of the model
+    kernels::Chain chain;
+    CostKey key;
+};
+
+// Everything that a device can run of a model, each once. `device`: its index in the profile.
+std::vector<Candidate> candidates_on(const Device& device,
+                                     int index,
+                                     const sim::Model& model,
+                                     const Parameters& parameters,
+                                     int batch,
+                                     const std::vector<std::string>& variants) {
+    std::vector<Candidate> found;
+    std::set<CostKey> seen;
+    for (int first = 1; first < static_cast<int>(model.layers.size()); ++first) {
+        for (const std::vector<int>& layers :
+             sim::chains_from(model, first, device.longest_chain())) {
+            if (!std::ranges::all_of(layers, [&](int l) {
+                    return has_kernel(model.layers[static_cast<std::size_t>(l)]);
+                })) {
+                continue;
+            }
+            const kernels::Chain chain = chain_of(model, parameters, layers, batch);
+            const std::string text = sim::signature(model, layers);
+            for (const Implementation& i : device.implementations(chain)) {
+                const std::string layout{kernels::name_of(i.layout)};
+                CostKey key{.device = index,
+                            .layers = text,
+                            .batch = batch,
+                            .variant = i.variant,
+                            .configuration = i.configuration,
+                            .in_layout = layout,
+                            .out_layout = layout};
+                if (is_wanted(i.variant, variants) && seen.insert(key).second) {
+                    found.push_back({layers, chain, std::move(key)});
+                }
+            }
+        }
+    }
+    return found;
+}
+
+FitSample features_of(const sim::Model& model, const std::vector<int>& layers, const CostKey& key) {
+    const sim::TensorShape& result = model.layers[static_cast<std::size_t>(layers.back())].output;
+    return {.pattern = sim::pattern(model, layers),
+            .signature = key.layers,
+            .device = key.device,
+            .variant = key.variant,
+            .configuration = key.configuration,
+            .in_layout = key.in_layout,
+            .out_layout = key.out_layout,
+            .features = sim::features_of(model, layers, key.batch),
+            .batch = key.batch,
+            .height = result.height,
+            .channels = result.channels,
+            .time_us = 0};
 }
 
 // One model at one batch size, ready to run any mapping of it.
@@ -104,6 +167,9 @@ std::unique_ptr<Bench> make_bench(const sim::Model& model,
     bench->model = &model;
     bench->parameters = load_parameters(model);
     const sim::Platform platform = candidates(model, batch, threads, variants);
+    if (platform.measured.empty()) {
+        return nullptr;  // none of the variants that were asked for is the CPU's
+    }
     bench->problem = sim::compile(model, platform, {.batch = batch, .only = {}});
     bench->executor = std::make_unique<Executor>(model, bench->parameters, bench->problem, threads);
     for (const sim::Task& task : bench->problem.tasks) {
@@ -115,27 +181,15 @@ std::unique_ptr<Bench> make_bench(const sim::Model& model,
         const auto layout = [&](int index) {
             return bench->problem.layout_names[static_cast<std::size_t>(index)];
         };
-        const CostKey key{.layers = sim::signature(model, layers),
+        const CostKey key{.device = 0,
+                          .layers = sim::signature(model, layers),
                           .batch = batch,
                           .variant = task.variant,
                           .configuration = task.configuration,
                           .in_layout = layout(task.inputs.front().layout),
                           .out_layout = layout(task.out_layout)};
         Cost& cost = costs[key];
-        const sim::TensorShape& result =
-            model.layers[static_cast<std::size_t>(layers.back())].output;
-        cost.features = {.pattern = sim::pattern(model, layers),
-                         .signature = key.layers,
-                         .device = 0,
-                         .variant = key.variant,
-                         .configuration = key.configuration,
-                         .in_layout = key.in_layout,
-                         .out_layout = key.out_layout,
-                         .features = sim::features_of(model, layers, batch),
-                         .batch = batch,
-                         .height = result.height,
-                         .channels = result.channels,
-                         .time_us = 0};
+        cost.features = features_of(model, layers, key);
         bench->cost.push_back(&cost);
     }
     // Any bytes do: no kernel's time depends on them. Ones that vary keep the bits mixed.
@@ -228,15 +282,15 @@ void take_turn(Bench& bench, std::mt19937_64& random, const StoppingRule& rule) 
     for (int run = 0; run < kRecordedRuns; ++run) {
         bench.executor->run(plan, stamps);
         for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-            if (plan.stages[i].kernel != nullptr) {
-                Cost& cost = *bench.cost[static_cast<std::size_t>(plan.stages[i].task)];
+            if (plan.stages[i].action == Executor::Action::compute) {
+                Cost& cost = *bench.cost[static_cast<std::size_t>(plan.stages[i].tasks.front())];
                 (near ? cost.near_best : cost.anywhere)
                     .push_back(static_cast<double>(stamps[i + 1] - stamps[i]));
             }
         }
     }
     for (const Executor::Stage& stage : plan.stages) {
-        Cost& cost = *bench.cost[static_cast<std::size_t>(stage.task)];
+        Cost& cost = *bench.cost[static_cast<std::size_t>(stage.tasks.front())];
         cost.done = cost.done || rule.done(cost.samples(rule));
     }
     bench.done = std::ranges::all_of(
@@ -244,10 +298,127 @@ void take_turn(Bench& bench, std::mt19937_64& random, const StoppingRule& rule) 
     bench.spent_s += static_cast<double>(now_ns() - begin) * 1e-9;
 }
 
-sim::Platform empty_platform(const Machine& machine) {
+// ---- Accelerators --------------------------------------------------------------------------
+
+// One accelerator at all the networks: kernels run in segments of their own, in turn.
+struct AcceleratorBench {
+    int index = 0;  // of the profile's devices
+    std::unique_ptr<Device> device;
+    struct Entry {
+        Candidate candidate;
+        Cost* cost = nullptr;
+        std::unique_ptr<SegmentTimer> timer;  // made at the first turn
+    };
+    std::vector<Entry> entries = {};
+    kernels::Tensors tensors = {};  // as large as any candidate needs
+
+    const std::string& name() const { return device->info().name; }
+};
+
+std::size_t largest_tensor(const kernels::Chain& chain) {
+    std::size_t largest = kernels::tensor_bytes(chain.input, kernels::Layout::nhwc, chain.batch);
+    for (const kernels::Shape& shape : kernels::shapes_of(chain)) {
+        largest =
+            std::max(largest, kernels::tensor_bytes(shape, kernels::Layout::nhwc, chain.batch));
+    }
+    return largest;
+}
+
+void add_candidates(AcceleratorBench& bench,
+                    const sim::Model& model,
+                    const Parameters& parameters,
+                    int batch,
+                    const std::vector<std::string>& variants,
+                    Costs& costs) {
+    for (Candidate& candidate :
+         candidates_on(*bench.device, bench.index, model, parameters, batch, variants)) {
+        const auto [found, fresh] = costs.try_emplace(candidate.key);
+        if (fresh) {  // else two networks share it
+            found->second.features = features_of(model, candidate.layers, candidate.key);
+            bench.entries.push_back({std::move(candidate), &found->second, nullptr});
+        }
+    }
+}
+
+// Every kernel in turn, until all are known, or `more` says that time is up. What takes
+// kHopeless times as long as another way to run the same layers will hardly be chosen: it comes
+// last.
+void measure_kernels(AcceleratorBench& bench,
+                     const StoppingRule& rule,
+                     const std::function<bool(double share_done)>& more,
+                     const std::function<void(const std::string&)>& warn) {
+    constexpr double kHopeless = 3;
+    constexpr int kFirstLook = 2;  // samples
+    std::size_t bytes = 0;
+    for (const AcceleratorBench::Entry& entry : bench.entries) {
+        bytes = std::max(bytes, largest_tensor(entry.candidate.chain));
+    }
+    bench.tensors = {.input = bench.device->allocate(bytes),
+                     .second_input = bench.device->allocate(bytes),
+                     .output = bench.device->allocate(bytes)};
+    std::map<std::pair<std::string, int>, double> best;  // ns, by layers and batch
+
+    const auto samples = [](const AcceleratorBench::Entry& entry) {
+        return static_cast<int>(entry.cost->anywhere.size());
+    };
+    const auto is_hopeless = [&](const AcceleratorBench::Entry& entry) {
+        const CostKey& key = entry.candidate.key;
+        return quantile(entry.cost->anywhere, 0.5) > kHopeless * best.at({key.layers, key.batch});
+    };
+    const auto take_sample = [&](AcceleratorBench::Entry& entry) {
+        const CostKey& key = entry.candidate.key;
+        Cost& cost = *entry.cost;
+        try {
+            if (entry.timer == nullptr) {
+                const int kernel =
+                    bench.device->prepare(entry.candidate.chain, key.variant, key.configuration);
+                entry.timer = std::make_unique<SegmentTimer>(*bench.device, kernel, bench.tensors);
+            }
+            // Less than nothing: noise was larger than the kernel.
+            cost.anywhere.push_back(std::max(1.0, entry.timer->sample_ns()));
+        } catch (const DeviceError& error) {
+            // One kernel that does not build, or a device that is gone: the rest goes on.
+            cost.done = true;
+            warn(bench.name() + ": " + error.what());
+            return;
+        }
+        const double median = quantile(cost.anywhere, 0.5);
+        const auto [found, fresh] = best.try_emplace({key.layers, key.batch}, median);
+        found->second = std::min(found->second, median);
+    };
+
+    // Rounds over the kernels that still want samples, phase by phase.
+    const std::function<bool(const AcceleratorBench::Entry&)> phases[] = {
+        [&](const auto& e) { return samples(e) < kFirstLook; },
+        [&](const auto& e) { return samples(e) < kFewestToReport && !is_hopeless(e); },
+        [&](const auto& e) { return !rule.done(e.cost->anywhere) && !is_hopeless(e); },
+        [&](const auto& e) { return samples(e) < kFewestToReport; },
+    };
+    double phases_done = 0;
+    for (const auto& wants : phases) {
+        for (std::size_t left = 1; left > 0;) {
+            left = 0;
+            for (AcceleratorBench::Entry& entry : bench.entries) {
+                if (entry.cost->done || !wants(entry)) {
+                    continue;
+                }
+                ++left;
+                if (!more(phases_done / std::size(phases))) {
+                    return;
+                }
+                take_sample(entry);
+            }
+        }
+        ++phases_done;
+    }
+}
+
+// ---- Profiles ------------------------------------------------------------------------------
+
+sim::Platform empty_platform(const std::string& name, std::int64_t memory_mib) {
     sim::Platform platform;
-    platform.name = machine.name;
-    platform.memories = {{.name = "host", .capacity_mib = machine.memory_mib}};
+    platform.name = name;
+    platform.memories = {{.name = "host", .capacity_mib = memory_mib}};
     platform.devices = {{.name = "cpu",
                          .kind = "cpu",
                          .memory = 0,
@@ -259,6 +430,50 @@ sim::Platform empty_platform(const Machine& machine) {
     return platform;
 }
 
+// A device's entry, its memory, and links without times. Returns its index.
+int add_device(sim::Platform& platform, const DeviceInfo& info) {
+    int memory = 0;
+    if (!info.host_memory) {
+        memory = static_cast<int>(platform.memories.size());
+        platform.memories.push_back({.name = info.name, .capacity_mib = info.memory_mib});
+        platform.links.push_back(
+            {.name = info.name + "_up", .from = 0, .to = memory, .engine = {}, .modes = {}});
+        platform.links.push_back(
+            {.name = info.name + "_down", .from = memory, .to = 0, .engine = {}, .modes = {}});
+    }
+    platform.devices.push_back({.name = info.name,
+                                .kind = info.kind,
+                                .memory = memory,
+                                .asynchronous = info.asynchronous,
+                                .conversions = {}});
+    return static_cast<int>(platform.devices.size()) - 1;
+}
+
+// The devices beside the CPU that were asked for; by default all that do not compute on the CPU's
+// own cores.
+std::vector<DeviceInfo> accelerators_named(const std::vector<std::string>& names) {
+    const Discovery found = discover();
+    std::vector<DeviceInfo> chosen;
+    std::vector<std::string_view> all;
+    for (const DeviceInfo& info : found.devices) {
+        all.push_back(info.name);
+        const bool named = std::ranges::find(names, info.name) != names.end();
+        if (info.kind != "cpu" && (names.empty() ? !info.host_cores : named)) {
+            chosen.push_back(info);
+        }
+    }
+    for (const std::string& name : names) {
+        if (std::ranges::find(all, name) == all.end()) {
+            throw sim::InputError{fmt::format("this machine has no device '{}' (there are: {}){}{}",
+                                              name,
+                                              fmt::join(all, ", "),
+                                              found.notes.empty() ? "" : "; ",
+                                              fmt::join(found.notes, "; "))};
+        }
+    }
+    return chosen;
+}
+
 const std::string* fact(const sim::Platform& platform, std::string_view key) {
     for (const auto& [name, value] : platform.provenance) {
         if (name == key) {
@@ -266,6 +481,18 @@ const std::string* fact(const sim::Platform& platform, std::string_view key) {
         }
     }
     return nullptr;
+}
+
+// What a profile says about devices beside the CPU, as it is: those that are measured again keep
+// their place.
+void adopt_devices(sim::Platform& platform, const sim::Platform& before) {
+    const sim::Device cpu = platform.devices.front();
+    const sim::Memory host = platform.memories.front();
+    platform.memories = before.memories;
+    platform.memories.front() = host;
+    platform.devices = before.devices;
+    platform.devices.front() = cpu;
+    platform.links = before.links;
 }
 
 // Costs of a profile are only good for the machine they were measured on.
@@ -287,9 +514,10 @@ void check_same_machine(const sim::Platform& before, const Machine& machine) {
 
 bool measured_before(const sim::Platform& before, const CostKey& key, int fewest) {
     return std::ranges::any_of(before.measured, [&](const sim::MeasuredCost& c) {
-        return c.layers == key.layers && c.batch == key.batch && c.variant == key.variant &&
-               c.configuration == key.configuration && c.in_layout == key.in_layout &&
-               c.out_layout == key.out_layout && c.time.samples >= fewest;
+        return c.device == key.device && c.layers == key.layers && c.batch == key.batch &&
+               c.variant == key.variant && c.configuration == key.configuration &&
+               c.in_layout == key.in_layout && c.out_layout == key.out_layout &&
+               c.time.samples >= fewest;
     });
 }
 
@@ -297,11 +525,9 @@ bool measured_before(const sim::Platform& before, const CostKey& key, int fewest
 
 sim::Platform candidates(const sim::Model& model,
                          int batch,
-                         int threads,
+                         std::span<const Device* const> devices,
                          const std::vector<std::string>& variants) {
-    Machine nowhere;
-    nowhere.name = "candidates";
-    sim::Platform platform = empty_platform(nowhere);
+    sim::Platform platform = empty_platform("candidates", 0);
     for (const auto& [from, to] : {std::pair{"nhwc", "plain"}, std::pair{"plain", "nhwc"}}) {
         platform.devices.front().conversions.push_back(
             {.from = from,
@@ -309,40 +535,36 @@ sim::Platform candidates(const sim::Model& model,
              .time = {.points = {{.size = {0}, .time = {}}}, .bandwidth = {1e12}}});
     }
     const Parameters parameters = load_parameters(model);
-    std::set<std::tuple<std::string, std::string, std::string>> seen;
-    for (int first = 1; first < static_cast<int>(model.layers.size()); ++first) {
-        for (const std::vector<int>& layers : sim::chains_from(model, first, kLongestChain)) {
-            if (!std::ranges::all_of(layers, [&](int l) {
-                    return has_kernel(model.layers[static_cast<std::size_t>(l)]);
-                })) {
-                continue;
-            }
-            const kernels::Chain chain = chain_of(model, parameters, layers, batch);
-            for (const kernels::Variant& variant : kernels::variants()) {
-                if (!runs_here(variant, variants) || !variant.accepts(chain)) {
-                    continue;
-                }
-                for (const kernels::Configuration& configuration :
-                     kernels::configurations(chain, threads)) {
-                    const std::string text = sim::signature(model, layers);
-                    if (!seen.emplace(text, variant.name, configuration.name()).second) {
-                        continue;
-                    }
-                    const std::string layout{kernels::name_of(variant.layout)};
-                    platform.measured.push_back({.layers = text,
-                                                 .batch = batch,
-                                                 .device = 0,
-                                                 .variant = std::string{variant.name},
-                                                 .configuration = configuration.name(),
-                                                 .in_layout = layout,
-                                                 .out_layout = layout,
-                                                 .time = kInventedCost,
-                                                 .where = {}});
-                }
-            }
+    for (std::size_t d = 0; d < devices.size(); ++d) {
+        const int index = d == 0 ? 0 : add_device(platform, devices[d]->info());
+        for (const Candidate& c :
+             candidates_on(*devices[d], index, model, parameters, batch, variants)) {
+            platform.measured.push_back({.layers = c.key.layers,
+                                         .batch = batch,
+                                         .device = index,
+                                         .variant = c.key.variant,
+                                         .configuration = c.key.configuration,
+                                         .in_layout = c.key.in_layout,
+                                         .out_layout = c.key.out_layout,
+                                         .time = kInventedCost,
+                                         .where = {}});
         }
     }
+    for (sim::Link& link : platform.links) {
+        link.modes = {
+            {.name = "invented",
+             .time = {.points = {{.size = {0}, .time = kInventedCost}}, .bandwidth = {1e12}}}};
+    }
     return platform;
+}
+
+sim::Platform candidates(const sim::Model& model,
+                         int batch,
+                         int threads,
+                         const std::vector<std::string>& variants) {
+    const std::unique_ptr<Device> cpu = open_cpu(threads);
+    const Device* const devices[] = {cpu.get()};
+    return candidates(model, batch, devices, variants);
 }
 
 Calibration calibrate_machine(const CalibrationSettings& settings,
@@ -358,15 +580,17 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
     };
     const StoppingRule rule = settings.quick ? kQuick : kFull;
 
-    // 1. What this machine is.
+    // 1. What this machine is. Accelerators are opened first: their drivers' threads must not
+    //    inherit the core that the CPU's pool keeps this thread on.
     Machine machine = describe_machine();
+    const std::vector<DeviceInfo> accelerators = accelerators_named(settings.devices);
     const int threads = settings.threads > 0 ? settings.threads : machine.cores;
     if (before) {
         check_same_machine(*before, machine);
     }
     Calibration calibration;
     sim::Platform& platform = calibration.platform;
-    platform = empty_platform(machine);
+    platform = empty_platform(machine.name, machine.memory_mib);
     platform.provenance = machine.facts;
     platform.provenance.emplace_back("threads", fmt::format("{}", threads));
     platform.provenance.emplace_back("revision", settings.revision);
@@ -381,6 +605,35 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
             rule.most,
             settings.budget_s));
     platform.warnings = machine.warnings;
+    std::vector<AcceleratorBench> benches_of_accelerators;
+    if (before) {
+        adopt_devices(platform, *before);
+    }
+    const auto warn = [&](const std::string& text) {
+        if (std::ranges::find(platform.warnings, text) == platform.warnings.end()) {
+            platform.warnings.push_back(text);
+        }
+    };
+    for (const DeviceInfo& info : accelerators) {
+        try {
+            std::unique_ptr<Device> device = open(info, threads);
+            const auto known = std::ranges::find(platform.devices, info.name, &sim::Device::name);
+            const int index = known != platform.devices.end()
+                                  ? static_cast<int>(known - platform.devices.begin())
+                                  : add_device(platform, info);
+            benches_of_accelerators.push_back({.index = index, .device = std::move(device)});
+        } catch (const DeviceError& error) {
+            warn(info.name + ": left out: " + error.what());
+            continue;
+        }
+        platform.provenance.emplace_back(info.name, info.description);
+        for (const auto& [key, value] : info.facts) {
+            platform.provenance.emplace_back(info.name + "_" + key, value);
+        }
+        for (const std::string& warning : info.warnings) {
+            warn(info.name + ": " + warning);
+        }
+    }
 
     // 2. The host: copies, conversions, waking threads, the clock.
     report("memory and threads", 0);
@@ -396,18 +649,77 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
         platform.measurements.emplace_back("million_dependent_additions", measure_clock());
     }
 
-    // 3. Every implementation of every layer, inside its network.
+    // 3. The accelerators: submission, copies, power, and how both sides disturb each other.
+    for (AcceleratorBench& bench : benches_of_accelerators) {
+        sim::Device& entry = platform.devices[static_cast<std::size_t>(bench.index)];
+        if (entry.submit != sim::Time{}) {
+            continue;  // known from before
+        }
+        report(bench.name() + " submission and copies", 0);
+        measure_submission(*bench.device, entry);
+        const std::size_t largest = std::size_t{settings.quick ? 16U : 256U} << 20;
+        for (sim::Link& link : platform.links) {
+            if (link.from == entry.memory || link.to == entry.memory) {
+                const bool up = link.from == 0;
+                link.modes = measure_copies(*bench.device,
+                                            up ? Direction::up : Direction::down,
+                                            entry.completion,
+                                            largest,
+                                            stop);
+            }
+        }
+        if (!settings.quick && !stop()) {
+            const std::unique_ptr<Device> host = open_cpu(threads);
+            std::ranges::move(measure_interference(*host, *bench.device),
+                              std::back_inserter(platform.measurements));
+            measure_power(*bench.device, entry);
+            measure_power(*host, platform.devices.front());
+        }
+    }
+
+    // 4. The accelerators' kernels, each in segments of its own; then every implementation on the
+    //    CPU, inside its network.
     Costs costs;
+    for (AcceleratorBench& bench : benches_of_accelerators) {
+        for (const sim::Model& model : settings.models) {
+            const Parameters parameters = load_parameters(model);
+            for (const int batch : settings.batches) {
+                add_candidates(bench, model, parameters, batch, settings.variants, costs);
+            }
+        }
+        for (AcceleratorBench::Entry& entry : bench.entries) {
+            entry.cost->done =
+                before && measured_before(*before, entry.candidate.key, kFewestToReport);
+        }
+        // An equal share of the time for every device, the CPU among them; what one leaves over
+        // is the next one's.
+        const auto devices_left =
+            static_cast<double>(benches_of_accelerators.size() + 1 -
+                                static_cast<std::size_t>(&bench - benches_of_accelerators.data()));
+        const double until = elapsed() + (settings.budget_s - elapsed()) / devices_left;
+        measure_kernels(
+            bench,
+            rule,
+            [&](double done) {
+                report(bench.name() + " kernels", done);
+                return elapsed() < until && !stop();
+            },
+            warn);
+        bench.device.reset();
+    }
     std::vector<std::unique_ptr<Bench>> benches;
     for (const sim::Model& model : settings.models) {
         for (const int batch : settings.batches) {
             if (!stop()) {
-                benches.push_back(make_bench(model, batch, threads, settings.variants, costs));
+                if (auto bench = make_bench(model, batch, threads, settings.variants, costs)) {
+                    benches.push_back(std::move(bench));
+                }
             }
         }
     }
     for (auto& [key, cost] : costs) {
-        cost.done = before && measured_before(*before, key, rule.fewest);
+        cost.done =
+            cost.done || (key.device == 0 && before && measured_before(*before, key, rule.fewest));
     }
     for (const auto& bench : benches) {
         bench->done = std::ranges::all_of(
@@ -434,11 +746,12 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
     }
     calibration.stopped = stop();
 
-    // 4. The profile: costs, then what they say about shapes not measured.
+    // 5. The profile: costs, then what they say about shapes not measured.
     std::set<CostKey> kept;  // from the profile before
     if (before) {
         for (const sim::MeasuredCost& old : before->measured) {
-            const CostKey key{old.layers,
+            const CostKey key{old.device,
+                              old.layers,
                               old.batch,
                               old.variant,
                               old.configuration,
@@ -471,7 +784,7 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
         samples += seen.size();
         platform.measured.push_back({.layers = key.layers,
                                      .batch = key.batch,
-                                     .device = 0,
+                                     .device = key.device,
                                      .variant = key.variant,
                                      .configuration = key.configuration,
                                      .in_layout = key.in_layout,
@@ -480,11 +793,11 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
                                      .where = {}});
     }
     std::ranges::sort(platform.measured, {}, [](const sim::MeasuredCost& c) {
-        return std::tie(c.layers, c.batch, c.variant, c.configuration);
+        return std::tie(c.device, c.layers, c.batch, c.variant, c.configuration);
     });
     for (const sim::MeasuredCost& c : platform.measured) {
-        const auto found =
-            costs.find({c.layers, c.batch, c.variant, c.configuration, c.in_layout, c.out_layout});
+        const auto found = costs.find(
+            {c.device, c.layers, c.batch, c.variant, c.configuration, c.in_layout, c.out_layout});
         if (found != costs.end()) {
             FitSample sample = found->second.features;
             sample.time_us = sim::microseconds(c.time.p50);

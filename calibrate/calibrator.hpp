@@ -6,13 +6,15 @@
 // implementations measured least, runs it through the executor (once to warm up, then twice for
 // the record) and stamps every task. So buffers, caches and neighbours are those of a real run,
 // and since the networks and implementations take turns, drift hits all of them alike.
-// docs/measuring.md tells the whole story.
+// Kernels of accelerators run in segments of their own. docs/measuring.md tells the whole story.
 
+#include "calibrate/device.hpp"
 #include "sim/model.hpp"
 #include "sim/platform.hpp"
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,8 +26,10 @@ struct CalibrationSettings {
     double budget_s = 180;
     int threads = 0;                    // 0: all that the process may use
     std::vector<std::string> variants;  // empty: all this machine can run, but the reference
-    bool quick = false;                 // fewer samples: good enough to choose by
-    std::string command;                // for the profile's provenance
+    // Beside the CPU, by name; empty: all that do not compute on the CPU's own cores.
+    std::vector<std::string> devices;
+    bool quick = false;   // fewer samples: good enough to choose by
+    std::string command;  // for the profile's provenance
     std::string revision;
 };
 
@@ -47,8 +51,16 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
                               const CalibrationHooks& hooks,
                               const std::optional<sim::Platform>& before);
 
-// The platform of this machine with every implementation of the model at this batch, all at the
-// same invented cost: what the calibrator measures, and what draws mappings without a profile.
+// A platform of these devices, the CPU first, with every implementation of the model at this batch,
+// all at the same invented cost: what draws mappings without a profile.
+sim::Platform candidates(const sim::Model& model,
+                         int batch,
+                         std::span<const Device* const> devices,
+                         const std::vector<std::string>& variants);
+
+// The same of the CPU alone: the platform of this machine with every implementation of the model at
+// this batch, all at the same invented cost: what the calibrator measures, and what draws mappings
+// without a profile.
 sim::Platform candidates(const sim::Model& model,
                          int batch,
                          int threads,

@@ -19,6 +19,10 @@ const Backend kBackends[] = {
 
 }  // namespace
 
+int Device::prepare(const kernels::DeviceKernel&) {
+    throw DeviceError{info().name + " runs no kernels of accelerators"};
+}
+
 Discovery discover() {
     Discovery all;
     for (const Backend& backend : kBackends) {
@@ -35,6 +39,10 @@ std::unique_ptr<Device> open(const DeviceInfo& info, int threads) {
         throw DeviceError{"this program was built without devices of kind '" + info.kind + "'"};
     }
     return backend->open(info, threads);
+}
+
+std::unique_ptr<Device> open_cpu(int threads) {
+    return open(cpu_backend().discover().devices.front(), threads);
 }
 
 }  // namespace calibrate

@@ -86,7 +86,7 @@ struct Copy {
     Address device = nullptr;
     std::byte* host = nullptr;  // from allocate_host() with the same mode
     std::size_t bytes = 0;
-    int wait = -1, signal = -1;
+    int wait = -1, signal = -1;  // events; -1: none
 };
 
 class Device {
@@ -112,6 +112,9 @@ public:
     virtual int prepare(const kernels::Chain& chain,
                         const std::string& variant,
                         const std::string& configuration) = 0;
+    // A kernel that is in no table, such as a benchmark's; an OpenCL source must outlive the
+    // device. Only for accelerators.
+    virtual int prepare(const kernels::DeviceKernel& kernel);
     virtual int new_event() = 0;
     // `timed`: stage_ns() is wanted; it may be slower.
     virtual int record(std::span<const Stage> stages, bool timed = false) = 0;
@@ -120,6 +123,9 @@ public:
     virtual int record(const Copy& copy) = 0;
 
     // ---- running ----------------------------------------------------------------------------
+    // A run begins, and ends: the CPU's workers stay awake in between.
+    virtual void begin_run() {}
+    virtual void end_run() {}
     virtual void submit(int command) = 0;  // returns at once where info().asynchronous
     virtual void wait(int event) = 0;      // until it has happened in this run
     // Of the last run of a timed segment: nanoseconds of every stage on the device's clock.
@@ -141,8 +147,10 @@ struct Backend {
 // last; and those that are also there by a kind of their own (an NVIDIA GPU) are left out.
 Discovery discover();
 
-// `threads`: of the host that work on it (the CPU alone).
+// `threads`: of the host that work on it (the CPU alone). Accelerators are opened before the CPU:
+// their drivers' threads would inherit the core that its pool keeps the calling thread on.
 std::unique_ptr<Device> open(const DeviceInfo& info, int threads);
+std::unique_ptr<Device> open_cpu(int threads);
 
 // The backends, for device.cpp. Those not built in are not declared.
 Backend cpu_backend();

@@ -70,6 +70,8 @@ std::string layouts(const std::string& in, const std::string& out) {
     return one("in_layout", in) + one("out_layout", out);
 }
 
+std::string number(double value) { return fmt::format("{:.9g}", value); }
+
 std::string device_yaml(const sim::Platform& platform, const sim::Device& device) {
     std::string text =
         fmt::format("  - name: {}\n    kind: {}\n    memory: {}\n    asynchronous: {}\n",
@@ -82,6 +84,12 @@ std::string device_yaml(const sim::Platform& platform, const sim::Device& device
                             us(device.submit),
                             us(device.per_task),
                             us(device.completion));
+    }
+    if (device.active_power_w) {
+        text += fmt::format("    active_power_w: {}\n", number(*device.active_power_w));
+    }
+    if (device.idle_power_w) {
+        text += fmt::format("    idle_power_w: {}\n", number(*device.idle_power_w));
     }
     if (!device.conversions.empty()) {
         text += "    conversions:\n";
@@ -113,8 +121,6 @@ std::string link_yaml(const sim::Platform& platform, const sim::Link& link) {
     }
     return text;
 }
-
-std::string number(double value) { return fmt::format("{:.9g}", value); }
 
 }  // namespace
 

@@ -1,7 +1,9 @@
 #include "calibrate/transfers.hpp"
 
-#include "calibrate/executor.hpp"
+#include "calibrate/buffer.hpp"
+#include "calibrate/clock.hpp"
 #include "calibrate/statistics.hpp"
+#include "kernels/registry.hpp"
 
 #include <algorithm>
 #include <chrono>

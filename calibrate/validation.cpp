@@ -1,6 +1,7 @@
 #include "calibrate/validation.hpp"
 
 #include "calibrate/calibrator.hpp"
+#include "calibrate/clock.hpp"
 #include "calibrate/executor.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
@@ -10,6 +11,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
 #include <numeric>
 #include <random>
 #include <thread>
@@ -26,9 +30,16 @@ int all_threads(int wanted) {
 struct Contender {
     MappingComparison result;
     Executor::Plan plan;
-    std::vector<double> totals;               // ns
-    std::vector<std::vector<double>> stages;  // ns, by stage
+    Executor::Plan timed;        // where other devices take part: they time their kernels
+    std::vector<double> totals;  // ns
+    std::map<int, std::vector<double>> tasks;  // ns
 };
+
+bool uses_accelerator(const Executor::Plan& plan) {
+    return std::ranges::any_of(plan.stages, [](const Executor::Stage& stage) {
+        return stage.action == Executor::Action::submit;
+    });
+}
 
 Contender make_contender(Executor& executor,
                          const sim::Problem& problem,
@@ -39,11 +50,14 @@ Contender make_contender(Executor& executor,
     c.result.mapping = mapping;
     c.result.predicted = sim::simulate(problem, mapping).makespan;
     c.plan = executor.prepare(mapping);
-    c.stages.resize(c.plan.stages.size());
+    if (uses_accelerator(c.plan)) {
+        c.timed = executor.prepare(mapping, true);
+    }
     return c;
 }
 
-// One turn: a run to warm up, then two for the record, as the calibrator does.
+// One turn: a run to warm up, then two for the record, as the calibrator does; and one in which
+// the accelerators time their kernels, which may slow the whole.
 void take_turn(Executor& executor, Contender& c) {
     constexpr int kRecordedRuns = 2;
     std::vector<std::int64_t> stamps(c.plan.stages.size() + 1);
@@ -51,8 +65,24 @@ void take_turn(Executor& executor, Contender& c) {
     for (int run = 0; run < kRecordedRuns; ++run) {
         executor.run(c.plan, stamps);
         c.totals.push_back(static_cast<double>(stamps.back() - stamps.front()));
-        for (std::size_t i = 0; i < c.stages.size(); ++i) {
-            c.stages[i].push_back(static_cast<double>(stamps[i + 1] - stamps[i]));
+        for (std::size_t i = 0; i < c.plan.stages.size(); ++i) {
+            const Executor::Stage& stage = c.plan.stages[i];
+            if (stage.action == Executor::Action::compute) {
+                c.tasks[stage.tasks.front()].push_back(
+                    static_cast<double>(stamps[i + 1] - stamps[i]));
+            }
+        }
+    }
+    if (c.timed.stages.empty()) {
+        return;
+    }
+    executor.run(c.timed);
+    for (const Executor::Stage& stage : c.timed.stages) {
+        if (stage.action == Executor::Action::submit) {
+            const std::vector<double> ns = executor.device(stage.device).stage_ns(stage.handle);
+            for (std::size_t i = 0; i < stage.tasks.size(); ++i) {
+                c.tasks[stage.tasks[i]].push_back(ns[i]);
+            }
         }
     }
 }
@@ -65,14 +95,14 @@ double error_percent(sim::Time predicted, sim::Time measured) {
 void conclude(Contender& c, const sim::Problem& problem) {
     c.result.measured = summarize(c.totals);
     c.result.error_percent = error_percent(c.result.predicted, c.result.measured.p50);
-    for (std::size_t i = 0; i < c.stages.size(); ++i) {
-        const Executor::Stage& stage = c.plan.stages[i];
-        if (stage.kernel == nullptr) {
+    for (const int task : c.result.mapping) {
+        const auto found = c.tasks.find(task);
+        if (found == c.tasks.end()) {
             continue;
         }
-        const sim::Time predicted = problem.tasks[static_cast<std::size_t>(stage.task)].cost;
-        const sim::Measurement measured = summarize(c.stages[i]);
-        c.result.tasks.push_back({.task = stage.task,
+        const sim::Time predicted = problem.tasks[static_cast<std::size_t>(task)].cost;
+        const sim::Measurement measured = summarize(found->second);
+        c.result.tasks.push_back({.task = task,
                                   .predicted = predicted,
                                   .measured = measured,
                                   .error_percent = error_percent(predicted, measured.p50)});
@@ -245,6 +275,24 @@ Classification classify(const sim::Model& model,
         result.batch_time = summarize(std::move(times));
     }
     return result;
+}
+
+Accuracy accuracy_of(const Classification& classification,
+                     const Dataset& data,
+                     const sim::Model& model) {
+    const std::vector<int>& predictions = classification.predictions;
+    Accuracy accuracy{.images = static_cast<int>(predictions.size()),
+                      .labelled = !data.labels.empty()};
+    for (std::size_t i = 0; i < std::min(predictions.size(), data.labels.size()); ++i) {
+        accuracy.right += predictions[i] == data.labels[i];
+    }
+    std::ifstream file{model.path.parent_path() / "predictions.bin", std::ios::binary};
+    const std::string expected{std::istreambuf_iterator<char>{file}, {}};
+    accuracy.compared = expected.size() == static_cast<std::size_t>(data.images());
+    for (std::size_t i = 0; accuracy.compared && i < predictions.size(); ++i) {
+        accuracy.different += predictions[i] != static_cast<std::uint8_t>(expected[i]);
+    }
+    return accuracy;
 }
 
 }  // namespace calibrate

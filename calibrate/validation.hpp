@@ -6,6 +6,7 @@
 // alike; every mapping's output is compared with the reference's, bit by bit; errors are reported
 // for every layer as well as in total, so that errors which cancel are seen.
 
+#include "calibrate/dataset.hpp"
 #include "sim/model.hpp"
 #include "sim/platform.hpp"
 #include "sim/problem.hpp"
@@ -90,5 +91,19 @@ Classification classify(const sim::Model& model,
                         std::span<const std::uint8_t> images,
                         int threads,
                         const std::function<bool()>& stop);
+
+struct Accuracy {
+    int images = 0;
+    bool labelled = false;  // `right` counts
+    int right = 0;
+    bool compared = false;  // with the predictions of the network's trainer: `different` counts
+    int different = 0;
+};
+
+// Holds predictions against the data's labels, and against predictions.bin beside the model, what
+// its trainer predicted for these very images; each where there is one.
+Accuracy accuracy_of(const Classification& classification,
+                     const Dataset& data,
+                     const sim::Model& model);
 
 }  // namespace calibrate

@@ -5,19 +5,21 @@
 #include "calibrate/profile_writer.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "kernels/device_kernel.hpp"
 #include "kernels/registry.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <memory>
 
 namespace cli {
 namespace {
 
 struct Options {
-    std::vector<std::string> models, variants;
+    std::vector<std::string> models, variants, devices;
     std::string batch = "1,8", budget, out, resume;
     int threads = 0;
     bool quick = false;
@@ -29,13 +31,38 @@ std::string command_line(const Options& o) {
     for (const std::string& model : o.models) {
         text += " --model " + model;
     }
+    for (const std::string& device : o.devices) {
+        text += " --device " + device;
+    }
     if (!o.budget.empty()) {
         text += " --budget " + o.budget;
     }
     if (o.quick) {
         text += " --quick";
     }
+    if (!o.resume.empty()) {
+        text += " --resume " + o.resume;
+    }
     return text;
+}
+
+// Of every kind of device, each once.
+std::vector<std::string_view> variant_names() {
+    std::vector<std::string_view> names;
+    const auto add = [&](std::string_view name) {
+        if (std::ranges::find(names, name) == names.end()) {
+            names.push_back(name);
+        }
+    };
+    for (const kernels::Variant& variant : kernels::variants()) {
+        add(variant.name);
+    }
+    for (const std::string_view kind : {"cuda", "opencl"}) {
+        for (const kernels::DeviceVariant& variant : kernels::device_variants(kind)) {
+            add(variant.name);
+        }
+    }
+    return names;
 }
 
 void run(const Options& o) {
@@ -47,14 +74,12 @@ void run(const Options& o) {
                                           : 170;
     settings.threads = o.threads;
     settings.variants = o.variants;
+    settings.devices = o.devices;
     settings.revision = HETMAP_REVISION;
     settings.command = command_line(o);
     for (const std::string& variant : o.variants) {
-        if (kernels::find_variant(variant) == nullptr) {
-            std::vector<std::string_view> names;
-            for (const kernels::Variant& v : kernels::variants()) {
-                names.push_back(v.name);
-            }
+        const std::vector<std::string_view> names = variant_names();
+        if (std::ranges::find(names, variant) == names.end()) {
             throw sim::InputError{fmt::format("--variant: no kernel variant '{}' (there are: {})",
                                               variant,
                                               fmt::join(names, ", "))};
@@ -138,6 +163,10 @@ void add_calibrate(CLI::App& app) {
     command->add_option("--resume", o->resume, "Measure what this profile lacks")
         ->type_name("FILE");
     command->add_option("--variant", o->variants, "Only these kernel variants");
+    command->add_option("--device",
+                        o->devices,
+                        "Only these devices, such as cuda0, and the CPU; default: all but those "
+                        "that compute on the CPU's own cores (hetmap show devices)");
     command->add_option("--threads", o->threads, "Cores to use; default: all")
         ->check(CLI::Range(1, 1024));
     command->add_flag("--quick", o->quick, "Fewer samples: enough to choose by");

@@ -2,6 +2,7 @@
 //
 // Exit codes: 0 done, 1 the machine or a defect, 2 bad input, 3 an asked-for bound was not met.
 
+#include "calibrate/device.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "sim/error.hpp"
@@ -39,6 +40,9 @@ int main(int argc, char** argv) try {
 } catch (const sim::InputError& error) {
     fmt::print(stderr, "hetmap: {}\n", error.what());
     return 2;
+} catch (const calibrate::DeviceError& error) {
+    fmt::print(stderr, "hetmap: {}\n", error.what());
+    return 1;
 } catch (const std::bad_alloc&) {
     fmt::print(stderr, "hetmap: out of memory\n");
     return 1;

@@ -66,11 +66,7 @@ void run(const Options& o) {
     const calibrate::Classification c =
         calibrate::classify(model, problem, mapping, data.pixels, 0, interrupted);
     const double seconds = watch.seconds();
-    Accuracy accuracy{.images = static_cast<int>(c.predictions.size()),
-                      .labelled = !data.labels.empty()};
-    for (std::size_t i = 0; i < c.predictions.size() && i < data.labels.size(); ++i) {
-        accuracy.right += c.predictions[i] == data.labels[i];
-    }
+    const calibrate::Accuracy accuracy = calibrate::accuracy_of(c, data, model);
 
     if (o.output.json) {
         nlohmann::ordered_json json{{"model", model.name},

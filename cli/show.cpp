@@ -1,5 +1,6 @@
 // hetmap show: what is in a model, platform, mapping or result.
 
+#include "calibrate/device.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "sim/mapping.hpp"
@@ -263,23 +264,72 @@ void show_result(const Options& o) {
     }
 }
 
+void show_devices(const Options& o) {
+    const calibrate::Discovery found = calibrate::discover();
+    if (o.output.json) {
+        ordered_json devices = ordered_json::array();
+        for (const calibrate::DeviceInfo& info : found.devices) {
+            ordered_json facts = ordered_json::object();
+            for (const auto& [key, value] : info.facts) {
+                facts[key] = value;
+            }
+            devices.push_back({{"name", info.name},
+                               {"kind", info.kind},
+                               {"description", info.description},
+                               {"memory_mib", info.memory_mib},
+                               {"on_host_memory", info.host_memory},
+                               {"on_host_cores", info.host_cores},
+                               {"facts", facts},
+                               {"warnings", info.warnings}});
+        }
+        print(ordered_json{{"devices", devices}, {"notes", found.notes}}.dump(2) + "\n");
+        return;
+    }
+    for (const calibrate::DeviceInfo& info : found.devices) {
+        print(fmt::format("{:<10} {}\n", info.name, info.description));
+        for (const auto& [key, value] : info.facts) {
+            print(fmt::format("{:<10} {:<22} {}\n", "", key, value));
+        }
+        if (info.kind != "cpu" && info.host_cores) {
+            print(fmt::format(
+                "{:<10} computes on the host's cores: calibrated only with --device {}\n",
+                "",
+                info.name));
+        }
+        for (const std::string& warning : info.warnings) {
+            print(fmt::format("{:<10} warning: {}\n", "", warning));
+        }
+    }
+    print("\n");
+    for (const std::string& note : found.notes) {
+        print(note + "\n");
+    }
+    print(fmt::format("{} device{}\n", found.devices.size(), found.devices.size() == 1 ? "" : "s"));
+}
+
 }  // namespace
 
 void add_show(CLI::App& app) {
-    auto* const command =
-        app.add_subcommand("show", "Describe a model, platform, mapping or result");
+    auto* const command = app.add_subcommand(
+        "show", "Describe a model, platform, mapping or result, or this machine's devices");
     const auto o = std::make_shared<Options>();
-    command->add_option("what", o->what, "model, platform, mapping or result")
+    command->add_option("what", o->what, "model, platform, mapping, result, or devices")
         ->required()
-        ->check(CLI::IsMember({"model", "platform", "mapping", "result"}));
-    command->add_option("name", o->name, "Name or file")->required();
+        ->check(CLI::IsMember({"model", "platform", "mapping", "result", "devices"}));
+    command->add_option("name", o->name, "Name or file; none for devices");
     command->add_flag("--json", o->output.json, "Print JSON");
     command->callback([o] {
+        if ((o->what == "devices") != o->name.empty()) {
+            throw sim::InputError{fmt::format("hetmap show {}: expected {}",
+                                              o->what,
+                                              o->name.empty() ? "a name or file" : "nothing more")};
+        }
         static const std::map<std::string, void (*)(const Options&)> kShow{
             {"model", show_model},
             {"platform", show_platform},
             {"mapping", show_mapping},
-            {"result", show_result}};
+            {"result", show_result},
+            {"devices", show_devices}};
         kShow.at(o->what)(*o);
     });
 }

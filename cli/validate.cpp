@@ -12,7 +12,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <fstream>
 #include <memory>
 
 namespace cli {
@@ -24,34 +23,6 @@ struct Options {
     std::uint64_t seed = 1;
     OutputOptions output;
 };
-
-std::vector<std::uint8_t> bytes_of(const std::filesystem::path& path) {
-    std::ifstream file{path, std::ios::binary};
-    return {std::istreambuf_iterator<char>{file}, {}};
-}
-
-Accuracy measure_accuracy(const Options& o,
-                          const sim::Model& model,
-                          const sim::Problem& problem,
-                          const sim::Mapping& mapping) {
-    const calibrate::Dataset data = calibrate::load_dataset(o.data, model.layers.front().output);
-    const calibrate::Classification c =
-        calibrate::classify(model, problem, mapping, data.pixels, 0, interrupted);
-    Accuracy accuracy{.images = static_cast<int>(c.predictions.size())};
-    for (std::size_t i = 0; i < c.predictions.size() && i < data.labels.size(); ++i) {
-        accuracy.right += c.predictions[i] == data.labels[i];
-    }
-    accuracy.labelled = !data.labels.empty();
-    // What the network's trainer predicted for these very images, where the model says it.
-    const auto expected = bytes_of(model.path.parent_path() / "predictions.bin");
-    if (expected.size() == static_cast<std::size_t>(data.images())) {
-        accuracy.compared = true;
-        for (std::size_t i = 0; i < c.predictions.size(); ++i) {
-            accuracy.different += c.predictions[i] != expected[i];
-        }
-    }
-    return accuracy;
-}
 
 void run(const Options& o) {
     const double budget = parse_duration(o.budget, "--budget");
@@ -97,9 +68,12 @@ void run(const Options& o) {
         validation =
             calibrate::validate(model, platform, problem, chosen, others, sample, settings);
     }
-    std::optional<Accuracy> accuracy;
+    std::optional<calibrate::Accuracy> accuracy;
     if (!o.data.empty()) {
-        accuracy = measure_accuracy(o, model, problem, chosen);
+        const calibrate::Dataset data =
+            calibrate::load_dataset(o.data, model.layers.front().output);
+        accuracy = calibrate::accuracy_of(
+            calibrate::classify(model, problem, chosen, data.pixels, 0, interrupted), data, model);
     }
 
     if (!o.csv.empty()) {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <iterator>
+#include <set>
 
 namespace cli {
 namespace {
@@ -12,8 +14,28 @@ using calibrate::MappingComparison;
 using nlohmann::ordered_json;
 using sim::microseconds;
 
-std::string kernel_of(const sim::Task& task) {
-    return fmt::format("{} {}", task.variant, task.configuration);
+// "avx512 2y"; with its device where there are several: "cuda0 popc 8x4".
+std::string kernel_of(const sim::Problem& problem, const sim::Task& task) {
+    const std::string kernel = fmt::format("{} {}", task.variant, task.configuration);
+    return problem.devices.size() == 1
+               ? kernel
+               : problem.device_names[static_cast<std::size_t>(task.device)] + " " + kernel;
+}
+
+// Mappings that really ran on two devices or more.
+int count_mixed(const sim::Problem& problem, const calibrate::Validation& v) {
+    int mixed = 0;
+    const auto add = [&](const MappingComparison& m) {
+        std::set<int> devices;
+        for (const calibrate::TaskComparison& t : m.tasks) {
+            devices.insert(problem.tasks[static_cast<std::size_t>(t.task)].device);
+        }
+        mixed += devices.size() > 1;
+    };
+    add(v.chosen);
+    std::ranges::for_each(v.baselines, add);
+    std::ranges::for_each(v.sample, add);
+    return mixed;
 }
 
 std::string layers_of(const sim::Problem& problem, const sim::Task& task) {
@@ -72,7 +94,7 @@ ordered_json mapping_json(const sim::Problem& problem, const MappingComparison& 
 
 }  // namespace
 
-std::string accuracy_text(const Accuracy& accuracy) {
+std::string accuracy_text(const calibrate::Accuracy& accuracy) {
     std::string text;
     if (accuracy.labelled) {
         text += fmt::format("{} of {} images right ({:.2f} %)",
@@ -94,12 +116,12 @@ std::string validation_text(const sim::Model& model,
                             const sim::Platform& platform,
                             const sim::Problem& problem,
                             const calibrate::Validation& v,
-                            const std::optional<Accuracy>& accuracy) {
+                            const std::optional<calibrate::Accuracy>& accuracy) {
     std::string text = fmt::format("{}: predicted and measured here, {} rounds\n\n",
                                    asked(model, platform, problem),
                                    v.rounds);
     // 1. The chosen mapping, layer by layer.
-    text += fmt::format("{:<28} {:<14} {:>14} {:>14} {:>10}\n",
+    text += fmt::format("{:<28} {:<24} {:>14} {:>14} {:>10}\n",
                         "layer",
                         "kernel",
                         "predicted [us]",
@@ -107,9 +129,9 @@ std::string validation_text(const sim::Model& model,
                         "error [%]");
     for (const calibrate::TaskComparison& t : v.chosen.tasks) {
         const sim::Task& task = problem.tasks[static_cast<std::size_t>(t.task)];
-        text += fmt::format("{:<28} {:<14} {:>14.2f} {:>14.2f} {:>+10.1f}\n",
+        text += fmt::format("{:<28} {:<24} {:>14.2f} {:>14.2f} {:>+10.1f}\n",
                             layers_of(problem, task),
-                            kernel_of(task),
+                            kernel_of(problem, task),
                             microseconds(t.predicted),
                             microseconds(t.measured.p50),
                             t.error_percent);
@@ -141,6 +163,11 @@ std::string validation_text(const sim::Model& model,
             v.p90_error_percent,
             v.rank_correlation);
     }
+    if (problem.devices.size() > 1) {
+        text += fmt::format("{} of {} mappings ran on two devices or more\n",
+                            count_mixed(problem, v),
+                            1 + v.baselines.size() + v.sample.size());
+    }
     if (v.clock_ratio < 0.97 || v.clock_ratio > 1.03) {
         text += fmt::format("the clock runs at {:.2f} of its speed when the profile was measured\n",
                             v.clock_ratio);
@@ -163,7 +190,7 @@ std::string validation_json(const sim::Model& model,
                             const sim::Platform& platform,
                             const sim::Problem& problem,
                             const calibrate::Validation& v,
-                            const std::optional<Accuracy>& accuracy) {
+                            const std::optional<calibrate::Accuracy>& accuracy) {
     ordered_json json{{"model", model.name},
                       {"platform", platform.name},
                       {"batch", problem.batch},
@@ -184,6 +211,7 @@ std::string validation_json(const sim::Model& model,
         json["median_error_percent"] = v.median_error_percent;
         json["p90_error_percent"] = v.p90_error_percent;
     }
+    json["mixed_mappings"] = count_mixed(problem, v);
     json["regret_percent"] = v.regret_percent;
     json["outputs_identical"] = v.outputs_identical;
     json["clock_ratio"] = v.clock_ratio;
@@ -207,8 +235,10 @@ std::string validation_csv(const sim::Problem& problem, const calibrate::Validat
         std::string kernels;
         for (const calibrate::TaskComparison& t : m.tasks) {
             const sim::Task& task = problem.tasks[static_cast<std::size_t>(t.task)];
-            kernels += fmt::format(
-                "{}{}={}", kernels.empty() ? "" : ";", layers_of(problem, task), kernel_of(task));
+            kernels += fmt::format("{}{}={}",
+                                   kernels.empty() ? "" : ";",
+                                   layers_of(problem, task),
+                                   kernel_of(problem, task));
         }
         fmt::format_to(std::back_inserter(text),
                        "{},{},{:.3f},{:.3f},{:.3f},{:.3f},{:.2f},{},{}\n",

@@ -269,7 +269,7 @@ std::vector<int> outside_of_later_layers(const Model& model, const std::vector<i
     std::vector<int> outside;
     for (std::size_t i = 1; i < chain.size(); ++i) {
         for (const int input : model.layers[at(chain[i])].inputs) {
-            if (input != chain[i - 1]) {
+            if (std::ranges::find(chain, input) == chain.end()) {
                 outside.push_back(input);
             }
         }
@@ -425,8 +425,13 @@ std::optional<Task> task_of(Problem& problem,
                             const Platform& platform,
                             const Offer& offer,
                             const std::vector<int>& place) {
-    Task task{.first = place[at(offer.chain.front())],
-              .rest = {},
+    std::vector<int> layers;  // in static order: in one that branches any may come first
+    for (const int layer : offer.chain) {
+        layers.push_back(place[at(layer)]);
+    }
+    std::ranges::sort(layers);
+    Task task{.first = layers.front(),
+              .rest = {layers.begin() + 1, layers.end()},
               .last = place[at(offer.chain.back())],
               .inputs = {},
               .device = offer.device,
@@ -435,15 +440,12 @@ std::optional<Task> task_of(Problem& problem,
               .spread = offer.time,
               .variant = *offer.variant,
               .configuration = *offer.configuration};
-    int before = -1;
     for (const int layer : offer.chain) {
-        if (before >= 0) {
-            task.rest.push_back(place[at(layer)]);
-        }
         for (const int input : model.layers[at(layer)].inputs) {
             const int tensor = place[at(input)];
             const auto known = std::ranges::find(task.inputs, tensor, &TaskInput::tensor);
-            if (input == before || known != task.inputs.end()) {
+            const bool inside = std::ranges::find(offer.chain, input) != offer.chain.end();
+            if (inside || known != task.inputs.end()) {
                 continue;
             }
             if (tensor >= task.first) {
@@ -453,7 +455,6 @@ std::optional<Task> task_of(Problem& problem,
                 {tensor,
                  layout_of(problem, platform, model.layers[at(input)].output, *offer.in_layout)});
         }
-        before = layer;
     }
     task.out_layout = layout_of(
         problem, platform, model.layers[at(offer.chain.back())].output, *offer.out_layout);

@@ -52,18 +52,16 @@ CostFeatures features_of(const Model& model, std::span<const int> chain, int bat
     const std::int64_t tiles =
         std::int64_t{first.height} * first.width * ((first.channels + 63) / 64);
     std::int64_t macs = 0, read = 0, weights = 0;
-    int before = -1;
     for (const int index : chain) {
         const Work work = work_of(model, index);
         macs += work.macs;
         read += work.bytes_read;
         weights += work.weight_bytes;
         for (const int input : layer_of(index).inputs) {
-            if (input == before) {
+            if (std::ranges::find(chain, input) != chain.end()) {
                 read -= tensor_bytes(layer_of(input).output);
             }
         }
-        before = index;
     }
     const double images = batch;
     const auto read_once = static_cast<double>(weights);

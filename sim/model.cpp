@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -447,15 +448,49 @@ std::string attributes_text(const Operation& operation, const Attributes& a) {
     return text;
 }
 
-// Inputs that a layer of a chain does not get from the layer before it.
-std::vector<TensorShape> outside_inputs(const Model& model, const Layer& layer, int before) {
-    std::vector<TensorShape> shapes;
+// What a layer of a chain reads beside the layer before it: "binary 14x14x64", "@0".
+std::vector<std::string> other_inputs(const Model& model,
+                                      std::span<const int> chain,
+                                      const Layer& layer,
+                                      int before) {
+    std::vector<std::string> texts;
     for (const int input : layer.inputs) {
-        if (input != before) {
-            shapes.push_back(layer_of(model, input).output);
+        const auto inside = std::ranges::find(chain, input);
+        if (inside != chain.end() && input != before) {
+            texts.push_back(fmt::format("@{}", inside - chain.begin()));
+        } else if (input != before) {
+            const TensorShape& in = layer_of(model, input).output;
+            texts.push_back(
+                fmt::format("{} {}x{}x{}", name_of(in.element), in.height, in.width, in.channels));
         }
     }
-    return shapes;
+    return texts;
+}
+
+// Do layers first .. last read one tensor from outside, is only the last read outside, and is it
+// more than a chain in which each reads the one before?
+bool is_branching_run(const Model& model, int first, int last) {
+    int outside = -1;
+    bool branches = false;
+    for (int l = first; l <= last; ++l) {
+        const Layer& layer = layer_of(model, l);
+        for (const int input : layer.inputs) {
+            if (input >= first) {
+                branches |= input != l - 1;
+            } else if (outside >= 0 && input != outside) {
+                return false;
+            } else {
+                branches |= l != first;
+                outside = input;
+            }
+        }
+        const std::vector<int>& readers = model.consumers[static_cast<std::size_t>(l)];
+        const auto is_inside = [&](int reader) { return reader > l && reader <= last; };
+        if (l != last && (readers.empty() || !std::ranges::all_of(readers, is_inside))) {
+            return false;
+        }
+    }
+    return branches;
 }
 
 }  // namespace
@@ -482,9 +517,8 @@ std::string signature(const Model& model, std::span<const int> chain) {
         }
         text += fmt::format("{}{}", text.empty() ? "" : " | ", layer.operation->name);
         std::string_view separator = " ";
-        for (const TensorShape& in : outside_inputs(model, layer, before)) {
-            text += fmt::format(
-                "{}{} {}x{}x{}", separator, name_of(in.element), in.height, in.width, in.channels);
+        for (const std::string& in : other_inputs(model, chain, layer, before)) {
+            text += fmt::format("{}{}", separator, in);
             separator = " + ";
         }
         text += attributes_text(*layer.operation, layer.attributes);
@@ -525,6 +559,19 @@ std::vector<std::vector<int>> chains_from(const Model& model, int layer, int lon
             break;
         }
         chain.push_back(readers.front());
+    }
+    if (layer_of(model, layer).operation == nullptr) {
+        return chains;
+    }
+    const int layers = static_cast<int>(model.layers.size());
+    for (int last = layer + 1; last < std::min(layers, layer + longest); ++last) {
+        if (is_branching_run(model, layer, last)) {
+            std::vector<int> run(static_cast<std::size_t>(last - layer + 1));
+            std::iota(run.begin(), run.end(), layer);
+            if (std::ranges::find(chains, run) == chains.end()) {
+                chains.push_back(std::move(run));
+            }
+        }
     }
     return chains;
 }

@@ -48,17 +48,20 @@ Model load_model(const std::string& name_or_path,
 
 Work work_of(const Model& model, int layer);
 
-// Layers `chain` (each reads the one before) as text that says all that decides their cost but
+// Layers `chain` as text that says all that decides their cost but
 // the batch: operations, shapes, attributes. Profiles file measured costs under it, so layers
 // of the same shape share a measurement. For example
 //   "conv2d binary 14x14x64 64 k3x3 s1 p1 v0 | threshold | max_pool2d k2x2 s2"
+// A layer that reads another of the chain than the one before names it by its number: "add @0".
 std::string signature(const Model& model, std::span<const int> chain);
 
 // The operations alone, "conv2d binary | threshold | max_pool2d": what a fitted cost holds for.
 std::string pattern(const Model& model, std::span<const int> chain);
 
-// Chains that may be fused, starting at `layer`, of 1 to `longest` layers: each layer is the
-// only reader of the one before, and no inner layer is the model's output. Shortest first.
+// Chains that may be fused, starting at `layer`, of 1 to `longest` layers, shortest first: each
+// layer is the only reader of the one before, and no inner layer is the model's output. Then those
+// that branch: consecutive layers of the model that read one tensor from outside and of which only
+// the last is read outside, such as residual blocks.
 std::vector<std::vector<int>> chains_from(const Model& model, int layer, int longest);
 
 }  // namespace sim

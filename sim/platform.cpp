@@ -144,7 +144,9 @@ Conversion read_conversion(const YamlNode& node) {
 Device read_device(const YamlNode& node, const Platform& platform) {
     const Keys asynchronous_keys = {"submit_us", "per_task_us", "completion_us"};
     Keys optional = asynchronous_keys;
-    optional.push_back("conversions");
+    for (const std::string_view key : {"conversions", "active_power_w", "idle_power_w"}) {
+        optional.push_back(key);
+    }
     expect(node, "a device", {"name", "kind", "memory", "asynchronous"}, optional);
     Device device{
         .name = new_name(node, "devices", platform.devices),
@@ -171,6 +173,12 @@ Device read_device(const YamlNode& node, const Platform& platform) {
         device.submit = read_time_us(at(node, "submit_us"));
         device.per_task = read_time_us(at(node, "per_task_us"));
         device.completion = read_time_us(at(node, "completion_us"));
+    }
+    if (const YamlNode* const power = find(node, "active_power_w")) {
+        device.active_power_w = read_number(*power);
+    }
+    if (const YamlNode* const power = find(node, "idle_power_w")) {
+        device.idle_power_w = read_number(*power);
     }
     for (const YamlNode& item : items_of(node, "conversions")) {
         device.conversions.push_back(read_conversion(item));

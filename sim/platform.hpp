@@ -10,6 +10,7 @@
 #include "sim/units.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -56,6 +57,8 @@ struct Device {
     Time per_task{};    // dispatcher time for each task of a segment
     Time completion{};  // the host's wait, after the end, until it sees a result
     std::vector<Conversion> conversions;
+    // Power drawn while it works and while it waits; nothing where nobody measured it.
+    std::optional<double> active_power_w = std::nullopt, idle_power_w = std::nullopt;
 };
 
 struct TransferMode {

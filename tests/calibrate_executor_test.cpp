@@ -59,8 +59,11 @@ TEST_CASE("every mapping gives the reference's output, whatever it mixes") {
             executor.run(plan);
             REQUIRE(std::memcmp(plan.output, expected.data(), expected.size()) == 0);
             for (const calibrate::Executor::Stage& stage : plan.stages) {
-                conversions += stage.kernel == nullptr;
-                used.insert(problem.tasks[static_cast<std::size_t>(stage.task)].variant);
+                conversions += stage.action == calibrate::Executor::Action::convert;
+                if (stage.action == calibrate::Executor::Action::compute) {
+                    const auto task = static_cast<std::size_t>(stage.tasks.front());
+                    used.insert(problem.tasks[task].variant);
+                }
             }
         }
         CHECK(used.size() == all_variants().size());

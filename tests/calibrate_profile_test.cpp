@@ -39,7 +39,9 @@ sim::Platform example() {
          .submit = sim::Time{2'000'000},
          .per_task = sim::Time{300'000},
          .completion = sim::Time{1},
-         .conversions = {}}};
+         .conversions = {},
+         .active_power_w = 61.5,
+         .idle_power_w = 9}};
     const sim::Measurement latency{
         sim::Time{8'000'000}, sim::Time{8'000'000}, sim::Time{8'000'000}, 1};
     p.links = {{.name = "up",

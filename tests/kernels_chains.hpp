@@ -5,6 +5,8 @@
 
 #include "kernels/registry.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -146,6 +148,147 @@ inline std::string describe(const kernels::Chain& chain) {
                     std::to_string(step.padding) + " v" + std::to_string(step.pad_value);
     }
     return text;
+}
+
+// ---- Random chains, by what they are made of --------------------------------------------------
+
+struct Kind {
+    const char* name;
+    std::vector<kernels::StepKind> steps;
+    kernels::Element input;
+};
+
+inline const std::vector<Kind>& kinds() {
+    using enum kernels::StepKind;
+    using kernels::Element;
+    static const std::vector<Kind> kKinds = {
+        {"conv2d", {conv2d}, Element::binary},
+        {"conv2d on u8", {conv2d}, Element::u8},
+        {"linear", {linear}, Element::binary},
+        {"linear on u8", {linear}, Element::u8},
+        {"threshold", {threshold}, Element::int32},
+        {"max_pool2d on bits", {max_pool2d}, Element::binary},
+        {"max_pool2d on u8", {max_pool2d}, Element::u8},
+        {"max_pool2d on int32", {max_pool2d}, Element::int32},
+        {"add", {add}, Element::int32},
+        {"flatten of bits", {flatten}, Element::binary},
+        {"flatten of u8", {flatten}, Element::u8},
+        {"flatten of int32", {flatten}, Element::int32},
+        {"conv2d | threshold", {conv2d, threshold}, Element::binary},
+        {"conv2d on u8 | threshold", {conv2d, threshold}, Element::u8},
+        {"conv2d | threshold | max_pool2d", {conv2d, threshold, max_pool2d}, Element::binary},
+        {"conv2d on u8 | threshold | max_pool2d", {conv2d, threshold, max_pool2d}, Element::u8},
+        {"conv2d | add", {conv2d, add}, Element::binary},
+        {"conv2d on u8 | add", {conv2d, add}, Element::u8},
+        {"conv2d | add | threshold", {conv2d, add, threshold}, Element::binary},
+        {"conv2d on u8 | add | threshold", {conv2d, add, threshold}, Element::u8},
+        {"conv2d | add | threshold | max_pool2d",
+         {conv2d, add, threshold, max_pool2d},
+         Element::binary},
+        {"linear | threshold", {linear, threshold}, Element::binary},
+        {"linear on u8 | threshold", {linear, threshold}, Element::u8},
+        {"linear | add | threshold", {linear, add, threshold}, Element::binary},
+        {"flatten | linear", {flatten, linear}, Element::binary},
+        {"flatten | linear | threshold", {flatten, linear, threshold}, Element::binary},
+        {"flatten of u8 | linear | threshold", {flatten, linear, threshold}, Element::u8},
+        {"threshold | max_pool2d", {threshold, max_pool2d}, Element::int32},
+    };
+    return kKinds;
+}
+
+// A kernel and padding that fit into a `height` x `width` input.
+inline void random_window(Random& random, kernels::Step& step, int height, int width) {
+    step.padding = random.one_of({0, 0, 1, 1, 2, 3});
+    const int tallest = std::min(7, height + 2 * step.padding);
+    const int widest = std::min(7, width + 2 * step.padding);
+    const int usual = random.one_of({1, 2, 3, 3, 3, 5, 7});
+    step.kernel_height = std::min(tallest, random.chance(70) ? usual : random.between(1, 7));
+    step.kernel_width = std::min(widest, random.chance(70) ? usual : random.between(1, 7));
+    step.stride = random.one_of({1, 1, 1, 2, 2, 3, 4});
+    step.pad_value = random.between(-1, 1);
+    if (step.kind == kernels::StepKind::max_pool2d) {
+        if (random.chance(40)) {
+            step.padding = 0;
+            step.stride = step.kernel_height = step.kernel_width = std::min({2, height, width});
+        }
+        step.padding = std::min({step.padding, step.kernel_height - 1, step.kernel_width - 1});
+        step.pad_value = 0;
+        // A smaller padding must still leave room for the kernel.
+        step.kernel_height = std::min(step.kernel_height, height + 2 * step.padding);
+        step.kernel_width = std::min(step.kernel_width, width + 2 * step.padding);
+        step.padding = std::min({step.padding, step.kernel_height - 1, step.kernel_width - 1});
+    }
+}
+
+enum class Size { small, large };
+
+inline OwnedChain random_chain(Random& random, const Kind& kind, Size size) {
+    OwnedChain owned;
+    kernels::Chain& chain = owned.chain;
+    const bool pool =
+        std::find(kind.steps.begin(), kind.steps.end(), kernels::StepKind::max_pool2d) !=
+        kind.steps.end();
+    const int largest = pool ? 14 : 10;
+    chain.batch = random.one_of({1, 1, 1, 2, 3});
+    chain.input = {random.between(1, largest),
+                   random.between(1, largest),
+                   kind.input == kernels::Element::u8 && random.chance(70) ? random.between(1, 4)
+                                                                           : random.channels(200),
+                   kind.input};
+    if (random.chance(8))  // many images of one pixel, as between linear layers
+        chain.input.height = chain.input.width = 1;
+    if (random.chance(4))  // batches that are larger than what is computed together
+        chain.batch = random.between(30, 70);
+
+    if (size == Size::large) {  // more than what fits into the cache, or is done together
+        chain.batch = random.one_of({1, 2});
+        chain.input.height = random.between(20, 70);
+        chain.input.width = random.between(20, 70);
+    }
+
+    kernels::Shape shape = chain.input;
+    for (const kernels::StepKind step_kind : kind.steps) {
+        kernels::Step step{.kind = step_kind};
+        switch (step_kind) {
+            case kernels::StepKind::conv2d:
+            case kernels::StepKind::linear: {
+                if (step_kind == kernels::StepKind::conv2d)
+                    random_window(random, step, shape.height, shape.width);
+                const int fan_in = step_kind == kernels::StepKind::linear
+                                       ? shape.height * shape.width * shape.channels
+                                       : step.kernel_height * step.kernel_width * shape.channels;
+                // As many output channels as keep the reference quick.
+                const double positions =
+                    step_kind == kernels::StepKind::linear
+                        ? 1.0
+                        : double{1.0} * shape.height * shape.width / step.stride / step.stride;
+                const double budget = 400'000 / (positions * fan_in * chain.batch);
+                step.out_channels =
+                    std::min(random.channels(200), std::max(10, static_cast<int>(budget)));
+                add_weights(owned, random, step, fan_in);
+                break;
+            }
+            case kernels::StepKind::threshold: {
+                const kernels::Step* dot = chain.steps.empty() ? nullptr : &chain.steps.back();
+                const int scale = kind.input == kernels::Element::u8 ? 150 : 1;
+                const int spread =
+                    dot == nullptr
+                        ? 30
+                        : static_cast<int>(scale * std::sqrt(double(dot->weights.size()))) + 1;
+                add_thresholds(owned, random, step, shape.channels, spread);
+                break;
+            }
+            case kernels::StepKind::max_pool2d:
+                random_window(random, step, shape.height, shape.width);
+                break;
+            case kernels::StepKind::add:
+            case kernels::StepKind::flatten:
+                break;
+        }
+        chain.steps.push_back(step);
+        shape = output_of(chain);
+    }
+    return owned;
 }
 
 }  // namespace kernels_test

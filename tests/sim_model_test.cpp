@@ -189,10 +189,25 @@ TEST_CASE("chains run through layers that have one reader, up to the output") {
     const TemporaryFolder folder;
     const sim::Model model = load(folder, kTiny);
     using Chains = std::vector<std::vector<int>>;
-    CHECK(chains_from(model, 1, 9) == Chains{{1}, {1, 2}, {1, 2, 3}});  // pool1 has two readers
-    CHECK(chains_from(model, 4, 9) == Chains{{4}, {4, 6}, {4, 6, 7}});
+    CHECK(chains_from(model, 1, 3) == Chains{{1}, {1, 2}, {1, 2, 3}});  // pool1 has two readers
     CHECK(chains_from(model, 4, 2) == Chains{{4}, {4, 6}});
+    CHECK(chains_from(model, 5, 9) == Chains{{5}, {5, 6}, {5, 6, 7}});
     CHECK(chains_from(model, 7, 9) == Chains{{7}});
+}
+
+TEST_CASE("chains that branch read one tensor from outside and are read at their end") {
+    const TemporaryFolder folder;
+    const sim::Model model = load(folder, kTiny);
+    using Chains = std::vector<std::vector<int>>;
+    CHECK(chains_from(model, 4, 9) == Chains{{4}, {4, 6}, {4, 6, 7}, {4, 5, 6}, {4, 5, 6, 7}});
+    CHECK(chains_from(model, 3, 9) == Chains{{3}, {3, 4, 5, 6}, {3, 4, 5, 6, 7}});
+    CHECK(signature(model, std::vector{4, 5, 6}) ==
+          "conv2d binary 14x14x64 64 k3x3 s1 p1 v-1 | conv2d binary 14x14x64 64 k1x1 s1 p0 v0 | "
+          "add @0");
+    // An addend that is also the chain's input comes from outside.
+    CHECK(signature(model, std::vector{3, 4, 5, 6}) ==
+          "max_pool2d binary 28x28x64 k2x2 s2 | conv2d 64 k3x3 s1 p1 v-1 | "
+          "conv2d @0 64 k1x1 s1 p0 v0 | add @1");
 }
 
 TEST_CASE("what is wrong in a model is named with its place") {

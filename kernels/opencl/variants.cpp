@@ -1,9 +1,14 @@
-// The table of opencl variants.
+// The table of OpenCL variants.
 
-#include "kernels/device_kernel.hpp"
+#include "kernels/opencl/variants.hpp"
+
+#include <array>
 
 namespace kernels::opencl {
 
-std::span<const DeviceVariant> variants() { return {}; }
+std::span<const DeviceVariant> variants() {
+    static const std::array kVariants{kPopc, kNaive};
+    return kVariants;
+}
 
 }  // namespace kernels::opencl

@@ -1,0 +1,342 @@
+#include "calibrate/accelerator.hpp"
+
+#include "calibrate/buffer.hpp"
+#include "calibrate/clock.hpp"
+#include "calibrate/statistics.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <thread>
+
+namespace calibrate {
+namespace {
+
+constexpr double kCompletionFloor = 0.1;  // of a copy's time, left after completion is taken away
+
+// A chain with made-up parameters and memory on one device: something to keep it busy with.
+class Load {
+public:
+    // A convolution of `side` x `side` x 128 with 128 channels, or with `side` 0 the least there
+    // is: one word of thresholds.
+    Load(Device& device, int side) {
+        thresholds_.assign(128, 0);
+        flips_.assign(2, 0);
+        weights_.assign(std::size_t{128} * 9 * 2, 0x5555'3333'0f0f'00ff);
+        const kernels::Step threshold{
+            .kind = kernels::StepKind::threshold, .thresholds = thresholds_, .flips = flips_};
+        kernels::Chain chain;
+        if (side == 0) {
+            chain = {.input = {1, 1, 128, kernels::Element::int32}, .steps = {threshold}};
+        } else {
+            chain = {.input = {side, side, 128, kernels::Element::binary},
+                     .steps = {{.kind = kernels::StepKind::conv2d,
+                                .out_channels = 128,
+                                .kernel_height = 3,
+                                .kernel_width = 3,
+                                .padding = 1,
+                                .weights = weights_},
+                               threshold}};
+        }
+        for (const Implementation& i : device.implementations(chain)) {
+            if (i.layout == kernels::Layout::nhwc) {
+                kernel = device.prepare(chain, i.variant, i.configuration);
+                break;
+            }
+        }
+        const auto bytes = [&](const kernels::Shape& shape) {
+            return kernels::tensor_bytes(shape, kernels::Layout::nhwc, 1);
+        };
+        tensors.input = device.allocate(bytes(chain.input));
+        tensors.output = device.allocate(bytes(kernels::output_of(chain)));
+    }
+
+    int kernel = -1;  // -1: the device can run no such thing
+    kernels::Tensors tensors;
+
+private:
+    std::vector<std::int32_t> thresholds_;
+    std::vector<std::uint64_t> flips_, weights_;
+};
+
+int record_repeated(Device& device, const Load& load, int runs, int event) {
+    std::vector<Stage> stages(static_cast<std::size_t>(runs),
+                              {.kernel = load.kernel, .tensors = load.tensors});
+    stages.back().signal = event;
+    return device.record(stages);
+}
+
+double time_ns(const std::function<void()>& action) {
+    const std::int64_t begin = now_ns();
+    action();
+    return static_cast<double>(now_ns() - begin);
+}
+
+sim::Measurement measure(int samples, const std::function<void()>& action) {
+    action();
+    std::vector<double> times;
+    for (int i = 0; i < samples; ++i) {
+        times.push_back(time_ns(action));
+    }
+    return summarize(std::move(times));
+}
+
+sim::Time from_ns(double ns) {
+    return sim::Time{static_cast<sim::Time::rep>(std::max(0.0, ns) * 1e3)};
+}
+
+sim::Measurement without(sim::Measurement m, sim::Time completion) {
+    const auto less = [&](sim::Time t) {
+        const auto floor = static_cast<double>(t.count()) * kCompletionFloor;
+        return std::max(t - completion, sim::Time{static_cast<sim::Time::rep>(floor)});
+    };
+    m.p05 = less(m.p05);
+    m.p50 = less(m.p50);
+    m.p95 = less(m.p95);
+    return m;
+}
+
+}  // namespace
+
+// ---- Kernels -----------------------------------------------------------------------------------
+
+SegmentTimer::SegmentTimer(Device& device, int kernel, const kernels::Tensors& tensors)
+    : device_{device}, event_{device.new_event()} {
+    constexpr double kLongNs = 300'000;  // noise of submission and completion is then small
+    constexpr int kMostRuns = 50;
+    const auto record = [&](int runs) {
+        std::vector<Stage> stages(static_cast<std::size_t>(runs),
+                                  {.kernel = kernel, .tensors = tensors});
+        stages.back().signal = event_;
+        return device.record(stages);
+    };
+    short_ = record(1);
+    run(short_);
+    const double once = std::max(1.0, run(short_));
+    runs_ = std::clamp(static_cast<int>(kLongNs / once), 1, kMostRuns);
+    long_ = record(1 + runs_);
+    run(long_);
+}
+
+double SegmentTimer::run(int segment) {
+    return time_ns([&] {
+        device_.submit(segment);
+        device_.wait(event_);
+    });
+}
+
+double SegmentTimer::sample_ns() {
+    const double one = run(short_);
+    return (run(long_) - one) / runs_;
+}
+
+// ---- Submission ----------------------------------------------------------------------------
+
+void measure_submission(Device& device, sim::Device& entry) {
+    constexpr int kMany = 16, kSamples = 300;
+    const Load least{device, 0};
+    if (least.kernel < 0) {
+        throw DeviceError{device.info().name + ": no kernel for a single threshold layer"};
+    }
+    const int event = device.new_event();
+    const int one = record_repeated(device, least, 1, event);
+    const int many = record_repeated(device, least, kMany, event);
+    std::vector<double> submit_one, submit_many, total_one, total_many;
+    for (int i = 0; i < kSamples; ++i) {
+        for (const bool is_one : {true, false}) {
+            const std::int64_t begin = now_ns();
+            device.submit(is_one ? one : many);
+            const std::int64_t submitted = now_ns();
+            device.wait(event);
+            (is_one ? submit_one : submit_many).push_back(static_cast<double>(submitted - begin));
+            (is_one ? total_one : total_many).push_back(static_cast<double>(now_ns() - begin));
+        }
+    }
+    const auto median = [](std::vector<double>& values) { return quantile(values, 0.5); };
+    const double each = std::max(0.0, (median(submit_many) - median(submit_one)) / (kMany - 1));
+    const double work = std::max(0.0, (median(total_many) - median(total_one)) / (kMany - 1));
+    entry.per_task = from_ns(each);
+    entry.submit = from_ns(median(submit_one) - each);
+    entry.completion = from_ns(median(total_one) - median(submit_one) - work);
+}
+
+// ---- Copies --------------------------------------------------------------------------------
+
+std::vector<sim::TransferMode> measure_copies(Device& device,
+                                              Direction direction,
+                                              sim::Time completion,
+                                              std::size_t largest,
+                                              const std::function<bool()>& stop) {
+    constexpr std::size_t kSmallest = 64;
+    std::vector<sim::TransferMode> modes;
+    const Address there = device.allocate(largest);
+    for (const std::string_view mode : device.modes(direction)) {
+        std::byte* const here = device.allocate_host(largest, mode);
+        std::memset(here, 1, largest);
+        sim::TransferMode result{.name = std::string{mode}, .time = {}};
+        for (std::size_t bytes = kSmallest; bytes <= largest; bytes *= 4) {
+            if (stop && stop()) {
+                return modes;
+            }
+            const int event = device.new_event();
+            const int copy = device.record({.mode = mode,
+                                            .direction = direction,
+                                            .device = there,
+                                            .host = here,
+                                            .bytes = bytes,
+                                            .signal = event});
+            const int samples = bytes > (std::size_t{4} << 20) ? 7 : 41;
+            const sim::Measurement time = measure(samples, [&] {
+                device.submit(copy);
+                device.wait(event);
+            });
+            result.time.points.push_back(
+                {.size = {static_cast<std::int64_t>(bytes)}, .time = without(time, completion)});
+        }
+        modes.push_back(std::move(result));
+    }
+    return modes;
+}
+
+// ---- Interference --------------------------------------------------------------------------
+
+std::vector<std::pair<std::string, sim::Measurement>> measure_interference(Device& host,
+                                                                           Device& device) {
+    constexpr std::size_t kBytes = std::size_t{16} << 20;
+    constexpr int kSamples = 15, kSide = 56;
+    std::vector<std::pair<std::string, sim::Measurement>> result;
+    const std::string& name = device.info().name;
+    const auto report = [&](const std::string& what, const sim::Measurement& m) {
+        result.emplace_back(what + "_" + name, m);
+    };
+
+    const Load load{device, kSide};
+    const Load host_load{host, kSide};
+    const int host_event = host.new_event();
+    const int host_work = record_repeated(host, host_load, 4, host_event);
+    const int kernel_event = device.new_event();
+    const bool works = load.kernel >= 0;
+    // Long enough to last while the other side is timed.
+    int device_work = -1, device_long = -1;
+    if (works) {
+        device_work = record_repeated(device, load, 8, kernel_event);
+        device_long = record_repeated(device, load, 128, kernel_event);
+    }
+
+    // 1. Copies.
+    if (!device.info().host_memory) {
+        const Address there = device.allocate(kBytes), back = device.allocate(kBytes);
+        const std::string_view up_mode = device.modes(Direction::up).front();
+        const std::string_view down_mode = device.modes(Direction::down).front();
+        std::byte* const from = device.allocate_host(kBytes, up_mode);
+        std::byte* const to = device.allocate_host(kBytes, down_mode);
+        const int up_event = device.new_event(), down_event = device.new_event();
+        const int up = device.record({.mode = up_mode,
+                                      .direction = Direction::up,
+                                      .device = there,
+                                      .host = from,
+                                      .bytes = kBytes,
+                                      .signal = up_event});
+        const int down = device.record({.mode = down_mode,
+                                        .direction = Direction::down,
+                                        .device = back,
+                                        .host = to,
+                                        .bytes = kBytes,
+                                        .signal = down_event});
+        const auto timed_up = [&] {
+            device.submit(up);
+            device.wait(up_event);
+        };
+        report("copy_16mib_up_alone", measure(kSamples, timed_up));
+        std::vector<double> times;
+        for (int i = 0; i < kSamples; ++i) {
+            device.submit(down);
+            times.push_back(time_ns(timed_up));
+            device.wait(down_event);
+        }
+        report("copy_16mib_up_with_one_down", summarize(times));
+        if (works) {
+            times.clear();
+            for (int i = 0; i < kSamples; ++i) {
+                device.submit(device_long);
+                times.push_back(time_ns(timed_up));
+                device.wait(kernel_event);
+            }
+            report("copy_16mib_up_beside_kernels", summarize(times));
+        }
+        times.clear();
+        const Buffer a{kBytes}, b{kBytes};
+        for (int i = 0; i < kSamples; ++i) {
+            times.push_back(time_ns([&] {
+                device.submit(up);
+                std::memcpy(b.data(), a.data(), kBytes);
+                device.wait(up_event);
+            }));
+        }
+        report("copy_16mib_up_beside_host_copy", summarize(times));
+    }
+
+    // 2. Kernels of both sides.
+    if (works && host_load.kernel >= 0) {
+        const auto on_host = [&] { host.submit(host_work); };
+        const auto on_device = [&] {
+            device.submit(device_work);
+            device.wait(kernel_event);
+        };
+        report("host_kernels_alone", measure(kSamples, on_host));
+        report("device_kernels_alone", measure(kSamples, on_device));
+        std::vector<double> times;
+        for (int i = 0; i < kSamples; ++i) {
+            device.submit(device_long);
+            times.push_back(time_ns(on_host));
+            device.wait(kernel_event);
+        }
+        report("host_kernels_beside_device", summarize(times));
+        times.clear();
+        for (int i = 0; i < kSamples; ++i) {
+            times.push_back(time_ns([&] {
+                device.submit(device_work);
+                on_host();
+                device.wait(kernel_event);
+            }));
+        }
+        report("device_and_host_kernels_together", summarize(times));
+    }
+    return result;
+}
+
+// ---- Power ---------------------------------------------------------------------------------
+
+void measure_power(Device& device, sim::Device& entry) {
+    constexpr double kLongNs = 1.5e9;  // counters are updated every few tens of milliseconds
+    const auto watts = [&](const std::function<void()>& action) -> std::optional<double> {
+        const std::optional<double> before = device.energy_j();
+        if (!before) {
+            return std::nullopt;
+        }
+        const std::int64_t begin = now_ns();
+        while (static_cast<double>(now_ns() - begin) < kLongNs) {
+            action();
+        }
+        const double seconds = static_cast<double>(now_ns() - begin) * 1e-9;
+        const std::optional<double> after = device.energy_j();
+        // A counter that stood still says nothing: unknown, not zero.
+        return after && *after > *before ? std::optional{(*after - *before) / seconds}
+                                         : std::nullopt;
+    };
+    if (!device.energy_j()) {
+        return;
+    }
+    entry.idle_power_w = watts([] { std::this_thread::sleep_for(std::chrono::milliseconds{50}); });
+    const Load load{device, 56};
+    if (load.kernel >= 0) {
+        const int event = device.new_event();
+        const int work = record_repeated(device, load, 64, event);
+        entry.active_power_w = watts([&] {
+            device.submit(work);
+            device.wait(event);
+        });
+    }
+}
+
+}  // namespace calibrate

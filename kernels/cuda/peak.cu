@@ -1,0 +1,35 @@
+// Eight independent accumulators a warp keep the tensor core's pipeline full; nothing is loaded,
+// and the result is stored only in a case that never happens, so that the compiler keeps it all.
+
+#include "kernels/cuda/mma.cuh"
+#include "kernels/cuda/peak.hpp"
+
+namespace kernels::cuda {
+namespace {
+
+constexpr int kAccumulators = 8;
+
+__global__ void peak_b1(int rounds, int* sink) {
+    unsigned a[4], b[2];
+    for (int i = 0; i < 4; ++i)
+        a[i] = threadIdx.x * 0x9e3779b9u + static_cast<unsigned>(i);
+    for (int i = 0; i < 2; ++i)
+        b[i] = threadIdx.x * 0x85ebca6bu + static_cast<unsigned>(i);
+    int c[kAccumulators][4] = {};
+    for (int round = 0; round < rounds; ++round) {
+#pragma unroll
+        for (int i = 0; i < kAccumulators; ++i)
+            mma_b1_and_16x8x256(c[i], a, b);
+    }
+    int sum = 0;
+    for (int i = 0; i < kAccumulators; ++i)
+        sum += c[i][0] ^ c[i][1] ^ c[i][2] ^ c[i][3];
+    if (sum == -1)
+        *sink = sum;
+}
+
+}  // namespace
+
+PeakKernel peak_b1_kernel() { return peak_b1; }
+
+}  // namespace kernels::cuda

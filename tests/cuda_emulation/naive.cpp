@@ -1,0 +1,5 @@
+// Compiles the kernel for the emulation.
+
+#include "kernels/cuda/naive.cu"
+
+#include "kernels/cuda/naive.cpp"

@@ -1,0 +1,5 @@
+// Compiles the kernel for the emulation.
+
+#include "kernels/cuda/persistent.cu"
+
+#include "kernels/cuda/persistent.cpp"

@@ -1,0 +1,182 @@
+// The whole heterogeneous path on real devices: the CPU and an OpenCL device run one network
+// together, are calibrated, mapped to and validated.
+
+#include "calibrate/calibrator.hpp"
+#include "calibrate/executor.hpp"
+#include "calibrate/profile_writer.hpp"
+#include "calibrate/validation.hpp"
+#include "calibrate_small_model.hpp"
+#include "sim/search/search.hpp"
+#include "sim/simulator.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <set>
+
+namespace {
+
+// A residual block whose halves may run on different devices at the same time.
+const std::string kBranches = R"(hetmap: model/1
+name: branches
+description: two branches that meet
+source: made up
+input: {name: image, height: 7, width: 9, channels: 3, type: u8}
+parameters: {seed: 11}
+layers:
+  - {name: stem, operation: conv2d, inputs: [image], weights: binary, out_channels: 66, kernel: 3, stride: 1, padding: 1, pad_value: 0}
+  - {name: threshold1, operation: threshold, inputs: [stem]}
+  - {name: conv, operation: conv2d, inputs: [threshold1], weights: binary, out_channels: 70, kernel: 3, stride: 2, padding: 1, pad_value: 0}
+  - {name: shortcut, operation: conv2d, inputs: [threshold1], weights: binary, out_channels: 70, kernel: 1, stride: 2, padding: 0, pad_value: 0}
+  - {name: add, operation: add, inputs: [conv, shortcut]}
+  - {name: threshold2, operation: threshold, inputs: [add]}
+  - {name: fc, operation: linear, inputs: [threshold2], weights: binary, out_channels: 10}
+output: fc
+)";
+
+calibrate::DeviceInfo first_device() {
+    return calibrate::opencl_backend().discover().devices.front();
+}
+
+std::set<int> devices_of(const sim::Problem& problem, const sim::Mapping& mapping) {
+    std::set<int> devices;
+    for (const int task : mapping) {
+        const sim::Task& t = problem.tasks[static_cast<std::size_t>(task)];
+        if (!t.variant.empty()) {
+            devices.insert(t.device);
+        }
+    }
+    return devices;
+}
+
+}  // namespace
+
+TEST_CASE("every mixed mapping gives the reference's output, run after run") {
+    const calibrate::DeviceInfo info = first_device();
+    const auto accelerator = calibrate::open(info, 2);
+    const auto cpu = calibrate::open_cpu(2);
+    const calibrate::Device* const devices[] = {cpu.get(), accelerator.get()};
+    for (const std::string& text : {kSmallModel, kBranches}) {
+        for (const int batch : {1, 3}) {
+            const sim::Model model = small_model(text);
+            const calibrate::Parameters parameters = calibrate::load_parameters(model);
+            const sim::Problem problem =
+                sim::compile(model,
+                             calibrate::candidates(model, batch, devices, {}),
+                             {.batch = batch, .only = {}});
+            calibrate::Executor executor{model, parameters, problem, 2};
+            std::mt19937 random{5};
+            std::vector<std::byte> images(executor.input().size());
+            std::ranges::generate(images, [&] { return static_cast<std::byte>(random()); });
+            std::vector<std::byte> others(images.rbegin(), images.rend());
+            const auto expected = calibrate::reference_output(model, batch, images);
+            const auto expected_of_others = calibrate::reference_output(model, batch, others);
+
+            int mixed = 0;
+            for (std::uint64_t seed = 0; seed < 60; ++seed) {
+                CAPTURE(model.name);
+                CAPTURE(batch);
+                CAPTURE(seed);
+                const sim::Mapping mapping = sim::random_mapping(problem, seed);
+                const calibrate::Executor::Plan plan = executor.prepare(mapping, seed % 2 == 1);
+                for (int run = 0; run < 3; ++run) {  // events and buffers are used again
+                    std::ranges::copy(run == 1 ? others : images, executor.input().begin());
+                    executor.run(plan);
+                    const auto& right = run == 1 ? expected_of_others : expected;
+                    REQUIRE(std::memcmp(plan.output, right.data(), right.size()) == 0);
+                }
+                mixed += devices_of(problem, mapping).size() > 1;
+            }
+            CHECK(mixed > 20);
+        }
+    }
+}
+
+TEST_CASE("a machine of CPU and OpenCL is calibrated, mapped to and validated") {
+    const sim::Model model = small_model();
+    const calibrate::DeviceInfo info = first_device();
+    calibrate::CalibrationSettings settings;
+    settings.models = {model};
+    settings.batches = {2};
+    settings.quick = true;
+    settings.budget_s = 60;
+    settings.threads = 1;
+    settings.devices = {info.name};
+    const calibrate::Calibration calibration =
+        calibrate::calibrate_machine(settings, {}, std::nullopt);
+    CHECK(calibration.missing == 0);
+
+    // The profile says what the executor needs: a memory, both links, submission.
+    const TemporaryFolder folder;
+    const std::string file = folder.write("profile.yaml", calibrate::to_yaml(calibration.platform));
+    const sim::Platform platform = sim::load_platform(file, {});
+    REQUIRE(platform.devices.size() == 2);
+    CHECK(platform.devices[1].name == info.name);
+    CHECK(platform.devices[1].asynchronous);
+    CHECK(platform.devices[1].submit > sim::Time{});
+    REQUIRE(platform.links.size() == 2);
+    for (const sim::Link& link : platform.links) {
+        REQUIRE(!link.modes.empty());
+        CHECK(link.modes.front().time.points.size() > 5);
+        CHECK(link.modes.front().time.time({1 << 20}) > sim::Time{});
+    }
+
+    // Mapped to it, forced to mix, and run.
+    const sim::Problem problem = sim::compile(model, platform, {.batch = 2, .only = {}});
+    const sim::SearchResult best = sim::branch_and_bound(problem, {});
+    CHECK(best.status == sim::SearchStatus::proven);
+    std::vector<sim::Mapping> mixed;
+    for (std::uint64_t seed = 0; mixed.size() < 5; ++seed) {
+        const sim::Mapping mapping = sim::random_mapping(problem, seed);
+        if (devices_of(problem, mapping).size() == 2) {
+            mixed.push_back(mapping);
+        }
+    }
+    calibrate::ValidationSettings quick;
+    quick.budget_s = 1;
+    quick.fewest_rounds = 2;
+    quick.threads = 1;
+    const calibrate::Validation validation =
+        calibrate::validate(model, platform, problem, best.mapping, {}, mixed, quick);
+    CHECK(validation.outputs_identical);
+    for (const calibrate::MappingComparison& m : validation.sample) {
+        CHECK(m.measured.p50 > sim::Time{});
+        // Every layer was timed, on whichever device.
+        CHECK(m.tasks.size() + 2 == m.mapping.size());  // but the input and the output
+    }
+
+    // Continued, it measures nothing again.
+    const calibrate::Calibration again = calibrate::calibrate_machine(settings, {}, platform);
+    CHECK(again.missing == 0);
+    CHECK(again.platform.measured.size() == platform.measured.size());
+    CHECK(again.platform.links.size() == 2);
+    CHECK(again.platform.devices[1].submit == platform.devices[1].submit);
+}
+
+TEST_CASE("a mapping for a device that is not here is refused, others run") {
+    const auto cpu = calibrate::open_cpu(1);
+    const auto accelerator = calibrate::open(first_device(), 1);
+    const calibrate::Device* const devices[] = {cpu.get(), accelerator.get()};
+    const sim::Model model = small_model();
+    sim::Platform platform = calibrate::candidates(model, 1, devices, {});
+    platform.devices[1].name = "cuda7";
+    const sim::Problem problem = sim::compile(model, platform, {.batch = 1, .only = {}});
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
+    calibrate::Executor executor{model, parameters, problem, 1};
+    bool refused = false, ran = false;
+    for (std::uint64_t seed = 0; seed < 400 && !(refused && ran); ++seed) {
+        const sim::Mapping mapping = sim::random_mapping(problem, seed);
+        try {
+            executor.run(executor.prepare(mapping));
+            CHECK(devices_of(problem, mapping) == std::set{0});
+            ran = true;
+        } catch (const sim::InputError& error) {
+            CHECK(std::string{error.what()}.find("has no device 'cuda7'") != std::string::npos);
+            refused = true;
+        }
+    }
+    CHECK(refused);
+    executor.run(executor.prepare(sim::cpu_only(problem, {}).mapping));
+}
