@@ -340,6 +340,7 @@ public:
     int prepare(const kernels::Chain& chain,
                 const std::string& variant,
                 const std::string& configuration) override;
+    int prepare(const kernels::DeviceKernel& kernel) override;
     int new_event() override;
     int record(std::span<const Stage> stages, bool timed) override;
     std::vector<std::string_view> modes(Direction direction) const override;
@@ -572,7 +573,6 @@ Address CudaDevice::address_of(std::byte* host) {
 int CudaDevice::prepare(const kernels::Chain& chain,
                         const std::string& variant,
                         const std::string& configuration) {
-    use();
     const kernels::DeviceVariant* const found = kernels::find_device_variant("cuda", variant);
     if (found == nullptr) {
         throw sim::InputError{
@@ -586,8 +586,13 @@ int CudaDevice::prepare(const kernels::Chain& chain,
                         variant,
                         configuration)};
     }
+    return prepare(found->prepare(chain, configuration, info_.limits));
+}
+
+int CudaDevice::prepare(const kernels::DeviceKernel& kernel) {
+    use();
     auto prepared = std::make_unique<PreparedKernel>();
-    prepared->kernel = found->prepare(chain, configuration, info_.limits);
+    prepared->kernel = kernel;
     for (const kernels::Launch& launch : prepared->kernel.launches) {
         prepare_function(launch);
     }

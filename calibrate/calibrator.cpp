@@ -680,11 +680,15 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
     // 4. The accelerators' kernels, each in segments of its own; then every implementation on the
     //    CPU, inside its network.
     Costs costs;
+    std::vector<Parameters> parameters;  // what the chains' spans point into
+    for (const sim::Model& model : settings.models) {
+        parameters.push_back(load_parameters(model));
+    }
     for (AcceleratorBench& bench : benches_of_accelerators) {
-        for (const sim::Model& model : settings.models) {
-            const Parameters parameters = load_parameters(model);
+        for (std::size_t m = 0; m < settings.models.size(); ++m) {
             for (const int batch : settings.batches) {
-                add_candidates(bench, model, parameters, batch, settings.variants, costs);
+                add_candidates(
+                    bench, settings.models[m], parameters[m], batch, settings.variants, costs);
             }
         }
         for (AcceleratorBench::Entry& entry : bench.entries) {

@@ -211,6 +211,29 @@ TEST_CASE("every search answers on the command line, or says why it cannot") {
     CHECK(unknown.err.find("exhaustive") != std::string::npos);
 }
 
+TEST_CASE("devices are listed, and one that is not here is refused") {
+    const Outcome listed = hetmap({"show", "devices", "--json"});
+    REQUIRE(listed.code == 0);
+    const auto devices = nlohmann::json::parse(listed.out)["devices"];
+    REQUIRE(!devices.empty());
+    CHECK(devices[0]["name"] == "cpu");
+    CHECK(hetmap({"show", "devices"}).out.find("cpu") == 0);
+    CHECK(hetmap({"show", "devices", "cpu"}).code == 2);
+    CHECK(hetmap({"show", "model"}).code == 2);
+
+    const TemporaryFolder folder;
+    const Outcome refused = hetmap({"calibrate",
+                                    "--model",
+                                    small_model_path(),
+                                    "--device",
+                                    "cuda99",
+                                    "--out",
+                                    folder.file("profile.yaml")});
+    CHECK(refused.code == 2);
+    CHECK(refused.err.find("no device 'cuda99' (there are: cpu") != std::string::npos);
+    CHECK(!fs::exists(folder.file("profile.yaml")));
+}
+
 TEST_CASE("same command, same bytes") {
     const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);

@@ -19,8 +19,7 @@ using Guard = cuda_emulation::GuardedMemory::Guard;
 
 namespace {
 
-// ---- One instruction
-// ------------------------------------------------------------------------------
+// ---- One instruction ---------------------------------------------------------------------------
 
 // Matrices of 16 x 8 and 8 x 8 words: row, word and column, word.
 struct Matrices {
@@ -90,8 +89,7 @@ int plain_product(Instruction instruction,
     return sum;
 }
 
-// ---- Chains
-// ---------------------------------------------------------------------------------------
+// ---- Chains ------------------------------------------------------------------------------------
 
 // A variant on one generation of devices.
 struct Machine {

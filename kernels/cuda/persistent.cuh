@@ -142,6 +142,8 @@ __device__ __forceinline__ void run_persistent(int units,
                                                const unsigned char* constant,
                                                const PersistentBuffers& buffers,
                                                unsigned* barrier) {
+    // As far as registers go: 128, for two blocks on a multiprocessor.
+    constexpr int kAhead = kMultiply == Multiply::bit_bytes ? 1 : 2;
     __shared__ PersistentUnit unit;
     const int thread = static_cast<int>(threadIdx.x);
     const int blocks = static_cast<int>(gridDim.x);
@@ -183,9 +185,9 @@ __device__ __forceinline__ void run_persistent(int units,
         int tile = next;
         for (; tile < tiles; tile += blocks) {
             if (unit.pixels != 0)
-                dot_tile<Multiply::pixels, kPersistentTiles>(unit.dot, at, tile, shared);
+                dot_tile<Multiply::pixels, kPersistentTiles, kAhead>(unit.dot, at, tile, shared);
             else
-                dot_tile<kMultiply, kPersistentTiles>(unit.dot, at, tile, shared);
+                dot_tile<kMultiply, kPersistentTiles, kAhead>(unit.dot, at, tile, shared);
         }
         next = tile - tiles;
     }

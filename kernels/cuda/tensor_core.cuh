@@ -303,8 +303,9 @@ __device__ __forceinline__ void counts_of(
 }
 
 // One tile: (64 warps_n) channels by (8 kTiles warps_m) positions. `shared` has 4 KiB for each
-// warp, unless bits come straight from limits and no warps share a tile.
-template <Multiply kMultiply, int kTiles>
+// warp, unless bits come straight from limits and no warps share a tile. kAhead is how many steps
+// are loaded ahead.
+template <Multiply kMultiply, int kTiles, int kAhead>
 __device__ __forceinline__ void dot_tile(const DotUnit& unit,
                                          const DotTensors& at,
                                          int tile,
@@ -330,15 +331,15 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
         positions_of<kMultiply, kTiles>(unit, at.constant, first_column, lane);
 
     // 2. The main loop. Small tiles are for work that is short of warps, where what counts is how
-    //    many loads are under way: they load two steps ahead. Large ones have registers for one,
-    //    and tables are two steps longer than the product, so that nothing is left out at its end.
+    //    many loads are under way: they load several steps ahead. Large ones have registers for
+    //    one, and tables are two steps longer than the product, so that nothing is left out at
+    //    its end.
     int sums[4][kTiles][4] = {};
     int ones[kTiles] = {};
     const int2* const taps = table_at<int2>(at.constant, unit.taps) + lane % 4;
     const uint4* const weights = table_at<uint4>(at.constant, unit.weights) +
                                  static_cast<long long>(group) * unit.steps * 128 + lane;
-    if constexpr (kTiles == 2) {
-        constexpr int kAhead = 2;
+    if constexpr (kAhead > 1) {
         uint4 a[kAhead][4];
         uint2 b[kAhead][kTiles];
         const auto load = [&](uint4(&to_a)[4], uint2(&to_b)[kTiles], int step) {
@@ -426,7 +427,7 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
                               static_cast<long long>(first_pixel) * row + group * 8 + place.byte;
         const int left = active ? unit.pixels - first_pixel : 0;
         const int left_alone = unit.pooled == 0 ? left : 0;
-        int limit[8];
+        int limit[8] = {};
         int loaded = -1;
 #pragma unroll
         for (int pair = 0; pair < kTiles / 2; ++pair) {
@@ -524,7 +525,7 @@ __device__ __forceinline__ void dot_block(const DotUnit& unit,
                                           const void* input,
                                           const int* second,
                                           void* output) {
-    dot_tile<kMultiply, kTiles>(
+    dot_tile<kMultiply, kTiles, kTiles == 2 ? 3 : 1>(
         unit,
         DotTensors{constant, input, second, static_cast<int*>(output), output},
         static_cast<int>(blockIdx.x),

@@ -67,8 +67,7 @@ unsigned append(std::vector<std::byte>& constant, const std::vector<Value>& valu
     return static_cast<unsigned>(at);
 }
 
-// ---- How work is divided
-// --------------------------------------------------------------------------
+// ---- How work is divided -----------------------------------------------------------------------
 
 struct DotDivision {
     int tiles = 2;    // of 8 positions, for a warp

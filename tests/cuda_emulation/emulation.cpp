@@ -18,10 +18,6 @@
 #include <unistd.h>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
-#endif
-
 constinit thread_local uint3 threadIdx{}, blockIdx{};
 constinit thread_local dim3 blockDim{}, gridDim{};
 
@@ -50,40 +46,17 @@ public:
 
     // Runs until suspend(); the first time, `main`, which never returns.
     void resume(void (*main)()) {
-#if defined(__SANITIZE_ADDRESS__)
-        void* fake = nullptr;
-        __sanitizer_start_switch_fiber(&fake, memory_ + page_, kStack);
-        if (!started_)
-            begin(main);
-        swapcontext(&caller_, &own_);
-        __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
-#else
         if (_setjmp(back_) != 0)
             return;
         if (started_)
             _longjmp(here_, 1);
         begin(main);
         setcontext(&own_);
-#endif
     }
 
     void suspend() {
-#if defined(__SANITIZE_ADDRESS__)
-        void* fake = nullptr;
-        __sanitizer_start_switch_fiber(&fake, caller_stack_, caller_size_);
-        swapcontext(&own_, &caller_);
-        __sanitizer_finish_switch_fiber(fake, &caller_stack_, &caller_size_);
-#else
         if (_setjmp(here_) == 0)
             _longjmp(back_, 1);
-#endif
-    }
-
-    // First of all in `main`.
-    void arrive() {
-#if defined(__SANITIZE_ADDRESS__)
-        __sanitizer_finish_switch_fiber(nullptr, &caller_stack_, &caller_size_);
-#endif
     }
 
 private:
@@ -102,13 +75,7 @@ private:
     std::size_t page_ = 0;
     bool started_ = false;
     ucontext_t own_{};
-#if defined(__SANITIZE_ADDRESS__)
-    ucontext_t caller_{};
-    const void* caller_stack_ = nullptr;
-    std::size_t caller_size_ = 0;
-#else
     std::jmp_buf here_{}, back_{};
-#endif
 };
 
 // ---- Blocks -------------------------------------------------------------------------------------
@@ -162,7 +129,6 @@ std::string text(const uint3& at) {
 void fiber_main() {
     for (;;) {
         Thread& thread = current_block->threads[current_block->current];
-        thread.fiber->arrive();
         try {
             (*current_block->body)();
         } catch (...) {
