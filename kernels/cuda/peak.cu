@@ -4,6 +4,8 @@
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/peak.hpp"
 
+#include <climits>
+
 namespace kernels::cuda {
 namespace {
 
@@ -15,7 +17,11 @@ __global__ void peak_b1(int rounds, int* sink) {
         a[i] = threadIdx.x * 0x9e3779b9u + static_cast<unsigned>(i);
     for (int i = 0; i < 2; ++i)
         b[i] = threadIdx.x * 0x85ebca6bu + static_cast<unsigned>(i);
-    int c[kAccumulators][4] = {};
+    // Different from each other, or the compiler would make one product of all.
+    int c[kAccumulators][4];
+    for (int i = 0; i < kAccumulators; ++i)
+        for (int j = 0; j < 4; ++j)
+            c[i][j] = static_cast<int>(threadIdx.x) + 4 * i + j;
     for (int round = 0; round < rounds; ++round) {
 #pragma unroll
         for (int i = 0; i < kAccumulators; ++i)
@@ -24,7 +30,7 @@ __global__ void peak_b1(int rounds, int* sink) {
     int sum = 0;
     for (int i = 0; i < kAccumulators; ++i)
         sum += c[i][0] ^ c[i][1] ^ c[i][2] ^ c[i][3];
-    if (sum == -1)
+    if (sum == INT_MIN)
         *sink = sum;
 }
 
