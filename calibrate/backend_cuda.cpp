@@ -152,9 +152,8 @@ void add_state(DeviceInfo& info, const GpuState& state) {
         const unsigned width = state.most_pcie_width.value_or(*state.pcie_width);
         if (*state.pcie_generation < generation || *state.pcie_width < width) {
             info.warnings.push_back(
-                fmt::format("{}: the PCIe link is at generation {} x{} and could be at generation "
+                fmt::format("the PCIe link is at generation {} x{} and could be at generation "
                             "{} x{}; an idle GPU may save power, a busy one should not",
-                            info.name,
                             *state.pcie_generation,
                             *state.pcie_width,
                             generation,
@@ -168,8 +167,7 @@ void add_state(DeviceInfo& info, const GpuState& state) {
         }
         fact("throttled", reasons.empty() ? "no" : reasons);
         if (!reasons.empty()) {
-            info.warnings.push_back(
-                fmt::format("{}: its clocks are held back: {}", info.name, reasons));
+            info.warnings.push_back(fmt::format("its clocks are held back: {}", reasons));
         }
     }
 }
@@ -799,9 +797,7 @@ cudaGraphExec_t CudaDevice::graph_of(const Segment& segment) {
     if (error != cudaSuccess) {
         (void)cudaGetLastError();
         const std::string warning = fmt::format(
-            "{}: the driver makes no graph of some segments, which are launched kernel "
-            "by kernel: {}",
-            info_.name,
+            "the driver makes no graph of some segments, which are launched kernel by kernel: {}",
             describe(error));
         if (std::ranges::find(info_.warnings, warning) == info_.warnings.end()) {
             info_.warnings.push_back(warning);

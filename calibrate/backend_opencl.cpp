@@ -495,6 +495,8 @@ public:
                 label_ + ": waiting");
         } while (status > CL_COMPLETE);
         check(status, label_ + ": running");
+        // Having seen it is not yet a point of synchronization; this is, and returns at once.
+        check(clWaitForEvents(1, &happening), label_ + ": waiting");
     }
 
     std::vector<double> stage_ns(int command) override {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -46,6 +47,7 @@ const sim::Layer& at(const sim::Model& model, int layer) {
 struct Sources {
     int main = kernels::kBefore;
     int second = kernels::kSecondInput;
+    int second_layer = -1;  // of the model, where the second one comes from outside
 };
 
 Sources sources_of(const sim::Model& model, std::span<const int> layers, std::size_t index) {
@@ -64,8 +66,10 @@ Sources sources_of(const sim::Model& model, std::span<const int> layers, std::si
         sources.main = place_of(inputs.front());
     }
     if (inputs.size() == 2) {
-        const int second = place_of(swapped ? inputs[0] : inputs[1]);
+        const int layer = swapped ? inputs[0] : inputs[1];
+        const int second = place_of(layer);
         sources.second = second >= 0 ? second : kernels::kSecondInput;
+        sources.second_layer = second >= 0 ? -1 : layer;
     }
     return sources;
 }
@@ -93,16 +97,12 @@ kernels::Shape kernel_shape(const sim::TensorShape& shape) {
 
 ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers) {
     ChainInputs inputs{.main = at(model, layers.front()).inputs.front(), .second = -1};
-    int before = inputs.main;
-    for (const int layer : layers) {
-        const std::vector<int>& all = at(model, layer).inputs;
-        if (all.size() == 2) {
-            const int other = all[0] == before ? all[1] : all[0];
-            if (std::ranges::find(layers, other) == layers.end()) {
-                inputs.second = other;
-            }
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        const int second = sources_of(model, layers, i).second_layer;
+        if (second >= 0) {
+            assert(inputs.second < 0 || inputs.second == second);  // see sim::chains_from
+            inputs.second = second;
         }
-        before = layer;
     }
     return inputs;
 }

@@ -8,6 +8,7 @@
 #include "calibrate/machine.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
+#include "kernels/registry.hpp"
 #include "sim/costs.hpp"
 #include "sim/search/search.hpp"
 #include "sim/simulator.hpp"
@@ -290,8 +291,10 @@ void take_turn(Bench& bench, std::mt19937_64& random, const StoppingRule& rule) 
         }
     }
     for (const Executor::Stage& stage : plan.stages) {
-        Cost& cost = *bench.cost[static_cast<std::size_t>(stage.tasks.front())];
-        cost.done = cost.done || rule.done(cost.samples(rule));
+        Cost* const cost = bench.cost[static_cast<std::size_t>(stage.tasks.front())];
+        if (cost != nullptr) {  // else a change of layout for the output
+            cost->done = cost->done || rule.done(cost->samples(rule));
+        }
     }
     bench.done = std::ranges::all_of(
         bench.cost, [](const Cost* cost) { return cost == nullptr || cost->done; });
@@ -349,6 +352,8 @@ void measure_kernels(AcceleratorBench& bench,
                      const std::function<void(const std::string&)>& warn) {
     constexpr double kHopeless = 3;
     constexpr int kFirstLook = 2;  // samples
+    constexpr int kGone = 5;
+    int failures_in_a_row = 0;
     std::size_t bytes = 0;
     for (const AcceleratorBench::Entry& entry : bench.entries) {
         bytes = std::max(bytes, largest_tensor(entry.candidate.chain));
@@ -376,10 +381,14 @@ void measure_kernels(AcceleratorBench& bench,
             }
             // Less than nothing: noise was larger than the kernel.
             cost.anywhere.push_back(std::max(1.0, entry.timer->sample_ns()));
+            failures_in_a_row = 0;
         } catch (const DeviceError& error) {
-            // One kernel that does not build, or a device that is gone: the rest goes on.
+            // One kernel that does not build: the rest goes on. A device that is gone: no more.
             cost.done = true;
             warn(bench.name() + ": " + error.what());
+            if (++failures_in_a_row == kGone) {
+                throw DeviceError{"gave up after so many failures in a row"};
+            }
             return;
         }
         const double median = quantile(cost.anywhere, 0.5);
@@ -430,23 +439,52 @@ sim::Platform empty_platform(const std::string& name, std::int64_t memory_mib) {
     return platform;
 }
 
-// A device's entry, its memory, and links without times. Returns its index.
-int add_device(sim::Platform& platform, const DeviceInfo& info) {
+// What using a device costs beside its kernels.
+struct DeviceCosts {
+    sim::Device entry;  // submit, per_task and completion
+    std::vector<sim::TransferMode> up, down;
+};
+
+// A device's entry, its memory and links. Returns its index.
+int add_device(sim::Platform& platform, const DeviceInfo& info, const DeviceCosts& costs) {
     int memory = 0;
     if (!info.host_memory) {
         memory = static_cast<int>(platform.memories.size());
         platform.memories.push_back({.name = info.name, .capacity_mib = info.memory_mib});
         platform.links.push_back(
-            {.name = info.name + "_up", .from = 0, .to = memory, .engine = {}, .modes = {}});
-        platform.links.push_back(
-            {.name = info.name + "_down", .from = memory, .to = 0, .engine = {}, .modes = {}});
+            {.name = info.name + "_up", .from = 0, .to = memory, .engine = {}, .modes = costs.up});
+        platform.links.push_back({.name = info.name + "_down",
+                                  .from = memory,
+                                  .to = 0,
+                                  .engine = {},
+                                  .modes = costs.down});
     }
-    platform.devices.push_back({.name = info.name,
-                                .kind = info.kind,
-                                .memory = memory,
-                                .asynchronous = info.asynchronous,
-                                .conversions = {}});
+    sim::Device entry = costs.entry;
+    entry.name = info.name;
+    entry.kind = info.kind;
+    entry.memory = memory;
+    entry.asynchronous = info.asynchronous;
+    platform.devices.push_back(std::move(entry));
     return static_cast<int>(platform.devices.size()) - 1;
+}
+
+DeviceCosts measure_device(Device& device, bool quick, const std::function<bool()>& stop) {
+    const std::size_t largest = std::size_t{quick ? 16U : 256U} << 20;
+    DeviceCosts costs;
+    measure_submission(device, costs.entry);
+    if (!device.info().host_memory) {
+        const sim::Time completion = costs.entry.completion;
+        costs.up = measure_copies(device, Direction::up, completion, largest, stop);
+        costs.down = measure_copies(device, Direction::down, completion, largest, stop);
+    }
+    return costs;
+}
+
+// Where a profile that is continued has the device; -1: nowhere.
+int index_of(const sim::Platform& platform, const DeviceInfo& info) {
+    const auto known = std::ranges::find(platform.devices, info.name, &sim::Device::name);
+    return known != platform.devices.end() ? static_cast<int>(known - platform.devices.begin())
+                                           : -1;
 }
 
 // The devices beside the CPU that were asked for; by default all that do not compute on the CPU's
@@ -483,16 +521,41 @@ const std::string* fact(const sim::Platform& platform, std::string_view key) {
     return nullptr;
 }
 
-// What a profile says about devices beside the CPU, as it is: those that are measured again keep
-// their place.
-void adopt_devices(sim::Platform& platform, const sim::Platform& before) {
-    const sim::Device cpu = platform.devices.front();
+// What a profile says about devices beside the CPU, as it is. Those that are measured again keep
+// their place, and must be the ones they were.
+void adopt_devices(sim::Platform& platform,
+                   const sim::Platform& before,
+                   const std::vector<DeviceInfo>& here) {
     const sim::Memory host = platform.memories.front();
+    platform.name = before.name;
     platform.memories = before.memories;
     platform.memories.front() = host;
-    platform.devices = before.devices;
-    platform.devices.front() = cpu;
+    platform.devices = before.devices;  // the CPU's is the same but for its power
     platform.links = before.links;
+    for (std::size_t d = 1; d < before.devices.size(); ++d) {
+        const std::string& name = before.devices[d].name;
+        const auto info = std::ranges::find(here, name, &DeviceInfo::name);
+        const std::string* const was = fact(before, name);
+        if (info == here.end()) {
+            for (const auto& [key, value] : before.provenance) {
+                if (key == name || key.starts_with(name + "_")) {
+                    platform.provenance.emplace_back(key, value);
+                }
+            }
+        } else if (was != nullptr && *was != info->description) {
+            throw sim::InputError{
+                fmt::format("{}: cannot be continued here: its {} is '{}', this machine's is '{}'",
+                            before.path.string(),
+                            name,
+                            *was,
+                            info->description)};
+        }
+        for (const std::string& warning : before.warnings) {
+            if (warning.starts_with(name + ":")) {
+                platform.warnings.push_back(warning);
+            }
+        }
+    }
 }
 
 // Costs of a profile are only good for the machine they were measured on.
@@ -508,6 +571,22 @@ void check_same_machine(const sim::Platform& before, const Machine& machine) {
                             key,
                             *was,
                             is->second)};
+        }
+    }
+}
+
+// Fits of the profile before stay where there is no new one of at least as many shapes.
+void keep_fits(std::vector<sim::FittedCost>& fits, const std::vector<sim::FittedCost>& before) {
+    const auto key = [](const sim::FittedCost& f) {
+        return std::tie(f.pattern, f.device, f.variant, f.configuration, f.in_layout, f.out_layout);
+    };
+    for (const sim::FittedCost& old : before) {
+        const auto same = std::ranges::find_if(
+            fits, [&](const sim::FittedCost& fit) { return key(fit) == key(old); });
+        if (same == fits.end()) {
+            fits.push_back(old);
+        } else if (same->samples < old.samples) {
+            *same = old;
         }
     }
 }
@@ -536,7 +615,13 @@ sim::Platform candidates(const sim::Model& model,
     }
     const Parameters parameters = load_parameters(model);
     for (std::size_t d = 0; d < devices.size(); ++d) {
-        const int index = d == 0 ? 0 : add_device(platform, devices[d]->info());
+        const std::vector<sim::TransferMode> invented{
+            {.name = "invented",
+             .time = {.points = {{.size = {0}, .time = kInventedCost}}, .bandwidth = {1e12}}}};
+        const int index = d == 0 ? 0
+                                 : add_device(platform,
+                                              devices[d]->info(),
+                                              {.entry = {}, .up = invented, .down = invented});
         for (const Candidate& c :
              candidates_on(*devices[d], index, model, parameters, batch, variants)) {
             platform.measured.push_back({.layers = c.key.layers,
@@ -549,11 +634,6 @@ sim::Platform candidates(const sim::Model& model,
                                          .time = kInventedCost,
                                          .where = {}});
         }
-    }
-    for (sim::Link& link : platform.links) {
-        link.modes = {
-            {.name = "invented",
-             .time = {.points = {{.size = {0}, .time = kInventedCost}}, .bandwidth = {1e12}}}};
     }
     return platform;
 }
@@ -605,33 +685,20 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
             rule.most,
             settings.budget_s));
     platform.warnings = machine.warnings;
-    std::vector<AcceleratorBench> benches_of_accelerators;
-    if (before) {
-        adopt_devices(platform, *before);
-    }
     const auto warn = [&](const std::string& text) {
         if (std::ranges::find(platform.warnings, text) == platform.warnings.end()) {
             platform.warnings.push_back(text);
         }
     };
+    if (before) {
+        adopt_devices(platform, *before, accelerators);
+    }
+    std::vector<std::unique_ptr<Device>> opened;
     for (const DeviceInfo& info : accelerators) {
         try {
-            std::unique_ptr<Device> device = open(info, threads);
-            const auto known = std::ranges::find(platform.devices, info.name, &sim::Device::name);
-            const int index = known != platform.devices.end()
-                                  ? static_cast<int>(known - platform.devices.begin())
-                                  : add_device(platform, info);
-            benches_of_accelerators.push_back({.index = index, .device = std::move(device)});
+            opened.push_back(open(info, threads));
         } catch (const DeviceError& error) {
             warn(info.name + ": left out: " + error.what());
-            continue;
-        }
-        platform.provenance.emplace_back(info.name, info.description);
-        for (const auto& [key, value] : info.facts) {
-            platform.provenance.emplace_back(info.name + "_" + key, value);
-        }
-        for (const std::string& warning : info.warnings) {
-            warn(info.name + ": " + warning);
         }
     }
 
@@ -649,32 +716,44 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
         platform.measurements.emplace_back("million_dependent_additions", measure_clock());
     }
 
-    // 3. The accelerators: submission, copies, power, and how both sides disturb each other.
-    for (AcceleratorBench& bench : benches_of_accelerators) {
-        sim::Device& entry = platform.devices[static_cast<std::size_t>(bench.index)];
-        if (entry.submit != sim::Time{}) {
-            continue;  // known from before
+    // 3. The accelerators: submission, copies, power, and how both sides disturb each other. One
+    //    that fails here is left out.
+    std::vector<AcceleratorBench> benches_of_accelerators;
+    for (std::unique_ptr<Device>& device : opened) {
+        const DeviceInfo& info = device->info();
+        int index = index_of(platform, info);
+        if (index < 0 && platform.devices.size() >= sim::kMaxDevices) {
+            warn(fmt::format(
+                "{}: left out: a platform has {} devices at most", info.name, sim::kMaxDevices));
+            continue;
         }
-        report(bench.name() + " submission and copies", 0);
-        measure_submission(*bench.device, entry);
-        const std::size_t largest = std::size_t{settings.quick ? 16U : 256U} << 20;
-        for (sim::Link& link : platform.links) {
-            if (link.from == entry.memory || link.to == entry.memory) {
-                const bool up = link.from == 0;
-                link.modes = measure_copies(*bench.device,
-                                            up ? Direction::up : Direction::down,
-                                            entry.completion,
-                                            largest,
-                                            stop);
+        try {
+            if (index < 0) {
+                report(info.name + " submission and copies", 0);
+                const DeviceCosts found = measure_device(*device, settings.quick, stop);
+                index = add_device(platform, info, found);
+                if (!settings.quick && !stop()) {
+                    const std::unique_ptr<Device> host = open_cpu(threads);
+                    std::ranges::move(measure_interference(*host, *device),
+                                      std::back_inserter(platform.measurements));
+                    measure_power(*device, platform.devices[static_cast<std::size_t>(index)]);
+                    measure_power(*host, platform.devices.front());
+                }
+            }
+        } catch (const DeviceError& error) {
+            warn(info.name + ": " + error.what());
+            if (index < 0) {
+                continue;
             }
         }
-        if (!settings.quick && !stop()) {
-            const std::unique_ptr<Device> host = open_cpu(threads);
-            std::ranges::move(measure_interference(*host, *bench.device),
-                              std::back_inserter(platform.measurements));
-            measure_power(*bench.device, entry);
-            measure_power(*host, platform.devices.front());
+        platform.provenance.emplace_back(info.name, info.description);
+        for (const auto& [key, value] : info.facts) {
+            platform.provenance.emplace_back(info.name + "_" + key, value);
         }
+        for (const std::string& warning : info.warnings) {
+            warn(info.name + ": " + warning);
+        }
+        benches_of_accelerators.push_back({.index = index, .device = std::move(device)});
     }
 
     // 4. The accelerators' kernels, each in segments of its own; then every implementation on the
@@ -684,6 +763,10 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
     for (const sim::Model& model : settings.models) {
         parameters.push_back(load_parameters(model));
     }
+    const bool cpu_takes_part =
+        std::ranges::any_of(kernels::variants(), [&](const kernels::Variant& variant) {
+            return variant.supported() && is_wanted(std::string{variant.name}, settings.variants);
+        });
     for (AcceleratorBench& bench : benches_of_accelerators) {
         for (std::size_t m = 0; m < settings.models.size(); ++m) {
             for (const int batch : settings.batches) {
@@ -695,20 +778,28 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
             entry.cost->done =
                 before && measured_before(*before, entry.candidate.key, kFewestToReport);
         }
-        // An equal share of the time for every device, the CPU among them; what one leaves over
-        // is the next one's.
+        // An equal share of the time for every device, the CPU among them if any of its variants
+        // is wanted; what one leaves over is the next one's.
         const auto devices_left =
-            static_cast<double>(benches_of_accelerators.size() + 1 -
+            static_cast<double>(benches_of_accelerators.size() + (cpu_takes_part ? 1 : 0) -
                                 static_cast<std::size_t>(&bench - benches_of_accelerators.data()));
         const double until = elapsed() + (settings.budget_s - elapsed()) / devices_left;
-        measure_kernels(
-            bench,
-            rule,
-            [&](double done) {
-                report(bench.name() + " kernels", done);
-                return elapsed() < until && !stop();
-            },
-            warn);
+        try {
+            measure_kernels(
+                bench,
+                rule,
+                [&](double done) {
+                    report(bench.name() + " kernels", done);
+                    return elapsed() < until && !stop();
+                },
+                warn);
+        } catch (const DeviceError& error) {
+            warn(bench.name() + ": " + error.what());
+        }
+        for (const std::string& warning : bench.device->info().warnings) {
+            warn(bench.name() + ": " + warning);  // what it found out while it ran
+        }
+        bench.entries.clear();
         bench.device.reset();
     }
     std::vector<std::unique_ptr<Bench>> benches;
@@ -802,13 +893,17 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
     for (const sim::MeasuredCost& c : platform.measured) {
         const auto found = costs.find(
             {c.device, c.layers, c.batch, c.variant, c.configuration, c.in_layout, c.out_layout});
-        if (found != costs.end()) {
+        constexpr sim::Time kLost{50'000};  // less is lost in the noise of segments
+        if (found != costs.end() && (c.device == 0 || c.time.p50 > kLost)) {
             FitSample sample = found->second.features;
             sample.time_us = sim::microseconds(c.time.p50);
             fit_samples.push_back(std::move(sample));
         }
     }
     platform.fitted = fit_costs(fit_samples);
+    if (before) {
+        keep_fits(platform.fitted, before->fitted);
+    }
     calibration.measured = static_cast<int>(platform.measured.size());
     if (calibration.missing > 0) {
         platform.warnings.push_back(fmt::format(

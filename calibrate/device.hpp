@@ -108,7 +108,7 @@ public:
 
     // ---- recording --------------------------------------------------------------------------
     // Uploads weights, compiles. Throws sim::InputError where this device has no such variant or
-    // configuration for the chain. The chain's spans need not outlive the call.
+    // configuration for the chain. What the chain's spans point to must outlive the device.
     virtual int prepare(const kernels::Chain& chain,
                         const std::string& variant,
                         const std::string& configuration) = 0;

@@ -63,6 +63,16 @@ std::vector<int> model_layers(const sim::Problem& problem, const sim::Task& task
     for (const int layer : task.rest) {
         layers.push_back(problem.model_layer[static_cast<std::size_t>(layer)]);
     }
+    // A chain that branches is known by the model's own order (sim::chains_from).
+    int before = task.first;
+    for (const int layer : task.rest) {
+        const std::vector<int>& inputs = problem.inputs[static_cast<std::size_t>(layer)];
+        if (std::ranges::find(inputs, before) == inputs.end()) {
+            std::ranges::sort(layers);
+            break;
+        }
+        before = layer;
+    }
     return layers;
 }
 
@@ -100,8 +110,12 @@ Executor::Executor(const sim::Model& model,
             const auto info =
                 std::ranges::find(found.devices, problem.device_names[d], &DeviceInfo::name);
             if (info != found.devices.end()) {
-                devices_[d] = open(*info, threads);
-                copier_ = copier_ == 0 && !info->host_memory ? static_cast<int>(d) : copier_;
+                try {
+                    devices_[d] = open(*info, threads);
+                    copier_ = copier_ == 0 ? static_cast<int>(d) : copier_;
+                } catch (const DeviceError& error) {
+                    missing_[d] = error.what();
+                }
             } else {
                 missing_[d] = fmt::format("this machine has no device '{}'{}{}",
                                           problem.device_names[d],

@@ -88,6 +88,9 @@ void take_turn(Executor& executor, Contender& c) {
 }
 
 double error_percent(sim::Time predicted, sim::Time measured) {
+    if (measured == sim::Time{}) {
+        return 0;  // too short for the device's clock
+    }
     return 100 *
            (static_cast<double>(predicted.count()) / static_cast<double>(measured.count()) - 1);
 }
@@ -109,14 +112,25 @@ void conclude(Contender& c, const sim::Problem& problem) {
     }
 }
 
-double clock_ratio(const sim::Platform& platform) {
-    for (const auto& [name, before] : platform.measurements) {
-        if (name == "million_dependent_additions") {
-            return static_cast<double>(before.p50.count()) /
-                   static_cast<double>(measure_clock().p50.count());
+// What is measured now over what the profile says, of one of its named measurements.
+double ratio_to(const sim::Platform& platform, std::string_view name, sim::Measurement now) {
+    const auto before = std::ranges::find(
+        platform.measurements, name, &std::pair<std::string, sim::Measurement>::first);
+    return before == platform.measurements.end() || before->second.p50 == sim::Time{}
+               ? 1
+               : static_cast<double>(now.p50.count()) /
+                     static_cast<double>(before->second.p50.count());
+}
+
+double round_trip_ratio(const sim::Platform& platform, int threads) {
+    constexpr const char* kName = "thread_pool_spinning";
+    kernels::ThreadPool pool{threads};
+    for (const auto& [name, now] : measure_pool(pool)) {
+        if (name == kName) {
+            return ratio_to(platform, kName, now);
         }
     }
-    return 1;
+    return 1;  // one thread goes nowhere
 }
 
 }  // namespace
@@ -201,12 +215,22 @@ Validation validate(const sim::Model& model,
     Executor executor{model, parameters, problem, all_threads(settings.threads)};
     std::vector<Contender> contenders;
     contenders.push_back(make_contender(executor, problem, "chosen", chosen));
+    Validation validation;
+    const auto add = [&](const std::string& name, const sim::Mapping& mapping) {
+        try {
+            contenders.push_back(make_contender(executor, problem, name, mapping));
+        } catch (const sim::InputError& error) {
+            validation.left_out.push_back(name + ": " + error.what());
+        } catch (const DeviceError& error) {
+            validation.left_out.push_back(name + ": " + error.what());
+        }
+    };
     for (const NamedMapping& baseline : baselines) {
-        contenders.push_back(make_contender(executor, problem, baseline.name, baseline.mapping));
+        add(baseline.name, baseline.mapping);
     }
+    const std::size_t first_random = contenders.size();
     for (std::size_t i = 0; i < sample.size(); ++i) {
-        contenders.push_back(
-            make_contender(executor, problem, "random " + std::to_string(i + 1), sample[i]));
+        add("random " + std::to_string(i + 1), sample[i]);
     }
 
     // 2. Each output against the reference's, on images of random pixels.
@@ -215,7 +239,6 @@ Validation validate(const sim::Model& model,
         b = static_cast<std::byte>(random());
     }
     const Expected expected = expected_output(model, problem.batch, executor);
-    Validation validation;
     validation.outputs_identical = true;
     for (Contender& c : contenders) {
         executor.run(c.plan);
@@ -224,6 +247,7 @@ Validation validate(const sim::Model& model,
     }
 
     // 3. Turns, until every median is sure or the time is up.
+    validation.round_trip_ratio = round_trip_ratio(platform, all_threads(settings.threads));
     const std::int64_t timing = now_ns();
     const auto timed = [&] { return static_cast<double>(now_ns() - timing) * 1e-9; };
     const auto sure = [](const Contender& c) {
@@ -234,7 +258,9 @@ Validation validate(const sim::Model& model,
     std::vector<std::size_t> order(contenders.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     while (validation.rounds < settings.most_rounds) {
-        const bool enough = validation.rounds >= settings.fewest_rounds;
+        // The fewest rounds may take longer than was asked for, but not without end.
+        const bool enough = validation.rounds >= settings.fewest_rounds ||
+                            (validation.rounds > 0 && timed() > 3 * settings.budget_s);
         if ((settings.stop && settings.stop() && validation.rounds > 0) ||
             (enough && timed() > settings.budget_s) ||
             (enough && std::ranges::all_of(contenders, sure))) {
@@ -250,7 +276,11 @@ Validation validate(const sim::Model& model,
                               std::max(0.0, settings.budget_s - timed()));
         }
     }
-    validation.clock_ratio = clock_ratio(platform);
+    validation.clock_ratio = 1 / ratio_to(platform, "million_dependent_additions", measure_clock());
+    const double after = round_trip_ratio(platform, all_threads(settings.threads));
+    if (std::abs(std::log(after)) > std::abs(std::log(validation.round_trip_ratio))) {
+        validation.round_trip_ratio = after;
+    }
 
     // 4. What it says.
     std::vector<double> errors, predicted, measured;
@@ -259,7 +289,7 @@ Validation validate(const sim::Model& model,
         Contender& c = contenders[i];
         conclude(c, problem);
         best = std::min(best, c.result.measured.p50);
-        if (i > baselines.size()) {
+        if (i >= first_random) {
             errors.push_back(std::abs(c.result.error_percent));
             predicted.push_back(sim::microseconds(c.result.predicted));
             measured.push_back(sim::microseconds(c.result.measured.p50));

@@ -34,6 +34,12 @@ std::string command_line(const Options& o) {
     for (const std::string& device : o.devices) {
         text += " --device " + device;
     }
+    for (const std::string& variant : o.variants) {
+        text += " --variant " + variant;
+    }
+    if (o.threads > 0) {
+        text += fmt::format(" --threads {}", o.threads);
+    }
     if (!o.budget.empty()) {
         text += " --budget " + o.budget;
     }

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <memory>
 
 namespace cli {
@@ -38,6 +39,25 @@ std::vector<std::string> best_variant() {
     return {"cpu/" + best + "/1"};
 }
 
+// Without a profile: everything that the mapping's devices and the CPU can run.
+sim::Platform any_platform(const sim::Model& model, int batch, const sim::MappingFile& mapping) {
+    std::vector<std::unique_ptr<calibrate::Device>> opened;
+    const int cores = calibrate::describe_machine().cores;
+    for (const calibrate::DeviceInfo& info : calibrate::discover().devices) {
+        if (info.kind != "cpu" &&
+            std::ranges::find(mapping.entries, info.name, &sim::MappingEntry::device) !=
+                mapping.entries.end()) {
+            opened.push_back(calibrate::open(info, cores));
+        }
+    }
+    opened.insert(opened.begin(), calibrate::open_cpu(cores));
+    std::vector<const calibrate::Device*> devices;
+    for (const auto& device : opened) {
+        devices.push_back(device.get());
+    }
+    return calibrate::candidates(model, batch, devices, {});
+}
+
 void run(const Options& o) {
     const sim::Model model = model_named(o.model);
     const calibrate::Dataset data = calibrate::load_dataset(o.data, model.layers.front().output);
@@ -50,9 +70,7 @@ void run(const Options& o) {
         batch = file.batch;
     }
     const sim::Platform platform =
-        o.platform.empty()
-            ? calibrate::candidates(model, batch, calibrate::describe_machine().cores, {})
-            : platform_named(o.platform);
+        o.platform.empty() ? any_platform(model, batch, file) : platform_named(o.platform);
     const sim::Problem problem = sim::compile(
         model,
         platform,

@@ -163,6 +163,9 @@ std::string validation_text(const sim::Model& model,
             v.p90_error_percent,
             v.rank_correlation);
     }
+    for (const std::string& reason : v.left_out) {
+        text += fmt::format("left out: {}\n", reason);
+    }
     if (problem.devices.size() > 1) {
         text += fmt::format("{} of {} mappings ran on two devices or more\n",
                             count_mixed(problem, v),
@@ -171,6 +174,13 @@ std::string validation_text(const sim::Model& model,
     if (v.clock_ratio < 0.97 || v.clock_ratio > 1.03) {
         text += fmt::format("the clock runs at {:.2f} of its speed when the profile was measured\n",
                             v.clock_ratio);
+    }
+    if (v.round_trip_ratio < 0.67 || v.round_trip_ratio > 1.5) {
+        text += fmt::format(
+            "the threads' round trip is {:.2f} times what it was when the profile was measured: "
+            "they "
+            "are on other cores, and layers on several threads take another time there\n",
+            v.round_trip_ratio);
     }
     if (accuracy) {
         text += accuracy_text(*accuracy);
@@ -211,10 +221,12 @@ std::string validation_json(const sim::Model& model,
         json["median_error_percent"] = v.median_error_percent;
         json["p90_error_percent"] = v.p90_error_percent;
     }
+    json["left_out"] = v.left_out;
     json["mixed_mappings"] = count_mixed(problem, v);
     json["regret_percent"] = v.regret_percent;
     json["outputs_identical"] = v.outputs_identical;
     json["clock_ratio"] = v.clock_ratio;
+    json["round_trip_ratio"] = v.round_trip_ratio;
     if (accuracy) {
         json["images"] = accuracy->images;
         if (accuracy->labelled) {

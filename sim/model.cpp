@@ -9,6 +9,7 @@
 #include <array>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -475,7 +476,9 @@ bool is_branching_run(const Model& model, int first, int last) {
     for (int l = first; l <= last; ++l) {
         const Layer& layer = layer_of(model, l);
         for (const int input : layer.inputs) {
-            if (input >= first) {
+            if (input >= l) {
+                return false;  // the file's order is not the layers'
+            } else if (input >= first) {
                 branches |= input != l - 1;
             } else if (outside >= 0 && input != outside) {
                 return false;
@@ -551,11 +554,21 @@ std::string pattern(const Model& model, std::span<const int> chain) {
 std::vector<std::vector<int>> chains_from(const Model& model, int layer, int longest) {
     std::vector<std::vector<int>> chains;
     std::vector<int> chain{layer};
+    const std::vector<int>& first_inputs = layer_of(model, layer).inputs;
+    std::set<int> others(first_inputs.begin() + (first_inputs.empty() ? 0 : 1), first_inputs.end());
     while (static_cast<int>(chain.size()) <= longest) {
         chains.push_back(chain);
         const std::vector<int>& readers = model.consumers[static_cast<std::size_t>(chain.back())];
         // The input is no layer that anything runs; the output has no reader.
         if (readers.size() != 1 || layer_of(model, chain.back()).operation == nullptr) {
+            break;
+        }
+        for (const int input : layer_of(model, readers.front()).inputs) {
+            if (input != chain.back()) {
+                others.insert(input);
+            }
+        }
+        if (others.size() > 1) {
             break;
         }
         chain.push_back(readers.front());

@@ -59,7 +59,8 @@ std::string signature(const Model& model, std::span<const int> chain);
 std::string pattern(const Model& model, std::span<const int> chain);
 
 // Chains that may be fused, starting at `layer`, of 1 to `longest` layers, shortest first: each
-// layer is the only reader of the one before, and no inner layer is the model's output. Then those
+// layer is the only reader of the one before, no inner layer is the model's output, and beside the
+// first layer's first input at most one tensor comes from outside. Then those
 // that branch: consecutive layers of the model that read one tensor from outside and of which only
 // the last is read outside, such as residual blocks.
 std::vector<std::vector<int>> chains_from(const Model& model, int layer, int longest);

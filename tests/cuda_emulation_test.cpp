@@ -1,7 +1,6 @@
 // The emulation itself: what it computes, and that mistakes which hang a device are reported.
 
 #include "kernels/cuda/device_code.cuh"
-#include "kernels/cuda/grid_barrier.cuh"
 #include "kernels/cuda/launch.hpp"
 #include "tests/cuda_emulation/device_kernel.hpp"
 
@@ -108,11 +107,11 @@ __global__ void add_rounds(int* values, int* sums) {
             own = block + round;
             values[block] = own;
         }
-        kernels::cuda::grid_barrier();
+        cuda_emulation::grid_barrier();
         int sum = own - block - round;  // shared memory is the block's own: nothing
         for (int other = 0; other < blocks; ++other)
             sum += values[other];
-        kernels::cuda::grid_barrier();
+        cuda_emulation::grid_barrier();
         sums[(round * blocks + block) * static_cast<int>(blockDim.x) +
              static_cast<int>(threadIdx.x)] = sum;
     }

@@ -195,6 +195,28 @@ TEST_CASE("chains run through layers that have one reader, up to the output") {
     CHECK(chains_from(model, 7, 9) == Chains{{7}});
 }
 
+TEST_CASE("a chain reads one tensor from outside beside its first input") {
+    const TemporaryFolder folder;
+    const sim::Model model = load(folder, R"(hetmap: model/1
+name: addends
+input: {name: x, height: 4, width: 4, channels: 64, type: binary}
+parameters: {seed: 1}
+layers:
+  - {name: y, operation: conv2d, inputs: [x], weights: binary, out_channels: 64, kernel: 1}
+  - {name: z, operation: conv2d, inputs: [x], weights: binary, out_channels: 64, kernel: 1}
+  - {name: a, operation: conv2d, inputs: [x], weights: binary, out_channels: 64, kernel: 1}
+  - {name: add_y, operation: add, inputs: [a, y]}
+  - {name: threshold, operation: threshold, inputs: [add_y]}
+  - {name: b, operation: conv2d, inputs: [threshold], weights: binary, out_channels: 64, kernel: 1}
+  - {name: add_z, operation: add, inputs: [b, z]}
+output: add_z
+)");
+    using Chains = std::vector<std::vector<int>>;
+    CHECK(chains_from(model, 3, 9) == Chains{{3}, {3, 4}, {3, 4, 5}, {3, 4, 5, 6}});
+    CHECK(chains_from(model, 5, 9) == Chains{{5}, {5, 6}, {5, 6, 7}});
+    CHECK(chains_from(model, 4, 9) == Chains{{4}, {4, 5}, {4, 5, 6}});  // y, and not z, too
+}
+
 TEST_CASE("chains that branch read one tensor from outside and are read at their end") {
     const TemporaryFolder folder;
     const sim::Model model = load(folder, kTiny);

@@ -5,7 +5,7 @@
 namespace kernels::cuda {
 
 Peak peak_b1(const DeviceLimits& limits, int rounds) {
-    constexpr unsigned kWarps = 8, kBlocksEach = 2;
+    constexpr unsigned kWarps = 32, kBlocksEach = 1;
     constexpr double kAccumulators = 8, kOperations = 2.0 * 16 * 8 * 256;
     const unsigned blocks = static_cast<unsigned>(limits.compute_units) * kBlocksEach;
     Peak peak;

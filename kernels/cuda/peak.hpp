@@ -1,7 +1,9 @@
 #pragma once
 
-// What the tensor cores can do at most: products on registers alone, which no kernel can beat. A
-// benchmark runs it beside the kernels and gives their speed as a share of it. See peak.cu.
+// What mma.sync can do at most: products on registers alone. The kernels here are made of it; a
+// benchmark runs it beside them and gives their speed as a share of it. On sm_90 the products of
+// a warpgroup (wgmma) go further: there mma.sync reaches two thirds of the hardware's rate. See
+// peak.cu.
 
 #if !defined(__CUDACC__)
 #include "kernels/device_kernel.hpp"

@@ -9,23 +9,19 @@
 
 namespace kernels::cuda {
 
-// All threads of all blocks, which must be resident together. state[0] counts blocks, state[1]
-// meetings, so that nothing has to be reset between launches. The fences make what was written
-// before the meeting visible after it, and drop what the first-level cache still holds.
+// All threads of all blocks, which must be resident together. What the blocks add in one meeting
+// is 2^31 in all: the top bit turns when the last one comes, the rest is zero again, and nothing
+// has to be reset between launches. The fences make what was written before the meeting visible
+// after it, and drop what the first-level cache still holds.
 __device__ __forceinline__ void meet(unsigned* state) {
     __syncthreads();
     if (threadIdx.x == 0) {
-        volatile unsigned* const meetings = state + 1;
-        const unsigned meeting = *meetings;
+        constexpr unsigned kTop = 0x80000000u;
+        const unsigned share = blockIdx.x == 0 ? kTop - (gridDim.x - 1) : 1u;
         __threadfence();
-        if (atomicAdd(state, 1u) == gridDim.x - 1) {
-            atomicExch(state, 0u);
-            __threadfence();
-            atomicAdd(state + 1, 1u);
-        } else {
-            while (*meetings == meeting)
-                __nanosleep(20);
-        }
+        const unsigned before = atomicAdd(state, share);
+        while (((*static_cast<volatile unsigned*>(state) ^ before) & kTop) == 0)
+            __nanosleep(20);
         __threadfence();
     }
     __syncthreads();

@@ -11,13 +11,14 @@
 // another pipe while tensor cores are busy.
 //
 // A tile of 64 positions x 64 channels, for one step of 256 bits:
-//   operations  2^20 products in 32 instructions (m16n8k256): 32 clocks of a multiprocessor of
-//               sm_90 at 32768 a clock, 64 of sm_80, 128 of sm_86 and sm_89
+//   operations  2^20 products in 32 instructions (m16n8k256): 49 clocks of a multiprocessor of
+//               sm_90 (mma.sync reaches 21446 of its 32768 a clock), 64 of sm_80, 128 of sm_86
+//               and sm_89
 //   bytes       2 KiB of weights and 2 KiB of pixels from the first-level cache (128 bytes a clock:
 //               32 clocks); from the second level a pixel once for all taps of its window, and
 //               weights once for all blocks of a multiprocessor that run together
 //   others      16 popc for each lane (16 lanes a clock: 32 clocks), some 90 instructions for loads
-// Limit: tensor cores on sm_80 to sm_89; on sm_90 they and the cache alike. Around the steps are
+// Limit: tensor cores. Around the steps are
 // some 1,000 instructions, two thirds of them 3 for each output (add the limit, subtract the count,
 // shift the sign bit in), which is more than 3 steps' time: for windows below 1,000 bits that is
 // the limit. 32 and 16 positions have less to compute for each weight (limit: the cache) and are

@@ -26,7 +26,7 @@ def main(folder):
     for r in results:
         alone = [b["measured_us"]["p50"] for b in r["baselines"] if b["name"] == "gpu-only"]
         print(f'| {r["model"]} | {r["batch"]} | {r["predicted_us"]:.1f} | '
-              f'{r["measured_us"]["p50"]:.1f} | {alone[0] if alone else float("nan"):.1f} | '
+              f'{r["measured_us"]["p50"]:.1f} | {f"{alone[0]:.1f}" if alone else "-"} | '
               f'{1 + len(r["baselines"]) + len(r["sample"])} | {r["mixed_mappings"]} | '
               f'{r["median_error_percent"]:.1f} | {r["p90_error_percent"]:.1f} | '
               f'{r["rank_correlation"]:.2f} | '

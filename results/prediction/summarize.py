@@ -20,14 +20,14 @@ def main(folder):
     order = ["vgg3-fashion", "vgg7-cifar10", "resnet18-imagenet"]
     results.sort(key=lambda r: (order.index(r["model"]), r["batch"]))
     print("| network | batch | random mappings | median error [%] | p90 error [%] | tau-b | "
-          "chosen: predicted [us] | measured [us] | error [%] | regret [%] | outputs |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|")
+          "chosen: predicted [us] | measured [us] | error [%] | regret [%] | round trip | outputs |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|")
     for r in results:
         print(f'| {r["model"]} | {r["batch"]} | {len(r["sample"])} | '
               f'{r["median_error_percent"]:.2f} | {r["p90_error_percent"]:.2f} | '
               f'{r["rank_correlation"]:.3f} | {r["predicted_us"]:.2f} | '
               f'{r["measured_us"]["p50"]:.2f} | {r["error_percent"]:+.2f} | '
-              f'{r["regret_percent"]:.2f} | '
+              f'{r["regret_percent"]:.2f} | {r["round_trip_ratio"]:.2f} | '
               f'{"identical" if r["outputs_identical"] else "DIFFERENT"} |')
     with open(os.path.join(folder, "predicted-measured.svg"), "w") as file:
         file.write(plot(results))
