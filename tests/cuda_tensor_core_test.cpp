@@ -119,13 +119,6 @@ const std::vector<Machine>& machines() {
     return kMachines;
 }
 
-struct Case {
-    OwnedChain owned;
-    Tensor input, second;  // nhwc
-    Shape output;
-    Tensor expected;  // nhwc
-};
-
 std::size_t used_bytes(const Shape& shape, int batch) {
     const auto pixels = static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
                         static_cast<std::size_t>(shape.width);
@@ -133,25 +126,6 @@ std::size_t used_bytes(const Shape& shape, int batch) {
                          ? static_cast<std::size_t>(shape.words()) * 8
                          : static_cast<std::size_t>(shape.channels) *
                                (shape.element == Element::int32 ? 4 : 1));
-}
-
-Case case_of(OwnedChain owned, Random& random) {
-    const Chain& chain = owned.chain;
-    const std::vector<Shape> shapes = shapes_of(chain);
-    const Shape output = shapes.back();
-    Shape sum{1, 1, 1, Element::int32};
-    for (std::size_t i = 0; i < chain.steps.size(); ++i)
-        if (chain.steps[i].kind == StepKind::add)
-            sum = shapes[i];
-    const Tensor plain = random_tensor(random, chain.input, chain.batch);
-    Tensor second = random_tensor(random, sum, chain.batch);
-    ThreadPool alone(1);
-    Tensor expected(tensor_bytes(output, Layout::plain, chain.batch));
-    Kernel(*find_variant("reference"), chain, {.threads = 1, .axes = ""})
-        .run({plain.data(), second.data(), expected.data()}, alone);
-    Tensor input = converted(chain.input, chain.batch, Layout::plain, Layout::nhwc, plain);
-    Tensor packed = converted(output, chain.batch, Layout::plain, Layout::nhwc, expected);
-    return {std::move(owned), std::move(input), std::move(second), output, std::move(packed)};
 }
 
 int compare(const Case& test, const Machine& machine) {
@@ -216,7 +190,7 @@ Case case_of(const Layer& layer, std::uint64_t seed) {
     if (layer.pool)
         chain.steps.push_back(
             {.kind = StepKind::max_pool2d, .kernel_height = 2, .kernel_width = 2, .stride = 2});
-    return case_of(std::move(owned), random);
+    return with_result(std::move(owned), random, false);
 }
 
 }  // namespace
@@ -296,7 +270,8 @@ TEST_CASE("tensor cores equal the reference on random chains in every configurat
     for (std::size_t kind = 0; kind < kinds().size(); ++kind)
         for (std::uint64_t i = 0; i < 6; ++i) {
             Random random(kind * 1000 + i);
-            const Case test = case_of(random_chain(random, kinds()[kind], Size::small), random);
+            const Case test =
+                with_result(random_chain(random, kinds()[kind], Size::small), random, false);
             for (const Machine& machine : machines())
                 count[machine.name] += compare(test, machine);
         }

@@ -24,33 +24,6 @@ constexpr DeviceLimits kLimits{.capability = 90,
                                .largest_group = 1024,
                                .cooperative = true};
 
-struct Case {
-    OwnedChain owned;
-    Tensor input, second, expected;  // layout nhwc
-};
-
-Case random_case(std::uint64_t seed, const Kind& kind, Size size) {
-    Random random(seed);
-    OwnedChain owned = random_chain(random, kind, size);
-    const Chain& chain = owned.chain;
-    const Shape output = output_of(chain);
-    const Tensor input = random_tensor(random, chain.input, chain.batch);
-    Shape sum = output;
-    for (std::size_t i = 0; i < chain.steps.size(); ++i)
-        if (chain.steps[i].kind == StepKind::add)
-            sum = shapes_of(chain)[i];
-    sum.element = Element::int32;
-    Tensor second = random_tensor(random, sum, chain.batch);
-    ThreadPool alone(1);
-    Tensor expected(tensor_bytes(output, Layout::plain, chain.batch));
-    Kernel(*find_variant("reference"), chain, {.threads = 1, .axes = ""})
-        .run({input.data(), second.data(), expected.data()}, alone);
-    return {std::move(owned),
-            converted(chain.input, chain.batch, Layout::plain, Layout::nhwc, input),
-            std::move(second),
-            converted(output, chain.batch, Layout::plain, Layout::nhwc, expected)};
-}
-
 // Without the filling at the end.
 std::size_t used_bytes(const Shape& shape, int batch) {
     const auto pixels = static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *

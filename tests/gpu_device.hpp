@@ -89,49 +89,7 @@ inline std::size_t meaningful_bytes(const kernels::Shape& shape, int batch) {
     }
 }
 
-// A chain with its inputs and the result that it must have, all in layout nhwc.
-struct Case {
-    kernels_test::OwnedChain owned;
-    kernels_test::Tensor input, second, expected;
-    kernels::Shape output;
-
-    const kernels::Chain& chain() const { return owned.chain; }
-};
-
-// Computed by the fastest variant of this CPU (`quick`), or by the reference.
-inline Case with_result(kernels_test::OwnedChain owned, kernels_test::Random& random, bool quick) {
-    using namespace kernels;
-    const Chain& chain = owned.chain;
-    const Variant* variant = find_variant("reference");
-    for (const Variant& other : variants()) {
-        if (quick && other.supported() && other.accepts(chain) && other.layout == Layout::nhwc) {
-            variant = &other;
-        }
-    }
-    Shape sum = output_of(chain);
-    for (std::size_t i = 0; i < chain.steps.size(); ++i) {
-        if (chain.steps[i].kind == StepKind::add) {
-            sum = shapes_of(chain)[i];
-        }
-    }
-    sum.element = Element::int32;
-    const Shape output = output_of(chain);
-    const auto packed = [&](const Shape& shape, const kernels_test::Tensor& plain) {
-        return kernels_test::converted(shape, chain.batch, Layout::plain, Layout::nhwc, plain);
-    };
-    const kernels_test::Tensor plain =
-        kernels_test::random_tensor(random, chain.input, chain.batch);
-    kernels_test::Tensor input = packed(chain.input, plain);
-    kernels_test::Tensor second = kernels_test::random_tensor(random, sum, chain.batch);
-
-    kernels_test::Tensor result(tensor_bytes(output, variant->layout, chain.batch));
-    ThreadPool alone(1);
-    const kernels_test::Tensor& from = variant->layout == Layout::plain ? plain : input;
-    Kernel(*variant, chain, {.threads = 1, .axes = ""})
-        .run({from.data(), second.data(), result.data()}, alone);
-    kernels_test::Tensor expected =
-        variant->layout == Layout::plain ? packed(output, result) : std::move(result);
-    return {std::move(owned), std::move(input), std::move(second), std::move(expected), output};
-}
+using kernels_test::Case;
+using kernels_test::with_result;
 
 }  // namespace gpu_test

@@ -291,4 +291,54 @@ inline OwnedChain random_chain(Random& random, const Kind& kind, Size size) {
     return owned;
 }
 
+// A chain with its inputs and the result that it must have, all in layout nhwc.
+struct Case {
+    OwnedChain owned;
+    Tensor input, second, expected;
+    kernels::Shape output;
+
+    const kernels::Chain& chain() const { return owned.chain; }
+};
+
+// Computed by the fastest variant of this CPU (`quick`), or by the reference.
+inline Case with_result(OwnedChain owned, Random& random, bool quick) {
+    const kernels::Chain& chain = owned.chain;
+    const kernels::Variant* variant = kernels::find_variant("reference");
+    for (const kernels::Variant& other : kernels::variants()) {
+        if (quick && other.supported() && other.accepts(chain) &&
+            other.layout == kernels::Layout::nhwc) {
+            variant = &other;
+        }
+    }
+    kernels::Shape sum = kernels::output_of(chain);
+    for (std::size_t i = 0; i < chain.steps.size(); ++i) {
+        if (chain.steps[i].kind == kernels::StepKind::add) {
+            sum = kernels::shapes_of(chain)[i];
+        }
+    }
+    sum.element = kernels::Element::int32;
+    const kernels::Shape output = kernels::output_of(chain);
+    const auto packed = [&](const kernels::Shape& shape, const Tensor& plain) {
+        return converted(shape, chain.batch, kernels::Layout::plain, kernels::Layout::nhwc, plain);
+    };
+    const Tensor plain = random_tensor(random, chain.input, chain.batch);
+    Tensor input = packed(chain.input, plain);
+    Tensor second = random_tensor(random, sum, chain.batch);
+
+    Tensor result(kernels::tensor_bytes(output, variant->layout, chain.batch));
+    kernels::ThreadPool alone(1);
+    const Tensor& from = variant->layout == kernels::Layout::plain ? plain : input;
+    kernels::Kernel(*variant, chain, {.threads = 1, .axes = ""})
+        .run({from.data(), second.data(), result.data()}, alone);
+    Tensor expected =
+        variant->layout == kernels::Layout::plain ? packed(output, result) : std::move(result);
+    return {std::move(owned), std::move(input), std::move(second), std::move(expected), output};
+}
+
+inline Case random_case(std::uint64_t seed, const Kind& kind, Size size = Size::small) {
+    Random random(seed);
+    OwnedChain owned = random_chain(random, kind, size);
+    return with_result(std::move(owned), random, false);
+}
+
 }  // namespace kernels_test

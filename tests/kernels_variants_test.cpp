@@ -49,34 +49,6 @@ std::vector<bool> bytes_of(const Slice& slice, const Shape& shape, std::size_t s
     return inside;
 }
 
-struct Case {
-    OwnedChain owned;
-    Tensor input, second;  // layout plain
-    Shape output;
-    Tensor expected;  // layout nhwc
-};
-
-Case random_case(std::uint64_t seed, const Kind& kind, Size size = Size::small) {
-    Random random(seed);
-    OwnedChain owned = random_chain(random, kind, size);
-    const Chain& chain = owned.chain;
-    const Shape output = output_of(chain);
-    Tensor input = random_tensor(random, chain.input, chain.batch);
-    Shape sum = output;
-    for (std::size_t i = 0; i < chain.steps.size(); ++i)
-        if (chain.steps[i].kind == StepKind::add)
-            sum = shapes_of(chain)[i];
-    sum.element = Element::int32;
-    Tensor second = random_tensor(random, sum, chain.batch);
-
-    ThreadPool alone(1);
-    Tensor expected(tensor_bytes(output, Layout::plain, chain.batch));
-    Kernel(*find_variant("reference"), chain, {.threads = 1, .axes = ""})
-        .run({input.data(), second.data(), expected.data()}, alone);
-    Tensor packed = converted(output, chain.batch, Layout::plain, Layout::nhwc, expected);
-    return {std::move(owned), std::move(input), std::move(second), output, std::move(packed)};
-}
-
 bool equal_prefix(const Tensor& a, const Tensor& b, const Shape& shape, int batch) {
     // Without the filling at the end.
     const auto pixels = static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
@@ -112,7 +84,7 @@ void compare_variants(const Case& test,
         CAPTURE(std::string(variant.name));
         REQUIRE(variant.accepts(chain));
         const Tensor input =
-            converted(chain.input, chain.batch, Layout::plain, variant.layout, test.input);
+            converted(chain.input, chain.batch, Layout::nhwc, variant.layout, test.input);
         for (const Configuration& configuration : configurations(chain, 4)) {
             CAPTURE(configuration.name());
             Tensor output(tensor_bytes(test.output, variant.layout, chain.batch));
@@ -173,15 +145,13 @@ TEST_CASE("a slice writes its own part of the output and nothing else") {
                 const Chain& chain = test.owned.chain;
                 CAPTURE(std::string(variant.name));
                 CAPTURE(describe(chain));
-                const Tensor input =
-                    converted(chain.input, chain.batch, Layout::plain, Layout::nhwc, test.input);
                 for (const Configuration& configuration : configurations(chain, 4)) {
                     const std::vector<Slice> slices = slices_of(chain, configuration);
                     const Body body = variant.prepare(chain, static_cast<int>(slices.size()));
                     for (const Slice& slice : slices) {
                         Tensor output(tensor_bytes(test.output, Layout::nhwc, chain.batch));
                         std::memset(output.data(), 0xa5, output.size());
-                        body({input.data(), test.second.data(), output.data()}, slice);
+                        body({test.input.data(), test.second.data(), output.data()}, slice);
                         const std::vector<bool> inside =
                             bytes_of(slice, test.output, output.size());
                         int wrong = 0;

@@ -18,41 +18,6 @@ using namespace kernels_test;
 
 namespace {
 
-struct Case {
-    OwnedChain owned;
-    Tensor input, second;  // layout nhwc
-    Shape output;
-    Tensor expected;
-};
-
-Case case_of(OwnedChain owned, Random& random) {
-    const Chain& chain = owned.chain;
-    const Shape output = output_of(chain);
-    const Tensor input = random_tensor(random, chain.input, chain.batch);
-    Shape sum = output;
-    for (std::size_t i = 0; i < chain.steps.size(); ++i)
-        if (chain.steps[i].kind == StepKind::add)
-            sum = shapes_of(chain)[i];
-    sum.element = Element::int32;
-    Tensor second = random_tensor(random, sum, chain.batch);
-
-    ThreadPool alone(1);
-    Tensor expected(tensor_bytes(output, Layout::plain, chain.batch));
-    Kernel(*find_variant("reference"), chain, {.threads = 1, .axes = ""})
-        .run({input.data(), second.data(), expected.data()}, alone);
-    return {std::move(owned),
-            converted(chain.input, chain.batch, Layout::plain, Layout::nhwc, input),
-            std::move(second),
-            output,
-            converted(output, chain.batch, Layout::plain, Layout::nhwc, expected)};
-}
-
-Case random_case(std::uint64_t seed, const Kind& kind, Size size = Size::small) {
-    Random random(seed);
-    OwnedChain owned = random_chain(random, kind, size);
-    return case_of(std::move(owned), random);
-}
-
 // Bytes of a tensor without the filling at its end.
 std::size_t used_bytes(const Shape& shape, int batch) {
     const std::size_t pixels = static_cast<std::size_t>(batch) *
@@ -193,7 +158,7 @@ TEST_CASE("sums that equal the threshold pass, flipped or not, with every paddin
             OwnedChain owned =
                 usual_chain(random, {5, 5, channels, Element::binary}, 66, pad_value);
             // The sums of one position in the middle and of one in a corner are the thresholds.
-            Case test = case_of(std::move(owned), random);
+            Case test = with_result(std::move(owned), random, false);
             Chain sums = test.owned.chain;
             sums.steps.pop_back();
             Random again(8);
