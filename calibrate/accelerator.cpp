@@ -59,11 +59,17 @@ private:
     std::vector<std::uint64_t> flips_, weights_;
 };
 
-int record_repeated(Device& device, const Load& load, int runs, int event) {
+// A segment that runs a kernel again and again and then signals the event.
+int record_repeated(
+    Device& device, int kernel, const kernels::Tensors& tensors, int runs, int event) {
     std::vector<Stage> stages(static_cast<std::size_t>(runs),
-                              {.kernel = load.kernel, .tensors = load.tensors});
+                              {.kernel = kernel, .tensors = tensors});
     stages.back().signal = event;
     return device.record(stages);
+}
+
+int record_repeated(Device& device, const Load& load, int runs, int event) {
+    return record_repeated(device, load.kernel, load.tensors, runs, event);
 }
 
 double time_ns(const std::function<void()>& action) {
@@ -105,10 +111,7 @@ SegmentTimer::SegmentTimer(Device& device, int kernel, const kernels::Tensors& t
     constexpr double kLongNs = 300'000;  // noise of submission and completion is then small
     constexpr int kMostRuns = 50;
     const auto record = [&](int runs) {
-        std::vector<Stage> stages(static_cast<std::size_t>(runs),
-                                  {.kernel = kernel, .tensors = tensors});
-        stages.back().signal = event_;
-        return device.record(stages);
+        return record_repeated(device, kernel, tensors, runs, event_);
     };
     short_ = record(1);
     run(short_);

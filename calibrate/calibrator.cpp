@@ -147,7 +147,6 @@ FitSample features_of(const sim::Model& model, const std::vector<int>& layers, c
 // One model at one batch size, ready to run any mapping of it.
 struct Bench {
     const sim::Model* model;
-    Parameters parameters;
     sim::Problem problem;
     std::unique_ptr<Executor> executor;
     std::vector<Cost*> cost;  // by task; nullptr: input and output
@@ -159,20 +158,21 @@ struct Bench {
     std::string name() const { return fmt::format("{} batch {}", model->name, problem.batch); }
 };
 
+// `parameters` outlive the bench.
 std::unique_ptr<Bench> make_bench(const sim::Model& model,
+                                  const Parameters& parameters,
                                   int batch,
                                   int threads,
                                   const std::vector<std::string>& variants,
                                   Costs& costs) {
     auto bench = std::make_unique<Bench>();
     bench->model = &model;
-    bench->parameters = load_parameters(model);
     const sim::Platform platform = candidates(model, batch, threads, variants);
     if (platform.measured.empty()) {
         return nullptr;  // none of the variants that were asked for is the CPU's
     }
     bench->problem = sim::compile(model, platform, {.batch = batch, .only = {}});
-    bench->executor = std::make_unique<Executor>(model, bench->parameters, bench->problem, threads);
+    bench->executor = std::make_unique<Executor>(model, parameters, bench->problem, threads);
     for (const sim::Task& task : bench->problem.tasks) {
         if (task.variant.empty()) {
             bench->cost.push_back(nullptr);
@@ -759,7 +759,7 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
     // 4. The accelerators' kernels, each in segments of its own; then every implementation on the
     //    CPU, inside its network.
     Costs costs;
-    std::vector<Parameters> parameters;  // what the chains' spans point into
+    std::vector<Parameters> parameters;  // by model; prepared kernels point into them
     for (const sim::Model& model : settings.models) {
         parameters.push_back(load_parameters(model));
     }
@@ -803,10 +803,15 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
         bench.device.reset();
     }
     std::vector<std::unique_ptr<Bench>> benches;
-    for (const sim::Model& model : settings.models) {
+    for (std::size_t m = 0; m < settings.models.size(); ++m) {
         for (const int batch : settings.batches) {
             if (!stop()) {
-                if (auto bench = make_bench(model, batch, threads, settings.variants, costs)) {
+                if (auto bench = make_bench(settings.models[m],
+                                            parameters[m],
+                                            batch,
+                                            threads,
+                                            settings.variants,
+                                            costs)) {
                     benches.push_back(std::move(bench));
                 }
             }
