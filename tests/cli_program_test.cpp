@@ -411,7 +411,7 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
                                              "--batch",
                                              "1",
                                              "--budget",
-                                             "60s",
+                                             "3600s",
                                              "--out",
                                              profile};
     const Outcome cut = hetmap(calibrate, std::chrono::milliseconds{300});
@@ -427,7 +427,7 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
                                   "--batch",
                                   "1",
                                   "--budget",
-                                  "60s",
+                                  "3600s",
                                   "--resume",
                                   profile,
                                   "--json"});
@@ -479,7 +479,7 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
                                   "--sample",
                                   "3",
                                   "--budget",
-                                  "60s",
+                                  "3600s",
                                   "--json"},
                                  std::chrono::milliseconds{600});
     CHECK(early.code == 0);
