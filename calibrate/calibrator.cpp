@@ -427,7 +427,7 @@ void measure_kernels(AcceleratorBench& bench,
 sim::Platform empty_platform(const std::string& name, std::int64_t memory_mib) {
     sim::Platform platform;
     platform.name = name;
-    platform.memories = {{.name = "host", .capacity_mib = memory_mib}};
+    platform.memories = {{.name = "host", .capacity_kib = memory_mib * 1024}};
     platform.devices = {{.name = "cpu",
                          .kind = "cpu",
                          .memory = 0,
@@ -450,7 +450,7 @@ int add_device(sim::Platform& platform, const DeviceInfo& info, const DeviceCost
     int memory = 0;
     if (!info.host_memory) {
         memory = static_cast<int>(platform.memories.size());
-        platform.memories.push_back({.name = info.name, .capacity_mib = info.memory_mib});
+        platform.memories.push_back({.name = info.name, .capacity_kib = info.memory_mib * 1024});
         platform.links.push_back(
             {.name = info.name + "_up", .from = 0, .to = memory, .engine = {}, .modes = costs.up});
         platform.links.push_back({.name = info.name + "_down",

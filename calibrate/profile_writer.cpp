@@ -145,10 +145,11 @@ std::string to_yaml(const sim::Platform& platform) {
     }
     text += "memories:\n";
     for (const sim::Memory& memory : platform.memories) {
-        text += fmt::format(
-            "  - {{name: {}{}}}\n",
-            quoted(memory.name),
-            memory.capacity_mib > 0 ? fmt::format(", capacity_mib: {}", memory.capacity_mib) : "");
+        text += fmt::format("  - {{name: {}{}}}\n",
+                            quoted(memory.name),
+                            memory.capacity_kib > 0
+                                ? fmt::format(", capacity_mib: {}", memory.capacity_kib / 1024)
+                                : "");
     }
     text += "devices:\n";
     for (const sim::Device& device : platform.devices) {

@@ -40,6 +40,7 @@ public:
         int open = 0;                             // the device whose segment is open; 0 if none is
         int segment = 0;       // first entry of `waiting` that belongs to the open segment
         bool possible = true;  // false: a copy without a link, or a conversion nobody can do
+        Ticks energy = 0;      // femtojoules, beside what is drawn at rest
     };
 
     // A place is a memory and a layout. A tensor is made in one and may be brought to others.

@@ -8,8 +8,10 @@
 #include "sim/operations.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sim {
@@ -29,12 +31,42 @@ struct Parameters {
     std::uint64_t seed = 0;  // used where `file` is empty
 };
 
+// The accuracy of a network as measured with given precisions of its layers' weights.
+struct MeasuredAccuracy {
+    std::string name;  // "io-8bit"
+    double percent = 0;
+    std::string source;
+    std::string precision;                                    // of all layers but
+    std::vector<std::pair<std::string, std::string>> layers;  // these: layer, precision
+    SourcePosition where;
+};
+
+// Points (percentage points) lost if all of a layer's channels had a precision, by itself.
+struct Sensitivity {
+    std::string layer;  // empty: every layer that is not listed
+    std::string precision;
+    double points = 0;
+    SourcePosition where;
+};
+
+// What is known of a network's accuracy beyond its own weights. A mapping whose precisions are
+// listed under `measured` has that accuracy; for others the sum of sensitivities, each times the
+// share of the layer's channels, is a proxy, and called so wherever it is shown.
+struct Accuracy {
+    std::string metric;    // "top-1 of CIFAR-10's validation images [%]"
+    double reference = 0;  // percent, at the model's own precision
+    std::vector<MeasuredAccuracy> measured;
+    std::vector<Sensitivity> sensitivities;
+    std::string sensitivity_source;
+};
+
 struct Model {
     std::string name;
     std::string description;
     std::string source;
     std::filesystem::path path;  // of the model.yaml
     Parameters parameters;
+    std::optional<Accuracy> accuracy;
     std::vector<Layer> layers;                // [0] is the input; topological order
     int output = 0;                           // the layer whose result is the answer
     std::vector<std::vector<int>> consumers;  // by layer: who reads it

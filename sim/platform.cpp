@@ -423,8 +423,9 @@ Platform read_platform(const std::filesystem::path& path) {
         const YamlNode* const capacity = find(item, "capacity_mib");
         platform.memories.push_back(
             {.name = new_name(item, "memories", platform.memories),
-             .capacity_mib =
-                 capacity == nullptr ? 0 : read_integer(*capacity, 1, std::int64_t{1} << 40)});
+             .capacity_kib = capacity == nullptr
+                                 ? 0
+                                 : 1024 * read_integer(*capacity, 1, std::int64_t{1} << 40)});
     }
     if (platform.memories.empty()) {
         throw unexpected(memories, "at least the host's memory");

@@ -2,6 +2,9 @@
 
 // A platform: memories, devices, links between memories, and what each kernel costs there.
 //
+// Costs are measured or fitted (machines we have), or formulas (machines known by a model only).
+// Expressions are kept as text here and evaluated by sim/formula.hpp when a problem is compiled.
+//
 // Start at `load_platform`. The calibrator fills the same structs and writes them with
 // `calibrate/profile_writer`; a written profile loads to an equal Platform. Lists keep the
 // file's order.
@@ -39,7 +42,35 @@ struct TransferTable {
 
 struct Memory {
     std::string name;
-    std::int64_t capacity_mib = 0;  // 0: not stated
+    std::int64_t capacity_kib = 0;  // 0: not stated
+    // From the end of a task of one asynchronous device until another on this memory may read it.
+    Time synchronise{};
+};
+
+// An expression in the file, such as "ceil_div(c_out, 16) * oh * ow": see sim/formula.hpp for the
+// names it may use. Checked when the file is read.
+struct Expression {
+    std::string text;  // empty: not stated
+    SourcePosition where;
+
+    explicit operator bool() const { return !text.empty(); }
+};
+
+// What a device can run: a layer is offered there if some rule admits it. Empty lists admit all.
+struct SupportRule {
+    std::vector<std::string> operations;
+    std::vector<int> kernels, strides;              // sizes of square kernels; strides
+    std::vector<int> groups;                        // of convolutions
+    std::vector<std::string> weights, activations;  // elements: "binary", "int8", ...
+    int in_channels_multiple = 1, out_channels_multiple = 1;
+    Expression when;  // and this is not zero
+    SourcePosition where;
+};
+
+// What all layers that stay on a device have together at most, such as logic cells of an FPGA.
+struct ResourceBudget {
+    std::string name;
+    std::int64_t limit = 0;
 };
 
 // Changing the layout of a tensor on the device that reads it.
@@ -59,6 +90,15 @@ struct Device {
     std::vector<Conversion> conversions;
     // Power drawn while it works and while it waits; nothing where nobody measured it.
     std::optional<double> active_power_w = std::nullopt, idle_power_w = std::nullopt;
+    std::vector<SupportRule> supports = {};  // empty: whatever has a cost
+    std::vector<ResourceBudget> resources = {};
+    // Layers flow through it without being stored in between: a chain of layers takes its longest
+    // stage plus the time each needs to fill. At most so many layers in a chain; 0: it does not.
+    int longest_stream = 0;
+    // Budgets hold for each segment, and every segment begins with loading its configuration.
+    std::optional<Time> reconfiguration = std::nullopt;
+    // While `first` (a device's name) works, this device's tasks take `second` times as long.
+    std::vector<std::pair<std::string, double>> contention = {};
 };
 
 struct TransferMode {
@@ -72,6 +112,15 @@ struct Link {
     int from = 0, to = 0;             // memories
     std::string engine;               // empty: one of its own
     std::vector<TransferMode> modes;  // the first is used unless the mapping says otherwise
+    std::optional<double> energy_pj_per_byte = std::nullopt;
+    int element_bits = 0;  // what an element takes on the link; 0: as in memory
+};
+
+// Links that are one wire: their copies share its bandwidth, max-min fair.
+struct Bus {
+    std::string name;
+    std::vector<int> links;
+    BytesPerSecond bandwidth{};
 };
 
 // Measured: these very layers, batch and configuration were timed.
@@ -106,6 +155,42 @@ struct FittedCost {
     SourcePosition where;
 };
 
+// Formula: time, energy and resources as expressions over a layer's attributes, for every layer
+// whose operation is listed and for which `when` is not zero. With `shares`, also for a part of the
+// layer's output channels (names in the expressions: see sim/formula.hpp).
+struct FormulaCost {
+    int device = 0;
+    std::vector<std::string> operations;
+    std::string variant, configuration;
+    std::string in_layout, out_layout;
+    std::string precision;  // of the weights there, such as "ternary"; empty: the model's own
+    Expression when;
+    std::vector<std::pair<std::string, Expression>> let;  // names for parts of the expressions
+    Expression time_us, cycles;                           // one of them
+    double clock_mhz = 0;                                 // for `cycles`
+    Expression energy_uj;             // beside base and idle power; else from the device's powers
+    Expression fill_us, fill_cycles;  // in a stream
+    std::vector<std::pair<std::string, Expression>> resources;  // by the budget's name
+    bool shares = false;
+    SourcePosition where;
+};
+
+// Devices that may divide a layer between them: each takes some of its channels, and all of them
+// are held from the layer's start to its end.
+struct SplitRule {
+    enum class By { output_channels, input_channels };
+
+    std::vector<int> devices;  // [0] holds the result
+    std::vector<std::string> operations;
+    By by = By::output_channels;
+    int step = 1;  // shares are multiples of it, but for the last device's
+    // "max": at once; "sum": one after the other; else an expression in us over the devices' names,
+    // each its part's time in us, 0 without channels.
+    Expression join;
+    Expression reduction_us;  // input channels: adding the partial sums, on [0]
+    SourcePosition where;
+};
+
 struct Platform {
     std::string name;
     std::filesystem::path path;
@@ -114,8 +199,12 @@ struct Platform {
     std::vector<Memory> memories;                                 // [0] is the host's
     std::vector<Device> devices;  // [0] is the host: synchronous, in memory 0
     std::vector<Link> links;
+    std::vector<Bus> buses;
+    std::optional<double> base_power_w;  // what the whole draws beside its devices
     std::vector<MeasuredCost> measured;
     std::vector<FittedCost> fitted;
+    std::vector<FormulaCost> formulas;
+    std::vector<SplitRule> splits;
     // Facts of the machine that no cost rests on but people ask for, such as
     // {"thread_pool_wake_spinning", ...}: name and measurement.
     std::vector<std::pair<std::string, Measurement>> measurements;

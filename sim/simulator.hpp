@@ -16,10 +16,11 @@
 
 namespace sim {
 
-enum class EventKind { task, conversion, copy, submission };
+enum class EventKind { task, conversion, copy, submission, reconfiguration };
 
 // Something that kept a resource busy.
 struct Event {
+    // A divided layer has one event for each of its devices, the owner's first.
     EventKind kind = EventKind::task;
     int resource = 0;      // task, conversion: device; copy: engine; submission: 0 (the dispatcher)
     int task = -1;         // the task it belongs to or is done for; -1 for a copy to the output
@@ -34,7 +35,8 @@ struct Schedule {
     std::vector<Event> events;  // ordered by (start, sequence)
 };
 
-// Throws InputError if the mapping does not cover every layer exactly once.
+// Throws InputError if the mapping does not cover every layer exactly once. Coupled problems
+// (problem.hpp) are simulated by sim/activities.hpp.
 Schedule simulate(const Problem& problem, const Mapping& mapping);
 
 }  // namespace sim

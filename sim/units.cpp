@@ -8,6 +8,8 @@ namespace {
 
 constexpr double kPicosecondsPerSecond = 1e12;
 constexpr double kPicosecondsPerMicrosecond = 1e6;
+constexpr double kFemtojoulesPerPicojoule = 1e3;
+constexpr double kFemtojoulesPerMicrojoule = 1e9;
 
 }  // namespace
 
@@ -32,5 +34,12 @@ Time from_microseconds(double us) {
     }
     return time <= -never ? -kNever : Time{static_cast<std::int64_t>(time)};
 }
+
+Energy operator*(Watts power, Time time) {
+    const double picojoules = power.value * static_cast<double>(time.count());  // W x ps
+    return {std::llround(picojoules * kFemtojoulesPerPicojoule)};
+}
+
+Energy from_microjoules(double uj) { return {std::llround(uj * kFemtojoulesPerMicrojoule)}; }
 
 }  // namespace sim

@@ -29,11 +29,34 @@ struct BytesPerSecond {
     double rate = 0.0;
 };
 
+// Whole femtojoules, for the same reason: 9,200 J at most.
+struct Energy {
+    std::int64_t femtojoules = 0;
+
+    friend constexpr auto operator<=>(Energy, Energy) = default;
+    friend constexpr Energy operator+(Energy a, Energy b) {
+        return {a.femtojoules + b.femtojoules};
+    }
+    friend constexpr Energy operator-(Energy a, Energy b) {
+        return {a.femtojoules - b.femtojoules};
+    }
+    constexpr Energy& operator+=(Energy other) { return *this = *this + other; }
+};
+
+struct Watts {
+    double value = 0.0;
+};
+
+// What `power` draws in `time`, rounded to the nearest femtojoule.
+Energy operator*(Watts power, Time time);
+
 // Time to push `size` through a pipe of bandwidth `rate`, rounded up to the next picosecond.
 Time operator/(Bytes size, BytesPerSecond rate);
 
 // For loaders and formatters only.
 Time from_microseconds(double us);  // rounded to the nearest picosecond
 constexpr double microseconds(Time t) { return static_cast<double>(t.count()) * 1e-6; }
+Energy from_microjoules(double uj);  // rounded to the nearest femtojoule
+constexpr double microjoules(Energy e) { return static_cast<double>(e.femtojoules) * 1e-9; }
 
 }  // namespace sim

@@ -47,8 +47,8 @@ TEST_CASE("a platform is loaded with all that its file says") {
     CHECK(p.name == "two");
     CHECK(p.path == folder.path() / "p.yaml");
     REQUIRE(p.memories.size() == 2);
-    CHECK(p.memories[0].capacity_mib == 24000);
-    CHECK(p.memories[1].capacity_mib == 0);
+    CHECK(p.memories[0].capacity_kib == 24000 * 1024);
+    CHECK(p.memories[1].capacity_kib == 0);
     REQUIRE(p.devices.size() == 2);
     CHECK(p.devices[0].kind == "cpu");
     CHECK_FALSE(p.devices[0].asynchronous);

@@ -125,6 +125,8 @@ std::string json_text(const Answer& answer) {
             case EventKind::submission:
                 submissions.push_back(submission_object(problem, event));
                 break;
+            case EventKind::reconfiguration:
+                break;
         }
     }
 

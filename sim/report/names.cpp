@@ -124,6 +124,8 @@ std::string event_name(const Problem& problem, const Event& event) {
             return "conversion of " + name_or_number(problem.layer_names, event.tensor, "layer");
         case EventKind::copy:
             return "copy of " + name_or_number(problem.layer_names, event.tensor, "layer");
+        case EventKind::reconfiguration:
+            return "reconfiguration";
         case EventKind::submission:
             break;
     }
@@ -140,6 +142,7 @@ std::string event_detail(const Problem& problem, const Event& event) {
         case EventKind::copy:
             return name_or_number(problem.memory_names, event.from, "memory") + " to " +
                    name_or_number(problem.memory_names, event.to, "memory");
+        case EventKind::reconfiguration:
         case EventKind::submission:
             break;
     }
@@ -166,6 +169,7 @@ std::vector<Lane> lanes_of(const Answer& answer) {
                     devices.at(resource).events.push_back(&event);
                 break;
             case EventKind::conversion:
+            case EventKind::reconfiguration:
                 devices.at(resource).events.push_back(&event);
                 break;
             case EventKind::copy:

@@ -19,6 +19,8 @@ std::string_view category_of(EventKind kind) {
             return "conversion";
         case EventKind::copy:
             return "copy";
+        case EventKind::reconfiguration:
+            return "reconfiguration";
         case EventKind::submission:
             break;
     }

@@ -4,6 +4,7 @@
 // agreement test all read it. A new search is a file here and a row in search.cpp.
 
 #include "sim/problem.hpp"
+#include "sim/search/goal.hpp"
 #include "sim/simulator.hpp"
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 namespace sim {
 
 struct SearchOptions {
+    Goal goal;  // branch-and-bound, exhaustive; the others look for the least latency
     int threads = 1;
     // Asked now and then (every few thousand nodes): true ends the search with what it has. The
     // caller reads the clock and Ctrl-C; this library does not.
@@ -36,7 +38,9 @@ enum class SearchStatus {
 struct SearchResult {
     Mapping mapping;
     Time makespan = kNever;
-    Time lower_bound{};  // no mapping is faster; zero if the search gives none
+    Time lower_bound{};  // latency: no mapping is faster; zero if the search gives none
+    double value = 0,
+           bound = 0;  // of another goal: value_on(mapping), and nothing is below `bound`
     SearchStatus status = SearchStatus::unproven;
     std::uint64_t evaluated = 0;  // mappings (exhaustive) or nodes
     std::string note;             // for people: why infeasible, what was skipped
@@ -62,6 +66,11 @@ SearchResult heft(const Problem& problem, const SearchOptions& options);
 SearchResult cpu_only(const Problem& problem, const SearchOptions& options);
 SearchResult gpu_only(const Problem& problem, const SearchOptions& options);
 SearchResult uniform(const Problem& problem, const SearchOptions& options);
+
+// The front of several criteria; of one, its best. The same answers, the first by bounds and
+// dominance, the second by trying every mapping.
+Front pareto_front(const Problem& problem, const SearchOptions& options);
+Front exhaustive_front(const Problem& problem, const SearchOptions& options);
 
 // Number of mappings of the problem, saturating at UINT64_MAX.
 std::uint64_t count_mappings(const Problem& problem);

@@ -1,0 +1,95 @@
+#pragma once
+
+// Everything that can be asked of a mapping, from a simulation of the whole of it: time, energy,
+// whether it fits, and for a stream of frames the time from one to the next. Start at `assess`.
+//
+// Searches order and prune by cheaper bounds; what they answer has been through here.
+
+#include "sim/problem.hpp"
+#include "sim/simulator.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+// What does not fit. A mapping with any of these is infeasible.
+struct Violation {
+    enum class Kind { budget, capacity };
+    Kind kind = Kind::budget;
+    int index = 0;                       // of Problem::budgets, or the memory
+    std::int64_t needed = 0, limit = 0;  // the budget's unit, or bytes
+    int layer = -1;  // capacity: while this layer runs; budget: the layer that is too much
+    Time when{};     // capacity: from then on
+};
+
+// "memory 'l1' needs 300.0 KiB, 44.0 KiB more than its 256.0 KiB, while 'conv3' runs (at 12.30 us)"
+std::string to_string(const Problem& problem, const Violation& violation);
+
+struct Assessment {
+    Time makespan = kNever;
+    std::optional<Energy> energy;  // nothing where the platform does not say
+    std::int64_t loss = 0;         // Task::loss, summed
+    std::vector<Violation> violations;
+    // Of a stream, if asked for.
+    Time period = kNever;
+
+    bool feasible() const { return violations.empty() && makespan < kNever; }
+};
+
+struct AssessOptions {
+    int frames_in_flight = 0;  // 0: no stream
+};
+
+// Throws InputError if the mapping does not cover every layer exactly once.
+Assessment assess(const Problem& problem,
+                  const Mapping& mapping,
+                  const AssessOptions& options = {});
+
+// ---- energy ------------------------------------------------------------------------------------
+
+// Rule 8, piece by piece; the sum is the whole.
+struct EnergyBreakdown {
+    Energy base{};                      // base power x makespan
+    std::vector<Energy> idle, working;  // by device: idle power x makespan; what work adds to it
+    std::vector<Energy> links;          // by Problem::link_names: bytes copied
+
+    Energy total() const;
+};
+// Nothing where energy is unknown.
+std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule& schedule);
+
+// ---- memory ------------------------------------------------------------------------------------
+
+// What lies in a memory: weights all the time, a tensor from the start of the task or copy that
+// writes it to the end of its last reader there.
+struct MemoryUse {
+    std::int64_t weights = 0, peak = 0;  // bytes; the peak includes the weights
+    Time peak_at{};
+    int peak_layer = -1;  // a layer that runs then
+};
+std::vector<MemoryUse> memory_use(const Problem& problem,
+                                  const Mapping& mapping,
+                                  const Schedule& schedule);
+
+// Budgets and capacities that a mapping goes beyond.
+std::vector<Violation> violations_of(const Problem& problem,
+                                     const Mapping& mapping,
+                                     const Schedule& schedule);
+
+// ---- streams -----------------------------------------------------------------------------------
+
+// Frame after frame through one mapping, several in flight. A frame's work keeps its order; a
+// device, the dispatcher or an engine that is free takes the next piece of the oldest frame whose
+// next piece there is ready. A frame enters when fewer than `frames_in_flight` are inside.
+struct Stream {
+    Time period{};        // from one frame's end to the next's, over the last half
+    Time latency{};       // of a frame, from its entry to its end: the longest of the last half
+    int frames = 0;       // simulated
+    bool steady = false;  // the last half repeats: the period is exact
+    std::vector<std::int64_t> peak_bytes;  // by memory, weights included
+};
+Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frames_in_flight);
+
+}  // namespace sim
