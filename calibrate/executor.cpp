@@ -169,6 +169,9 @@ int Executor::kernel(int index) {
         throw sim::InputError{
             fmt::format("layer '{}': {}", at(problem_.layer_names, task.first), why)};
     };
+    if (!task.parts.empty()) {
+        refuse("it is divided over several devices; that can be simulated, not run");
+    }
     if (at(devices_, task.device) == nullptr) {
         refuse(at(missing_, task.device));
     }
@@ -192,13 +195,38 @@ int Executor::event(int device, int tensor, char purpose) {
     return found->second;
 }
 
+// What the mapping says; empty if it says nothing.
+std::string Executor::mode_of(int device, int tensor, int layout, Direction direction) const {
+    if (problem_.copy_modes.empty() || problem_.mode_names.empty()) {
+        return {};
+    }
+    const int memory = at(problem_.devices, device).memory;
+    const int from = direction == Direction::up ? 0 : memory;
+    const int to = direction == Direction::up ? memory : 0;
+    const int mode = at(
+        problem_.copy_modes,
+        ((tensor * problem_.layouts + layout) * problem_.memories + from) * problem_.memories + to);
+    return mode < 0 ? std::string{} : at(problem_.mode_names, mode);
+}
+
 int Executor::copy(int device, int tensor, int layout, Direction direction) {
     const auto [found, fresh] =
         copies_.try_emplace({device, tensor, layout, static_cast<int>(direction)}, 0);
     if (fresh) {
         Device& d = *at(devices_, device);
         const bool up = direction == Direction::up;
-        found->second = d.record({.mode = d.modes(direction).front(),
+        // The host's buffers are of the first mode's kind.
+        const std::string_view mode = d.modes(direction).front();
+        if (const std::string wanted = mode_of(device, tensor, layout, direction);
+            !wanted.empty() && wanted != mode) {
+            copies_.erase(found);
+            throw sim::InputError{fmt::format(
+                "copy of '{}': mode '{}' is measured and simulated, but what runs here is '{}'",
+                at(problem_.layer_names, tensor),
+                wanted,
+                mode)};
+        }
+        found->second = d.record({.mode = mode,
                                   .direction = direction,
                                   .device = address(device, tensor, layout),
                                   .host = host_buffer(tensor, layout),

@@ -75,6 +75,7 @@ private:
     Address address(int device, int tensor, int layout);  // where the device has the tensor
     int kernel(int task);
     int event(int device, int tensor, char purpose);
+    std::string mode_of(int device, int tensor, int layout, Direction direction) const;
     int copy(int device, int tensor, int layout, Direction direction);
 
     const sim::Model& model_;

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <limits>
+#include <string_view>
 #include <unistd.h>
 
 namespace calibrate {
@@ -50,16 +53,31 @@ std::string points(const sim::TransferTable& table, const std::string& indent) {
     return text;
 }
 
-// A hand-written affine table (one point at 0 bytes and a bandwidth) stays one.
-std::string transfer(const sim::TransferTable& table, const std::string& indent) {
-    if (table.points.size() == 1 && table.bandwidth.rate > 0) {
-        return fmt::format("\n{}latency_us: {}\n{}bandwidth_gb_per_s: {}",
-                           indent,
-                           us(table.points.front().time.p50),
-                           indent,
-                           table.bandwidth.rate / 1e9);
+// Bytes in a second as GB/s. The loader multiplies by 10^9: the quotient, or a neighbour of it, is
+// what gives the very rate.
+std::string gb_per_s(sim::BytesPerSecond bandwidth) {
+    const double quotient = bandwidth.rate / 1e9;
+    for (const double near : {quotient,
+                              std::nextafter(quotient, 0.0),
+                              std::nextafter(quotient, std::numeric_limits<double>::max())}) {
+        if (near * 1e9 == bandwidth.rate) {
+            return fmt::format("{}", near);
+        }
     }
-    return fmt::format("\n{}points:{}", indent, points(table, indent + "  "));
+    return fmt::format("{}", quotient);
+}
+
+// A hand-written affine table (a latency that nobody measured and a bandwidth) stays one.
+std::string transfer(const sim::TransferTable& table, const std::string& indent) {
+    const bool has_bandwidth = table.bandwidth.rate > 0;
+    const std::string bandwidth =
+        has_bandwidth ? fmt::format("\n{}bandwidth_gb_per_s: {}", indent, gb_per_s(table.bandwidth))
+                      : "";
+    if (has_bandwidth && table.points.size() == 1 && table.points.front().time.samples == 0) {
+        return fmt::format(
+            "\n{}latency_us: {}{}", indent, us(table.points.front().time.p50), bandwidth);
+    }
+    return fmt::format("{}\n{}points:{}", bandwidth, indent, points(table, indent + "  "));
 }
 
 std::string layouts(const std::string& in, const std::string& out) {
@@ -71,6 +89,82 @@ std::string layouts(const std::string& in, const std::string& out) {
 }
 
 std::string number(double value) { return fmt::format("{:.9g}", value); }
+
+// What somebody wrote, to the last digit.
+std::string exactly(double value) { return fmt::format("{}", value); }
+
+// ---- Lists and maps on one line: cut off anywhere, they are no YAML. ------------------------
+
+// ", key: value", or nothing.
+template <class T>
+std::string with_key(std::string_view key, const T& value, bool stated) {
+    return stated ? fmt::format(", {}: {}", key, value) : "";
+}
+
+std::string with_key(std::string_view key, const sim::Expression& expression) {
+    return with_key(key, quoted(expression.text), static_cast<bool>(expression));
+}
+
+// "[a, b]"
+template <class T, class ToText>
+std::string list(const std::vector<T>& items, ToText to_text) {
+    std::string text = "[";
+    for (const T& item : items) {
+        text += fmt::format("{}{}", text.size() == 1 ? "" : ", ", to_text(item));
+    }
+    return text + "]";
+}
+
+std::string names(const std::vector<std::string>& items) { return list(items, quoted); }
+
+std::string integers(const std::vector<int>& items) {
+    return list(items, [](int i) { return i; });
+}
+
+// "{a: 1, b: 2}"
+template <class T, class ToText>
+std::string map(const std::vector<std::pair<std::string, T>>& items, ToText to_text) {
+    std::string text = "{";
+    for (const auto& [key, value] : items) {
+        text += fmt::format("{}{}: {}", text.size() == 1 ? "" : ", ", quoted(key), to_text(value));
+    }
+    return text + "}";
+}
+
+std::string expressions(const std::vector<std::pair<std::string, sim::Expression>>& items) {
+    return map(items, [](const sim::Expression& e) { return quoted(e.text); });
+}
+
+// What with_key() put together, as a map.
+std::string braced(const std::string& text) {
+    return text.empty() ? "{}" : fmt::format("{{{}}}", text.substr(2));
+}
+
+std::string support(const sim::SupportRule& rule) {
+    return braced(
+        with_key("operations", names(rule.operations), !rule.operations.empty()) +
+        with_key("kernels", integers(rule.kernels), !rule.kernels.empty()) +
+        with_key("strides", integers(rule.strides), !rule.strides.empty()) +
+        with_key("groups", integers(rule.groups), !rule.groups.empty()) +
+        with_key("weights", names(rule.weights), !rule.weights.empty()) +
+        with_key("activations", names(rule.activations), !rule.activations.empty()) +
+        with_key(
+            "in_channels_multiple", rule.in_channels_multiple, rule.in_channels_multiple != 1) +
+        with_key(
+            "out_channels_multiple", rule.out_channels_multiple, rule.out_channels_multiple != 1) +
+        with_key("when", rule.when));
+}
+
+std::string memory_yaml(const sim::Memory& memory) {
+    const bool whole = memory.capacity_kib % 1024 == 0;
+    return fmt::format(
+        "  - {{name: {}{}{}}}\n",
+        quoted(memory.name),
+        with_key(whole ? "capacity_mib" : "capacity_kib",
+                 whole ? memory.capacity_kib / 1024 : memory.capacity_kib,
+                 memory.capacity_kib > 0),
+        with_key("synchronise_us", us(memory.synchronise), memory.synchronise > sim::Time::zero()));
+}
 
 std::string device_yaml(const sim::Platform& platform, const sim::Device& device) {
     std::string text =
@@ -86,10 +180,10 @@ std::string device_yaml(const sim::Platform& platform, const sim::Device& device
                             us(device.completion));
     }
     if (device.active_power_w) {
-        text += fmt::format("    active_power_w: {}\n", number(*device.active_power_w));
+        text += fmt::format("    active_power_w: {}\n", exactly(*device.active_power_w));
     }
     if (device.idle_power_w) {
-        text += fmt::format("    idle_power_w: {}\n", number(*device.idle_power_w));
+        text += fmt::format("    idle_power_w: {}\n", exactly(*device.idle_power_w));
     }
     if (!device.conversions.empty()) {
         text += "    conversions:\n";
@@ -99,6 +193,28 @@ std::string device_yaml(const sim::Platform& platform, const sim::Device& device
                                 quoted(c.to),
                                 transfer(c.time, "        "));
         }
+    }
+    if (!device.supports.empty()) {
+        text += "    supports:\n";
+        for (const sim::SupportRule& rule : device.supports) {
+            text += fmt::format("      - {}\n", support(rule));
+        }
+    }
+    if (!device.resources.empty()) {
+        std::vector<std::pair<std::string, std::int64_t>> limits;
+        for (const sim::ResourceBudget& budget : device.resources) {
+            limits.emplace_back(budget.name, budget.limit);
+        }
+        text += fmt::format("    resources: {}\n", map(limits, [](auto limit) { return limit; }));
+    }
+    if (device.longest_stream > 0) {
+        text += fmt::format("    longest_stream: {}\n", device.longest_stream);
+    }
+    if (device.reconfiguration) {
+        text += fmt::format("    reconfiguration_us: {}\n", us(*device.reconfiguration));
+    }
+    if (!device.contention.empty()) {
+        text += fmt::format("    contention: {}\n", map(device.contention, exactly));
     }
     return text;
 }
@@ -114,6 +230,12 @@ std::string link_yaml(const sim::Platform& platform, const sim::Link& link) {
     if (!link.engine.empty()) {
         text += fmt::format("    engine: {}\n", quoted(link.engine));
     }
+    if (link.energy_pj_per_byte) {
+        text += fmt::format("    energy_pj_per_byte: {}\n", exactly(*link.energy_pj_per_byte));
+    }
+    if (link.element_bits > 0) {
+        text += fmt::format("    element_bits: {}\n", link.element_bits);
+    }
     text += "    modes:\n";
     for (const sim::TransferMode& mode : link.modes) {
         text +=
@@ -122,15 +244,61 @@ std::string link_yaml(const sim::Platform& platform, const sim::Link& link) {
     return text;
 }
 
+std::string device_name(const sim::Platform& platform, int device) {
+    return quoted(platform.devices[static_cast<std::size_t>(device)].name);
+}
+
+std::string bus_yaml(const sim::Platform& platform, const sim::Bus& bus) {
+    const auto name = [&](int link) {
+        return quoted(platform.links[static_cast<std::size_t>(link)].name);
+    };
+    return fmt::format("  - {{name: {}, links: {}, bandwidth_gb_per_s: {}}}\n",
+                       quoted(bus.name),
+                       list(bus.links, name),
+                       gb_per_s(bus.bandwidth));
+}
+
+std::string formula_yaml(const sim::Platform& platform, const sim::FormulaCost& f) {
+    return fmt::format(
+        "  - {{device: {}, operations: {}, variant: {}, configuration: {}{}{}{}{}{}{}}}\n",
+        device_name(platform, f.device),
+        names(f.operations),
+        quoted(f.variant),
+        quoted(f.configuration),
+        layouts(f.in_layout, f.out_layout),
+        with_key("precision", quoted(f.precision), !f.precision.empty()) +
+            with_key("when", f.when) + with_key("let", expressions(f.let), !f.let.empty()),
+        with_key("time_us", f.time_us) + with_key("cycles", f.cycles) +
+            with_key("clock_mhz", exactly(f.clock_mhz), f.clock_mhz > 0),
+        with_key("energy_uj", f.energy_uj),
+        with_key("fill_us", f.fill_us) + with_key("fill_cycles", f.fill_cycles),
+        with_key("resources", expressions(f.resources), !f.resources.empty()) +
+            with_key("shares", f.shares, f.shares));
+}
+
+std::string split_yaml(const sim::Platform& platform, const sim::SplitRule& rule) {
+    const auto name = [&](int device) { return device_name(platform, device); };
+    return fmt::format(
+        "  - {{devices: {}, operations: {}, by: {}{}{}{}}}\n",
+        list(rule.devices, name),
+        names(rule.operations),
+        rule.by == sim::SplitRule::By::output_channels ? "output_channels" : "input_channels",
+        with_key("step", rule.step, rule.step != 1),
+        with_key("join", rule.join),
+        with_key("reduction_us", rule.reduction_us));
+}
+
 }  // namespace
 
 std::string to_yaml(const sim::Platform& platform) {
     // The counts come first: wherever a file is cut off, they tell.
     std::string text =
-        fmt::format("hetmap: platform/1\nname: {}\ncounts: {{costs: {}, fits: {}}}\n",
+        fmt::format("hetmap: platform/1\nname: {}\ncounts: {{costs: {}, fits: {}{}{}}}\n",
                     quoted(platform.name),
                     platform.measured.size(),
-                    platform.fitted.size());
+                    platform.fitted.size(),
+                    with_key("formulas", platform.formulas.size(), !platform.formulas.empty()),
+                    with_key("splits", platform.splits.size(), !platform.splits.empty()));
     if (!platform.provenance.empty()) {
         text += "provenance:\n";
         for (const auto& [key, value] : platform.provenance) {
@@ -145,11 +313,7 @@ std::string to_yaml(const sim::Platform& platform) {
     }
     text += "memories:\n";
     for (const sim::Memory& memory : platform.memories) {
-        text += fmt::format("  - {{name: {}{}}}\n",
-                            quoted(memory.name),
-                            memory.capacity_kib > 0
-                                ? fmt::format(", capacity_mib: {}", memory.capacity_kib / 1024)
-                                : "");
+        text += memory_yaml(memory);
     }
     text += "devices:\n";
     for (const sim::Device& device : platform.devices) {
@@ -161,6 +325,15 @@ std::string to_yaml(const sim::Platform& platform) {
             text += link_yaml(platform, link);
         }
     }
+    if (!platform.buses.empty()) {
+        text += "buses:\n";
+        for (const sim::Bus& bus : platform.buses) {
+            text += bus_yaml(platform, bus);
+        }
+    }
+    if (platform.base_power_w) {
+        text += fmt::format("base_power_w: {}\n", exactly(*platform.base_power_w));
+    }
     if (!platform.host_copy.points.empty()) {
         text += fmt::format("host_copy:{}\n", transfer(platform.host_copy, "  "));
     }
@@ -170,9 +343,6 @@ std::string to_yaml(const sim::Platform& platform) {
             text += fmt::format("  - {{name: {}, {}}}\n", name, measurement(m));
         }
     }
-    const auto device_name = [&](int d) {
-        return quoted(platform.devices[static_cast<std::size_t>(d)].name);
-    };
     if (platform.measured.empty()) {
         text += "costs: []\n";
     } else {
@@ -182,7 +352,7 @@ std::string to_yaml(const sim::Platform& platform) {
                 "  - {{layers: {}, batch: {}, device: {}, variant: {}, configuration: {}{}, {}}}\n",
                 quoted(c.layers),
                 c.batch,
-                device_name(c.device),
+                device_name(platform, c.device),
                 quoted(c.variant),
                 quoted(c.configuration),
                 layouts(c.in_layout, c.out_layout),
@@ -200,7 +370,7 @@ std::string to_yaml(const sim::Platform& platform) {
                 "smallest_channels: {}, samples: {}, median_error_percent: {:.2f}, "
                 "p90_error_percent: {:.2f}}}\n",
                 quoted(f.pattern),
-                device_name(f.device),
+                device_name(platform, f.device),
                 quoted(f.variant),
                 quoted(f.configuration),
                 layouts(f.in_layout, f.out_layout),
@@ -215,6 +385,18 @@ std::string to_yaml(const sim::Platform& platform) {
                 f.samples,
                 f.median_error_percent,
                 f.p90_error_percent);
+        }
+    }
+    if (!platform.formulas.empty()) {
+        text += "formulas:\n";
+        for (const sim::FormulaCost& f : platform.formulas) {
+            text += formula_yaml(platform, f);
+        }
+    }
+    if (!platform.splits.empty()) {
+        text += "splits:\n";
+        for (const sim::SplitRule& rule : platform.splits) {
+            text += split_yaml(platform, rule);
         }
     }
     return text;

@@ -1,5 +1,6 @@
 // hetmap calibrate: measure this machine into a platform profile.
 
+#include "calibrate/binding.hpp"
 #include "calibrate/calibrator.hpp"
 #include "calibrate/machine.hpp"
 #include "calibrate/profile_writer.hpp"
@@ -99,12 +100,20 @@ void run(const Options& o) {
                                       : before       ? before->path.string()
                                                      : calibrate::describe_machine().name + ".yaml";
     calibrate::check_writable(out);
-    const std::vector<std::string> names = o.models.empty() ? all_model_names() : o.models;
+    std::vector<std::string> names;
+    for (const std::string& name : o.models.empty() ? all_model_names() : o.models) {
+        sim::Model model = model_named(name);
+        // Networks that can only be simulated, such as those of full precision, have none.
+        if (std::ranges::any_of(model.layers, calibrate::has_kernel)) {
+            names.push_back(name);
+            settings.models.push_back(std::move(model));
+        } else if (!o.models.empty()) {
+            throw sim::InputError{fmt::format(
+                "--model: there are kernels for no layer of '{}' (full precision?)", name)};
+        }
+    }
     if (names.empty()) {
         throw sim::InputError{"no models found: name one with --model"};
-    }
-    for (const std::string& name : names) {
-        settings.models.push_back(model_named(name));
     }
 
     const Stopwatch watch;

@@ -1,6 +1,8 @@
 #include "cli/common.hpp"
 
 #include "calibrate/profile_writer.hpp"
+#include "sim/accuracy.hpp"
+#include "sim/search/accurate.hpp"
 #include "sim/simulator.hpp"
 
 #include <fmt/format.h>
@@ -55,6 +57,21 @@ std::pair<double, std::string> number_and_unit(const std::string& text) {
         return {-1, ""};
     }
     return {value, std::string{end, text.data() + text.size()}};
+}
+
+// A goal that asks for accuracy needs a sensitivity for every precision that is offered.
+void expect_known_losses(const sim::Model& model,
+                         const sim::Problem& problem,
+                         const sim::Goal& goal) {
+    const auto asks = [](const sim::Objective& objective) {
+        return objective.criterion == sim::Criterion::loss;
+    };
+    if (!std::ranges::any_of(goal.minimise, asks) && !std::ranges::any_of(goal.prefer, asks)) {
+        return;
+    }
+    if (const std::string unknown = sim::unknown_sensitivity(model, problem); !unknown.empty()) {
+        throw sim::InputError{"accuracy: " + unknown};
+    }
 }
 
 }  // namespace
@@ -167,32 +184,90 @@ sim::Answer search_answer(const sim::Model& model,
                           const sim::Problem& problem,
                           const std::string& search,
                           sim::SearchOptions options,
-                          double time_limit) {
+                          double time_limit,
+                          std::optional<double> min_accuracy) {
     const sim::Search& chosen = sim::find_search(search);
+    expect_known_losses(model, problem, options.goal);
     options.stop = stop_after(time_limit);
     const Stopwatch watch;
     sim::Answer answer;
     answer.model = &model;
     answer.problem = &problem;
     answer.search = search;
-    answer.result = chosen.run(problem, options);
+    answer.goal = options.goal;
+    answer.result = min_accuracy ? sim::search_with_accuracy(model, problem, options, *min_accuracy)
+                                 : chosen.run(problem, options);
     answer.seconds = watch.seconds();
     if (answer.result.status == sim::SearchStatus::infeasible) {
         throw sim::InputError{fmt::format("{}: {}", search, answer.result.note)};
     }
     answer.mapping = answer.result.mapping;
-    answer.schedule = sim::simulate(problem, answer.mapping);
+    const bool is_stream = options.goal.minimise.front().criterion == sim::Criterion::period;
+    sim::complete(answer, is_stream ? options.goal.frames_in_flight : 0);
     return answer;
 }
 
-std::vector<NamedResult> baselines(const sim::Problem& problem) {
+sim::FrontAnswer search_front(const sim::Model& model,
+                              const sim::Problem& problem,
+                              const std::string& search,
+                              sim::SearchOptions options,
+                              double time_limit,
+                              std::optional<double> min_accuracy) {
+    if (search != "branch-and-bound" && search != "exhaustive") {
+        throw sim::InputError{fmt::format(
+            "--search: '{}' finds no fronts; branch-and-bound and exhaustive do", search)};
+    }
+    expect_known_losses(model, problem, options.goal);
+    options.stop = stop_after(time_limit);
+    const Stopwatch watch;
+    sim::FrontAnswer front;
+    front.search = search;
+    front.goal = options.goal;
+    front.front = min_accuracy ? sim::front_with_accuracy(model, problem, options, *min_accuracy)
+                  : search == "exhaustive" ? sim::exhaustive_front(problem, options)
+                                           : sim::pareto_front(problem, options);
+    front.seconds = watch.seconds();
+    if (front.front.points.empty()) {
+        throw sim::InputError{fmt::format(
+            "{}: no mapping{}", search, front.front.note.empty() ? "" : ": " + front.front.note)};
+    }
+    const bool is_stream = std::ranges::any_of(options.goal.minimise, [](const auto& objective) {
+        return objective.criterion == sim::Criterion::period;
+    });
+    for (const sim::FrontPoint& point : front.front.points) {
+        sim::Answer& answer = front.points.emplace_back();
+        answer.model = &model;
+        answer.problem = &problem;
+        answer.goal = options.goal;
+        answer.mapping = point.mapping;
+        sim::complete(answer, is_stream ? options.goal.frames_in_flight : 0);
+    }
+    return front;
+}
+
+sim::Mapping resolved(const sim::MappingFile& file,
+                      const sim::Platform& platform,
+                      sim::Problem& problem) {
+    sim::apply_transfer_modes(file, platform, problem);
+    return sim::resolve(file, problem);
+}
+
+std::vector<NamedResult> baselines(const sim::Problem& problem, const sim::Goal& goal) {
     std::vector<NamedResult> found;
-    const auto add = [&](const std::string& name, const sim::SearchResult& result) {
+    const sim::Objective& objective = goal.minimise.front();
+    const bool is_stream = objective.criterion == sim::Criterion::period;
+    const auto add = [&](const std::string& name, sim::SearchResult result) {
         if (result.status != sim::SearchStatus::infeasible && !result.mapping.empty()) {
-            found.push_back({name, result});
+            const sim::Assessment assessment =
+                sim::assess(problem,
+                            result.mapping,
+                            {.frames_in_flight = is_stream ? goal.frames_in_flight : 0});
+            result.value = sim::value_on(problem, objective, result.mapping, assessment);
+            found.push_back({name, std::move(result)});
         }
     };
     sim::SearchOptions options;
+    options.goal = goal;
     options.stop = stop_after(10);
     add("greedy", sim::greedy(problem, options));
     add("heft", sim::heft(problem, options));
@@ -202,7 +277,7 @@ std::vector<NamedResult> baselines(const sim::Problem& problem) {
     }
     std::set<std::string> configurations;
     for (const sim::Task& task : problem.tasks) {
-        if (!task.variant.empty()) {
+        if (!task.variant.empty() && task.parts.empty()) {
             configurations.insert(
                 fmt::format("{}/{}/{}",
                             problem.device_names[static_cast<std::size_t>(task.device)],

@@ -3,6 +3,7 @@
 // What the commands share: where models and platforms are looked for, Ctrl-C, progress, and
 // reading options that have a unit.
 
+#include "sim/mapping.hpp"
 #include "sim/model.hpp"
 #include "sim/platform.hpp"
 #include "sim/report/report.hpp"
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,12 +78,25 @@ private:
 };
 
 // ---- what several commands do ---------------------------------------------------------------
-// Runs a search within limits and completes the answer: schedule, seconds.
+// Runs a search within limits and completes the answer: schedule, energy, seconds. With
+// `min_accuracy`, in percent, among mappings that have it. Throws InputError if there is none.
 sim::Answer search_answer(const sim::Model& model,
                           const sim::Problem& problem,
                           const std::string& search,
                           sim::SearchOptions options,
-                          double time_limit);
+                          double time_limit,
+                          std::optional<double> min_accuracy = std::nullopt);
+sim::FrontAnswer search_front(const sim::Model& model,
+                              const sim::Problem& problem,
+                              const std::string& search,
+                              sim::SearchOptions options,
+                              double time_limit,
+                              std::optional<double> min_accuracy = std::nullopt);
+
+// The mapping of a file, with the transfer modes it names put into `problem`.
+sim::Mapping resolved(const sim::MappingFile& file,
+                      const sim::Platform& platform,
+                      sim::Problem& problem);
 
 struct NamedResult {
     std::string name;
@@ -89,7 +104,7 @@ struct NamedResult {
 };
 // What the chosen mapping is compared with: per-layer greedy, best single device, and each
 // configuration by itself. Those that have no answer are left out.
-std::vector<NamedResult> baselines(const sim::Problem& problem);
+std::vector<NamedResult> baselines(const sim::Problem& problem, const sim::Goal& goal = {});
 
 // Checks that the options' files can be written, before any work.
 struct ReportFiles {

@@ -71,13 +71,13 @@ void run(const Options& o) {
     }
     const sim::Platform platform =
         o.platform.empty() ? any_platform(model, batch, file) : platform_named(o.platform);
-    const sim::Problem problem = sim::compile(
+    sim::Problem problem = sim::compile(
         model,
         platform,
         {.batch = batch, .only = guessing(o) ? best_variant() : std::vector<std::string>{}});
     const sim::Mapping mapping =
         o.mapping.empty() ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
-                          : sim::resolve(file, problem);
+                          : resolved(file, platform, problem);
 
     // 2. Every image.
     const Stopwatch watch;

@@ -13,6 +13,7 @@ namespace {
 
 struct Options {
     std::string model, platform, mapping;
+    int frames_in_flight = 0;
     OutputOptions output;
     ReportFiles reports;
 };
@@ -22,14 +23,16 @@ void run(const Options& o) {
     const sim::Model model = model_named(o.model);
     const sim::Platform platform = platform_named(o.platform);
     const sim::MappingFile file = sim::load_mapping_file(o.mapping);
-    const sim::Problem problem = sim::compile(model, platform, {.batch = file.batch, .only = {}});
+    sim::Problem problem = sim::compile(model, platform, {.batch = file.batch, .only = {}});
     sim::Answer answer;
     answer.model = &model;
     answer.problem = &problem;
-    answer.mapping = sim::resolve(file, problem);
-    answer.schedule = sim::simulate(problem, answer.mapping);
+    answer.mapping = resolved(file, platform, problem);
+    answer.goal.frames_in_flight = o.frames_in_flight;
+    sim::complete(answer, o.frames_in_flight);
     answer.result.mapping = answer.mapping;
     answer.result.makespan = answer.schedule.makespan;
+    answer.result.value = static_cast<double>(answer.schedule.makespan.count());
     o.reports.write(answer);
     print(o.output.json ? sim::json_text(answer) : sim::text_table(answer));
 }
@@ -42,6 +45,11 @@ void add_simulate(CLI::App& app) {
     command->add_option("--model", o->model, "Name in models/, or path")->required();
     command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
     command->add_option("--mapping", o->mapping, "A file written by hetmap map --out")->required();
+    command
+        ->add_option("--frames-in-flight",
+                     o->frames_in_flight,
+                     "Simulate also a stream of frames, so many at a time")
+        ->check(CLI::Range(1, 64));
     o->reports.add_options(*command);
     command->add_flag("--json", o->output.json, "Print JSON");
     command->add_flag("--quiet", o->output.quiet, "No progress (there is none)");

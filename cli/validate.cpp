@@ -40,10 +40,10 @@ void run(const Options& o) {
         file = sim::load_mapping_file(o.mapping);
         batch = file.batch;
     }
-    const sim::Problem problem = sim::compile(model, platform, {.batch = batch, .only = {}});
+    sim::Problem problem = sim::compile(model, platform, {.batch = batch, .only = {}});
     const sim::Mapping chosen =
         o.mapping.empty() ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
-                          : sim::resolve(file, problem);
+                          : resolved(file, platform, problem);
 
     // 2. What it is compared with.
     std::vector<calibrate::NamedMapping> others;

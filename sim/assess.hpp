@@ -9,6 +9,7 @@
 #include "sim/simulator.hpp"
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,10 @@ struct Violation {
     Kind kind = Kind::budget;
     int index = 0;                       // of Problem::budgets, or the memory
     std::int64_t needed = 0, limit = 0;  // the budget's unit, or bytes
-    int layer = -1;  // capacity: while this layer runs; budget: the layer that is too much
-    Time when{};     // capacity: from then on
+    // Budget: the layer that is too much. Capacity: one that runs when the most is needed, and -1
+    // if that takes several frames in flight.
+    int layer = -1;
+    Time when{};  // capacity: when the most is needed
 };
 
 // "memory 'l1' needs 300.0 KiB, 44.0 KiB more than its 256.0 KiB, while 'conv3' runs (at 12.30 us)"
@@ -53,7 +56,7 @@ Assessment assess(const Problem& problem,
 struct EnergyBreakdown {
     Energy base{};                      // base power x makespan
     std::vector<Energy> idle, working;  // by device: idle power x makespan; what work adds to it
-    std::vector<Energy> links;          // by Problem::link_names: bytes copied
+    std::vector<Energy> links;          // by Problem::engine_names: bytes copied, parts joined
 
     Energy total() const;
 };
@@ -62,13 +65,30 @@ std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule&
 
 // ---- memory ------------------------------------------------------------------------------------
 
-// What lies in a memory: weights all the time, a tensor from the start of the task or copy that
-// writes it to the end of its last reader there.
+// What lies in a memory: weights all the time, a tensor from the start of the task, copy or
+// conversion that writes it to the end of its last reader there. The model's input is in the host's
+// memory from the start; what is between the layers of a fused chain takes nothing.
 struct MemoryUse {
     std::int64_t weights = 0, peak = 0;  // bytes; the peak includes the weights
     Time peak_at{};
     int peak_layer = -1;  // a layer that runs then
 };
+// A tensor in a memory. `layer`: of the task that writes it there, or for which that is done.
+struct Stay {
+    int memory = 0, tensor = 0, layer = 0;
+    std::int64_t bytes = 0;
+    Time from{}, to{};
+};
+// Of one run's events; the model's input is there from `entry` on.
+std::vector<Stay> stays_of(const Problem& problem,
+                           const Mapping& mapping,
+                           std::span<const Event> events,
+                           Time entry);
+// The most at a time, with the weights.
+std::vector<MemoryUse> peaks_of(const Problem& problem,
+                                const Mapping& mapping,
+                                std::span<const Stay> stays);
+
 std::vector<MemoryUse> memory_use(const Problem& problem,
                                   const Mapping& mapping,
                                   const Schedule& schedule);
@@ -88,7 +108,7 @@ struct Stream {
     Time latency{};       // of a frame, from its entry to its end: the longest of the last half
     int frames = 0;       // simulated
     bool steady = false;  // the last half repeats: the period is exact
-    std::vector<std::int64_t> peak_bytes;  // by memory, weights included
+    std::vector<std::int64_t> peak_bytes;  // by memory, weights once
 };
 Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frames_in_flight);
 

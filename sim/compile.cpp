@@ -1,45 +1,35 @@
 // Model x platform x batch, compiled to dense arrays. Start at `compile`, at the end.
 
+#include "sim/accuracy.hpp"
 #include "sim/costs.hpp"
 #include "sim/graph.hpp"
+#include "sim/offers.hpp"
 #include "sim/problem.hpp"
+#include "sim/transfers.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <optional>
 #include <set>
-#include <tuple>
-#include <unordered_map>
+#include <type_traits>
 
 namespace sim {
 namespace {
 
 constexpr int kLargestBatch = 65'536;
-constexpr std::string_view kPackedLayout = "nhwc";  // layout 0
 
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
-// A task before the layers are renumbered: a cost of the platform for a chain of the model.
-struct Offer {
-    std::vector<int> chain;  // indices into Model::layers
-    int device = 0;
-    const std::string* variant = nullptr;
-    const std::string* configuration = nullptr;
-    const std::string* in_layout = nullptr;
-    const std::string* out_layout = nullptr;
-    Measurement time;
-    CostKind kind = CostKind::measured;
-};
 
 [[noreturn]] void refuse(const Platform& platform, const std::string& what) {
     throw InputError{fmt::format("platform {}: {}", platform.name, what)};
 }
 
-// ---- 1. Limits and filters. -----------------------------------------------------------------
+// ---- 1. Limits. -----------------------------------------------------------------------------
 
 void expect_limits(const Platform& platform, int batch) {
     if (batch < 1 || batch > kLargestBatch) {
@@ -59,210 +49,7 @@ void expect_limits(const Platform& platform, int batch) {
     }
 }
 
-// Is `name` "device", "device/variant" or "device/variant/configuration" of this implementation?
-template <class Cost>
-bool is_named(const Platform& platform, const Cost& cost, std::string_view name) {
-    const auto eat = [&](std::string_view part) {
-        if (!name.starts_with(part)) {
-            return false;
-        }
-        name.remove_prefix(part.size());
-        return name.empty() || name.front() == '/';
-    };
-    for (const std::string_view part : {std::string_view{platform.devices[at(cost.device)].name},
-                                        std::string_view{cost.variant},
-                                        std::string_view{cost.configuration}}) {
-        if (!eat(part)) {
-            return false;
-        }
-        if (name.empty()) {
-            return true;
-        }
-        name.remove_prefix(1);
-    }
-    return false;
-}
-
-template <class Cost>
-bool is_allowed(const Platform& platform, const Cost& cost, const std::vector<std::string>& only) {
-    return only.empty() || std::ranges::any_of(only, [&](const std::string& name) {
-               return is_named(platform, cost, name);
-           });
-}
-
-void expect_known(const Platform& platform, const std::vector<std::string>& only) {
-    for (const std::string& name : only) {
-        const auto named = [&](const auto& cost) { return is_named(platform, cost, name); };
-        if (std::ranges::any_of(platform.measured, named) ||
-            std::ranges::any_of(platform.fitted, named)) {
-            continue;
-        }
-        std::set<std::string> there;
-        const auto add = [&](const auto& cost) {
-            there.insert(platform.devices[at(cost.device)].name + "/" + cost.variant);
-        };
-        std::ranges::for_each(platform.measured, add);
-        std::ranges::for_each(platform.fitted, add);
-        refuse(platform,
-               fmt::format("no implementation '{}' (device, device/variant or "
-                           "device/variant/configuration); there are: {}",
-                           name,
-                           there.empty() ? "none" : fmt::format("{}", fmt::join(there, ", "))));
-    }
-}
-
-// ---- 2. Offers: what the platform has a cost for. -------------------------------------------
-
-int layers_in(std::string_view text) { return 1 + static_cast<int>(std::ranges::count(text, '|')); }
-
-int longest_chain(const Platform& platform) {
-    int longest = 1;
-    for (const MeasuredCost& cost : platform.measured) {
-        longest = std::max(longest, layers_in(cost.layers));
-    }
-    for (const FittedCost& fit : platform.fitted) {
-        longest = std::max(longest, layers_in(fit.pattern));
-    }
-    return longest;
-}
-
-template <class Cost>
-Offer offer_of(const std::vector<int>& chain,
-               const Cost& cost,
-               const Measurement& time,
-               CostKind kind) {
-    return {.chain = chain,
-            .device = cost.device,
-            .variant = &cost.variant,
-            .configuration = &cost.configuration,
-            .in_layout = &cost.in_layout,
-            .out_layout = &cost.out_layout,
-            .time = time,
-            .kind = kind};
-}
-
-// A fit stands in for shapes that were not measured. Where anything was measured for a chain on a
-// device, what is missing there are configurations that make no sense for this shape.
-bool is_applicable(const FittedCost& fit, const TensorShape& result, int batch) {
-    return batch >= fit.smallest_batch && result.height >= fit.smallest_height &&
-           result.channels >= fit.smallest_channels;
-}
-
-std::vector<Offer> offers_of(const Model& model,
-                             const Platform& platform,
-                             const CompileOptions& options) {
-    std::unordered_map<std::string_view, std::vector<const MeasuredCost*>> measured;
-    for (const MeasuredCost& cost : platform.measured) {
-        if (cost.batch == options.batch && is_allowed(platform, cost, options.only)) {
-            measured[cost.layers].push_back(&cost);
-        }
-    }
-    std::unordered_map<std::string_view, std::vector<const FittedCost*>> fitted;
-    for (const FittedCost& fit : platform.fitted) {
-        if (is_allowed(platform, fit, options.only)) {
-            fitted[fit.pattern].push_back(&fit);
-        }
-    }
-    const int longest = longest_chain(platform);
-
-    std::vector<Offer> offers;
-    for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
-        for (const std::vector<int>& chain : chains_from(model, layer, longest)) {
-            const std::size_t first = offers.size();
-            if (const auto found = measured.find(signature(model, chain));
-                found != measured.end()) {
-                for (const MeasuredCost* const cost : found->second) {
-                    offers.push_back(offer_of(chain, *cost, cost->time, CostKind::measured));
-                }
-            }
-            const auto fits = fitted.empty() ? fitted.end() : fitted.find(pattern(model, chain));
-            if (fits == fitted.end()) {
-                continue;
-            }
-            const std::size_t end_of_measured = offers.size();
-            const CostFeatures features = features_of(model, chain, options.batch);
-            const TensorShape& result = model.layers[at(chain.back())].output;
-            for (const FittedCost* const fit : fits->second) {
-                const bool is_measured =
-                    std::any_of(offers.begin() + static_cast<std::ptrdiff_t>(first),
-                                offers.begin() + static_cast<std::ptrdiff_t>(end_of_measured),
-                                [&](const Offer& o) { return o.device == fit->device; });
-                const std::optional<Measurement> time =
-                    is_measured || !is_applicable(*fit, result, options.batch)
-                        ? std::nullopt
-                        : predict(*fit, features);
-                if (time) {
-                    offers.push_back(offer_of(chain, *fit, *time, CostKind::fitted));
-                }
-            }
-        }
-    }
-    return offers;
-}
-
-// "8, 16 on cpu; 1 on gpu0": batches at which something that computes this layer was measured.
-std::string measured_batches(const Model& model, const Platform& platform, int layer) {
-    std::set<std::string> signatures;
-    const int longest = longest_chain(platform);
-    for (int first = 1; first <= layer; ++first) {
-        for (const std::vector<int>& chain : chains_from(model, first, longest)) {
-            if (std::ranges::find(chain, layer) != chain.end()) {
-                signatures.insert(signature(model, chain));
-            }
-        }
-    }
-    std::map<int, std::set<int>> batches;
-    for (const MeasuredCost& cost : platform.measured) {
-        if (signatures.contains(cost.layers)) {
-            batches[cost.device].insert(cost.batch);
-        }
-    }
-    std::string text;
-    for (const auto& [device, set] : batches) {
-        text += fmt::format("{}{} on {}",
-                            text.empty() ? "" : "; ",
-                            fmt::join(set, ", "),
-                            platform.devices[at(device)].name);
-    }
-    return text;
-}
-
-void expect_all_offered(const Model& model,
-                        const Platform& platform,
-                        const CompileOptions& options,
-                        const std::vector<Offer>& offers) {
-    std::vector<bool> offered(model.layers.size());
-    for (const Offer& offer : offers) {
-        for (const int layer : offer.chain) {
-            offered[at(layer)] = true;
-        }
-    }
-    for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
-        if (offered[at(layer)]) {
-            continue;
-        }
-        const std::string batches = measured_batches(model, platform, layer);
-        std::vector<std::string_view> devices;
-        for (const Device& device : platform.devices) {
-            devices.push_back(device.name);
-        }
-        const int one[] = {layer};
-        const auto allowed = options.only.empty() ? std::string{}
-                                                  : fmt::format(" among those allowed ({})",
-                                                                fmt::join(options.only, ", "));
-        refuse(platform,
-               fmt::format("no device ({}) has a cost for layer '{}' ({}) at batch {}{}; {}",
-                           fmt::join(devices, ", "),
-                           model.layers[at(layer)].name,
-                           signature(model, one),
-                           options.batch,
-                           allowed,
-                           batches.empty() ? "it was measured at no batch"
-                                           : "measured batches: " + batches));
-    }
-}
-
-// ---- 3. Order: topological, ties by longest remaining path (rule 1). ------------------------
+// ---- 2. Order: topological, ties by longest remaining path (rule 1). ------------------------
 
 // What the first layer of a chain waits for although only a later one reads it.
 std::vector<int> outside_of_later_layers(const Model& model, const std::vector<int>& chain) {
@@ -343,7 +130,7 @@ std::vector<int> static_order(const Model& model, const std::vector<Offer>& offe
     return topological_order(graph, longest_remaining_paths(graph, weight));
 }
 
-// ---- 4. The arrays. -------------------------------------------------------------------------
+// ---- 3. The arrays. -------------------------------------------------------------------------
 
 int intern(std::vector<std::string>& names, std::string_view name) {
     const auto found = std::ranges::find(names, name);
@@ -368,38 +155,65 @@ void add_layers(Problem& problem,
         std::ranges::sort(inputs);
         inputs.erase(std::unique(inputs.begin(), inputs.end()), inputs.end());
         problem.inputs.push_back(std::move(inputs));
+        const Operation* const operation = model.layers[at(layer)].operation;
+        const bool has_weights =
+            operation != nullptr &&
+            std::ranges::find(operation->attributes, "weights") != operation->attributes.end();
+        problem.weighted_channels.push_back(has_weights ? model.layers[at(layer)].output.channels
+                                                        : 0);
     }
+    problem.weighted_channels.push_back(0);
     problem.layer_names.emplace_back("output");
     problem.model_layer.push_back(-1);
     problem.inputs.push_back({place[at(model.output)]});
 }
 
 void add_devices(Problem& problem, const Platform& platform) {
+    const Device& host = platform.devices.front();
+    bool has_contention = false;
     for (const Device& device : platform.devices) {
         problem.device_names.push_back(device.name);
         problem.devices.push_back({.memory = device.memory,
                                    .asynchronous = device.asynchronous,
                                    .submit = device.submit,
                                    .per_task = device.per_task,
-                                   .completion = device.completion});
+                                   .completion = device.completion,
+                                   .reconfiguration = device.reconfiguration.value_or(Time{}),
+                                   .idle = {device.idle_power_w.value_or(0)},
+                                   .submit_energy = drawn_above_idle(host, device.submit),
+                                   .per_task_energy = drawn_above_idle(host, device.per_task)});
+        has_contention = has_contention || !device.contention.empty();
     }
+    const std::size_t devices = platform.devices.size();
+    problem.contention.assign(has_contention ? devices * devices : 0, 1.0);
+    for (std::size_t i = 0; i < devices; ++i) {
+        for (const auto& [name, factor] : platform.devices[i].contention) {
+            const auto other = std::ranges::find(platform.devices, name, &Device::name);
+            if (other == platform.devices.end()) {
+                refuse(platform,
+                       fmt::format("device '{}' has contention with '{}', and there is no such "
+                                   "device",
+                                   platform.devices[i].name,
+                                   name));
+            }
+            problem
+                .contention[i * devices + at(static_cast<int>(other - platform.devices.begin()))] =
+                factor;
+        }
+    }
+    problem.budgets = budgets_of(platform);
+    bool has_synchronise = false;
     for (const Memory& memory : platform.memories) {
+        constexpr std::int64_t kBytesOfAKib = 1024;
         problem.memory_names.push_back(memory.name);
+        problem.capacities.push_back(memory.capacity_kib * kBytesOfAKib);
+        problem.synchronise.push_back(memory.synchronise);
+        has_synchronise = has_synchronise || memory.synchronise > Time{};
+    }
+    if (!has_synchronise) {
+        problem.synchronise.clear();
     }
     problem.memories = static_cast<int>(platform.memories.size());
-    problem.engine.assign(at(problem.memories * problem.memories), -1);
-    std::map<std::string, int> shared;  // engines that links name; others have one of their own
-    for (const Link& link : platform.links) {
-        problem.link_names.push_back(link.name);
-        const int next = static_cast<int>(problem.engine_names.size());
-        const int engine =
-            link.engine.empty() ? next : shared.emplace(link.engine, next).first->second;
-        if (engine == next) {
-            problem.engine_names.push_back(link.engine.empty() ? link.name : link.engine);
-        }
-        problem.engine[at(link.from * problem.memories + link.to)] = engine;
-    }
-    problem.engines = static_cast<int>(problem.engine_names.size());
 }
 
 // Only binary tensors have layouts; every other tensor is in layout 0.
@@ -417,6 +231,31 @@ int layout_of(Problem& problem,
                            kMaxLayouts));
     }
     return index;
+}
+
+// By memory. A share of a layer has its share of the weights.
+std::vector<std::int64_t> weight_bytes_of(const Problem& problem,
+                                          const Model& model,
+                                          const Offer& offer) {
+    std::int64_t bytes = 0, channels = 0;
+    for (const int layer : offer.chain) {
+        bytes += work_of(model, layer).weight_bytes;
+    }
+    for (const Part& part : offer.parts) {
+        channels += part.channels;
+    }
+    if (bytes == 0) {
+        return {};
+    }
+    std::vector<std::int64_t> by_memory(at(problem.memories));
+    const auto memory_of = [&](int device) { return at(problem.devices[at(device)].memory); };
+    if (offer.parts.empty()) {
+        by_memory[memory_of(offer.device)] = bytes;
+    }
+    for (const Part& part : offer.parts) {
+        by_memory[memory_of(part.device)] += (bytes * part.channels + channels - 1) / channels;
+    }
+    return by_memory;
 }
 
 // Nothing if a tensor from outside the chain would come after the chain's first layer.
@@ -438,8 +277,19 @@ std::optional<Task> task_of(Problem& problem,
               .cost = offer.time.p50,
               .kind = offer.kind,
               .spread = offer.time,
-              .variant = *offer.variant,
-              .configuration = *offer.configuration};
+              .variant = offer.variant,
+              .configuration = offer.configuration,
+              .precision = offer.precision,
+              .parts = offer.parts,
+              .engines = {},
+              .energy = offer.energy,
+              .loss = 0,
+              .uses = offer.uses,
+              .weight_bytes = weight_bytes_of(problem, model, offer)};
+    task.loss = loss_of(model, offer.chain, task);
+    if (!task.uses.empty()) {
+        task.uses.resize(problem.budgets.size());
+    }
     for (const int layer : offer.chain) {
         for (const int input : model.layers[at(layer)].inputs) {
             const int tensor = place[at(input)];
@@ -453,11 +303,11 @@ std::optional<Task> task_of(Problem& problem,
             }
             task.inputs.push_back(
                 {tensor,
-                 layout_of(problem, platform, model.layers[at(input)].output, *offer.in_layout)});
+                 layout_of(problem, platform, model.layers[at(input)].output, offer.in_layout)});
         }
     }
-    task.out_layout = layout_of(
-        problem, platform, model.layers[at(offer.chain.back())].output, *offer.out_layout);
+    task.out_layout =
+        layout_of(problem, platform, model.layers[at(offer.chain.back())].output, offer.out_layout);
     return task;
 }
 
@@ -466,10 +316,17 @@ void add_tasks(Problem& problem,
                const Platform& platform,
                const std::vector<Offer>& offers,
                const std::vector<int>& place) {
+    const Engines engines = engines_of(platform);
     Task input;  // on the host, in layout 0, at no cost
     problem.tasks.push_back(input);
     for (const Offer& offer : offers) {
         if (std::optional<Task> task = task_of(problem, model, platform, offer, place)) {
+            for (const int link : offer.links) {
+                task->engines.push_back(engines.of_link[at(link)]);
+            }
+            std::ranges::sort(task->engines);
+            task->engines.erase(std::unique(task->engines.begin(), task->engines.end()),
+                                task->engines.end());
             problem.tasks.push_back(std::move(*task));
         }
     }
@@ -481,65 +338,129 @@ void add_tasks(Problem& problem,
     problem.layouts = static_cast<int>(problem.layout_names.size());
 }
 
-// Times to copy and convert every tensor, from the links' first modes and the devices'
-// conversions. A conversion is known by the bytes of the packed tensor.
-void add_transfers(Problem& problem, const Model& model, const Platform& platform) {
-    const int tensors = problem.layers(), layouts = problem.layouts, memories = problem.memories;
-    const int devices = static_cast<int>(problem.devices.size());
-    problem.copy_times.assign(at(tensors * layouts * memories * memories), kNever);
-    problem.convert_times.assign(at(tensors * devices * layouts * layouts), kNever);
-    for (int tensor = 0; tensor < tensors; ++tensor) {
-        const int layer = problem.model_layer[at(tensor)];
-        const TensorShape shape =
-            layer < 0 ? TensorShape{.element = Element::u8} : model.layers[at(layer)].output;
-        for (int layout = 0; layout < layouts; ++layout) {
-            const Bytes size{problem.batch *
-                             bytes_in_layout(shape, problem.layout_names[at(layout)])};
-            const auto time = [&](int from, int to) -> Time& {
-                return problem.copy_times[at(
-                    ((tensor * layouts + layout) * memories + from) * memories + to)];
-            };
-            for (int memory = 0; memory < memories; ++memory) {
-                time(memory, memory) = Time{};
-            }
-            for (const Link& link : platform.links) {
-                time(link.from, link.to) = link.modes.front().time.time(size);
-            }
+// ---- 4. Energy. ------------------------------------------------------------------------------
+
+// "device 'gpu' states no active_power_w; link 'up' states no energy_pj_per_byte": what is missing
+// for the energy of every mapping; empty if nothing is.
+std::string missing_for_energy(const Platform& platform, const std::vector<Offer>& offers) {
+    unsigned powered = 0;
+    bool states_any = platform.base_power_w.has_value();
+    for (const Offer& offer : offers) {
+        powered |= offer.powered;
+    }
+    for (const Device& device : platform.devices) {
+        if (device.asynchronous && device.submit + device.per_task > Time{}) {
+            powered |= 1u;  // the host submits
         }
-        const Bytes packed{problem.batch * tensor_bytes(shape)};
-        for (int device = 0; device < devices; ++device) {
-            const auto time = [&](int from, int to) -> Time& {
-                return problem.convert_times[at(
-                    ((tensor * devices + device) * layouts + from) * layouts + to)];
-            };
-            for (int layout = 0; layout < layouts; ++layout) {
-                time(layout, layout) = Time{};
-            }
-            for (const Conversion& conversion : platform.devices[at(device)].conversions) {
-                const auto index = [&](const std::string& name) {
-                    return static_cast<int>(std::ranges::find(problem.layout_names, name) -
-                                            problem.layout_names.begin());
-                };
-                const int from = index(conversion.from), to = index(conversion.to);
-                if (from < layouts && to < layouts) {
-                    time(from, to) = conversion.time.time(packed);
-                }
-            }
+        states_any = states_any || device.active_power_w || device.idle_power_w;
+    }
+    states_any =
+        states_any ||
+        std::ranges::any_of(platform.links,
+                            [](const Link& link) { return link.energy_pj_per_byte.has_value(); }) ||
+        std::ranges::any_of(platform.formulas, [](const FormulaCost& cost) {
+            return static_cast<bool>(cost.energy_uj);
+        });
+    if (!states_any) {
+        return "the platform states no powers";
+    }
+    std::vector<std::string> missing;
+    if (!platform.base_power_w) {
+        missing.emplace_back("the platform states no base_power_w");
+    }
+    for (std::size_t i = 0; i < platform.devices.size(); ++i) {
+        const Device& device = platform.devices[i];
+        const bool works = (powered >> i & 1u) != 0 || !device.conversions.empty();
+        std::vector<std::string_view> keys;
+        if (works && !device.active_power_w) {
+            keys.emplace_back("active_power_w");
         }
+        if (!device.idle_power_w) {
+            keys.emplace_back("idle_power_w");
+        }
+        if (!keys.empty()) {
+            missing.push_back(
+                fmt::format("device '{}' states no {}", device.name, fmt::join(keys, " and no ")));
+        }
+    }
+    for (const Link& link : platform.links) {
+        if (!link.energy_pj_per_byte) {
+            missing.push_back(fmt::format("link '{}' states no energy_pj_per_byte", link.name));
+        }
+    }
+    return fmt::format("{}", fmt::join(missing, "; "));
+}
+
+// The rest is zero where the energy is not known.
+void forget_energy(Problem& problem) {
+    problem.at_rest = {};
+    std::ranges::fill(problem.copy_energies, Energy{});
+    std::ranges::fill(problem.convert_energies, Energy{});
+    for (ProblemDevice& device : problem.devices) {
+        device.idle = {};
+        device.submit_energy = device.per_task_energy = Energy{};
+    }
+    for (Task& task : problem.tasks) {
+        task.energy = Energy{};
+        for (Part& part : task.parts) {
+            part.energy = Energy{};
+        }
+    }
+}
+
+void add_energy(Problem& problem, const Platform& platform, const std::vector<Offer>& offers) {
+    for (const Device& device : platform.devices) {
+        if (device.active_power_w && device.idle_power_w &&
+            *device.active_power_w < *device.idle_power_w) {
+            refuse(platform,
+                   fmt::format("device '{}' draws {} W while it works (active_power_w), less than "
+                               "the {} W while it waits (idle_power_w)",
+                               device.name,
+                               *device.active_power_w,
+                               *device.idle_power_w));
+        }
+    }
+    problem.energy_unknown = missing_for_energy(platform, offers);
+    if (!problem.knows_energy()) {
+        forget_energy(problem);
+        return;
+    }
+    problem.at_rest = {*platform.base_power_w};
+    for (const Device& device : platform.devices) {
+        problem.at_rest.value += *device.idle_power_w;
     }
 }
 
 // ---- 5. What can be used at all. ------------------------------------------------------------
 
-// Can a tensor that `maker` leaves be brought to where and how `reader` wants it?
-bool can_bring(const Problem& problem,
-               const Task& maker,
-               const Task& reader,
-               const TaskInput& input) {
+// Who brings a task's inputs into each memory of those who work on it: the first there.
+std::vector<int> readers_of(const Problem& problem, const Task& task) {
+    std::vector<int> devices{task.device}, memories{problem.devices[at(task.device)].memory};
+    for (const Part& part : task.parts) {
+        const int memory = problem.devices[at(part.device)].memory;
+        if (std::ranges::find(memories, memory) == memories.end()) {
+            devices.push_back(part.device);
+            memories.push_back(memory);
+        }
+    }
+    return devices;
+}
+
+// Of those who work on `reader`, one that a tensor which `maker` leaves cannot be brought to as it
+// wants it; -1 if there is none.
+int out_of_reach(const Problem& problem,
+                 const Task& maker,
+                 const Task& reader,
+                 const TaskInput& input) {
     const int from = problem.devices[at(maker.device)].memory;
-    const int to = problem.devices[at(reader.device)].memory;
-    return problem.copy(input.tensor, maker.out_layout, from, to) < kNever &&
-           problem.convert(input.tensor, reader.device, maker.out_layout, input.layout) < kNever;
+    for (const int device : readers_of(problem, reader)) {
+        const int to = problem.devices[at(device)].memory;
+        if (problem.copy(input.tensor, maker.out_layout, from, to) >= kNever ||
+            problem.convert(input.tensor, device, maker.out_layout, input.layout) >= kNever) {
+            return device;
+        }
+    }
+    return -1;
 }
 
 // Why no usable task makes `tensor`, followed back to the first reason.
@@ -564,7 +485,7 @@ std::string why_never(const Problem& problem,
         }
         const auto unmet = std::ranges::find_if(reader->inputs, [&](const TaskInput& input) {
             return std::ranges::none_of(usable_makers[at(input.tensor)], [&](int maker) {
-                return can_bring(problem, problem.tasks[at(maker)], *reader, input);
+                return out_of_reach(problem, problem.tasks[at(maker)], *reader, input) < 0;
             });
         });
         assert(unmet != reader->inputs.end());
@@ -574,13 +495,14 @@ std::string why_never(const Problem& problem,
         }
         const Task& maker = problem.tasks[at(usable_makers[at(unmet->tensor)].front())];
         const ProblemDevice& from = problem.devices[at(maker.device)];
-        const ProblemDevice& to = problem.devices[at(reader->device)];
+        const int device = out_of_reach(problem, maker, *reader, *unmet);
+        const ProblemDevice& to = problem.devices[at(device)];
         const std::string& read = problem.layer_names[at(unmet->tensor)];
         if (problem.copy(unmet->tensor, maker.out_layout, from.memory, to.memory) >= kNever) {
             return fmt::format(
                 "'{}' on {} needs '{}', and there is no link from memory '{}' to '{}'",
                 name,
-                problem.device_names[at(reader->device)],
+                problem.device_names[at(device)],
                 read,
                 problem.memory_names[at(from.memory)],
                 problem.memory_names[at(to.memory)]);
@@ -588,10 +510,10 @@ std::string why_never(const Problem& problem,
         return fmt::format(
             "'{}' on {} needs '{}' as {}, and {} has no conversion from {} to {} ({})",
             name,
-            problem.device_names[at(reader->device)],
+            problem.device_names[at(device)],
             read,
             problem.layout_names[at(unmet->layout)],
-            problem.device_names[at(reader->device)],
+            problem.device_names[at(device)],
             problem.layout_names[at(maker.out_layout)],
             problem.layout_names[at(unmet->layout)],
             to_string(model.layers[at(problem.model_layer[at(unmet->tensor)])].output));
@@ -608,7 +530,7 @@ void drop_unusable(Problem& problem, const Model& model, const Platform& platfor
         const Task& task = problem.tasks[i];
         const bool can_start = std::ranges::all_of(task.inputs, [&](const TaskInput& input) {
             return std::ranges::any_of(usable_makers[at(input.tensor)], [&](int maker) {
-                return can_bring(problem, problem.tasks[at(maker)], task, input);
+                return out_of_reach(problem, problem.tasks[at(maker)], task, input) < 0;
             });
         });
         if (can_start) {
@@ -624,69 +546,96 @@ void drop_unusable(Problem& problem, const Model& model, const Platform& platfor
     problem.tasks = std::move(usable);
 }
 
-// No schedule of any mapping may reach kNever: sums of it would overflow.
-void expect_finite(const Problem& problem, const Platform& platform) {
-    double sum = 0;
-    const auto add_most = [&](auto begin, auto end) {
-        Time most{};
-        for (auto time = begin; time != end; ++time) {
-            most = *time < kNever ? std::max(most, *time) : most;
+// More than any schedule of any mapping takes or needs, in picoseconds and femtojoules.
+struct Most {
+    double time = 0, energy = 0;
+};
+
+double as_number(std::int64_t count) { return static_cast<double>(count); }
+
+// The largest value of a tensor, where each of `tensors` has as many.
+template <class Value>
+double largest_of(const std::vector<Value>& values, std::size_t tensor, std::size_t tensors) {
+    const std::size_t size = values.size() / tensors;
+    double largest = 0;
+    for (std::size_t i = tensor * size; i < (tensor + 1) * size; ++i) {
+        if constexpr (std::is_same_v<Value, Time>) {
+            largest = std::max(largest, values[i] < kNever ? as_number(values[i].count()) : 0.0);
+        } else if constexpr (std::is_same_v<Value, Energy>) {
+            largest = std::max(largest, as_number(values[i].femtojoules));
+        } else {
+            largest = std::max(largest, as_number(values[i]));
         }
-        sum += static_cast<double>(most.count());
-    };
-    std::vector<Time> cost(at(problem.layers()));
-    for (const Task& task : problem.tasks) {
-        cost[at(task.first)] = std::max(cost[at(task.first)], task.cost);
     }
-    for (const Time time : cost) {
-        sum += static_cast<double>(time.count());
+    return largest;
+}
+
+Most most_of(const Problem& problem) {
+    Most most;
+    // 1. Tasks, each as long as what works beside it makes it.
+    double slower = 1;
+    for (const double factor : problem.contention) {
+        slower *= std::max(1.0, factor);
     }
     const std::size_t tensors = at(problem.layers());
-    const std::size_t copies = problem.copy_times.size() / tensors;
-    const std::size_t conversions = problem.convert_times.size() / tensors;
+    std::vector<Time> time(tensors);
+    std::vector<Energy> energy(tensors);
+    for (const Task& task : problem.tasks) {
+        time[at(task.first)] = std::max(time[at(task.first)], task.cost);
+        energy[at(task.first)] = std::max(energy[at(task.first)], task.energy);
+    }
+    // 2. For every tensor at most one copy to each memory and one conversion for each device; for
+    //    every task at most one segment.
+    const double memories = problem.memories;
+    const auto devices = static_cast<double>(problem.devices.size());
     for (std::size_t i = 0; i < tensors; ++i) {
-        // At most one copy to each memory, one conversion for each device.
-        for (int m = 0; m < problem.memories; ++m) {
-            const auto begin = problem.copy_times.begin() + static_cast<std::ptrdiff_t>(i * copies);
-            add_most(begin, begin + static_cast<std::ptrdiff_t>(copies));
-        }
-        for (std::size_t d = 0; d < problem.devices.size(); ++d) {
-            const auto begin =
-                problem.convert_times.begin() + static_cast<std::ptrdiff_t>(i * conversions);
-            add_most(begin, begin + static_cast<std::ptrdiff_t>(conversions));
+        most.time += slower * as_number(time[i].count()) +
+                     memories * largest_of(problem.copy_times, i, tensors) +
+                     devices * largest_of(problem.convert_times, i, tensors);
+        most.energy += slower * as_number(energy[i].femtojoules) +
+                       memories * largest_of(problem.copy_energies, i, tensors) +
+                       devices * largest_of(problem.convert_energies, i, tensors);
+        for (const ProblemBus& bus : problem.buses) {
+            most.time +=
+                memories * largest_of(problem.copy_bytes, i, tensors) / bus.bandwidth.rate * 1e12;
         }
         for (const ProblemDevice& device : problem.devices) {
-            sum +=
-                static_cast<double>((device.submit + device.per_task + device.completion).count());
+            most.time += as_number(
+                (device.submit + device.per_task + device.completion + device.reconfiguration)
+                    .count());
+            most.energy += as_number((device.submit_energy + device.per_task_energy).femtojoules);
+        }
+        for (const Time wait : problem.synchronise) {
+            most.time += as_number(wait.count());
         }
     }
-    if (sum >= static_cast<double>(kNever.count())) {
+    most.energy += problem.at_rest.value * most.time * 1e3;
+    return most;
+}
+
+// No schedule of any mapping may reach kNever: sums of it would overflow. Nor may its energy, but
+// that is no reason to give no answer.
+void expect_finite(Problem& problem, const Platform& platform) {
+    const Most most = most_of(problem);
+    if (most.time >= static_cast<double>(kNever.count())) {
         refuse(platform, "its times add up to more than the simulator's 26 days");
+    }
+    if (most.energy >= static_cast<double>(std::numeric_limits<std::int64_t>::max() / 2)) {
+        problem.energy_unknown = "its energies may add up to more than the simulator's 4,600 J";
+        forget_energy(problem);
     }
 }
 
 }  // namespace
 
-std::string_view name_of(CostKind kind) {
-    switch (kind) {
-        case CostKind::measured:
-            return "measured";
-        case CostKind::fitted:
-            return "fitted";
-        case CostKind::formula:
-            return "formula";
-    }
-    return "unknown";
-}
-
 Problem compile(const Model& model, const Platform& platform, const CompileOptions& options) {
     // 1. What is asked for exists.
     expect_limits(platform, options.batch);
     expect_known(platform, options.only);
+    expect_transfer_modes(platform, options.transfer_modes);
 
     // 2. Every implementation of every layer and chain.
     const std::vector<Offer> offers = offers_of(model, platform, options);
-    expect_all_offered(model, platform, options, offers);
 
     // 3. The static order.
     const std::vector<int> order = static_order(model, offers);
@@ -704,88 +653,14 @@ Problem compile(const Model& model, const Platform& platform, const CompileOptio
     add_layers(problem, model, order, place);
     add_devices(problem, platform);
     add_tasks(problem, model, platform, offers, place);
-    add_transfers(problem, model, platform);
+    add_transfers(problem, model, platform, options.transfer_modes);
+    add_energy(problem, platform, offers);
 
     // 5. Only what can be used.
     drop_unusable(problem, model, platform);
     expect_finite(problem, platform);
     index(problem);
     return problem;
-}
-
-void index(Problem& problem) {
-    const int layers = problem.layers();
-    // 1. Readers of every tensor, tasks by their first layers.
-    problem.consumers.assign(at(layers), {});
-    for (int layer = 0; layer < layers; ++layer) {
-        for (const int input : problem.inputs[at(layer)]) {
-            assert(input >= 0 && input < layer);
-            std::vector<int>& readers = problem.consumers[at(input)];
-            if (readers.empty() || readers.back() != layer) {
-                readers.push_back(layer);
-            }
-        }
-    }
-    problem.starting.assign(at(layers), {});
-    for (std::size_t i = 0; i < problem.tasks.size(); ++i) {
-        problem.starting[at(problem.tasks[i].first)].push_back(static_cast<int>(i));
-    }
-
-    // 2. What compile() guarantees.
-    assert(!problem.devices.empty() && problem.devices.size() <= kMaxDevices);
-    assert(!problem.devices[0].asynchronous && problem.devices[0].memory == 0);
-    assert(problem.memories >= 1 && problem.memories <= kMaxMemories);
-    assert(problem.layouts >= 1 && problem.layouts <= kMaxLayouts);
-    assert(problem.engine.size() == at(problem.memories * problem.memories));
-    assert(problem.copy_times.size() ==
-           at(layers * problem.layouts * problem.memories * problem.memories));
-    assert(problem.convert_times.size() ==
-           at(layers * problem.layouts * problem.layouts) * problem.devices.size());
-    for ([[maybe_unused]] const Task& task : problem.tasks) {
-        assert(task.first >= 0 && task.first < layers);
-        assert(task.last == (task.rest.empty() ? task.first : task.rest.back()));
-        assert(std::ranges::is_sorted(task.rest));
-        assert(task.device >= 0 && at(task.device) < problem.devices.size());
-        assert(task.out_layout >= 0 && task.out_layout < problem.layouts);
-        assert(task.cost >= Time{} && task.cost < kNever);
-        for ([[maybe_unused]] const TaskInput& input : task.inputs) {
-            assert(input.tensor >= 0 && input.tensor < task.first);
-            assert(input.layout >= 0 && input.layout < problem.layouts);
-        }
-    }
-}
-
-std::vector<int> drop_dominated_tasks(Problem& problem) {
-    // Tasks that differ in nothing but their cost; of these the first of the cheapest stays.
-    const auto kind_of = [](const Task& task) {
-        std::vector<int> layouts;
-        for (const TaskInput& input : task.inputs) {
-            layouts.push_back(input.tensor);
-            layouts.push_back(input.layout);
-        }
-        return std::tuple{task.first, task.rest, task.device, task.out_layout, layouts};
-    };
-    std::map<decltype(kind_of(problem.tasks.front())), int> best;
-    for (std::size_t i = 0; i < problem.tasks.size(); ++i) {
-        const auto [entry, is_new] = best.emplace(kind_of(problem.tasks[i]), static_cast<int>(i));
-        if (problem.tasks[i].cost < problem.tasks[at(entry->second)].cost) {
-            entry->second = static_cast<int>(i);
-        }
-    }
-    std::vector<int> kept;
-    kept.reserve(best.size());
-    for (const auto& [kind, task] : best) {
-        kept.push_back(task);
-    }
-    std::ranges::sort(kept);
-    std::vector<Task> tasks;
-    tasks.reserve(kept.size());
-    for (const int task : kept) {
-        tasks.push_back(std::move(problem.tasks[at(task)]));
-    }
-    problem.tasks = std::move(tasks);
-    index(problem);
-    return kept;
 }
 
 }  // namespace sim

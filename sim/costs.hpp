@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <span>
+#include <string_view>
 
 namespace sim {
 
@@ -26,6 +27,9 @@ CostFeatures features_of(const Model& model, std::span<const int> chain, int bat
 
 // Median and interval of a fitted cost; nothing where the formula gives no time above zero.
 std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& features);
+
+// What a profile means where it names no layout.
+inline constexpr std::string_view kPackedLayout = "nhwc";
 
 // Bytes of one image's tensor in a layout: `plain` binary tensors have one byte an element, all
 // others are as in tensor_bytes().

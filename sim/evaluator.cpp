@@ -9,14 +9,33 @@ Evaluator::Evaluator(const Problem& problem)
     : tensors(static_cast<std::size_t>(problem.layers())),
       covered(static_cast<std::size_t>(problem.layers()) + 1, 0),
       problem_(problem),
-      devices_(problem.devices) {
+      devices_(problem.devices),
+      knows_energy_(problem.knows_energy()) {
     assert(problem.engines <= kMaxEngines);
+    for (std::size_t m = 0; m < problem.synchronise.size(); ++m) {
+        synchronise_[m] = problem.synchronise[m].count();
+        synchronises_ |= synchronise_[m] > 0;
+    }
+    plain_ = !knows_energy_ && !synchronises_;
     for (const Task& task : problem.tasks) {
+        plain_ &= task.parts.empty();
         FlatTask flat{.cost = task.cost.count(),
                       .device = task.device,
                       .first = task.first,
                       .last = task.last,
-                      .layout = task.out_layout};
+                      .layout = task.out_layout,
+                      .divided = !task.parts.empty()};
+        Ticks& energy = energies_.emplace_back(task.energy.femtojoules);
+        const auto submit = [&](int index, bool segment) {
+            const ProblemDevice& device = devices_[static_cast<std::size_t>(index)];
+            if (device.asynchronous)
+                energy += device.per_task_energy.femtojoules +
+                          (segment ? device.submit_energy.femtojoules : 0);
+        };
+        for (const Part& part : task.parts)
+            submit(part.device, true);
+        if (!flat.divided)
+            submit(task.device, false);
         flat.inputs_begin = static_cast<int>(inputs_.size());
         for (const TaskInput& input : task.inputs)
             inputs_.push_back({input.tensor, input.layout});
@@ -54,9 +73,77 @@ void Evaluator::close_segment() {
     }
 }
 
-template <bool keep>
+[[gnu::noinline]] void Evaluator::add_copy_energy(int tensor, int layout, int from, int to) {
+    const int index =
+        ((tensor * problem_.layouts + layout) * problem_.memories + from) * problem_.memories + to;
+    core.energy += problem_.copy_energies[static_cast<std::size_t>(index)].femtojoules;
+}
+
+[[gnu::noinline]] void Evaluator::add_conversion_energy(int tensor, int device, int from, int to) {
+    const int devices = static_cast<int>(devices_.size());
+    const int index =
+        ((tensor * devices + device) * problem_.layouts + from) * problem_.layouts + to;
+    core.energy += problem_.convert_energies[static_cast<std::size_t>(index)].femtojoules;
+}
+
+// Brings a tensor to a memory where it is not, as it was made, and says when it is there.
+template <bool keep, bool plain>
+[[gnu::always_inline]] inline Ticks Evaluator::copy(int tensor_index, int memory) {
+    const Tensor& tensor = tensors[static_cast<std::size_t>(tensor_index)];
+    const int from = devices_[static_cast<std::size_t>(tensor.device)].memory;
+    const Ticks time = problem_.copy(tensor_index, tensor.layout, from, memory).count();
+    const int link = problem_.engine[static_cast<std::size_t>(from * problem_.memories + memory)];
+    Ticks at = 0;
+    if (link < 0 || time >= kNeverTicks) {
+        core.possible = false;
+    } else {
+        Ticks& engine = core.engine[static_cast<std::size_t>(link)];
+        at = std::max(tensor.at[static_cast<std::size_t>(home(tensor))], engine) + time;
+        engine = at;
+        if (!plain && knows_energy_)
+            add_copy_energy(tensor_index, tensor.layout, from, memory);
+    }
+    set<keep>(tensor_index, place_of(memory, tensor.layout), at, -1);
+    return at;
+}
+
+// When a device sees what is in a place since `at`: the host after the completion of what an
+// asynchronous device made; an asynchronous device after synchronising with another one that made
+// it in this very place.
+template <bool plain>
+[[gnu::always_inline]] inline Ticks Evaluator::seen(const Tensor& tensor,
+                                                    int place,
+                                                    int device_index,
+                                                    Ticks at) const {
+    const ProblemDevice& device = devices_[static_cast<std::size_t>(device_index)];
+    const ProblemDevice& maker = devices_[static_cast<std::size_t>(tensor.device)];
+    if (!device.asynchronous)
+        return maker.asynchronous ? at + maker.completion.count() : at;
+    if (!plain && synchronises_ && maker.asynchronous && tensor.device != device_index &&
+        place == home(tensor))
+        return at + synchronise_[static_cast<std::size_t>(device.memory)];
+    return at;
+}
+
+// The time of a conversion; what it takes otherwise is noted.
+template <bool plain>
+[[gnu::always_inline]] inline Ticks Evaluator::conversion(int tensor, int device, int layout) {
+    const int from = tensors[static_cast<std::size_t>(tensor)].layout;
+    const Ticks time = problem_.convert(tensor, device, from, layout).count();
+    if (time >= kNeverTicks) {
+        core.possible = false;
+        return 0;
+    }
+    if (!plain && knows_energy_)
+        add_conversion_energy(tensor, device, from, layout);
+    return time;
+}
+
+template <bool keep, bool plain>
 void Evaluator::place(int index) {
     const FlatTask& task = tasks_[static_cast<std::size_t>(index)];
+    if (!plain && task.divided)
+        return place_divided<keep>(index);
     const ProblemDevice& device = devices_[static_cast<std::size_t>(task.device)];
     if constexpr (keep)
         frames_.push_back(
@@ -70,52 +157,34 @@ void Evaluator::place(int index) {
     // 2. Bring every input to the device's memory (copies go to the end of their engine's queue)
     //    and to the layout it is wanted in (conversions are done in front of the task). New
     //    converted places enter `waiting` with their offset from the task's start.
-    Ticks ready = 0, conversion = 0;
+    Ticks ready = 0, work = 0;
     const std::size_t before = waiting.size();
     for (int i = task.inputs_begin; i < task.inputs_end; ++i) {
         const Input input = inputs_[static_cast<std::size_t>(i)];
-        Tensor& tensor = tensors[static_cast<std::size_t>(input.tensor)];
+        const Tensor& tensor = tensors[static_cast<std::size_t>(input.tensor)];
         assert(tensor.exposed);
-        const ProblemDevice& maker = devices_[static_cast<std::size_t>(tensor.device)];
         const int wanted = place_of(device.memory, input.layout);
+        int read = wanted;
         Ticks at = tensor.at[static_cast<std::size_t>(wanted)];
         if (at < 0) {
-            const int raw = place_of(device.memory, tensor.layout);
-            at = tensor.at[static_cast<std::size_t>(raw)];
-            if (at < 0) {
-                const Ticks copy =
-                    problem_.copy(input.tensor, tensor.layout, maker.memory, device.memory).count();
-                const int link = problem_.engine[static_cast<std::size_t>(
-                    maker.memory * problem_.memories + device.memory)];
-                if (link < 0 || copy >= kNeverTicks) {
-                    core.possible = false;
-                    at = 0;
-                } else {
-                    Ticks& engine = core.engine[static_cast<std::size_t>(link)];
-                    at = std::max(tensor.at[static_cast<std::size_t>(home(tensor))], engine) + copy;
-                    engine = at;
-                }
-                set<keep>(input.tensor, raw, at, -1);
-            }
-            if (wanted != raw) {
-                const Ticks convert =
-                    problem_.convert(input.tensor, task.device, tensor.layout, input.layout)
-                        .count();
-                if (convert >= kNeverTicks)
-                    core.possible = false;
-                else
-                    conversion += convert;
-                set<keep>(input.tensor, wanted, conversion, -1);  // completed in step 4
+            read = place_of(device.memory, tensor.layout);
+            at = tensor.at[static_cast<std::size_t>(read)];
+            if (at < 0)
+                at = copy<keep, plain>(input.tensor, device.memory);
+            if (wanted != read) {
+                work += conversion<plain>(input.tensor, task.device, input.layout);
+                set<keep>(input.tensor, wanted, work, -1);  // completed in step 4
                 waiting.push_back({input.tensor, wanted});
             }
         }
-        if (!device.asynchronous && maker.asynchronous)
-            at += maker.completion.count();
+        at = seen<plain>(tensor, read, task.device, at);
         ready = std::max(ready, at);
     }
 
     // 3. Run. `base`: the segment's work before this task, if its times wait for the submission.
-    const Ticks work = conversion + task.cost;
+    work += task.cost;
+    if (!plain && knows_energy_)
+        core.energy += energies_[static_cast<std::size_t>(index)];
     Ticks start = 0, base = -1;
     if (!device.asynchronous) {
         start = std::max(core.dispatcher, ready);
@@ -124,6 +193,8 @@ void Evaluator::place(int index) {
     } else {
         if (!extends) {
             core.dispatcher += device.submit.count();
+            if (!plain && knows_energy_)
+                core.energy += device.submit_energy.femtojoules;
             core.pending = 0;
             core.open = task.device;
             core.segment = static_cast<int>(before);
@@ -171,6 +242,82 @@ void Evaluator::place(int index) {
         covered[static_cast<std::size_t>(rest_[static_cast<std::size_t>(i)])] = 1;
 }
 
+// A layer that several devices divide: all of them are held while it runs, and it is a segment of
+// its own on each.
+template <bool keep>
+[[gnu::noinline]] void Evaluator::place_divided(int index) {
+    const FlatTask& task = tasks_[static_cast<std::size_t>(index)];
+    const Task& whole = problem_.tasks[static_cast<std::size_t>(index)];
+    if constexpr (keep)
+        frames_.push_back(
+            {core, index, static_cast<int>(changes_.size()), static_cast<int>(waiting.size())});
+    if (core.open != 0)
+        close_segment<keep>();
+    core.open = 0;
+    if (knows_energy_)
+        core.energy += energies_[static_cast<std::size_t>(index)];
+
+    // 1. Bring every input to every part's memory, as for a task there. What a part converts is in
+    //    front of the whole, so that no other part waits for it in particular.
+    Ticks ready = 0, work = 0;
+    converted_.clear();
+    for (const Part& part : whole.parts) {
+        const ProblemDevice& device = devices_[static_cast<std::size_t>(part.device)];
+        for (int i = task.inputs_begin; i < task.inputs_end; ++i) {
+            const Input input = inputs_[static_cast<std::size_t>(i)];
+            const Tensor& tensor = tensors[static_cast<std::size_t>(input.tensor)];
+            assert(tensor.exposed);
+            const int wanted = place_of(device.memory, input.layout);
+            int read = wanted;
+            Ticks at = tensor.at[static_cast<std::size_t>(wanted)];
+            if (at < 0) {
+                read = place_of(device.memory, tensor.layout);
+                at = tensor.at[static_cast<std::size_t>(read)];
+                if (at < 0)
+                    at = copy<keep, false>(input.tensor, device.memory);
+                if (wanted != read && std::ranges::none_of(converted_, [&](const Converted& c) {
+                        return c.tensor == input.tensor && c.place == wanted;
+                    })) {
+                    work += conversion<false>(input.tensor, part.device, input.layout);
+                    converted_.push_back({input.tensor, wanted, device.asynchronous ? work : -1});
+                }
+            }
+            ready = std::max(ready, seen<false>(tensor, read, part.device, at));
+        }
+        if (device.asynchronous)
+            core.dispatcher += (device.submit + device.per_task).count();
+    }
+
+    // 2. It starts when all it holds is free.
+    Ticks start = std::max(ready, core.dispatcher);
+    for (const Part& part : whole.parts)
+        start = std::max(start, core.queue[static_cast<std::size_t>(part.device)]);
+    for (const int engine : whole.engines)
+        start = std::max(start, core.engine[static_cast<std::size_t>(engine)]);
+    const Ticks end = start + work + task.cost;
+    for (const Part& part : whole.parts)
+        if (devices_[static_cast<std::size_t>(part.device)].asynchronous)
+            core.queue[static_cast<std::size_t>(part.device)] = end;
+        else
+            core.dispatcher = end;
+    for (const int engine : whole.engines)
+        core.engine[static_cast<std::size_t>(engine)] = end;
+
+    // 3. Places and the result; 0 as in `place`.
+    for (const auto [tensor, place, at] : converted_)
+        set<keep>(tensor, place, at < 0 ? 0 : start + at, -1);
+    Tensor& out = tensors[static_cast<std::size_t>(task.last)];
+    out.device = task.device;
+    out.layout = task.layout;
+    out.exposed = true;
+    out.at.fill(-1);
+    out.lag.fill(-1);
+    out.at[static_cast<std::size_t>(home(out))] = end;
+    covered[static_cast<std::size_t>(task.first)] = 1;
+    for (int i = task.rest_begin; i < task.rest_end; ++i)
+        covered[static_cast<std::size_t>(rest_[static_cast<std::size_t>(i)])] = 1;
+}
+
 void Evaluator::pop() {
     const Frame& frame = frames_.back();
     const FlatTask& task = tasks_[static_cast<std::size_t>(frame.task)];
@@ -202,8 +349,12 @@ void Evaluator::clear() {
 
 Time Evaluator::makespan(std::span<const int> mapping) {
     clear();
-    for (const int task : mapping)
-        place<false>(task);
+    if (plain_)
+        for (const int task : mapping)
+            place<false, true>(task);
+    else
+        for (const int task : mapping)
+            place<false, false>(task);
     return makespan();
 }
 
@@ -219,7 +370,7 @@ Time makespan(const Problem& problem, std::span<const int> mapping) {
     return Evaluator(problem).makespan(mapping);
 }
 
-template void Evaluator::place<true>(int);
-template void Evaluator::place<false>(int);
+template void Evaluator::place<true, true>(int);
+template void Evaluator::place<true, false>(int);
 
 }  // namespace sim

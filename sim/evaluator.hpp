@@ -12,6 +12,10 @@
 // segment's work up to and including the task. Both are kept, `at` and `lag`, and R is put in
 // when the segment closes. Nothing outside reads such a time before that, because reading it
 // from elsewhere is what closes the segment.
+//
+// A divided layer (Task::parts) closes the segment too, and all its times are final. What depends
+// on more than the tasks before (contention, buses, capacities, reconfiguration) is not seen here:
+// for coupled problems the makespan is a lower bound, and sim/activities.hpp has the time.
 
 #include "sim/problem.hpp"
 
@@ -58,7 +62,7 @@ public:
     explicit Evaluator(const Problem& problem);
 
     // Places a task; all it reads must be there. `pop` takes the latest one back.
-    void push(int task) { place<true>(task); }
+    void push(int task) { plain_ ? place<true, true>(task) : place<true, false>(task); }
     void pop();
 
     // Nothing placed. The times of tensors that are not exposed mean nothing.
@@ -97,6 +101,7 @@ private:
         Ticks cost = 0;
         int device = 0, first = 0, last = 0, layout = 0;
         int inputs_begin = 0, inputs_end = 0, rest_begin = 0, rest_end = 0;
+        bool divided = false;
     };
     struct Frame {
         Core core;
@@ -106,9 +111,24 @@ private:
         int tensor = 0, place = 0;
         Ticks at = 0, lag = 0;
     };
+    struct Converted {  // by the divided layer that is being placed
+        int tensor = 0, place = 0;
+        Ticks end = 0;  // from the start; -1: by the dispatcher
+    };
 
-    template <bool keep>
+    // keep: so that pop can take it back. plain: no energy, synchronisation or divided layers.
+    template <bool keep, bool plain>
     void place(int index);
+    template <bool keep>
+    void place_divided(int index);
+    template <bool keep, bool plain>
+    Ticks copy(int tensor, int memory);
+    template <bool plain>
+    Ticks seen(const Tensor& tensor, int place, int device, Ticks at) const;
+    template <bool plain>
+    Ticks conversion(int tensor, int device, int layout);
+    void add_copy_energy(int tensor, int layout, int from, int to);
+    void add_conversion_energy(int tensor, int device, int from, int to);
     template <bool keep>
     void close_segment();
     template <bool keep>
@@ -119,8 +139,12 @@ private:
     std::vector<FlatTask> tasks_;
     std::vector<Input> inputs_;
     std::vector<int> rest_;
+    std::vector<Ticks> energies_;  // by task: its own and its submission's, but for the segment's
     std::vector<Frame> frames_;
     std::vector<Change> changes_;
+    std::vector<Converted> converted_;
+    std::array<Ticks, kMaxMemories> synchronise_{};
+    bool synchronises_ = false, knows_energy_ = false, plain_ = true;
 };
 
 // The time of one mapping, kNever if it is impossible. For many, keep an Evaluator, or see

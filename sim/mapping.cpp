@@ -1,28 +1,60 @@
 #include "sim/mapping.hpp"
 
+#include "sim/splits.hpp"
+#include "sim/transfers.hpp"
 #include "sim/yaml.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
+#include <span>
+#include <tuple>
 
 namespace sim {
 namespace {
 
 constexpr std::string_view kFormat = "mapping/1";
 constexpr std::int64_t kLargestBatch = 65'536;
+constexpr std::int64_t kMostChannels = std::int64_t{1} << 30;
+constexpr std::string_view kDivisions[] = {"output_channels", "input_channels"};
 
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
+MappingPart read_part(const YamlNode& node) {
+    constexpr std::string_view kKeys[] = {"device", "channels", "variant", "configuration"};
+    expect_keys(node, "a part", kKeys);
+    return {.device = read_name(at(node, "device")),
+            .channels = static_cast<int>(read_integer(at(node, "channels"), 1, kMostChannels)),
+            .variant = read_name(at(node, "variant")),
+            .configuration = read_name(at(node, "configuration")),
+            .where = position_of(node)};
+}
+
 MappingEntry read_entry(const YamlNode& node) {
     constexpr std::string_view kKeys[] = {"layers", "device", "variant", "configuration"};
-    expect_keys(node, "an entry", kKeys);
-    MappingEntry entry{.layers = {},
-                       .device = read_name(at(node, "device")),
-                       .variant = read_name(at(node, "variant")),
-                       .configuration = read_name(at(node, "configuration")),
-                       .where = position_of(node)};
+    constexpr std::string_view kDividedKeys[] = {"layers", "parts"};
+    constexpr std::string_view kDividedOptional[] = {"by"};
+    MappingEntry entry;
+    entry.where = position_of(node);
+    if (find(node, "parts") == nullptr) {
+        expect_keys(node, "an entry", kKeys);
+        entry.device = read_name(at(node, "device"));
+        entry.variant = read_name(at(node, "variant"));
+        entry.configuration = read_name(at(node, "configuration"));
+    } else {
+        expect_keys(node, "an entry of a divided layer", kDividedKeys, kDividedOptional);
+        const YamlNode& parts = at(node, "parts");
+        for (const YamlNode& part : read_list(parts)) {
+            entry.parts.push_back(read_part(part));
+        }
+        if (entry.parts.size() < 2) {
+            throw unexpected(parts, "at least two parts");
+        }
+        if (const YamlNode* const by = find(node, "by")) {
+            entry.by_input_channels = read_choice(*by, "division", kDivisions) == 1;
+        }
+    }
     const YamlNode& layers = at(node, "layers");
     for (const YamlNode& layer : read_list(layers)) {
         entry.layers.push_back(read_name(layer));
@@ -30,7 +62,20 @@ MappingEntry read_entry(const YamlNode& node) {
     if (entry.layers.empty()) {
         throw unexpected(layers, "at least one layer");
     }
+    if (!entry.parts.empty() && entry.layers.size() != 1) {
+        throw unexpected(layers, "one layer, as it has parts");
+    }
     return entry;
+}
+
+MappingCopy read_copy(const YamlNode& node) {
+    constexpr std::string_view kKeys[] = {"tensor", "from", "to", "mode"};
+    expect_keys(node, "a copy", kKeys);
+    return {.tensor = read_name(at(node, "tensor")),
+            .from = read_name(at(node, "from")),
+            .to = read_name(at(node, "to")),
+            .mode = read_name(at(node, "mode")),
+            .where = position_of(node)};
 }
 
 // Layers of a task, first to last.
@@ -39,6 +84,8 @@ std::vector<int> layers_of(const Task& task) {
     layers.insert(layers.end(), task.rest.begin(), task.rest.end());
     return layers;
 }
+
+bool is_by_input_channels(const Task& task) { return task.variant == kInputSplitVariant; }
 
 // The model's input and the answer are in every mapping; no file names them.
 bool is_of_the_model(const Problem& problem, int layer) {
@@ -72,11 +119,103 @@ std::vector<int> find_layers(const Problem& problem, const MappingEntry& entry) 
     return layers;
 }
 
+// "digital 4 array/1 + analog 60 array/1"
+template <class Parts, class Name>
+std::string text_of(const Parts& parts, Name name_of_device) {
+    std::string text;
+    for (const auto& part : parts) {
+        text += fmt::format("{}{} {} {}/{}",
+                            text.empty() ? "" : " + ",
+                            name_of_device(part.device),
+                            part.channels,
+                            part.variant,
+                            part.configuration);
+    }
+    return text;
+}
+
+// A divided layer's. The parts may be in any order.
+int find_divided_task(const Problem& problem, const MappingEntry& entry, int layer) {
+    // 1. The devices there are.
+    for (const MappingPart& part : entry.parts) {
+        if (std::ranges::find(problem.device_names, part.device) == problem.device_names.end()) {
+            const std::vector<std::string_view> names(problem.device_names.begin(),
+                                                      problem.device_names.end());
+            throw input_error(part.where,
+                              fmt::format("device: platform '{}' has no device '{}'; there are: {}",
+                                          problem.platform,
+                                          part.device,
+                                          list_of(names)));
+        }
+    }
+    // 2. The divisions of the layer.
+    const auto name_of_device = [&](int device) { return problem.device_names[at(device)]; };
+    const auto key_of = [](std::string device, const auto& part) {
+        return std::tuple{std::move(device), part.channels, part.variant, part.configuration};
+    };
+    std::set<decltype(key_of({}, entry.parts.front()))> wanted;
+    int given = 0;
+    for (const MappingPart& part : entry.parts) {
+        wanted.insert(key_of(part.device, part));
+        given += part.channels;
+    }
+    int channels = 0;
+    std::vector<std::string> there;
+    for (const int index : problem.starting[at(layer)]) {
+        const Task& task = problem.tasks[at(index)];
+        if (task.parts.empty() || is_by_input_channels(task) != entry.by_input_channels) {
+            continue;
+        }
+        decltype(wanted) parts;
+        channels = 0;
+        for (const Part& part : task.parts) {
+            parts.insert(key_of(name_of_device(part.device), part));
+            channels += part.channels;
+        }
+        if (parts == wanted && task.parts.size() == entry.parts.size()) {
+            return index;
+        }
+        there.push_back(text_of(task.parts, name_of_device));
+    }
+    if (there.empty()) {
+        throw input_error(
+            entry.where,
+            fmt::format("parts: platform '{}' does not divide layer {} by its {} at batch {}",
+                        problem.platform,
+                        entry.layers.front(),
+                        entry.by_input_channels ? "input channels" : "output channels",
+                        problem.batch));
+    }
+    // 3. Why this one is not among them.
+    if (given != channels) {
+        throw input_error(entry.where,
+                          fmt::format("parts: expected shares that add up to the {} {} channels of "
+                                      "layer {}, got {}",
+                                      channels,
+                                      entry.by_input_channels ? "input" : "output",
+                                      entry.layers.front(),
+                                      given));
+    }
+    const std::vector<std::string_view> views(there.begin(), there.end());
+    throw input_error(
+        entry.where,
+        fmt::format("parts: platform '{}' does not divide layer {} into {} at batch "
+                    "{}; there are: {}",
+                    problem.platform,
+                    entry.layers.front(),
+                    text_of(entry.parts, [](const std::string& name) { return name; }),
+                    problem.batch,
+                    list_of(views)));
+}
+
 int find_task(const Problem& problem, const MappingEntry& entry, const std::vector<int>& layers) {
+    if (!entry.parts.empty()) {
+        return find_divided_task(problem, entry, layers.front());
+    }
     std::vector<std::string> there;
     for (const int index : problem.starting[at(layers.front())]) {
         const Task& task = problem.tasks[at(index)];
-        if (layers_of(task) != layers) {
+        if (layers_of(task) != layers || !task.parts.empty()) {
             continue;
         }
         const std::string& device = problem.device_names[at(task.device)];
@@ -107,11 +246,69 @@ int find_task(const Problem& problem, const MappingEntry& entry, const std::vect
                                   list_of(views)));
 }
 
+// The mode of every copy that the mapping needs, in the order of their first readers; none where
+// there is no choice.
+std::vector<MappingCopy> copies_of(const Problem& problem, const Mapping& mapping) {
+    std::vector<MappingCopy> copies;
+    if (problem.mode_names.size() < 2) {
+        return copies;
+    }
+    std::vector<const Task*> maker(at(problem.layers()), nullptr);
+    for (const int index : mapping) {
+        const Task& task = problem.tasks[at(index)];
+        maker[at(task.last)] = &task;
+    }
+    std::set<std::pair<int, int>> known;  // tensor, memory
+    for (const int index : mapping) {
+        const Task& task = problem.tasks[at(index)];
+        std::vector<int> devices{task.device};
+        for (const Part& part : task.parts) {
+            devices.push_back(part.device);
+        }
+        for (const TaskInput& input : task.inputs) {
+            const Task& made = *maker[at(input.tensor)];
+            const int from = problem.devices[at(made.device)].memory;
+            for (const int device : devices) {
+                const int to = problem.devices[at(device)].memory;
+                if (from == to || !known.emplace(input.tensor, to).second) {
+                    continue;
+                }
+                const int mode = problem.copy_modes[at(
+                    ((input.tensor * problem.layouts + made.out_layout) * problem.memories + from) *
+                        problem.memories +
+                    to)];
+                copies.push_back({.tensor = problem.layer_names[at(input.tensor)],
+                                  .from = problem.memory_names[at(from)],
+                                  .to = problem.memory_names[at(to)],
+                                  .mode = problem.mode_names[at(mode)],
+                                  .where = {}});
+            }
+        }
+    }
+    return copies;
+}
+
+// Index of the name in `names`, or an error with the list.
+int index_of(const MappingCopy& copy,
+             std::string_view key,
+             std::string_view what,
+             const std::string& name,
+             std::span<const std::string> names) {
+    const auto found = std::ranges::find(names, name);
+    if (found == names.end()) {
+        const std::vector<std::string_view> views(names.begin(), names.end());
+        throw input_error(
+            copy.where,
+            fmt::format("{}: no {} '{}'; there are: {}", key, what, name, list_of(views, 30)));
+    }
+    return static_cast<int>(found - names.begin());
+}
+
 }  // namespace
 
 MappingFile load_mapping_file(const std::filesystem::path& path) {
     constexpr std::string_view kRequired[] = {"hetmap", "model", "platform", "batch", "entries"};
-    constexpr std::string_view kOptional[] = {"predicted_us"};
+    constexpr std::string_view kOptional[] = {"predicted_us", "copies"};
     const YamlFile file = load_yaml(path, kFormat);
     const YamlNode& root = file.root;
     expect_keys(root, "a mapping", kRequired, kOptional);
@@ -122,9 +319,15 @@ MappingFile load_mapping_file(const std::filesystem::path& path) {
         .batch = static_cast<int>(read_integer(at(root, "batch"), 1, kLargestBatch)),
         .predicted_us = predicted == nullptr ? 0.0 : read_number(*predicted),
         .entries = {},
+        .copies = {},
         .where = position_of(at(root, "model"))};
     for (const YamlNode& item : read_list(at(root, "entries"))) {
         mapping.entries.push_back(read_entry(item));
+    }
+    if (const YamlNode* const copies = find(root, "copies")) {
+        for (const YamlNode& item : read_list(*copies)) {
+            mapping.copies.push_back(read_copy(item));
+        }
     }
     return mapping;
 }
@@ -143,11 +346,33 @@ std::string to_yaml(const MappingFile& mapping) {
         for (const std::string& layer : entry.layers) {
             layers.push_back(yaml_text(layer));
         }
-        text += fmt::format("  - {{layers: [{}], device: {}, variant: {}, configuration: {}}}\n",
-                            fmt::join(layers, ", "),
-                            yaml_text(entry.device),
-                            yaml_text(entry.variant),
-                            yaml_text(entry.configuration));
+        text += fmt::format("  - {{layers: [{}], ", fmt::join(layers, ", "));
+        if (entry.parts.empty()) {
+            text += fmt::format("device: {}, variant: {}, configuration: {}}}\n",
+                                yaml_text(entry.device),
+                                yaml_text(entry.variant),
+                                yaml_text(entry.configuration));
+            continue;
+        }
+        text += fmt::format("{}parts: [", entry.by_input_channels ? "by: input_channels, " : "");
+        for (const MappingPart& part : entry.parts) {
+            text += fmt::format(
+                "{}\n      {{device: {}, channels: {}, variant: {}, configuration: {}}}",
+                &part == &entry.parts.front() ? "" : ",",
+                yaml_text(part.device),
+                part.channels,
+                yaml_text(part.variant),
+                yaml_text(part.configuration));
+        }
+        text += "]}\n";
+    }
+    text += mapping.copies.empty() ? "" : "copies:\n";
+    for (const MappingCopy& copy : mapping.copies) {
+        text += fmt::format("  - {{tensor: {}, from: {}, to: {}, mode: {}}}\n",
+                            yaml_text(copy.tensor),
+                            yaml_text(copy.from),
+                            yaml_text(copy.to),
+                            yaml_text(copy.mode));
     }
     return text;
 }
@@ -158,17 +383,27 @@ MappingFile describe(const Problem& problem, const Mapping& mapping, Time predic
                      .batch = problem.batch,
                      .predicted_us = microseconds(predicted),
                      .entries = {},
+                     .copies = copies_of(problem, mapping),
                      .where = {}};
     for (const int index : mapping) {
         const Task& task = problem.tasks[at(index)];
         if (!is_of_the_model(problem, task.first)) {
             continue;
         }
-        MappingEntry entry{.layers = {},
-                           .device = problem.device_names[at(task.device)],
-                           .variant = task.variant,
-                           .configuration = task.configuration,
-                           .where = {}};
+        MappingEntry entry;
+        if (task.parts.empty()) {
+            entry.device = problem.device_names[at(task.device)];
+            entry.variant = task.variant;
+            entry.configuration = task.configuration;
+        }
+        entry.by_input_channels = is_by_input_channels(task);
+        for (const Part& part : task.parts) {
+            entry.parts.push_back({.device = problem.device_names[at(part.device)],
+                                   .channels = part.channels,
+                                   .variant = part.variant,
+                                   .configuration = part.configuration,
+                                   .where = {}});
+        }
         for (const int layer : layers_of(task)) {
             entry.layers.push_back(problem.layer_names[at(layer)]);
         }
@@ -220,6 +455,17 @@ Mapping resolve(const MappingFile& file, const Problem& problem) {
     }
     std::ranges::sort(mapping, {}, [&](int task) { return problem.tasks[at(task)].first; });
     return mapping;
+}
+
+void apply_transfer_modes(const MappingFile& file, const Platform& platform, Problem& problem) {
+    // The answer is no tensor that anything copies.
+    const std::span tensors(problem.layer_names.begin(), problem.layer_names.end() - 1);
+    for (const MappingCopy& copy : file.copies) {
+        const int tensor = index_of(copy, "tensor", "tensor", copy.tensor, tensors);
+        const int from = index_of(copy, "from", "memory", copy.from, problem.memory_names);
+        const int to = index_of(copy, "to", "memory", copy.to, problem.memory_names);
+        set_transfer_mode(problem, platform, tensor, from, to, copy.mode, copy.where);
+    }
 }
 
 }  // namespace sim

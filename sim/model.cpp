@@ -304,10 +304,124 @@ void expect_all_used(const Model& model) {
     }
 }
 
+// ---- Accuracy. ------------------------------------------------------------------------------
+
+double read_percent(const YamlNode& node) {
+    const double percent = read_number(node);
+    if (percent > 100) {
+        throw unexpected(node, "a number from 0 to 100");
+    }
+    return percent;
+}
+
+// A layer that has weights, and so a precision of them.
+void expect_weighted(const Model& model, const std::string& name, const SourcePosition& where) {
+    const auto layer = std::ranges::find(model.layers, name, &Layer::name);
+    if (layer == model.layers.end()) {
+        throw input_error(where, no_such_layer(name, model.layers));
+    }
+    if (layer->operation == nullptr || std::ranges::find(layer->operation->attributes, "weights") ==
+                                           layer->operation->attributes.end()) {
+        throw input_error(where, fmt::format("layer '{}' has no weights", name));
+    }
+}
+
+MeasuredAccuracy read_measured_accuracy(const YamlNode& node, const Model& model) {
+    constexpr std::string_view kRequired[] = {"name", "percent"};
+    constexpr std::string_view kOptional[] = {"source", "precision", "layers"};
+    expect_keys(node, "a measured accuracy", kRequired, kOptional);
+    MeasuredAccuracy measured;
+    measured.name = read_name(at(node, "name"));
+    measured.percent = read_percent(at(node, "percent"));
+    measured.where = position_of(node);
+    if (const YamlNode* const source = find(node, "source")) {
+        measured.source = read_text(*source);
+    }
+    if (const YamlNode* const precision = find(node, "precision")) {
+        measured.precision = read_name(*precision);
+    }
+    if (const YamlNode* const layers = find(node, "layers")) {
+        if (layers->kind != YamlNode::Kind::map) {
+            throw unexpected(*layers, "a map of layers to precisions");
+        }
+        for (const YamlNode& child : layers->children) {
+            expect_weighted(model, child.key, position_of_key(child));
+            measured.layers.emplace_back(child.key, read_name(child));
+        }
+    }
+    return measured;
+}
+
+Sensitivity read_sensitivity(const YamlNode& node, const Model& model) {
+    constexpr std::string_view kRequired[] = {"precision", "points"};
+    constexpr std::string_view kOptional[] = {"layer"};
+    expect_keys(node, "a sensitivity", kRequired, kOptional);
+    Sensitivity sensitivity;
+    sensitivity.precision = read_name(at(node, "precision"));
+    sensitivity.points = read_percent(at(node, "points"));
+    sensitivity.where = position_of(node);
+    if (const YamlNode* const layer = find(node, "layer")) {
+        sensitivity.layer = read_name(*layer);
+        expect_weighted(model, sensitivity.layer, position_of(*layer));
+    }
+    return sensitivity;
+}
+
+Accuracy read_accuracy(const YamlNode& node, const Model& model) {
+    constexpr std::string_view kRequired[] = {"metric"};
+    constexpr std::string_view kOptional[] = {"reference_percent", "measured", "sensitivity"};
+    expect_keys(node, "accuracy", kRequired, kOptional);
+    Accuracy accuracy;
+    accuracy.metric = read_name(at(node, "metric"));
+    if (const YamlNode* const reference = find(node, "reference_percent")) {
+        accuracy.reference = read_percent(*reference);
+    }
+    if (const YamlNode* const measured = find(node, "measured")) {
+        for (const YamlNode& item : read_list(*measured)) {
+            MeasuredAccuracy next = read_measured_accuracy(item, model);
+            const auto same =
+                std::ranges::find(accuracy.measured, next.name, &MeasuredAccuracy::name);
+            if (same != accuracy.measured.end()) {
+                throw input_error(next.where,
+                                  fmt::format("the measured accuracy '{}' is here twice, first in "
+                                              "line {}",
+                                              next.name,
+                                              same->where.line));
+            }
+            accuracy.measured.push_back(std::move(next));
+        }
+    }
+    if (const YamlNode* const sensitivity = find(node, "sensitivity")) {
+        constexpr std::string_view kPoints[] = {"points_lost"};
+        constexpr std::string_view kSource[] = {"source"};
+        expect_keys(*sensitivity, "sensitivity", kPoints, kSource);
+        if (find(node, "reference_percent") == nullptr) {
+            throw input_error(position_of(node),
+                              "points are lost from something: with 'sensitivity', accuracy needs "
+                              "the key 'reference_percent'");
+        }
+        if (const YamlNode* const source = find(*sensitivity, "source")) {
+            accuracy.sensitivity_source = read_text(*source);
+        }
+        for (const YamlNode& item : read_list(at(*sensitivity, "points_lost"))) {
+            Sensitivity next = read_sensitivity(item, model);
+            for (const Sensitivity& other : accuracy.sensitivities) {
+                if (other.layer == next.layer && other.precision == next.precision) {
+                    throw input_error(next.where,
+                                      fmt::format("the same layer and precision are in line {}",
+                                                  other.where.line));
+                }
+            }
+            accuracy.sensitivities.push_back(std::move(next));
+        }
+    }
+    return accuracy;
+}
+
 Model read_model(const std::filesystem::path& path) {
     constexpr std::string_view kRequired[] = {
         "hetmap", "name", "input", "parameters", "layers", "output"};
-    constexpr std::string_view kOptional[] = {"description", "source"};
+    constexpr std::string_view kOptional[] = {"description", "source", "accuracy"};
 
     // 1. What stands in the file.
     const YamlFile file = load_yaml(path, kFormat);
@@ -322,6 +436,7 @@ Model read_model(const std::filesystem::path& path) {
                 .source = text_of("source"),
                 .path = path,
                 .parameters = read_parameters(at(root, "parameters")),
+                .accuracy = std::nullopt,
                 .layers = {read_input(at(root, "input"))},
                 .consumers = {}};
     const std::vector<YamlNode>& items = read_list(at(root, "layers"));
@@ -361,6 +476,11 @@ Model read_model(const std::filesystem::path& path) {
     }
     expect_all_used(model);
     compute_shapes(model);
+
+    // 4. What is known of it beyond its own weights.
+    if (const YamlNode* const accuracy = find(root, "accuracy")) {
+        model.accuracy = read_accuracy(*accuracy, model);
+    }
     return model;
 }
 

@@ -1,10 +1,13 @@
 #include "sim/platform.hpp"
 
+#include "sim/formula.hpp"
+#include "sim/operations.hpp"
 #include "sim/yaml.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <map>
 #include <tuple>
@@ -18,6 +21,13 @@ constexpr std::string_view kPackedLayout = "nhwc";
 constexpr double kBytesPerGb = 1e9;
 constexpr std::int64_t kMostSamples = std::numeric_limits<int>::max();
 constexpr std::int64_t kLargestBatch = 65'536;
+constexpr std::int64_t kLargestWindow = 1 << 12;  // kernel, stride
+constexpr std::int64_t kMostChannels = 1 << 20;   // groups, multiples, steps
+constexpr std::int64_t kLongestStream = 1000;     // layers
+constexpr double kMostContention = 1000;
+constexpr std::int64_t kMostBits = 64;  // of an element on a link
+constexpr std::int64_t kMostKib = std::int64_t{1} << 50;
+constexpr std::int64_t kLargestBudget = std::int64_t{1} << 50;
 
 using Keys = std::vector<std::string_view>;
 
@@ -127,7 +137,177 @@ TransferTable read_transfer(const YamlNode& map) {
     return table;
 }
 
+// ---- Expressions and lists. -----------------------------------------------------------------
+
+// The key's expression, or an empty one. It is compiled once here, with the names it may use beside
+// the layer's, so that whoever wrote it hears of it where it stands.
+Expression read_expression(const YamlNode& map,
+                           std::string_view key,
+                           std::span<const std::string> more = {},
+                           bool has_clock = false) {
+    const YamlNode* const node = find(map, key);
+    if (node == nullptr) {
+        return {};
+    }
+    Expression expression{.text = read_text(*node), .where = position_of(*node)};
+    const Formula formula{expression.text, expression.where, more};
+    if (!has_clock && formula.uses("clock_mhz")) {
+        throw input_error(
+            expression.where,
+            fmt::format("formula '{}': no clock_mhz is stated beside it", expression.text));
+    }
+    return expression;
+}
+
+// Items of a list that has at least one and none twice.
+template <class Read>
+auto read_distinct(const YamlNode& node, std::string_view what, Read read) {
+    std::vector<decltype(read(node))> values;
+    for (const YamlNode& item : read_list(node)) {
+        auto value = read(item);
+        if (std::ranges::find(values, value) != values.end()) {
+            throw input_error(position_of(item),
+                              fmt::format("{}: '{}' is here twice", node.key, item.text));
+        }
+        values.push_back(std::move(value));
+    }
+    if (values.empty()) {
+        throw unexpected(node, fmt::format("at least one {}", what));
+    }
+    return values;
+}
+
+// The same of an optional list: empty where it is not there.
+template <class Read>
+auto read_distinct_if(const YamlNode& map, std::string_view key, std::string_view what, Read read) {
+    const YamlNode* const node = find(map, key);
+    return node == nullptr ? decltype(read_distinct(map, what, read)){}
+                           : read_distinct(*node, what, read);
+}
+
+std::string read_operation(const YamlNode& node) {
+    std::vector<std::string_view> names;
+    for (const Operation& operation : operations()) {
+        names.push_back(operation.name);
+    }
+    return std::string{names[static_cast<std::size_t>(read_choice(node, "operation", names))]};
+}
+
+std::string read_element(const YamlNode& node) {
+    static constexpr std::array kElements = {
+        Element::binary, Element::u8, Element::int8, Element::int16, Element::int32, Element::f32};
+    std::vector<std::string_view> names;
+    for (const Element element : kElements) {
+        names.push_back(name_of(element));
+    }
+    return std::string{names[static_cast<std::size_t>(read_choice(node, "element", names))]};
+}
+
 // ---- Memories, devices, links. --------------------------------------------------------------
+
+Memory read_memory(const YamlNode& node, const Platform& platform) {
+    expect(node, "a memory", {"name"}, {"capacity_kib", "capacity_mib", "synchronise_us"});
+    Memory memory{.name = new_name(node, "memories", platform.memories)};
+    const YamlNode* const kib = find(node, "capacity_kib");
+    const YamlNode* const mib = find(node, "capacity_mib");
+    if (kib != nullptr && mib != nullptr) {
+        throw input_error(position_of_key(*mib),
+                          "a memory has either capacity_kib or capacity_mib, not both");
+    }
+    if (kib != nullptr) {
+        memory.capacity_kib = read_integer(*kib, 1, kMostKib);
+    }
+    if (mib != nullptr) {
+        memory.capacity_kib = 1024 * read_integer(*mib, 1, kMostKib / 1024);
+    }
+    if (const YamlNode* const time = find(node, "synchronise_us")) {
+        memory.synchronise = read_time_us(*time);
+    }
+    return memory;
+}
+
+SupportRule read_support(const YamlNode& node) {
+    expect(node,
+           "a rule of supports",
+           {},
+           {"operations",
+            "kernels",
+            "strides",
+            "groups",
+            "weights",
+            "activations",
+            "in_channels_multiple",
+            "out_channels_multiple",
+            "when"});
+    const auto up_to = [](std::int64_t most) {
+        return
+            [most](const YamlNode& item) { return static_cast<int>(read_integer(item, 1, most)); };
+    };
+    const auto multiple = [&](std::string_view key) {
+        const YamlNode* const value = find(node, key);
+        return value == nullptr ? 1 : up_to(kMostChannels)(*value);
+    };
+    return {
+        .operations = read_distinct_if(node, "operations", "operation", read_operation),
+        .kernels = read_distinct_if(node, "kernels", "size", up_to(kLargestWindow)),
+        .strides = read_distinct_if(node, "strides", "stride", up_to(kLargestWindow)),
+        .groups = read_distinct_if(node, "groups", "number of groups", up_to(kMostChannels)),
+        .weights = read_distinct_if(node, "weights", "element", read_element),
+        .activations = read_distinct_if(node, "activations", "element", read_element),
+        .in_channels_multiple = multiple("in_channels_multiple"),
+        .out_channels_multiple = multiple("out_channels_multiple"),
+        .when = read_expression(node, "when"),
+        .where = position_of(node),
+    };
+}
+
+std::vector<ResourceBudget> read_budgets(const YamlNode& node) {
+    if (node.kind != YamlNode::Kind::map || node.children.empty()) {
+        throw unexpected(node, "a map of names to limits");
+    }
+    std::vector<ResourceBudget> budgets;
+    for (const YamlNode& child : node.children) {
+        if (child.key.empty() || child.key.find('.') != std::string::npos) {
+            throw input_error(
+                position_of_key(child),
+                fmt::format("{}: expected a name without '.', got '{}'", node.key, child.key));
+        }
+        budgets.push_back({.name = child.key, .limit = read_integer(child, 0, kLargestBudget)});
+    }
+    return budgets;
+}
+
+// Of devices that are all known by now: others that slow this one down.
+std::vector<std::pair<std::string, double>> read_contention(const YamlNode& node,
+                                                            const Platform& platform,
+                                                            const Device& device) {
+    if (node.kind != YamlNode::Kind::map || node.children.empty()) {
+        throw unexpected(node, "a map of other devices to factors");
+    }
+    std::vector<std::pair<std::string, double>> factors;
+    for (const YamlNode& child : node.children) {
+        const auto refuse = [&](const std::string& why) {
+            throw input_error(position_of_key(child), fmt::format("contention: {}", why));
+        };
+        const auto other = std::ranges::find(platform.devices, child.key, &Device::name);
+        if (other == platform.devices.end()) {
+            refuse(fmt::format(
+                "no device '{}'; there are: {}", child.key, list_of(names_of(platform.devices))));
+        }
+        if (other->name == device.name) {
+            refuse(fmt::format("'{}' is the device itself", device.name));
+        }
+        if (other->memory != device.memory) {
+            refuse(fmt::format("'{}' and '{}' do not share a memory", device.name, other->name));
+        }
+        const double factor = read_number(child);
+        if (factor < 1 || factor > kMostContention) {
+            throw unexpected(child, fmt::format("a factor from 1 to {:.0f}", kMostContention));
+        }
+        factors.emplace_back(child.key, factor);
+    }
+    return factors;
+}
 
 Conversion read_conversion(const YamlNode& node) {
     Keys keys = kTransferKeys;
@@ -144,7 +324,14 @@ Conversion read_conversion(const YamlNode& node) {
 Device read_device(const YamlNode& node, const Platform& platform) {
     const Keys asynchronous_keys = {"submit_us", "per_task_us", "completion_us"};
     Keys optional = asynchronous_keys;
-    for (const std::string_view key : {"conversions", "active_power_w", "idle_power_w"}) {
+    for (const std::string_view key : {"conversions",
+                                       "active_power_w",
+                                       "idle_power_w",
+                                       "supports",
+                                       "resources",
+                                       "longest_stream",
+                                       "reconfiguration_us",
+                                       "contention"}) {
         optional.push_back(key);
     }
     expect(node, "a device", {"name", "kind", "memory", "asynchronous"}, optional);
@@ -174,6 +361,16 @@ Device read_device(const YamlNode& node, const Platform& platform) {
         device.per_task = read_time_us(at(node, "per_task_us"));
         device.completion = read_time_us(at(node, "completion_us"));
     }
+    if (const YamlNode* const time = find(node, "reconfiguration_us")) {
+        if (!device.asynchronous) {
+            throw input_error(position_of_key(*time),
+                              "reconfiguration_us: only an asynchronous device has it");
+        }
+        device.reconfiguration = read_time_us(*time);
+        if (*device.reconfiguration == Time{}) {
+            throw unexpected(*time, "a time above zero (0.000001 where it takes none)");
+        }
+    }
     if (const YamlNode* const power = find(node, "active_power_w")) {
         device.active_power_w = read_number(*power);
     }
@@ -192,11 +389,23 @@ Device read_device(const YamlNode& node, const Platform& platform) {
                 fmt::format("there are two conversions from '{}' to '{}'", last.from, last.to));
         }
     }
+    for (const YamlNode& item : items_of(node, "supports")) {
+        device.supports.push_back(read_support(item));
+    }
+    if (const YamlNode* const resources = find(node, "resources")) {
+        device.resources = read_budgets(*resources);
+    }
+    if (const YamlNode* const longest = find(node, "longest_stream")) {
+        device.longest_stream = static_cast<int>(read_integer(*longest, 2, kLongestStream));
+    }
     return device;
 }
 
 Link read_link(const YamlNode& node, const Platform& platform) {
-    expect(node, "a link", {"name", "from", "to", "modes"}, {"engine"});
+    expect(node,
+           "a link",
+           {"name", "from", "to", "modes"},
+           {"engine", "energy_pj_per_byte", "element_bits"});
     const std::vector<std::string_view> memories = names_of(platform.memories);
     Link link{
         .name = new_name(node, "links", platform.links),
@@ -227,7 +436,35 @@ Link read_link(const YamlNode& node, const Platform& platform) {
     if (link.modes.empty()) {
         throw unexpected(modes, "at least one mode");
     }
+    if (const YamlNode* const energy = find(node, "energy_pj_per_byte")) {
+        link.energy_pj_per_byte = read_number(*energy);
+    }
+    if (const YamlNode* const bits = find(node, "element_bits")) {
+        link.element_bits = static_cast<int>(read_integer(*bits, 1, kMostBits));
+    }
     return link;
+}
+
+Bus read_bus(const YamlNode& node, const Platform& platform) {
+    expect(node, "a bus", {"name", "links", "bandwidth_gb_per_s"});
+    Bus bus{.name = new_name(node, "buses", platform.buses),
+            .links = read_distinct(at(node, "links"),
+                                   "link",
+                                   [&](const YamlNode& item) {
+                                       return read_choice(item, "link", names_of(platform.links));
+                                   }),
+            .bandwidth = read_bandwidth(at(node, "bandwidth_gb_per_s"))};
+    const std::vector<YamlNode>& items = read_list(at(node, "links"));
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        for (const Bus& other : platform.buses) {
+            if (std::ranges::find(other.links, bus.links[i]) != other.links.end()) {
+                throw input_error(
+                    position_of(items[i]),
+                    fmt::format("links: '{}' is in bus '{}' already", items[i].text, other.name));
+            }
+        }
+    }
+    return bus;
 }
 
 // ---- Costs. ---------------------------------------------------------------------------------
@@ -347,6 +584,211 @@ FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> d
     };
 }
 
+// ---- Formulas and splits. -------------------------------------------------------------------
+
+// One of two keys; which of them is there says the unit.
+void expect_one(const YamlNode& node,
+                std::string_view what,
+                std::string_view first,
+                std::string_view second,
+                bool required) {
+    const bool has_first = find(node, first) != nullptr;
+    const bool has_second = find(node, second) != nullptr;
+    if ((has_first && has_second) || (required && !has_first && !has_second)) {
+        throw input_error(
+            position_of(node),
+            fmt::format(
+                "{} needs {} {} or {}", what, required ? "either" : "only one of", first, second));
+    }
+}
+
+FormulaCost read_formula(const YamlNode& node, const Platform& platform) {
+    expect(node,
+           "a formula",
+           {"device", "operations", "variant", "configuration"},
+           {"in_layout",
+            "out_layout",
+            "precision",
+            "when",
+            "let",
+            "time_us",
+            "cycles",
+            "clock_mhz",
+            "energy_uj",
+            "fill_us",
+            "fill_cycles",
+            "resources",
+            "shares"});
+    // 1. What it is for.
+    FormulaCost cost;
+    cost.device = read_choice(at(node, "device"), "device", names_of(platform.devices));
+    cost.operations = read_distinct(at(node, "operations"), "operation", read_operation);
+    cost.variant = read_part(node, "variant");
+    cost.configuration = read_part(node, "configuration");
+    cost.in_layout = read_layout(node, "in_layout");
+    cost.out_layout = read_layout(node, "out_layout");
+    cost.precision = text_or(node, "precision", "");
+    cost.where = position_of(node);
+    const Device& device = platform.devices[static_cast<std::size_t>(cost.device)];
+    const YamlNode* const clock = find(node, "clock_mhz");
+    if (clock != nullptr) {
+        cost.clock_mhz = read_positive(*clock);
+    }
+    const bool has_clock = clock != nullptr;
+    cost.when = read_expression(node, "when", {}, has_clock);
+    if (const YamlNode* const shares = find(node, "shares")) {
+        cost.shares = read_bool(*shares);
+    }
+
+    // 2. Names for parts, each of which may use those before.
+    std::vector<std::string> names;
+    if (const YamlNode* const let = find(node, "let")) {
+        if (let->kind != YamlNode::Kind::map) {
+            throw unexpected(*let, "a map of names to expressions");
+        }
+        for (const YamlNode& child : let->children) {
+            expect_formula_name(child.key, position_of_key(child));
+            cost.let.emplace_back(child.key, read_expression(*let, child.key, names, has_clock));
+            names.push_back(child.key);
+        }
+    }
+
+    // 3. What it costs.
+    expect_one(node, "a formula", "time_us", "cycles", true);
+    expect_one(node, "a formula", "fill_us", "fill_cycles", false);
+    const auto expression = [&](std::string_view key) {
+        return read_expression(node, key, names, has_clock);
+    };
+    cost.time_us = expression("time_us");
+    cost.cycles = expression("cycles");
+    cost.energy_uj = expression("energy_uj");
+    cost.fill_us = expression("fill_us");
+    cost.fill_cycles = expression("fill_cycles");
+    if (!has_clock && (cost.cycles || cost.fill_cycles)) {
+        throw input_error(position_of(node), "cycles need the key 'clock_mhz'");
+    }
+    if (device.longest_stream == 0 && (cost.fill_us || cost.fill_cycles)) {
+        throw input_error(
+            (cost.fill_us ? cost.fill_us : cost.fill_cycles).where,
+            fmt::format("layers do not stream through device '{}': it has no longest_stream",
+                        device.name));
+    }
+    if (const YamlNode* const resources = find(node, "resources")) {
+        if (resources->kind != YamlNode::Kind::map) {
+            throw unexpected(*resources, "a map of names to expressions");
+        }
+        for (const YamlNode& child : resources->children) {
+            if (std::ranges::find(device.resources, child.key, &ResourceBudget::name) ==
+                device.resources.end()) {
+                throw input_error(position_of_key(child),
+                                  fmt::format("resources: device '{}' has no '{}'; there are: {}",
+                                              device.name,
+                                              child.key,
+                                              list_of(names_of(device.resources))));
+            }
+            cost.resources.emplace_back(child.key,
+                                        read_expression(*resources, child.key, names, has_clock));
+        }
+    }
+    return cost;
+}
+
+// Whether a layer of this operation sums over all its input channels, so that partial sums of some
+// of them can be added.
+bool sums_over_inputs(std::string_view operation) {
+    const std::vector<std::string_view>& keys = find_operation(operation)->attributes;
+    return std::ranges::find(keys, "weights") != keys.end() &&
+           std::ranges::find(keys, "out_channels") != keys.end();
+}
+
+SplitRule read_split(const YamlNode& node, const Platform& platform) {
+    expect(node, "a split", {"devices", "operations", "by", "join"}, {"step", "reduction_us"});
+    const YamlNode& devices = at(node, "devices");
+    const YamlNode& operations_node = at(node, "operations");
+    constexpr std::array<std::string_view, 2> kBy = {"output_channels", "input_channels"};
+    SplitRule rule;
+    rule.devices = read_distinct(devices, "device", [&](const YamlNode& item) {
+        return read_choice(item, "device", names_of(platform.devices));
+    });
+    rule.operations = read_distinct(operations_node, "operation", read_operation);
+    rule.by = read_choice(at(node, "by"), "way", kBy) == 0 ? SplitRule::By::output_channels
+                                                           : SplitRule::By::input_channels;
+    if (const YamlNode* const step = find(node, "step")) {
+        rule.step = static_cast<int>(read_integer(*step, 1, kMostChannels));
+    }
+    rule.where = position_of(node);
+    if (rule.devices.size() < 2) {
+        throw unexpected(devices, "at least two devices");
+    }
+
+    // 1. How the parts' times make the layer's.
+    const YamlNode& join = at(node, "join");
+    if (read_text(join) == "max" || join.text == "sum") {
+        rule.join = {.text = join.text, .where = position_of(join)};
+    } else {
+        std::vector<std::string> names;
+        for (const int device : rule.devices) {
+            names.push_back(platform.devices[static_cast<std::size_t>(device)].name);
+        }
+        rule.join = read_expression(node, "join", names);
+    }
+
+    // 2. Partial sums.
+    const YamlNode* const reduction = find(node, "reduction_us");
+    const bool by_inputs = rule.by == SplitRule::By::input_channels;
+    if (by_inputs && reduction == nullptr) {
+        throw input_error(rule.where, "a split by input_channels needs the key 'reduction_us'");
+    }
+    if (!by_inputs && reduction != nullptr) {
+        throw input_error(position_of_key(*reduction),
+                          "reduction_us: only a split by input_channels has it");
+    }
+    rule.reduction_us = read_expression(node, "reduction_us");
+
+    // 3. Something to divide.
+    for (std::size_t i = 0; i < rule.operations.size(); ++i) {
+        const YamlNode& item = operations_node.children[i];
+        if (by_inputs && !sums_over_inputs(rule.operations[i])) {
+            throw input_error(
+                position_of(item),
+                fmt::format("operations: {} does not sum over its input channels", item.text));
+        }
+        for (const int device : rule.devices) {
+            const bool has_shares = std::ranges::any_of(platform.formulas, [&](const auto& f) {
+                return f.device == device && f.shares &&
+                       std::ranges::find(f.operations, rule.operations[i]) != f.operations.end();
+            });
+            if (!has_shares) {
+                throw input_error(
+                    position_of(item),
+                    fmt::format("operations: device '{}' has no formula for shares of {}",
+                                platform.devices[static_cast<std::size_t>(device)].name,
+                                item.text));
+            }
+        }
+    }
+    return rule;
+}
+
+// Two formulas of one implementation may have an operation in common only if `when` keeps them
+// apart; two splits, none.
+template <class Rule, class Key>
+void expect_no_overlap(const std::vector<Rule>& rules, std::string_view what, Key key) {
+    std::map<std::pair<decltype(key(rules.front())), std::string>, const Rule*> seen;
+    for (const Rule& rule : rules) {
+        for (const std::string& operation : rule.operations) {
+            const auto [first, is_new] = seen.emplace(std::pair{key(rule), operation}, &rule);
+            if (!is_new) {
+                throw input_error(rule.where,
+                                  fmt::format("the same {} for {} is in line {}",
+                                              what,
+                                              operation,
+                                              first->second->where.line));
+            }
+        }
+    }
+}
+
 // Two costs for one thing: which holds?
 template <class Cost, class Key>
 void expect_distinct(const std::vector<Cost>& costs, std::string_view what, Key key) {
@@ -367,8 +809,11 @@ void expect_complete(const YamlNode& root, const Platform& platform) {
     if (counts == nullptr) {
         return;
     }
-    expect(*counts, "counts", {"costs", "fits"});
+    expect(*counts, "counts", {"costs", "fits"}, {"formulas", "splits"});
     const auto expect_count = [&](std::string_view key, std::size_t count) {
+        if (find(*counts, key) == nullptr) {
+            return;
+        }
         const YamlNode& node = at(*counts, key);
         const std::int64_t stated_count = read_integer(node, 0, kMostSamples);
         if (stated_count != static_cast<std::int64_t>(count)) {
@@ -383,6 +828,8 @@ void expect_complete(const YamlNode& root, const Platform& platform) {
     };
     expect_count("costs", platform.measured.size());
     expect_count("fits", platform.fitted.size());
+    expect_count("formulas", platform.formulas.size());
+    expect_count("splits", platform.splits.size());
 }
 
 Platform read_platform(const std::filesystem::path& path) {
@@ -394,10 +841,14 @@ Platform read_platform(const std::filesystem::path& path) {
            {"provenance",
             "warnings",
             "links",
+            "buses",
+            "base_power_w",
             "host_copy",
             "measurements",
             "costs",
             "fits",
+            "formulas",
+            "splits",
             "counts"});
     Platform platform;
     platform.name = read_name(at(root, "name"));
@@ -419,13 +870,7 @@ Platform read_platform(const std::filesystem::path& path) {
     // 2. The machine.
     const YamlNode& memories = at(root, "memories");
     for (const YamlNode& item : read_list(memories)) {
-        expect(item, "a memory", {"name"}, {"capacity_mib"});
-        const YamlNode* const capacity = find(item, "capacity_mib");
-        platform.memories.push_back(
-            {.name = new_name(item, "memories", platform.memories),
-             .capacity_kib = capacity == nullptr
-                                 ? 0
-                                 : 1024 * read_integer(*capacity, 1, std::int64_t{1} << 40)});
+        platform.memories.push_back(read_memory(item, platform));
     }
     if (platform.memories.empty()) {
         throw unexpected(memories, "at least the host's memory");
@@ -444,8 +889,20 @@ Platform read_platform(const std::filesystem::path& path) {
     if (platform.devices.empty()) {
         throw unexpected(devices, "at least the host");
     }
+    for (std::size_t i = 0; i < platform.devices.size(); ++i) {
+        if (const YamlNode* const contention = find(devices.children[i], "contention")) {
+            Device& device = platform.devices[i];
+            device.contention = read_contention(*contention, platform, device);
+        }
+    }
     for (const YamlNode& item : items_of(root, "links")) {
         platform.links.push_back(read_link(item, platform));
+    }
+    for (const YamlNode& item : items_of(root, "buses")) {
+        platform.buses.push_back(read_bus(item, platform));
+    }
+    if (const YamlNode* const power = find(root, "base_power_w")) {
+        platform.base_power_w = read_number(*power);
     }
     if (const YamlNode* const copy = find(root, "host_copy")) {
         expect(*copy, "host_copy", {}, kTransferKeys);
@@ -473,6 +930,20 @@ Platform read_platform(const std::filesystem::path& path) {
         platform.fitted, "fit (pattern, device, variant, configuration)", [](const FittedCost& f) {
             return std::tie(f.pattern, f.device, f.variant, f.configuration);
         });
+    for (const YamlNode& item : items_of(root, "formulas")) {
+        platform.formulas.push_back(read_formula(item, platform));
+    }
+    for (const YamlNode& item : items_of(root, "splits")) {
+        platform.splits.push_back(read_split(item, platform));
+    }
+    expect_no_overlap(platform.formulas,
+                      "formula (device, variant, configuration, when)",
+                      [](const FormulaCost& f) {
+                          return std::tuple{f.device, f.variant, f.configuration, f.when.text};
+                      });
+    expect_no_overlap(platform.splits, "split (devices, by)", [](const SplitRule& r) {
+        return std::pair{r.devices, r.by};
+    });
     expect_complete(root, platform);
     return platform;
 }

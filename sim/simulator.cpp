@@ -1,5 +1,6 @@
 #include "sim/simulator.hpp"
 
+#include "sim/activities.hpp"
 #include "sim/error.hpp"
 
 #include <algorithm>
@@ -9,17 +10,20 @@
 namespace sim {
 namespace {
 
-const ProblemDevice& device_of(const Problem& problem, int task) {
-    const int device = problem.tasks[static_cast<std::size_t>(task)].device;
-    return problem.devices[static_cast<std::size_t>(device)];
-}
-
 std::string name_in(const std::vector<std::string>& names, int index) {
     return static_cast<std::size_t>(index) < names.size() ? names[static_cast<std::size_t>(index)]
                                                           : std::to_string(index);
 }
 
-// A mapping comes from a user's file: that it is one is checked, not assumed.
+// Where a tensor is, and since when.
+struct Tensor {
+    int device = 0, layout = 0;  // that made it
+    std::vector<Time> at;        // by memory * layouts + layout; kNever: not there
+    std::vector<char> by_host;   // written there by the dispatcher itself
+};
+
+}  // namespace
+
 void check_cover(const Problem& problem, const Mapping& mapping) {
     std::vector<int> covered(static_cast<std::size_t>(problem.layers()), 0);
     int before = -1;
@@ -42,42 +46,74 @@ void check_cover(const Problem& problem, const Mapping& mapping) {
                 (covered[static_cast<std::size_t>(layer)] ? "mapped twice" : "not mapped"));
 }
 
-// Where a tensor is, and since when.
-struct Tensor {
-    int device = 0, layout = 0;  // that made it
-    std::vector<Time> at;        // by memory * layouts + layout; kNever: not there
-    std::vector<char> by_host;   // written there by the dispatcher itself
-};
+void refuse_copy(const Problem& problem, const Task& task, int tensor, int from, int to) {
+    throw InputError("mapping: layer '" + name_in(problem.layer_names, task.first) + "' reads '" +
+                     name_in(problem.layer_names, tensor) +
+                     "', and there is no link from memory '" + name_in(problem.memory_names, from) +
+                     "' to '" + name_in(problem.memory_names, to) + "'");
+}
 
-}  // namespace
+void refuse_conversion(
+    const Problem& problem, const Task& task, int device, const TaskInput& input, int from) {
+    throw InputError("mapping: layer '" + name_in(problem.layer_names, task.first) + "' on '" +
+                     name_in(problem.device_names, device) + "' wants '" +
+                     name_in(problem.layer_names, input.tensor) + "' as '" +
+                     name_in(problem.layout_names, input.layout) +
+                     "', and that device cannot convert it from '" +
+                     name_in(problem.layout_names, from) + "'");
+}
 
 Schedule simulate(const Problem& problem, const Mapping& mapping) {
     check_cover(problem, mapping);
+    if (needs_activities(problem))
+        return simulate_activities(problem, mapping);
     Schedule schedule;
     schedule.events.reserve(3 * mapping.size());
     std::vector<Tensor> tensors(static_cast<std::size_t>(problem.layers()));
     std::vector<Time> queue(problem.devices.size(), Time{});
     std::vector<Time> engine(static_cast<std::size_t>(problem.engines), Time{});
     Time dispatcher{};
-    int open = -1;  // the device whose segment the last task was in
+    int open = -1;              // the device whose segment the last task was in
+    std::vector<int> together;  // the devices of the task at hand, its own first
+    const auto task_at = [&](std::size_t i) -> const Task& {
+        return problem.tasks[static_cast<std::size_t>(mapping[i])];
+    };
     const auto place = [&](int memory, int layout) {
         return static_cast<std::size_t>(memory * problem.layouts + layout);
     };
+    const auto device_at = [&](int device) -> const ProblemDevice& {
+        return problem.devices[static_cast<std::size_t>(device)];
+    };
+    const auto busy = [&](int device) -> Time& {
+        return device_at(device).asynchronous ? queue[static_cast<std::size_t>(device)]
+                                              : dispatcher;
+    };
 
     for (std::size_t begin = 0, end = 0; begin < mapping.size(); begin = end) {
-        const int device_index = problem.tasks[static_cast<std::size_t>(mapping[begin])].device;
-        const ProblemDevice& device = device_of(problem, mapping[begin]);
+        const int device_index = task_at(begin).device;
+        const bool asynchronous = device_at(device_index).asynchronous;
+        const bool divided = !task_at(begin).parts.empty();
 
         // 1. A segment: consecutive tasks of one asynchronous device, submitted in one go. Tasks
-        //    of the host, and of devices that take them one by one, are segments of one.
+        //    of the host, and of devices that take them one by one, are segments of one; so is a
+        //    divided layer, on each of its devices.
         end = begin + 1;
-        if (device.asynchronous && problem.whole_segments)
-            while (end < mapping.size() &&
-                   problem.tasks[static_cast<std::size_t>(mapping[end])].device == device_index)
+        if (asynchronous && !divided && problem.whole_segments)
+            while (end < mapping.size() && task_at(end).device == device_index &&
+                   task_at(end).parts.empty())
                 ++end;
-        if (device.asynchronous) {
+        together.assign(1, device_index);
+        if (divided) {
+            together.clear();
+            for (const Part& part : task_at(begin).parts)
+                together.push_back(part.device);
+        }
+        for (const int submitted : together) {
+            const ProblemDevice& device = device_at(submitted);
+            if (!device.asynchronous)
+                continue;
             const Time from = dispatcher;
-            if (open != device_index)
+            if (divided || open != submitted)
                 dispatcher += device.submit;
             dispatcher += device.per_task * static_cast<std::int64_t>(end - begin);
             schedule.events.push_back({.kind = EventKind::submission,
@@ -86,97 +122,98 @@ Schedule simulate(const Problem& problem, const Mapping& mapping) {
                                        .start = from,
                                        .end = dispatcher});
         }
-        open = device.asynchronous ? device_index : -1;
+        open = asynchronous && !divided ? device_index : -1;
 
         for (std::size_t i = begin; i < end; ++i) {
             const int index = mapping[i];
-            const Task& task = problem.tasks[static_cast<std::size_t>(index)];
+            const Task& task = task_at(i);
 
             // 2. Copies: what is not in the device's memory goes to the end of the queue of the
             //    engine that brings it, in the layout it was made in.
-            Time ready{};
-            for (const TaskInput& input : task.inputs) {
-                Tensor& tensor = tensors[static_cast<std::size_t>(input.tensor)];
-                const ProblemDevice& maker =
-                    problem.devices[static_cast<std::size_t>(tensor.device)];
-                const std::size_t wanted = place(device.memory, input.layout);
-                const std::size_t raw = place(device.memory, tensor.layout);
-                if (tensor.at[wanted] == kNever && tensor.at[raw] == kNever) {
-                    const int link = problem.engine[static_cast<std::size_t>(
-                        maker.memory * problem.memories + device.memory)];
-                    const Time copy =
-                        problem.copy(input.tensor, tensor.layout, maker.memory, device.memory);
-                    if (link < 0 || copy >= kNever)
-                        throw InputError("mapping: layer '" +
-                                         name_in(problem.layer_names, task.first) + "' reads '" +
-                                         name_in(problem.layer_names, input.tensor) +
-                                         "', and there is no link from memory '" +
-                                         name_in(problem.memory_names, maker.memory) + "' to '" +
-                                         name_in(problem.memory_names, device.memory) + "'");
-                    Time& busy = engine[static_cast<std::size_t>(link)];
-                    const Time start =
-                        std::max(busy, tensor.at[place(maker.memory, tensor.layout)]);
-                    busy = start + copy;
-                    tensor.at[raw] = busy;
-                    schedule.events.push_back(
-                        {.kind = EventKind::copy,
-                         .resource = link,
-                         .task = task.first == problem.layers() - 1 ? -1 : index,
-                         .tensor = input.tensor,
-                         .from = maker.memory,
-                         .to = device.memory,
-                         .start = start,
-                         .end = busy});
+            Time now = dispatcher;
+            for (const int reader : together) {
+                const ProblemDevice& device = device_at(reader);
+                for (const TaskInput& input : task.inputs) {
+                    Tensor& tensor = tensors[static_cast<std::size_t>(input.tensor)];
+                    const ProblemDevice& maker = device_at(tensor.device);
+                    const std::size_t wanted = place(device.memory, input.layout);
+                    const std::size_t raw = place(device.memory, tensor.layout);
+                    if (tensor.at[wanted] == kNever && tensor.at[raw] == kNever) {
+                        const int link = problem.engine[static_cast<std::size_t>(
+                            maker.memory * problem.memories + device.memory)];
+                        const Time copy =
+                            problem.copy(input.tensor, tensor.layout, maker.memory, device.memory);
+                        if (link < 0 || copy >= kNever)
+                            refuse_copy(problem, task, input.tensor, maker.memory, device.memory);
+                        Time& copying = engine[static_cast<std::size_t>(link)];
+                        const Time start =
+                            std::max(copying, tensor.at[place(maker.memory, tensor.layout)]);
+                        copying = start + copy;
+                        tensor.at[raw] = copying;
+                        schedule.events.push_back(
+                            {.kind = EventKind::copy,
+                             .resource = link,
+                             .task = task.first == problem.layers() - 1 ? -1 : index,
+                             .tensor = input.tensor,
+                             .from = maker.memory,
+                             .to = device.memory,
+                             .start = start,
+                             .end = copying});
+                    }
+                    const std::size_t read = tensor.at[wanted] == kNever ? raw : wanted;
+                    Time seen = tensor.at[read];
+                    if (maker.asynchronous && !device.asynchronous && !tensor.by_host[read])
+                        seen += maker.completion;
+                    // Not what somebody has converted, or copied, since.
+                    if (maker.asynchronous && device.asynchronous && tensor.device != reader &&
+                        read == place(maker.memory, tensor.layout) && !problem.synchronise.empty())
+                        seen += problem.synchronise[static_cast<std::size_t>(device.memory)];
+                    now = std::max(now, seen);
                 }
-                const std::size_t read = tensor.at[wanted] == kNever ? raw : wanted;
-                const bool wait =
-                    !device.asynchronous && maker.asynchronous && !tensor.by_host[read];
-                ready = std::max(ready, tensor.at[read] + (wait ? maker.completion : Time{}));
             }
 
-            // 3. The task starts when its inputs, its device and its submission are there; first
-            //    it converts what nobody has converted for this memory before.
-            Time& busy =
-                device.asynchronous ? queue[static_cast<std::size_t>(task.device)] : dispatcher;
-            Time now = std::max(ready, busy);
-            if (device.asynchronous)
-                now = std::max(now, dispatcher);
-            Time waited = now - busy;
-            for (const TaskInput& input : task.inputs) {
-                Tensor& tensor = tensors[static_cast<std::size_t>(input.tensor)];
-                const std::size_t wanted = place(device.memory, input.layout);
-                if (tensor.at[wanted] != kNever)
-                    continue;
-                const Time convert =
-                    problem.convert(input.tensor, task.device, tensor.layout, input.layout);
-                if (convert >= kNever)
-                    throw InputError("mapping: layer '" + name_in(problem.layer_names, task.first) +
-                                     "' on '" + name_in(problem.device_names, task.device) +
-                                     "' wants '" + name_in(problem.layer_names, input.tensor) +
-                                     "' as '" + name_in(problem.layout_names, input.layout) +
-                                     "', and that device cannot convert it from '" +
-                                     name_in(problem.layout_names, tensor.layout) + "'");
-                schedule.events.push_back({.kind = EventKind::conversion,
-                                           .resource = task.device,
+            // 3. The task starts when its inputs, its submission and all that it holds are there;
+            //    first it converts what nobody has converted for its memories before.
+            for (const int holder : together)
+                now = std::max(now, busy(holder));
+            for (const int held : task.engines)
+                now = std::max(now, engine[static_cast<std::size_t>(held)]);
+            for (const int reader : together)
+                for (const TaskInput& input : task.inputs) {
+                    Tensor& tensor = tensors[static_cast<std::size_t>(input.tensor)];
+                    const std::size_t wanted = place(device_at(reader).memory, input.layout);
+                    if (tensor.at[wanted] != kNever)
+                        continue;
+                    const Time convert =
+                        problem.convert(input.tensor, reader, tensor.layout, input.layout);
+                    if (convert >= kNever)
+                        refuse_conversion(problem, task, reader, input, tensor.layout);
+                    schedule.events.push_back({.kind = EventKind::conversion,
+                                               .resource = reader,
+                                               .task = index,
+                                               .tensor = input.tensor,
+                                               .from = tensor.layout,
+                                               .to = input.layout,
+                                               .start = now,
+                                               .end = now + convert,
+                                               .waited = now - busy(reader)});
+                    now += convert;
+                    busy(reader) = now;
+                    tensor.at[wanted] = now;
+                    tensor.by_host[wanted] = !device_at(reader).asynchronous;
+                }
+            for (const int worker : together)
+                schedule.events.push_back({.kind = EventKind::task,
+                                           .resource = worker,
                                            .task = index,
-                                           .tensor = input.tensor,
-                                           .from = tensor.layout,
-                                           .to = input.layout,
                                            .start = now,
-                                           .end = now + convert,
-                                           .waited = waited});
-                now += convert;
-                waited = Time{};
-                tensor.at[wanted] = now;
-                tensor.by_host[wanted] = !device.asynchronous;
-            }
-            schedule.events.push_back({.kind = EventKind::task,
-                                       .resource = task.device,
-                                       .task = index,
-                                       .start = now,
-                                       .end = now + task.cost,
-                                       .waited = waited});
-            busy = now + task.cost;
+                                           .end = now + task.cost,
+                                           .waited = now - busy(worker)});
+            now += task.cost;
+            for (const int worker : together)
+                busy(worker) = now;
+            for (const int held : task.engines)
+                engine[static_cast<std::size_t>(held)] = now;
 
             // 4. Its result is where it was made, as it was made.
             Tensor& out = tensors[static_cast<std::size_t>(task.last)];
@@ -184,7 +221,7 @@ Schedule simulate(const Problem& problem, const Mapping& mapping) {
             out.layout = task.out_layout;
             out.at.assign(static_cast<std::size_t>(problem.memories * problem.layouts), kNever);
             out.by_host.assign(out.at.size(), 0);
-            out.at[place(device.memory, task.out_layout)] = busy;
+            out.at[place(device_at(task.device).memory, task.out_layout)] = now;
         }
     }
 

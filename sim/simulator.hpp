@@ -1,6 +1,6 @@
 #pragma once
 
-// The discrete-event simulator: the execution model of docs/execution-model.md, rules 1-5 and 7.
+// The discrete-event simulator: the execution model of docs/execution-model.md, rules 1-7.
 //
 // Two forms, always equal (tests/sim_simulator_test.cpp compares them, and both with a third,
 // plain reading of the rules):
@@ -35,8 +35,18 @@ struct Schedule {
     std::vector<Event> events;  // ordered by (start, sequence)
 };
 
-// Throws InputError if the mapping does not cover every layer exactly once. Coupled problems
-// (problem.hpp) are simulated by sim/activities.hpp.
+// A mapping comes from a user's file: that it is one is checked, not assumed. Throws InputError if
+// it does not cover every layer exactly once, in the static order.
+void check_cover(const Problem& problem, const Mapping& mapping);
+
+// What both forms of the simulation say of a mapping that cannot be.
+[[noreturn]] void refuse_copy(
+    const Problem& problem, const Task& task, int tensor, int from, int to);
+[[noreturn]] void refuse_conversion(
+    const Problem& problem, const Task& task, int device, const TaskInput& input, int from);
+
+// Throws InputError as check_cover does, and where a copy or a conversion is impossible. Coupled
+// problems (problem.hpp) are simulated by sim/activities.hpp.
 Schedule simulate(const Problem& problem, const Mapping& mapping);
 
 }  // namespace sim

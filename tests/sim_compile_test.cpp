@@ -538,6 +538,234 @@ TEST_CASE("a task that is never better than another is dropped") {
     CHECK(p.starting[4] == std::vector{5, 6, 7});
 }
 
+// ---- Beyond rules 1-5. --------------------------------------------------------------------------
+
+TEST_CASE("what a platform does not state is empty, zero or unknown in the problem") {
+    const Problem p = compiled(kChain, two_devices(), kChainCosts);
+    CHECK(p.energy_unknown == "the platform states no powers");
+    CHECK_FALSE(p.knows_energy());
+    CHECK(p.at_rest.value == 0);
+    CHECK(p.tasks[1].energy == sim::Energy{});
+    CHECK(p.budgets.empty());
+    CHECK(p.capacities == std::vector<std::int64_t>{0, 0});
+    CHECK(p.synchronise.empty());
+    CHECK(p.contention.empty());
+    CHECK(p.buses.empty());
+    CHECK(p.bus.empty());
+    CHECK(p.mode_names == Lines{"pinned"});
+    CHECK(is_plain(p));
+    CHECK_FALSE(is_coupled(p));
+}
+
+TEST_CASE("tasks, copies, conversions and submissions have energies beyond that at rest") {
+    sim::Platform platform = two_devices();
+    platform.base_power_w = 5;
+    platform.devices[0].active_power_w = 12;
+    platform.devices[0].idle_power_w = 2;
+    platform.devices[1].active_power_w = 50;
+    platform.devices[1].idle_power_w = 10;
+    platform.links[0].energy_pj_per_byte = 100;
+    platform.links[1].energy_pj_per_byte = 50;
+    const auto uj = [](sim::Energy energy) { return microjoules(energy); };
+    const Problem p = compiled(kChain,
+                               platform,
+                               kChainCosts + Cost{.layers = {"fc"}, .us = 9, .device = 1} +
+                                   Cost{.layers = {"threshold"}, .us = 9, .out_layout = "plain"});
+    CHECK(p.knows_energy());
+    CHECK(p.at_rest.value == 17);
+    CHECK(p.devices[1].idle.value == 10);
+    // The host draws 10 W more while it submits: 4 us for a segment, 0.5 us for a task.
+    CHECK(uj(p.devices[1].submit_energy) == 40);
+    CHECK(uj(p.devices[1].per_task_energy) == 5);
+    CHECK(tasks_of(p)[1] == "conv(image) on cpu v/1 4.00");
+    CHECK(uj(p.tasks[1].energy) == 40);
+    CHECK(tasks_of(p)[6] == "fc(pool) on gpu0 v/1 9.00");
+    CHECK(uj(p.tasks[6].energy) == 9 * 40);
+    // The image's 16 bytes at 100 pJ up; 4,096 of the convolution's at 50 pJ down.
+    REQUIRE(p.layouts == 2);
+    const auto copy = [&](int tensor, int from, int to) {
+        return p.copy_energies[static_cast<std::size_t>(tensor * 8 + from * 2 + to)];
+    };
+    CHECK(copy(0, 0, 1) == sim::Energy{1'600'000});
+    CHECK(copy(1, 1, 0) == sim::Energy{204'800'000});
+    CHECK(copy(1, 0, 0) == sim::Energy{});
+    // The threshold's 128 packed bytes on the CPU: 3.128 us at 10 W.
+    CHECK(uj(p.convert_energies[(2 * 2 + 0) * 4 + 1]) == doctest::Approx(31.28));
+}
+
+TEST_CASE("an unknown energy says what is missing") {
+    sim::Platform platform = two_devices();
+    const auto missing = [&](std::vector<Cost> costs = kChainCosts) {
+        const Problem p = compiled(kChain, platform, costs);
+        CHECK(p.tasks[1].energy == sim::Energy{});
+        CHECK(p.at_rest.value == 0);
+        return p.energy_unknown;
+    };
+    platform.devices[0].active_power_w = 12;
+    CHECK(missing() ==
+          "the platform states no base_power_w; device 'cpu' states no idle_power_w; device 'gpu0' "
+          "states no idle_power_w; link 'up' states no energy_pj_per_byte; link 'down' states no "
+          "energy_pj_per_byte");
+    platform.base_power_w = 5;
+    platform.devices[0].idle_power_w = platform.devices[1].idle_power_w = 1;
+    platform.links[0].energy_pj_per_byte = 1;
+    CHECK(missing() == "link 'down' states no energy_pj_per_byte");
+    platform.links[1].energy_pj_per_byte = 1;
+    // Only what works must state what it draws.
+    CHECK(compiled(kChain, platform, kChainCosts).energy_unknown.empty());
+    const std::vector<Cost> on_both = kChainCosts + Cost{.layers = {"fc"}, .us = 9, .device = 1};
+    CHECK(missing(on_both) == "device 'gpu0' states no active_power_w");
+    platform.devices[1].active_power_w = 0.5;
+    CHECK(error_of(kChain, platform, on_both) ==
+          "platform made-up: device 'gpu0' draws 0.5 W while it works (active_power_w), less than "
+          "the 1 W while it waits (idle_power_w)");
+    // More than an Energy holds is no reason to refuse the times.
+    platform.devices[1].active_power_w = 1e6;
+    CHECK(missing(kChainCosts + Cost{.layers = {"fc"}, .us = 1e9, .device = 1}) ==
+          "its energies may add up to more than the simulator's 4,600 J");
+}
+
+TEST_CASE("every copy has its bytes and the time before they flow, by the mode that is asked for") {
+    sim::Platform platform = two_devices();
+    const auto measured = [](std::vector<std::pair<int, double>> points) {
+        sim::TransferTable table;
+        for (const auto& [bytes, us] : points) {
+            const Time time = from_microseconds(us);
+            table.points.push_back({{bytes}, {time, time, time, 9}});
+        }
+        return table;
+    };
+    // Better for small copies; known from 64 bytes on.
+    platform.links[0].modes.push_back({"mapped", measured({{64, 0.5}, {4096, 20}})});
+    const auto problem = [&](const std::string& modes) {
+        sim::CompileOptions options;
+        options.transfer_modes = modes;
+        return compiled(kChain, platform, kChainCosts, options);
+    };
+    const Problem first = problem("first");
+    CHECK(first.mode_names == Lines{"pinned", "mapped"});
+    const std::size_t image = 1, conv = 5, back = 6;  // tensor x 4 + from x 2 + to
+    CHECK(first.copy_bytes[image] == 16);
+    CHECK(first.copy_bytes[conv] == 4096);
+    CHECK(first.copy_times[conv] == from_microseconds(1 + 4.096));
+    CHECK(first.copy_latencies[conv] == from_microseconds(1));
+    CHECK(first.copy_modes[conv] == 0);
+    CHECK(first.copy_modes[0] == -1);
+    const Problem mapped = problem("mapped");
+    CHECK(mapped.copy_times[conv] == from_microseconds(20));
+    CHECK(mapped.copy_latencies[conv] == from_microseconds(0.5));
+    CHECK(mapped.copy_modes[conv] == 1);
+    CHECK(mapped.copy_modes[back] == 0);  // the way down has no such mode
+    const Problem fastest = problem("fastest");
+    CHECK(fastest.copy_modes[image] == 1);
+    CHECK(fastest.copy_times[image] == from_microseconds(0.5));
+    CHECK(fastest.copy_latencies[image] == from_microseconds(0.5));
+    CHECK(fastest.copy_modes[conv] == 0);
+    CHECK_THROWS_WITH_AS(problem("magic"),
+                         "platform made-up: no transfer mode 'magic'; there are: first, fastest, "
+                         "pinned, mapped",
+                         sim::InputError);
+    // 1024 elements of 4 bytes in memory, of 12 bits on the link.
+    platform.links[0].element_bits = 12;
+    CHECK(problem("first").copy_bytes[conv] == 1536);
+    CHECK(problem("first").copy_times[conv] == from_microseconds(1 + 1.536));
+    CHECK(problem("first").copy_bytes[back] == 4096);
+}
+
+TEST_CASE("contention, buses, synchronisation and reconfiguration go from platform to problem") {
+    sim::Platform platform = two_devices();
+    const auto problem = [&] { return compiled(kChain, platform, kChainCosts); };
+    platform.memories[1].synchronise = from_microseconds(3);
+    CHECK(problem().synchronise == std::vector{Time{}, from_microseconds(3)});
+    CHECK_FALSE(is_plain(problem()));
+    CHECK_FALSE(is_coupled(problem()));
+
+    platform = two_devices();
+    platform.devices[1].contention = {{"cpu", 1.25}};
+    CHECK(problem().contention == std::vector{1.0, 1.0, 1.25, 1.0});
+    CHECK(is_coupled(problem()));
+    platform.devices[1].contention = {{"cpu", 1.0}};
+    CHECK(is_plain(problem()));
+    platform.devices[1].contention = {{"npu", 2.0}};
+    CHECK(error_of(kChain, platform, kChainCosts) ==
+          "platform made-up: device 'gpu0' has contention with 'npu', and there is no such device");
+
+    platform = two_devices();
+    platform.buses = {{.name = "pcie", .links = {0, 1}, .bandwidth = {2e9}}};
+    CHECK(problem().buses.at(0).name == "pcie");
+    CHECK(problem().bus == std::vector{-1, 0, 0, -1});
+    CHECK(is_coupled(problem()));
+
+    platform = two_devices();
+    platform.devices[1].reconfiguration = from_microseconds(500);
+    CHECK(problem().devices[1].reconfiguration == from_microseconds(500));
+    CHECK(is_coupled(problem()));
+    platform.devices[1].reconfiguration = Time{};
+    CHECK(is_plain(problem()));
+
+    platform = two_devices();
+    platform.devices[1].resources = {{.name = "alm", .limit = 7}};
+    CHECK_FALSE(is_plain(problem()));
+    CHECK_FALSE(is_coupled(problem()));
+}
+
+TEST_CASE("a capacity couples the tasks only where weights and tensors could go beyond it") {
+    sim::Platform platform = two_devices();
+    const auto problem = [&] { return compiled(kChain, platform, kChainCosts); };
+    platform.memories[0].capacity_kib = 8;
+    const Problem p = problem();
+    CHECK(p.capacities == std::vector<std::int64_t>{8192, 0});
+    // 64 rows of one word; 64 thresholds of 4 bytes and a word; 10 rows of 4 words.
+    const auto weights = [&](std::size_t task) { return p.tasks[task].weight_bytes; };
+    CHECK(weights(1) == std::vector<std::int64_t>{512, 0});
+    CHECK(weights(2) == std::vector<std::int64_t>{264, 0});
+    CHECK(weights(3).empty());
+    CHECK(weights(4) == std::vector<std::int64_t>{320, 0});
+    // The image, 1024 integers, 16 words, 4 words, 10 integers; nothing for the answer's reader.
+    CHECK(p.tensor_bytes == std::vector<std::int64_t>{16, 4096, 128, 32, 40, 0});
+    // 1096 + 4312 = 5408 bytes in all.
+    CHECK(is_plain(p));
+    platform.memories[0].capacity_kib = 5;
+    CHECK(is_coupled(problem()));
+    platform.memories[0].capacity_kib = 6;
+    CHECK_FALSE(is_coupled(problem()));
+}
+
+TEST_CASE("a task that needs less of what is limited stays, and so do others' divisions") {
+    Problem p = compiled(kChain, two_devices(), kChainCosts);
+    const sim::Task fc = p.tasks[4];
+    const auto add = [&](int us,
+                         std::vector<int> devices,
+                         std::vector<std::int64_t> uses = {},
+                         std::vector<int> engines = {}) {
+        sim::Task task = fc;
+        task.cost = from_microseconds(us);
+        task.configuration = "task " + std::to_string(p.tasks.size());
+        task.uses = std::move(uses);
+        task.engines = std::move(engines);
+        for (const int device : devices) {
+            task.parts.push_back({.device = device,
+                                  .channels = 5,
+                                  .busy = {},
+                                  .energy = {},
+                                  .variant = {},
+                                  .configuration = {},
+                                  .precision = {}});
+        }
+        p.tasks.insert(p.tasks.end() - 1, task);
+    };
+    add(9, {0, 1});           // 5: alone in what it holds
+    add(8, {0, 1}, {}, {0});  // 6: holds an engine, too
+    add(7, {0, 1}, {}, {0});  // 7: as 6, and faster
+    add(4, {}, {5, 0});       // 8: slower than fc, and uses more
+    add(2, {}, {5, 1});       // 9: faster
+    add(2, {}, {4, 2});       // 10: less of one, more of the other
+    add(2, {}, {5, 2});       // 11: as much of one, more of the other
+    p.budgets.resize(2);
+    index(p);
+    CHECK(drop_dominated_tasks(p) == std::vector{0, 1, 2, 3, 4, 5, 7, 9, 10, 12});
+}
+
 TEST_CASE("a problem built by hand gets its readers and its tasks by layer") {
     Problem p;
     p.inputs = {{}, {0}, {0}, {1, 2}};

@@ -165,3 +165,200 @@ TEST_CASE("what is wrong in a mapping is named with its place") {
     CHECK(folder.error_of([&] { sim::load_mapping_file(folder.path() / "none.yaml"); }) ==
           "none.yaml: no such file");
 }
+
+// ---- Divided layers and transfer modes. ---------------------------------------------------------
+
+namespace {
+
+// A convolution of ten channels that a CPU and a GPU divide, and a pool; two ways to copy.
+sim::Model small_model() {
+    const TemporaryFolder folder;
+    return sim::load_model(folder.write("model.yaml", R"(hetmap: model/1
+name: small
+input: {name: image, height: 4, width: 4, channels: 10, type: int8}
+parameters: {seed: 1}
+layers:
+  - {name: conv, operation: conv2d, inputs: [image], weights: int8, out_channels: 10, kernel: 1}
+  - {name: pool, operation: max_pool2d, inputs: [conv], kernel: 2, stride: 2}
+output: pool
+)"),
+                           {});
+}
+
+sim::Platform small_platform() {
+    sim::Platform platform;
+    platform.name = "two";
+    platform.memories = {{.name = "host"}, {.name = "gpu"}};
+    const auto table = [](double latency_us, double bandwidth) {
+        const sim::Time latency = sim::from_microseconds(latency_us);
+        return sim::TransferTable{.points = {{{}, {latency, latency, latency, 0}}},
+                                  .bandwidth = {bandwidth}};
+    };
+    for (const int device : {0, 1}) {
+        platform.devices.emplace_back().name = device == 0 ? "cpu" : "gpu0";
+        platform.devices.back().memory = device;
+        for (const std::string variant : {"v", "w"}) {
+            sim::FormulaCost cost;
+            cost.device = device;
+            cost.operations = {"conv2d", "max_pool2d"};
+            cost.variant = variant;
+            cost.configuration = "1";
+            cost.time_us = {.text = "n * m", .where = {}};
+            cost.shares = true;
+            platform.formulas.push_back(cost);
+        }
+        sim::Link link;
+        link.name = device == 0 ? "up" : "down";
+        link.from = device;
+        link.to = 1 - device;
+        link.modes = {{.name = "pageable", .time = table(5, 1e9)},
+                      {.name = "pinned", .time = table(1, 2e9)}};
+        platform.links.push_back(link);
+    }
+    platform.links[1].modes.resize(1);
+    for (const auto by :
+         {sim::SplitRule::By::output_channels, sim::SplitRule::By::input_channels}) {
+        sim::SplitRule split;
+        split.devices = {0, 1};
+        split.operations = {"conv2d"};
+        split.by = by;
+        split.step = 5;
+        split.join = {.text = "max", .where = {}};
+        platform.splits.push_back(split);
+    }
+    return platform;
+}
+
+const std::string kDivided = R"(hetmap: mapping/1
+model: small
+platform: two
+batch: 1
+predicted_us: 7
+entries:
+  - {layers: [conv], parts: [
+      {device: cpu, channels: 5, variant: v, configuration: "1"},
+      {device: gpu0, channels: 5, variant: w, configuration: "1"}]}
+  - {layers: [pool], device: gpu0, variant: v, configuration: "1"}
+copies:
+  - {tensor: image, from: host, to: gpu, mode: pinned}
+  - {tensor: conv, from: host, to: gpu, mode: pageable}
+  - {tensor: pool, from: gpu, to: host, mode: pageable}
+)";
+
+std::string error_of_divided(const std::string& text) {
+    const TemporaryFolder folder;
+    return folder.error_of([&] {
+        Problem problem = compile(small_model(), small_platform(), {});
+        const sim::MappingFile file = sim::load_mapping_file(folder.write("m.yaml", text));
+        apply_transfer_modes(file, small_platform(), problem);
+        resolve(file, problem);
+    });
+}
+
+}  // namespace
+
+TEST_CASE("divided layers and transfer modes are read, applied, described and written the same") {
+    const TemporaryFolder folder;
+    Problem problem = compile(small_model(), small_platform(), {});
+    const sim::MappingFile file = sim::load_mapping_file(folder.write("m.yaml", kDivided));
+    // Of the image, 160 bytes: 5 us and 1 ns a byte, then 1 us and half a nanosecond.
+    CHECK(problem.copy(0, 0, 0, 1) == sim::from_microseconds(5.16));
+    apply_transfer_modes(file, small_platform(), problem);
+    CHECK(problem.copy(0, 0, 0, 1) == sim::from_microseconds(1.08));
+    CHECK(problem.copy_latencies[1] == sim::from_microseconds(1));
+    CHECK(problem.mode_names == std::vector<std::string>{"pageable", "pinned"});
+    CHECK(problem.copy_modes[1] == 1);
+
+    const sim::Mapping mapping = resolve(file, problem);
+    REQUIRE(mapping.size() == 4);
+    const sim::Task& conv = problem.tasks[static_cast<std::size_t>(mapping[1])];
+    CHECK(conv.variant == "split");
+    CHECK(conv.parts.at(1).variant == "w");
+    const std::string text = to_yaml(describe(problem, mapping, sim::from_microseconds(7)));
+    CHECK(text == kDivided);
+    CHECK(resolve(sim::load_mapping_file(folder.write("again.yaml", text)), problem) == mapping);
+
+    // By input channels: another task of the same shares. Its parts may come in any order.
+    const std::string by_inputs =
+        with(with(kDivided, "[conv], parts", "[conv], by: input_channels, parts"),
+             "device: cpu, channels: 5, variant: v, configuration: \"1\"},\n"
+             "      {device: gpu0, channels: 5, variant: w",
+             "device: gpu0, channels: 5, variant: w, configuration: \"1\"},\n"
+             "      {device: cpu, channels: 5, variant: v");
+    const sim::Mapping inputs =
+        resolve(sim::load_mapping_file(folder.write("inputs.yaml", by_inputs)), problem);
+    CHECK(problem.tasks[static_cast<std::size_t>(inputs[1])].variant == "input_split");
+    CHECK(to_yaml(describe(problem, inputs, sim::from_microseconds(7))) ==
+          with(kDivided, "[conv], parts", "[conv], by: input_channels, parts"));
+}
+
+TEST_CASE("where there is but one transfer mode, a mapping names none") {
+    sim::Platform platform = small_platform();
+    platform.links[0].modes.resize(1);
+    const TemporaryFolder folder;
+    const Problem problem = compile(small_model(), platform, {});
+    const sim::MappingFile file = sim::load_mapping_file(
+        folder.write("m.yaml", kDivided.substr(0, kDivided.find("copies:"))));
+    CHECK(describe(problem, resolve(file, problem), {}).copies.empty());
+}
+
+TEST_CASE("what is wrong with a divided layer or a transfer mode is named with its place") {
+    struct Case {
+        std::string what, by, message;
+    };
+    const Case cases[] = {
+        {"gpu0, channels: 5",
+         "gpu0, channels: 4",
+         "m.yaml:7:5: parts: expected shares that add up to the 10 output channels of layer conv, "
+         "got 9"},
+        {"gpu0, channels: 5",
+         "gpu1, channels: 5",
+         "m.yaml:9:7: device: platform 'two' has no device 'gpu1'; there are: cpu, gpu0"},
+        {"gpu0, channels: 5",
+         "gpu0, channels: none",
+         "m.yaml:9:32: channels: expected a whole number from 1 to 1073741824, got 'none'"},
+        {"variant: w",
+         "variant: x",
+         "m.yaml:7:5: parts: platform 'two' does not divide layer conv into cpu 5 v/1 + gpu0 5 x/1 "
+         "at batch 1; there are: cpu 5 v/1 + gpu0 5 v/1, cpu 5 v/1 + gpu0 5 w/1, cpu 5 w/1 + gpu0 "
+         "5 "
+         "v/1, cpu 5 w/1 + gpu0 5 w/1"},
+        {"[conv]",
+         "[pool]",
+         "m.yaml:7:5: parts: platform 'two' does not divide layer pool by its output channels at "
+         "batch 1"},
+        {"[conv]",
+         "[conv, pool]",
+         "m.yaml:7:14: layers: expected one layer, as it has parts, got a list"},
+        {"[conv], parts",
+         "[conv], by: rows, parts",
+         "m.yaml:7:26: by: no division 'rows'; there are: output_channels, input_channels"},
+        {"[conv], parts",
+         "[conv], device: cpu, parts",
+         "m.yaml:7:22: unknown key 'device'; an entry of a divided layer has: layers, parts, by"},
+        {"channels: 5, variant: v, configuration: \"1\"},\n      {device: gpu0, ",
+         "",
+         "m.yaml:7:29: parts: expected at least two parts, got a list"},
+        {"image, from",
+         "picture, from",
+         "m.yaml:12:5: tensor: no tensor 'picture'; there are: image, conv, pool"},
+        {"image, from",
+         "output, from",
+         "m.yaml:12:5: tensor: no tensor 'output'; there are: image, conv, pool"},
+        {"from: host", "from: hots", "m.yaml:12:5: from: no memory 'hots'; there are: host, gpu"},
+        {"to: gpu", "to: cpu", "m.yaml:12:5: to: no memory 'cpu'; there are: host, gpu"},
+        {"mode: pinned",
+         "mode: mapped",
+         "m.yaml:12:5: mode: link 'up' has no mode 'mapped'; there are: pageable, pinned"},
+        {"to: gpu, mode: pinned",
+         "to: host, mode: pinned",
+         "m.yaml:12:5: platform 'two' has no link from memory 'host' to 'host'"},
+        {"mode: pinned",
+         "way: pinned",
+         "m.yaml:12:42: unknown key 'way'; a copy has: tensor, from, to, mode"},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.by);
+        CHECK(error_of_divided(with(kDivided, c.what, c.by)) == c.message);
+    }
+}

@@ -26,6 +26,19 @@ layers:
 output: threshold2
 )";
 
+const std::string kAccuracy = R"(accuracy:
+  metric: "top-1 of 10,000 images"
+  reference_percent: 91.76
+  measured:
+    - {name: io-8bit, percent: 90.26, source: "a paper, table 2", precision: ternary, layers: {conv1: int8, conv2: int8}}
+    - {name: binary, percent: 91.76}
+  sensitivity:
+    source: trained one by one
+    points_lost:
+      - {layer: conv1, precision: ternary, points: 0.4}
+      - {precision: ternary, points: 0.1}
+)";
+
 sim::Model load(const TemporaryFolder& folder, const std::string& text) {
     return sim::load_model(folder.write("model.yaml", text), {});
 }
@@ -116,6 +129,117 @@ TEST_CASE("the networks of the repository load, with the work that their papers 
     CHECK(all_macs(resnet) - work_of(resnet, stem).macs - shortcuts == 1'689'636'864);
     CHECK(to_string(resnet.layers[static_cast<std::size_t>(index_of(resnet, "flatten"))].output) ==
           "1x1x25088 binary");
+}
+
+TEST_CASE("a model may say how accurate it is with other precisions") {
+    const TemporaryFolder folder;
+    CHECK_FALSE(load(folder, kTiny).accuracy);
+    const sim::Model model = load(folder, kTiny + kAccuracy);
+    REQUIRE(model.accuracy);
+    const sim::Accuracy& accuracy = *model.accuracy;
+    CHECK(accuracy.metric == "top-1 of 10,000 images");
+    CHECK(accuracy.reference == 91.76);
+    REQUIRE(accuracy.measured.size() == 2);
+    CHECK(accuracy.measured[0].name == "io-8bit");
+    CHECK(accuracy.measured[0].percent == 90.26);
+    CHECK(accuracy.measured[0].source == "a paper, table 2");
+    CHECK(accuracy.measured[0].precision == "ternary");
+    CHECK(accuracy.measured[0].layers ==
+          std::vector<std::pair<std::string, std::string>>{{"conv1", "int8"}, {"conv2", "int8"}});
+    CHECK(accuracy.measured[0].where.line == 18);
+    CHECK(accuracy.measured[1].precision.empty());
+    CHECK(accuracy.measured[1].layers.empty());
+    CHECK(accuracy.sensitivity_source == "trained one by one");
+    REQUIRE(accuracy.sensitivities.size() == 2);
+    CHECK(accuracy.sensitivities[0].layer == "conv1");
+    CHECK(accuracy.sensitivities[0].precision == "ternary");
+    CHECK(accuracy.sensitivities[0].points == 0.4);
+    CHECK(accuracy.sensitivities[1].layer.empty());
+
+    const sim::Model least = load(folder, kTiny + "accuracy: {metric: top-1}\n");
+    REQUIRE(least.accuracy);
+    CHECK(least.accuracy->measured.empty());
+    CHECK(least.accuracy->sensitivities.empty());
+}
+
+TEST_CASE("the documentation's accuracy fits its model") {
+    const TemporaryFolder folder;
+    const sim::Model model =
+        load(folder, example_in_docs("hetmap: model/1") + example_in_docs("accuracy:"));
+    REQUIRE(model.accuracy);
+    CHECK(model.accuracy->measured.size() == 1);
+    CHECK(model.accuracy->sensitivities.size() == 2);
+}
+
+TEST_CASE("what is wrong in a model's accuracy is named with its place") {
+    struct Case {
+        std::string what, by, message;
+    };
+    const Case cases[] = {
+        {"metric: \"top-1 of 10,000 images\"\n",
+         "unit: percent\n",
+         "model.yaml:15:3: unknown key 'unit'; accuracy has: metric, reference_percent, measured, "
+         "sensitivity"},
+        {"  metric: \"top-1 of 10,000 images\"\n",
+         "",
+         "model.yaml:15:3: accuracy needs the key 'metric'"},
+        {"91.76",
+         "191.76",
+         "model.yaml:16:22: reference_percent: expected a number from 0 to 100, got '191.76'"},
+        {"91.76",
+         "-1",
+         "model.yaml:16:22: reference_percent: expected a number of zero or more, got '-1'"},
+        {"  reference_percent: 91.76\n",
+         "",
+         "model.yaml:15:3: points are lost from something: with 'sensitivity', accuracy needs the "
+         "key 'reference_percent'"},
+        {"percent: 90.26",
+         "percent: 90.26%",
+         "model.yaml:18:32: percent: expected a number of zero or more alone (a unit stands in the "
+         "key), got '90.26%'"},
+        {"percent: 90.26, ", "", "model.yaml:18:7: a measured accuracy needs the key 'percent'"},
+        {"{conv1: int8, conv2: int8}",
+         "{conv9: int8}",
+         "model.yaml:18:96: no layer 'conv9'; there are: image, conv1, threshold1, pool1, conv2, "
+         "shortcut, sum, threshold2"},
+        {"{conv1: int8, conv2: int8}",
+         "{pool1: int8}",
+         "model.yaml:18:96: layer 'pool1' has no weights"},
+        {"{conv1: int8, conv2: int8}",
+         "{image: int8}",
+         "model.yaml:18:96: layer 'image' has no weights"},
+        {"{conv1: int8, conv2: int8}",
+         "{conv1: int8, conv1: int8}",
+         "model.yaml:18:109: key 'conv1' is here twice, first in line 18"},
+        {"{conv1: int8, conv2: int8}",
+         "[conv1]",
+         "model.yaml:18:95: layers: expected a map of layers to precisions, got a list"},
+        {"conv2: int8}",
+         "conv2: }",
+         "model.yaml:18:109: conv2: expected a name of 1 to 200 characters, got nothing"},
+        {"name: binary",
+         "name: io-8bit",
+         "model.yaml:19:7: the measured accuracy 'io-8bit' is here twice, first in line 18"},
+        {"    source: trained one by one\n    points_lost:",
+         "    points:",
+         "model.yaml:21:5: unknown key 'points'; sensitivity has: points_lost, source"},
+        {"layer: conv1",
+         "layer: conv9",
+         "model.yaml:23:17: no layer 'conv9'; there are: image, conv1, threshold1, pool1, conv2, "
+         "shortcut, sum, threshold2"},
+        {"layer: conv1", "layer: sum", "model.yaml:23:17: layer 'sum' has no weights"},
+        {"points: 0.4",
+         "points: 101",
+         "model.yaml:23:52: points: expected a number from 0 to 100, got '101'"},
+        {", points: 0.4", "", "model.yaml:23:9: a sensitivity needs the key 'points'"},
+        {"{precision: ternary, points: 0.1}",
+         "{layer: conv1, precision: ternary, points: 0.1}",
+         "model.yaml:24:9: the same layer and precision are in line 23"},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.by);
+        CHECK(error_of(kTiny + with(kAccuracy, c.what, c.by)) == c.message);
+    }
 }
 
 TEST_CASE("a model is found by its file, its folder, or its name") {
@@ -254,7 +378,7 @@ TEST_CASE("what is wrong in a model is named with its place") {
         {"name: tiny\n",
          "nmae: tiny\n",
          "model.yaml:2:1: unknown key 'nmae'; a model has: hetmap, name, input, parameters, "
-         "layers, output, description, source"},
+         "layers, output, description, source, accuracy"},
         {"name: tiny\n",
          "name:\n",
          "model.yaml:2:1: name: expected a name of 1 to 200 characters, got nothing"},

@@ -26,6 +26,60 @@ fits:
   - {pattern: "threshold int32", device: cpu, variant: avx512, configuration: "1", constant_us: 1, us_per_million_macs: 0, us_per_kib_read: 0.5, us_per_kib_written: 0, us_per_thousand_tiles: 0, samples: 4, median_error_percent: 1, p90_error_percent: 10}
 )";
 
+// Known by formulas alone.
+const std::string kFormulas = R"yaml(hetmap: platform/1
+name: machine
+base_power_w: 0.5
+memories:
+  - {name: host, capacity_kib: 300, synchronise_us: 0.25}
+  - {name: card, capacity_mib: 2}
+devices:
+  - {name: cpu, kind: cpu, memory: host, asynchronous: false, active_power_w: 3}
+  - name: gpu
+    kind: cuda
+    memory: host
+    asynchronous: true
+    submit_us: 4
+    per_task_us: 1
+    completion_us: 2
+    contention: {cpu: 1.25}
+  - name: fpga
+    kind: fpga
+    memory: card
+    asynchronous: true
+    submit_us: 1
+    per_task_us: 0
+    completion_us: 1
+    supports:
+      - {operations: [conv2d, linear], kernels: [1, 3], strides: [1, 2], groups: [1], weights: [int8], activations: [u8, int8], in_channels_multiple: 4, out_channels_multiple: 8, when: "macs > 100"}
+      - {operations: [max_pool2d]}
+    resources: {alm: 80330, dsp: 0}
+    longest_stream: 8
+    reconfiguration_us: 200000
+links:
+  - {name: up, from: host, to: card, energy_pj_per_byte: 62.5, element_bits: 8, modes: [{name: pinned, latency_us: 8, bandwidth_gb_per_s: 20}]}
+  - {name: down, from: card, to: host, modes: [{name: pinned, latency_us: 8, bandwidth_gb_per_s: 20}]}
+buses:
+  - {name: pcie, links: [up, down], bandwidth_gb_per_s: 1.45}
+formulas:
+  - {device: cpu, operations: [conv2d, linear], variant: plain, configuration: "1", time_us: "macs / 1000", energy_uj: "macs / 1e6", shares: true}
+  - {device: gpu, operations: [conv2d, linear], variant: wide, configuration: "1", precision: ternary, when: "groups == 1", let: {rows: "ceil_div(n, 16)", work: "rows * c_in"}, cycles: "work * oh * ow", clock_mhz: 260, shares: true}
+  - device: fpga
+    operations: [conv2d]
+    variant: stream
+    configuration: "1"
+    in_layout: plain
+    out_layout: plain
+    let: {mults: "weights"}
+    cycles: "ih * iw"
+    clock_mhz: 75.7
+    fill_cycles: "(kh - 1) * iw + kw"
+    resources: {alm: "mults * (mults < 100 ? 24.4 : 26.3)"}
+splits:
+  - {devices: [gpu, cpu], operations: [conv2d, linear], by: output_channels, step: 16, join: max}
+  - {devices: [cpu, gpu], operations: [linear], by: input_channels, join: "max(cpu, gpu) + 0.5 * min(cpu, gpu)", reduction_us: "outputs / 1000"}
+)yaml";
+
 sim::Platform load(const TemporaryFolder& folder, const std::string& text) {
     return sim::load_platform(folder.write("p.yaml", text), {});
 }
@@ -76,6 +130,360 @@ TEST_CASE("a platform is loaded with all that its file says") {
     CHECK(p.fitted[0].us_per_kib_read == 0.5);
 }
 
+TEST_CASE("a platform of formulas is loaded with all that its file says") {
+    const TemporaryFolder folder;
+    const sim::Platform p = load(folder, kFormulas);
+    CHECK(p.base_power_w == 0.5);
+    CHECK(p.memories.at(0).capacity_kib == 300);
+    CHECK(p.memories[0].synchronise == from_microseconds(0.25));
+    CHECK(p.memories.at(1).capacity_kib == 2048);
+    CHECK(p.memories[1].synchronise == sim::Time{});
+
+    REQUIRE(p.devices.size() == 3);
+    CHECK(p.devices[0].supports.empty());
+    CHECK(p.devices[0].longest_stream == 0);
+    CHECK_FALSE(p.devices[0].reconfiguration);
+    CHECK(p.devices[1].contention == std::vector<std::pair<std::string, double>>{{"cpu", 1.25}});
+    const sim::Device& fpga = p.devices[2];
+    REQUIRE(fpga.supports.size() == 2);
+    const sim::SupportRule& rule = fpga.supports[0];
+    CHECK(rule.operations == std::vector<std::string>{"conv2d", "linear"});
+    CHECK(rule.kernels == std::vector{1, 3});
+    CHECK(rule.strides == std::vector{1, 2});
+    CHECK(rule.groups == std::vector{1});
+    CHECK(rule.weights == std::vector<std::string>{"int8"});
+    CHECK(rule.activations == std::vector<std::string>{"u8", "int8"});
+    CHECK(rule.in_channels_multiple == 4);
+    CHECK(rule.out_channels_multiple == 8);
+    CHECK(rule.when.text == "macs > 100");
+    CHECK(rule.where.line == 25);
+    CHECK(fpga.supports[1].kernels.empty());
+    CHECK(fpga.supports[1].in_channels_multiple == 1);
+    CHECK_FALSE(fpga.supports[1].when);
+    REQUIRE(fpga.resources.size() == 2);
+    CHECK(fpga.resources[0].name == "alm");
+    CHECK(fpga.resources[0].limit == 80330);
+    CHECK(fpga.resources[1].limit == 0);
+    CHECK(fpga.longest_stream == 8);
+    CHECK(fpga.reconfiguration == from_microseconds(200'000));
+
+    CHECK(p.links.at(0).energy_pj_per_byte == 62.5);
+    CHECK(p.links[0].element_bits == 8);
+    CHECK_FALSE(p.links.at(1).energy_pj_per_byte);
+    CHECK(p.links[1].element_bits == 0);
+    REQUIRE(p.buses.size() == 1);
+    CHECK(p.buses[0].name == "pcie");
+    CHECK(p.buses[0].links == std::vector{0, 1});
+    CHECK(p.buses[0].bandwidth.rate == 1.45 * 1e9);
+
+    REQUIRE(p.formulas.size() == 3);
+    CHECK(p.formulas[0].operations == std::vector<std::string>{"conv2d", "linear"});
+    CHECK(p.formulas[0].time_us.text == "macs / 1000");
+    CHECK(p.formulas[0].time_us.where.column == 94);
+    CHECK(p.formulas[0].energy_uj.text == "macs / 1e6");
+    CHECK(p.formulas[0].precision.empty());
+    CHECK(p.formulas[0].in_layout == "nhwc");
+    CHECK(p.formulas[0].shares);
+    CHECK(p.formulas[1].device == 1);
+    CHECK(p.formulas[1].precision == "ternary");
+    CHECK(p.formulas[1].when.text == "groups == 1");
+    REQUIRE(p.formulas[1].let.size() == 2);
+    CHECK(p.formulas[1].let[1].first == "work");
+    CHECK(p.formulas[1].let[1].second.text == "rows * c_in");
+    CHECK(p.formulas[1].cycles.text == "work * oh * ow");
+    CHECK(p.formulas[1].clock_mhz == 260);
+    CHECK_FALSE(p.formulas[1].time_us);
+    CHECK(p.formulas[2].out_layout == "plain");
+    CHECK(p.formulas[2].fill_cycles.text == "(kh - 1) * iw + kw");
+    REQUIRE(p.formulas[2].resources.size() == 1);
+    CHECK(p.formulas[2].resources[0].first == "alm");
+    CHECK_FALSE(p.formulas[2].shares);
+    CHECK(p.formulas[2].where.line == 38);
+
+    REQUIRE(p.splits.size() == 2);
+    CHECK(p.splits[0].devices == std::vector{1, 0});
+    CHECK(p.splits[0].by == sim::SplitRule::By::output_channels);
+    CHECK(p.splits[0].step == 16);
+    CHECK(p.splits[0].join.text == "max");
+    CHECK_FALSE(p.splits[0].reduction_us);
+    CHECK(p.splits[1].by == sim::SplitRule::By::input_channels);
+    CHECK(p.splits[1].step == 1);
+    CHECK(p.splits[1].join.text == "max(cpu, gpu) + 0.5 * min(cpu, gpu)");
+    CHECK(p.splits[1].reduction_us.text == "outputs / 1000");
+}
+
+TEST_CASE("what is wrong in a platform of formulas is named with its place") {
+    const std::string operations =
+        "conv2d, depthwise_conv2d, linear, threshold, max_pool2d, average_pool2d, add, concat, "
+        "split, channel_shuffle, flatten, softmax";
+    const std::string names =
+        "c_in, ih, iw, c_out, oh, ow, kh, kw, stride, padding, groups, macs, inputs, outputs, "
+        "weights, batch, n, m, clock_mhz";
+    struct Case {
+        std::string what, by, message;
+    };
+    const Case cases[] = {
+        // Memories and powers.
+        {"base_power_w: 0.5",
+         "base_power_w: -0.5",
+         "p.yaml:3:15: base_power_w: expected a number of zero or more, got '-0.5'"},
+        {"capacity_kib: 300",
+         "capacity_kib: 300, capacity_mib: 1",
+         "p.yaml:5:37: a memory has either capacity_kib or capacity_mib, not both"},
+        {"capacity_kib: 300",
+         "capacity_kib: 0.5",
+         "p.yaml:5:32: capacity_kib: expected a whole number from 1 to 1125899906842624, got '"
+         "0.5'"},
+        {"synchronise_us: 0.25",
+         "synchronise_us: soon",
+         "p.yaml:5:53: synchronise_us: expected a number of zero or more, got 'soon'"},
+        // Contention.
+        {"contention: {cpu: 1.25}",
+         "contention: {cpu: 0.9}",
+         "p.yaml:16:23: cpu: expected a factor from 1 to 1000, got '0.9'"},
+        {"contention: {cpu: 1.25}",
+         "contention: {cpu: 1001}",
+         "p.yaml:16:23: cpu: expected a factor from 1 to 1000, got '1001'"},
+        {"contention: {cpu: 1.25}",
+         "contention: {dsp: 1.25}",
+         "p.yaml:16:18: contention: no device 'dsp'; there are: cpu, gpu, fpga"},
+        {"contention: {cpu: 1.25}",
+         "contention: {gpu: 1.25}",
+         "p.yaml:16:18: contention: 'gpu' is the device itself"},
+        {"contention: {cpu: 1.25}",
+         "contention: {fpga: 1.25}",
+         "p.yaml:16:18: contention: 'gpu' and 'fpga' do not share a memory"},
+        {"contention: {cpu: 1.25}",
+         "contention: {}",
+         "p.yaml:16:17: contention: expected a map of other devices to factors, got a map"},
+        // What a device supports.
+        {"kernels: [1, 3]",
+         "kernel: [1, 3]",
+         "p.yaml:25:40: unknown key 'kernel'; a rule of supports has: operations, kernels, "
+         "strides, "
+         "groups, weights, activations, in_channels_multiple, out_channels_multiple, when"},
+        {"[max_pool2d]",
+         "[maxpool]",
+         "p.yaml:26:23: operations: no operation 'maxpool'; there are: " + operations},
+        {"[max_pool2d]",
+         "[]",
+         "p.yaml:26:22: operations: expected at least one operation, got a list"},
+        {"[max_pool2d]", "add", "p.yaml:26:22: operations: expected a list, got 'add'"},
+        {"kernels: [1, 3]", "kernels: [3, 3]", "p.yaml:25:53: kernels: '3' is here twice"},
+        {"kernels: [1, 3]",
+         "kernels: [1, 3x3]",
+         "p.yaml:25:53: kernels: expected a whole number from 1 to 4096 alone (a unit stands in "
+         "the "
+         "key), got '3x3'"},
+        {"weights: [int8]",
+         "weights: [int4]",
+         "p.yaml:25:97: weights: no element 'int4'; there are: binary, u8, int8, int16, int32, "
+         "f32"},
+        {"in_channels_multiple: 4",
+         "in_channels_multiple: 0",
+         "p.yaml:25:151: in_channels_multiple: expected a whole number from 1 to 1048576, got '0'"},
+        {"when: \"macs > 100\"",
+         "when: \"mac > 100\"",
+         "p.yaml:25:186: formula 'mac > 100': no name 'mac'; there are: " + names},
+        {"when: \"macs > 100\"",
+         "when: \"clock_mhz > 100\"",
+         "p.yaml:25:186: formula 'clock_mhz > 100': no clock_mhz is stated beside it"},
+        {"when: \"macs > 100\"", "when: ", "p.yaml:25:180: when: expected a text, got nothing"},
+        // Resources, streams.
+        {"resources: {alm: 80330, dsp: 0}",
+         "resources: {alm: 80330, dsp: -1}",
+         "p.yaml:27:34: dsp: expected a whole number from 0 to 1125899906842624, got '-1'"},
+        {"resources: {alm: 80330, dsp: 0}",
+         "resources: {}",
+         "p.yaml:27:16: resources: expected a map of names to limits, got a map"},
+        {"resources: {alm: 80330, dsp: 0}",
+         "resources: {alm.s: 80330}",
+         "p.yaml:27:17: resources: expected a name without '.', got 'alm.s'"},
+        {"longest_stream: 8",
+         "longest_stream: 1",
+         "p.yaml:28:21: longest_stream: expected a whole number from 2 to 1000, got '1'"},
+        {"    longest_stream: 8\n",
+         "",
+         "p.yaml:46:18: layers do not stream through device 'fpga': it has no longest_stream"},
+        {"asynchronous: false,",
+         "asynchronous: false, reconfiguration_us: 1,",
+         "p.yaml:8:63: reconfiguration_us: only an asynchronous device has it"},
+        // Links and buses.
+        {"element_bits: 8",
+         "element_bits: 65",
+         "p.yaml:31:78: element_bits: expected a whole number from 1 to 64, got '65'"},
+        {"energy_pj_per_byte: 62.5",
+         "energy_pj_per_byte: low",
+         "p.yaml:31:58: energy_pj_per_byte: expected a number of zero or more, got 'low'"},
+        {"links: [up, down]",
+         "links: []",
+         "p.yaml:34:25: links: expected at least one link, got a list"},
+        {"links: [up, down]",
+         "links: [up, sideways]",
+         "p.yaml:34:30: links: no link 'sideways'; there are: up, down"},
+        {"links: [up, down]", "links: [up, up]", "p.yaml:34:30: links: 'up' is here twice"},
+        {"bandwidth_gb_per_s: 1.45}\n",
+         "bandwidth_gb_per_s: 1.45}\n  - {name: other, links: [down], bandwidth_gb_per_s: 1}\n",
+         "p.yaml:35:27: links: 'down' is in bus 'pcie' already"},
+        {"bandwidth_gb_per_s: 1.45}\n",
+         "bandwidth_gb_per_s: 1.45}\n  - {name: pcie, links: [down], bandwidth_gb_per_s: 1}\n",
+         "p.yaml:35:12: name: there are two buses 'pcie'"},
+        {"bandwidth_gb_per_s: 1.45",
+         "bandwidth_gb_per_s: 0",
+         "p.yaml:34:57: bandwidth_gb_per_s: expected a number above zero, got '0'"},
+        // Formulas.
+        {"device: cpu, operations",
+         "device: dsp, operations",
+         "p.yaml:36:14: device: no device 'dsp'; there are: cpu, gpu, fpga"},
+        {"[conv2d, linear], variant: plain",
+         "[conv2d, dense], variant: plain",
+         "p.yaml:36:40: operations: no operation 'dense'; there are: " + operations},
+        {"[conv2d, linear], variant: plain",
+         "[], variant: plain",
+         "p.yaml:36:31: operations: expected at least one operation, got a list"},
+        {"variant: plain, ", "", "p.yaml:36:5: a formula needs the key 'variant'"},
+        {"variant: plain",
+         "variant: a/b",
+         "p.yaml:36:58: variant: expected a name without '/', got 'a/b'"},
+        {"time_us: \"macs / 1000\", ", "", "p.yaml:36:5: a formula needs either time_us or cycles"},
+        {"time_us: \"macs / 1000\"",
+         "time_us: 1, cycles: 2, clock_mhz: 3",
+         "p.yaml:36:5: a formula needs either time_us or cycles"},
+        {"time_us: \"macs / 1000\"",
+         "time_us: \"macs / \"",
+         "p.yaml:36:94: formula 'macs / ': it ends too early"},
+        {"time_us: \"macs / 1000\"",
+         "time_us: \"macs = 1000\"",
+         "p.yaml:36:94: formula 'macs = 1000': '=' assigns; to compare, write '=='"},
+        {"time_us: \"macs / 1000\"",
+         "time_us: \"\"",
+         "p.yaml:36:94: formula '': expected an expression, got nothing"},
+        {"time_us: \"macs / 1000\"",
+         "time_us: [1]",
+         "p.yaml:36:94: time_us: expected a text, got a list"},
+        {"time_us: \"macs / 1000\"",
+         "time_us: \"macs / clock_mhz\"",
+         "p.yaml:36:94: formula 'macs / clock_mhz': no clock_mhz is stated beside it"},
+        {"clock_mhz: 260, ", "", "p.yaml:37:5: cycles need the key 'clock_mhz'"},
+        {"clock_mhz: 260, ",
+         "clock_mhz: 0, ",
+         "p.yaml:37:215: clock_mhz: expected a number above zero, got '0'"},
+        {"shares: true}\n  - device",
+         "shares: both}\n  - device",
+         "p.yaml:37:228: shares: expected true or false, got 'both'"},
+        {"let: {rows: \"ceil_div(n, 16)\", work: \"rows * c_in\"}",
+         "let: {work: \"rows * c_in\", rows: \"ceil_div(n, 16)\"}",
+         "p.yaml:37:137: formula 'rows * c_in': no name 'rows'; there are: " + names},
+        {"let: {rows: ",
+         "let: {n: ",
+         "p.yaml:37:131: 'n' cannot be a name in a formula: it is the layer's"},
+        {"let: {rows: ",
+         "let: {max: ",
+         "p.yaml:37:131: 'max' cannot be a name in a formula: it is a function"},
+        {"let: {rows: ",
+         "let: {no-of-rows: ",
+         "p.yaml:37:131: 'no-of-rows' cannot be a name in a formula: expected letters, digits and "
+         "'_', no digit first"},
+        {"let: {mults: \"weights\"}",
+         "let: weights",
+         "p.yaml:44:10: let: expected a map of names to expressions, got 'weights'"},
+        {"when: \"groups == 1\"",
+         "when: \"rows == 1\"",
+         "p.yaml:37:110: formula 'rows == 1': no name 'rows'; there are: " + names},
+        {"cycles: \"ih * iw\"",
+         "cycles: \"work\"",
+         "p.yaml:45:13: formula 'work': no name 'work'; there are: " + names + ", mults"},
+        {"    clock_mhz: 75.7\n    fill_cycles",
+         "    clock_mhz: 75.7\n    fill_us: 1\n    fill_cycles",
+         "p.yaml:38:5: a formula needs only one of fill_us or fill_cycles"},
+        {"cycles: \"ih * iw\"\n    clock_mhz: 75.7",
+         "time_us: 1",
+         "p.yaml:38:5: cycles need the key 'clock_mhz'"},
+        {"resources: {alm: \"mults",
+         "resources: {luts: \"mults",
+         "p.yaml:48:17: resources: device 'fpga' has no 'luts'; there are: alm, dsp"},
+        {"resources: {alm: \"mults",
+         "resources: {alm: \"malts",
+         "p.yaml:48:22: formula 'malts * (mults < 100 ? 24.4 : 26.3)': no name 'malts'; there "
+         "are: " +
+             names + ", mults"},
+        {"shares: true}\n  - {device: gpu",
+         "resources: {alm: 1}, shares: true}\n  - {device: gpu",
+         "p.yaml:36:146: resources: device 'cpu' has no 'alm'; there are: none"},
+        {"  - device: fpga",
+         "  - {device: cpu, operations: [linear], variant: plain, configuration: \"1\", time_us: "
+         "1}\n  - device: fpga",
+         "p.yaml:38:5: the same formula (device, variant, configuration, when) for linear is in "
+         "line 36"},
+        // Splits.
+        {"[gpu, cpu]", "[gpu]", "p.yaml:50:15: devices: expected at least two devices, got a list"},
+        {"[gpu, cpu]", "[gpu, gpu]", "p.yaml:50:21: devices: 'gpu' is here twice"},
+        {"[gpu, cpu]",
+         "[gpu, dsp]",
+         "p.yaml:50:21: devices: no device 'dsp'; there are: cpu, gpu, fpga"},
+        {"[gpu, cpu]",
+         "[gpu, fpga]",
+         "p.yaml:50:41: operations: device 'fpga' has no formula for shares of conv2d"},
+        {"operations: [linear], by",
+         "operations: [conv2d, softmax], by",
+         "p.yaml:51:48: operations: softmax does not sum over its input channels"},
+        {"by: output_channels",
+         "by: rows",
+         "p.yaml:50:61: by: no way 'rows'; there are: output_channels, input_channels"},
+        {"step: 16",
+         "step: 0",
+         "p.yaml:50:84: step: expected a whole number from 1 to 1048576, got '0'"},
+        {", join: max", "", "p.yaml:50:5: a split needs the key 'join'"},
+        {"join: max}",
+         "join: maximum}",
+         "p.yaml:50:94: formula 'maximum': no name 'maximum'; there are: " + names + ", gpu, cpu"},
+        {"join: max}",
+         "join: max, reduction_us: 1}",
+         "p.yaml:50:99: reduction_us: only a split by input_channels has it"},
+        {", reduction_us: \"outputs / 1000\"",
+         "",
+         "p.yaml:51:5: a split by input_channels needs the key 'reduction_us'"},
+        {"\"outputs / 1000\"",
+         "\"outputs / cpu\"",
+         "p.yaml:51:128: formula 'outputs / cpu': no name 'cpu'; there are: " + names},
+        {"[cpu, gpu], operations: [linear], by: input_channels, join: \"max(cpu, gpu) + 0.5 * "
+         "min(cpu, gpu)\", reduction_us: \"outputs / 1000\"",
+         "[gpu, cpu], operations: [linear], by: output_channels, join: sum",
+         "p.yaml:51:5: the same split (devices, by) for linear is in line 50"},
+        {"name: machine\n",
+         "name: machine\ncounts: {costs: 0, fits: 0, formulas: 4, splits: 2}\n",
+         "p.yaml:3:39: formulas: the profile says 4, but there are 3: is the file cut off?"},
+        {"name: machine\n",
+         "name: machine\ncounts: {costs: 0, fits: 0, splits: 1}\n",
+         "p.yaml:3:37: splits: the profile says 1, but there are 2: is the file cut off?"},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.what);
+        CAPTURE(c.by);
+        CHECK(error_of(with(kFormulas, c.what, c.by)) == c.message);
+    }
+}
+
+TEST_CASE("formulas of one implementation may share an operation if their conditions differ") {
+    const std::string another =
+        "  - {device: cpu, operations: [linear], variant: plain, configuration: \"1\", when: "
+        "\"c_out > 9\", time_us: 1}\nsplits:";
+    CHECK(error_of(with(kFormulas, "splits:", another)) == "no error");
+}
+
+TEST_CASE("a device whose name is no word may split, but not be in an expression") {
+    std::string text = kFormulas;
+    for (std::size_t at; (at = text.find("gpu,")) != std::string::npos;) {
+        text.replace(at, 4, "gpu-0,");
+    }
+    text = with(text, "name: gpu\n", "name: gpu-0\n");
+    text = with(text, ", gpu], operations", ", gpu-0], operations");
+    CHECK(error_of(text) ==
+          "p.yaml:51:77: 'gpu-0' cannot be a name in a formula: expected letters, digits and '_', "
+          "no digit first");
+    CHECK(error_of(with(text, "\"max(cpu, gpu) + 0.5 * min(cpu, gpu)\"", "sum")) == "no error");
+}
+
 TEST_CASE("the example in the documentation loads") {
     const TemporaryFolder folder;
     const sim::Platform p = load(folder, example_in_docs("hetmap: platform/1"));
@@ -84,6 +492,14 @@ TEST_CASE("the example in the documentation loads") {
     CHECK(p.measured.size() == 4);
     CHECK(p.measurements.at(0).second.samples == 1000);
     CHECK(p.host_copy.points.size() == 1);
+}
+
+TEST_CASE("the documentation's example of formulas loads") {
+    const TemporaryFolder folder;
+    const sim::Platform p = load(folder, example_in_docs("hetmap: platform/1\nname: two-cores"));
+    CHECK(p.formulas.size() == 3);
+    CHECK(p.splits.at(0).devices == std::vector{1, 2});
+    CHECK(p.devices.at(2).supports.size() == 1);
 }
 
 TEST_CASE("spaces around the bars of hand-written layers do not matter") {
@@ -106,7 +522,8 @@ TEST_CASE("what is wrong in a platform is named with its place") {
          "lynx:",
          "p.yaml:7:1: unknown key 'lynx'; a platform has: hetmap, name, memories, devices, "
          "provenance, warnings, "
-         "links, host_copy, measurements, costs, fits, counts"},
+         "links, buses, base_power_w, host_copy, measurements, costs, fits, formulas, splits, "
+         "counts"},
         {"name: two\n",
          "name: two\nprovenance: yes\n",
          "p.yaml:3:13: provenance: expected a map of texts, got 'yes'"},
@@ -122,7 +539,8 @@ TEST_CASE("what is wrong in a platform is named with its place") {
         {"{name: gpu}", "{name: host}", "p.yaml:3:54: name: there are two memories 'host'"},
         {"capacity_mib: 24000",
          "capacity: 24 GiB",
-         "p.yaml:3:25: unknown key 'capacity'; a memory has: name, capacity_mib"},
+         "p.yaml:3:25: unknown key 'capacity'; a memory has: name, capacity_kib, "
+         "capacity_mib, synchronise_us"},
         {"capacity_mib: 24000",
          "capacity_mib: 24GiB",
          "p.yaml:3:39: capacity_mib: expected a whole number from 1 to 1099511627776 alone (a unit "
@@ -298,13 +716,13 @@ TEST_CASE("a platform is found by its path, or by its name anywhere under the se
 }
 
 TEST_CASE("whatever happens to a file, it loads or is an input error") {
-    const std::string good[] = {kTwoDevices, example_in_docs("hetmap: platform/1")};
+    const std::string good[] = {kTwoDevices, example_in_docs("hetmap: platform/1"), kFormulas};
     constexpr std::string_view kBytes = "{}[]:,-\"'#&*!|>%@` \n\tx19.~?\\";
     const TemporaryFolder folder;
     std::mt19937 random{1};
     int loaded = 0;
     for (int i = 0; i < 1500; ++i) {
-        std::string text = good[i % 2];
+        std::string text = good[i % 3];
         for (int edits = 1 + static_cast<int>(random() % 3); edits > 0; --edits) {
             const std::size_t at = random() % text.size();
             const char by = kBytes[random() % kBytes.size()];

@@ -6,6 +6,7 @@
 
 #include "sim/report/names.hpp"
 #include "sim/report/palette.hpp"
+#include "sim/report/svg.hpp"
 
 #include <fmt/format.h>
 
@@ -24,33 +25,6 @@ constexpr double kCharacter = 6.2;
 constexpr Colour kCopy{"#b8b8b8", "#1a1a1a"};
 constexpr Colour kConversion{"#dcc8a8", "#1a1a1a"};
 constexpr Colour kSubmission{"#8a8a8a", "#ffffff"};
-
-// Text in XML: marks escaped, control characters (which XML forbids) as spaces.
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            case '\'':
-                out += "&#39;";
-                break;
-            default:
-                out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-        }
-    }
-    return out;
-}
 
 // The first `width` characters, the last of them an ellipsis if something is left out; empty if
 // there is no room for even three.
@@ -91,12 +65,8 @@ Axis axis_for(Time makespan) {
             break;
     }
     const double raw = length / axis.picoseconds_per_unit / 12;
-    const double power = std::pow(10.0, std::floor(std::log10(raw)));
-    axis.step = raw <= power       ? power
-                : raw <= 2 * power ? 2 * power
-                : raw <= 5 * power ? 5 * power
-                                   : 10 * power;
-    axis.decimals = std::max(0, static_cast<int>(-std::floor(std::log10(axis.step) + 1e-9)));
+    axis.step = round_step(raw);
+    axis.decimals = decimals_of(axis.step);
     return axis;
 }
 

@@ -10,6 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cmath>
+
 namespace sim {
 namespace {
 
@@ -48,7 +50,22 @@ ordered_json layer_object(const Answer& answer, const Event& event) {
         {"waited_us", exact_microseconds(event.waited)},
         {"cost_kind", name_of(task.kind)},
         {"spread", nullptr},
+        {"precision",
+         task.precision.empty() ? ordered_json(nullptr) : ordered_json(task.precision)},
+        {"energy_mj",
+         problem.knows_energy() ? ordered_json(microjoules(task.energy) / 1000)
+                                : ordered_json(nullptr)},
+        {"parts", ordered_json::array()},
     };
+    for (const Part& part : task.parts)
+        object["parts"].push_back(
+            {{"device", problem.device_names.at(static_cast<std::size_t>(part.device))},
+             {"channels", part.channels},
+             {"busy_us", exact_microseconds(part.busy)},
+             {"variant", part.variant},
+             {"configuration", part.configuration},
+             {"precision",
+              part.precision.empty() ? ordered_json(nullptr) : ordered_json(part.precision)}});
     object["layers"].push_back(problem.layer_names.at(static_cast<std::size_t>(task.first)));
     for (const int layer : task.rest)
         object["layers"].push_back(problem.layer_names.at(static_cast<std::size_t>(layer)));
@@ -97,9 +114,95 @@ ordered_json submission_object(const Problem& problem, const Event& event) {
             {"end_us", exact_microseconds(event.end)}};
 }
 
-}  // namespace
+ordered_json millijoules(Energy energy) { return microjoules(energy) / 1000; }
 
-std::string json_text(const Answer& answer) {
+ordered_json energy_object(const Problem& problem, const std::optional<EnergyBreakdown>& energy) {
+    if (!energy)
+        return nullptr;
+    ordered_json devices = ordered_json::object(), links = ordered_json::object();
+    for (std::size_t d = 0; d < energy->idle.size(); ++d)
+        devices[problem.device_names.at(d)] = {{"idle_mj", millijoules(energy->idle[d])},
+                                               {"working_mj", millijoules(energy->working[d])}};
+    for (std::size_t l = 0; l < energy->links.size(); ++l)
+        links[problem.engine_names.at(l)] = millijoules(energy->links[l]);
+    return {{"base_mj", millijoules(energy->base)}, {"devices", devices}, {"links", links}};
+}
+
+// How long each device worked, also as a share of the whole.
+ordered_json devices_object(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    const std::vector<Time> busy = busy_times(answer);
+    const auto whole = static_cast<double>(answer.schedule.makespan.count());
+    ordered_json object = ordered_json::object();
+    for (std::size_t d = 0; d < busy.size(); ++d)
+        object[problem.device_names.at(d)] = {
+            {"busy_us", exact_microseconds(busy[d])},
+            {"utilization", whole > 0 ? static_cast<double>(busy[d].count()) / whole : 0.0}};
+    return object;
+}
+
+ordered_json resources_object(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    ordered_json object = ordered_json::object();
+    for (std::size_t b = 0; b < problem.budgets.size(); ++b)
+        object[problem.budgets[b].name] = {{"used", budget_use(answer, b)},
+                                           {"limit", problem.budgets[b].limit}};
+    return object;
+}
+
+ordered_json memories_object(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    ordered_json object = ordered_json::object();
+    for (std::size_t m = 0; m < answer.memories.size(); ++m)
+        object[problem.memory_names.at(m)] = {
+            {"weights_bytes", answer.memories[m].weights},
+            {"peak_bytes", answer.memories[m].peak},
+            {"capacity_bytes",
+             m < problem.capacities.size() && problem.capacities[m] > 0
+                 ? ordered_json(problem.capacities[m])
+                 : ordered_json(nullptr)}};
+    return object;
+}
+
+ordered_json violations_array(const Answer& answer) {
+    ordered_json array = ordered_json::array();
+    for (const Violation& violation : answer.violations)
+        array.push_back(to_string(*answer.problem, violation));
+    return array;
+}
+
+ordered_json accuracy_object(const std::optional<AccuracyEstimate>& accuracy) {
+    if (!accuracy)
+        return nullptr;
+    return {
+        {"percent", accuracy->percent},
+        {"proxy", accuracy->is_proxy},
+        {"name", accuracy->name.empty() ? ordered_json(nullptr) : ordered_json(accuracy->name)}};
+}
+
+ordered_json stream_object(const Answer& answer) {
+    if (!answer.stream)
+        return nullptr;
+    const Stream& stream = *answer.stream;
+    ordered_json peaks = ordered_json::object();
+    for (std::size_t m = 0; m < stream.peak_bytes.size(); ++m)
+        peaks[answer.problem->memory_names.at(m)] = stream.peak_bytes[m];
+    return {{"period_us", exact_microseconds(stream.period)},
+            {"frames_per_s", 1e12 / static_cast<double>(stream.period.count())},
+            {"latency_us", exact_microseconds(stream.latency)},
+            {"frames_in_flight", answer.goal.frames_in_flight},
+            {"frames_simulated", stream.frames},
+            {"steady", stream.steady},
+            {"peak_bytes", peaks}};
+}
+
+// A number in the objective's unit of named(); null where it is infinite.
+ordered_json value_or_null(const Objective& objective, double value) {
+    return std::isfinite(value) ? ordered_json(value / named(objective).per_unit)
+                                : ordered_json(nullptr);
+}
+
+ordered_json object_of(const Answer& answer) {
     const Problem& problem = *answer.problem;
     const bool searched = !answer.search.empty();
     const bool answered = !answer.mapping.empty();
@@ -110,10 +213,12 @@ std::string json_text(const Answer& answer) {
 
     ordered_json layers = ordered_json::array(), copies = ordered_json::array();
     ordered_json conversions = ordered_json::array(), submissions = ordered_json::array();
+    ordered_json reconfigurations = ordered_json::array();
     for (const Event& event : answer.schedule.events) {
         switch (event.kind) {
             case EventKind::task:
-                if (!is_boundary(problem, problem.tasks[static_cast<std::size_t>(event.task)]))
+                if (const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
+                    !is_boundary(problem, task) && event.resource == task.device)
                     layers.push_back(layer_object(answer, event));
                 break;
             case EventKind::copy:
@@ -126,21 +231,31 @@ std::string json_text(const Answer& answer) {
                 submissions.push_back(submission_object(problem, event));
                 break;
             case EventKind::reconfiguration:
+                reconfigurations.push_back(submission_object(problem, event));
                 break;
         }
     }
 
-    const ordered_json object{
+    const Objective objective = answer.goal.minimise.front();
+    return {
         {"model", problem.model},
         {"platform", problem.platform},
-        {"objective", "latency"},
+        {"objective", named(objective).name},
+        {"value", answered ? value_or_null(objective, value_of(answer)) : ordered_json(nullptr)},
+        {"value_unit", named(objective).unit},
         {"batch", problem.batch},
         {"search", searched ? ordered_json(answer.search) : ordered_json(nullptr)},
         {"status", searched ? ordered_json(name_of(answer.result.status)) : ordered_json(nullptr)},
         {"makespan_us",
          answered ? ordered_json(exact_microseconds(answer.schedule.makespan))
                   : ordered_json(nullptr)},
-        {"energy_mj", nullptr},
+        {"energy_mj", answer.energy ? millijoules(answer.energy->total()) : ordered_json(nullptr)},
+        {"energy_unknown",
+         answer.energy || problem.knows_energy() ? ordered_json(nullptr)
+                                                 : ordered_json(problem.energy_unknown)},
+        {"energy", energy_object(problem, answer.energy)},
+        {"accuracy", accuracy_object(answer.accuracy)},
+        {"throughput", stream_object(answer)},
         {"lower_bound_us", microseconds_or_null(answer.result.lower_bound)},
         {"proven_optimal", searched && answer.result.status == SearchStatus::proven},
         {"evaluated", answer.result.evaluated},
@@ -152,9 +267,61 @@ std::string json_text(const Answer& answer) {
         {"copies", std::move(copies)},
         {"conversions", std::move(conversions)},
         {"submissions", std::move(submissions)},
+        {"reconfigurations", std::move(reconfigurations)},
+        {"devices", answered ? devices_object(answer) : ordered_json::object()},
+        {"resources", answered ? resources_object(answer) : ordered_json::object()},
+        {"memories", memories_object(answer)},
+        {"violations", violations_array(answer)},
     };
-    // Names come from files: what is not UTF-8 in them is replaced, not thrown over.
+}
+
+// Names come from files: what is not UTF-8 in them is replaced, not thrown over.
+std::string dumped(const ordered_json& object) {
     return object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string json_text(const Answer& answer) { return dumped(object_of(answer)); }
+
+std::string front_json(const FrontAnswer& front) {
+    ordered_json objectives = ordered_json::array(), points = ordered_json::array();
+    for (const Objective& objective : front.goal.minimise)
+        objectives.push_back({{"name", named(objective).name}, {"unit", named(objective).unit}});
+    for (std::size_t i = 0; i < front.points.size(); ++i) {
+        ordered_json values = ordered_json::object();
+        for (std::size_t o = 0; o < front.goal.minimise.size(); ++o)
+            values[named(front.goal.minimise[o]).name] =
+                value_or_null(front.goal.minimise[o], front.front.points[i].values[o]);
+        ordered_json point = object_of(front.points[i]);
+        for (const char* const of_a_search : {"objective",
+                                              "value",
+                                              "value_unit",
+                                              "search",
+                                              "status",
+                                              "lower_bound_us",
+                                              "proven_optimal",
+                                              "evaluated",
+                                              "seconds",
+                                              "note",
+                                              "baselines"})
+            point.erase(of_a_search);
+        point["values"] = std::move(values);
+        point["mapping_file"] = i < front.mapping_files.size()
+                                    ? ordered_json(front.mapping_files[i])
+                                    : ordered_json(nullptr);
+        points.push_back(std::move(point));
+    }
+    const auto text_or_null = [](const std::string& text) {
+        return text.empty() ? ordered_json(nullptr) : ordered_json(text);
+    };
+    return dumped({{"objectives", std::move(objectives)},
+                   {"search", front.search},
+                   {"proven", front.front.proven},
+                   {"evaluated", front.front.evaluated},
+                   {"seconds", front.seconds},
+                   {"note", text_or_null(front.front.note)},
+                   {"points", std::move(points)}});
 }
 
 }  // namespace sim

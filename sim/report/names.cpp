@@ -25,7 +25,7 @@ std::string ratio_text(double ratio) {
 }
 
 // "uniform cpu/avx2/1" and "uniform cpu/avx2/2y" are one family, of which the fastest counts.
-std::vector<Baseline> best_of_families(std::span<const Baseline> baselines) {
+std::vector<Baseline> best_of_families(std::span<const Baseline> baselines, bool by_time) {
     std::vector<Baseline> best;
     const auto family = [](const Baseline& b) { return b.name.substr(0, b.name.find(' ')); };
     for (const Baseline& baseline : baselines) {
@@ -34,7 +34,7 @@ std::vector<Baseline> best_of_families(std::span<const Baseline> baselines) {
         });
         if (found == best.end())
             best.push_back(baseline);
-        else if (baseline.makespan < found->makespan)
+        else if (by_time ? baseline.makespan < found->makespan : baseline.value < found->value)
             *found = baseline;
     }
     return best;
@@ -66,6 +66,29 @@ std::string comparisons(Time ours, std::span<const Baseline> baselines) {
     return text;
 }
 
+// "1.3x better than greedy": of objectives other than time.
+std::string comparisons_of_values(double ours, std::span<const Baseline> baselines) {
+    std::string text;
+    for (const Baseline& baseline : baselines) {
+        if (!(ours > 0) || !(baseline.value > 0) || !std::isfinite(baseline.value))
+            continue;
+        const double ratio = baseline.value / ours;
+        text += text.empty() ? "" : ", ";
+        if (ratio > 0.995 && ratio < 1.005)
+            text += fmt::format("as good as {}", baseline.name);
+        else
+            text += fmt::format("{} {} than {}",
+                                ratio_text(std::max(ratio, 1 / ratio)),
+                                ratio > 1 ? "better" : "worse",
+                                baseline.name);
+    }
+    return text;
+}
+
+bool minimises_time(const Goal& goal) {
+    return goal.minimise.size() == 1 && goal.minimise.front().criterion == Criterion::latency;
+}
+
 std::string proof(const Answer& answer) {
     const SearchResult& result = answer.result;
     // Exhaustive search counts mappings, the others nodes (sim/search/search.hpp).
@@ -78,12 +101,13 @@ std::string proof(const Answer& answer) {
                               (result.evaluated == 1 ? "" : "s"));
     if (result.status == SearchStatus::proven)
         return ", proven optimal" + effort;
-    if (result.lower_bound.count() <= 0)
+    const bool time = minimises_time(answer.goal);
+    const double value = value_of(answer);
+    const double bound = time ? static_cast<double>(result.lower_bound.count()) : result.bound;
+    if (bound <= 0)
         return ", not proven optimal" + effort;
-    const auto makespan = static_cast<double>(answer.schedule.makespan.count());
-    const auto bound = static_cast<double>(result.lower_bound.count());
     // Rounded up: a bound that is stated must hold.
-    const double gap = std::ceil(std::max(0.0, makespan / bound - 1) * 1000) / 10;
+    const double gap = std::ceil(std::max(0.0, value / bound - 1) * 1000) / 10;
     return fmt::format(", not proven optimal: at most {:.1f}% above the optimum{}", gap, effort);
 }
 
@@ -135,6 +159,8 @@ std::string event_name(const Problem& problem, const Event& event) {
 std::string event_detail(const Problem& problem, const Event& event) {
     switch (event.kind) {
         case EventKind::task:
+            if (const Part* const part = part_of(problem, event))
+                return fmt::format("{}, {} channels", part->variant, part->channels);
             return kernel_name(problem.tasks[static_cast<std::size_t>(event.task)]);
         case EventKind::conversion:
             return name_or_number(problem.layout_names, event.from, "layout") + " to " +
@@ -143,6 +169,7 @@ std::string event_detail(const Problem& problem, const Event& event) {
             return name_or_number(problem.memory_names, event.from, "memory") + " to " +
                    name_or_number(problem.memory_names, event.to, "memory");
         case EventKind::reconfiguration:
+            return name_or_number(problem.device_names, event.resource, "device");
         case EventKind::submission:
             break;
     }
@@ -203,12 +230,103 @@ std::string finding(const Answer& answer) {
     if (!answer.search.empty() && answer.result.status == SearchStatus::infeasible)
         return "no mapping" + (answer.result.note.empty() ? "" : ": " + answer.result.note);
 
-    std::string line = fmt::format("{:.2f} us", exact_microseconds(answer.schedule.makespan));
-    if (!answer.search.empty())
+    const bool time = minimises_time(answer.goal);
+    std::string line = time ? "" : value_text(answer.goal.minimise.front(), answer.result.value);
+    if (!time)
+        line += answer.search.empty() ? ", " : proof(answer) + "; ";
+    line += fmt::format("{:.2f} us", exact_microseconds(answer.schedule.makespan));
+    if (answer.energy && (time || answer.goal.minimise.front().criterion != Criterion::energy))
+        line += ", " + energy_text(answer.energy->total());
+    if (time && !answer.search.empty())
         line += proof(answer);
-    if (!answer.baselines.empty())
-        line += "; " + comparisons(answer.schedule.makespan, best_of_families(answer.baselines));
+    if (!answer.baselines.empty()) {
+        const std::vector<Baseline> best = best_of_families(answer.baselines, time);
+        const std::string than = time ? comparisons(answer.schedule.makespan, best)
+                                      : comparisons_of_values(answer.result.value, best);
+        line += than.empty() ? "" : "; " + than;
+    }
     return line;
+}
+
+const Part* part_of(const Problem& problem, const Event& event) {
+    if (event.kind != EventKind::task || event.task < 0)
+        return nullptr;
+    const std::vector<Part>& parts = problem.tasks[static_cast<std::size_t>(event.task)].parts;
+    const auto found = std::find_if(parts.begin(), parts.end(), [&](const Part& part) {
+        return part.device == event.resource;
+    });
+    return found == parts.end() ? nullptr : &*found;
+}
+
+std::vector<Time> busy_times(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    std::vector<Time> busy(problem.devices.size(), Time{});
+    for (const Event& event : answer.schedule.events) {
+        if (event.kind == EventKind::copy)
+            continue;  // an engine's
+        const Part* const part = part_of(problem, event);
+        busy[static_cast<std::size_t>(event.resource)] +=
+            part != nullptr ? part->busy : event.end - event.start;
+    }
+    return busy;
+}
+
+std::int64_t budget_use(const Answer& answer, std::size_t budget) {
+    std::int64_t used = 0;
+    for (const int index : answer.mapping) {
+        const Task& task = answer.problem->tasks[static_cast<std::size_t>(index)];
+        used += budget < task.uses.size() ? task.uses[budget] : 0;
+    }
+    return used;
+}
+
+ObjectiveName named(const Objective& objective) {
+    switch (objective.criterion) {
+        case Criterion::latency:
+            return {"latency", "us", 1e6};
+        case Criterion::energy:
+            return {"energy", "uJ", 1e9};
+        case Criterion::energy_delay:
+            return {"energy x delay", "uJ us", 1e15};
+        case Criterion::period:
+            return {"period", "us", 1e6};
+        case Criterion::loss:
+            return {"accuracy lost", "points", 1e6};
+        case Criterion::device:
+            break;
+    }
+    return {"channels elsewhere", "", 1};
+}
+
+std::string energy_text(Energy energy) {
+    const double uj = microjoules(energy);
+    if (std::abs(uj) >= 999.95)
+        return fmt::format("{:.4g} mJ", uj / 1000);
+    return std::abs(uj) >= 1 || energy.femtojoules == 0 ? fmt::format("{:.4g} uJ", uj)
+                                                        : fmt::format("{:.4g} nJ", uj * 1000);
+}
+
+double value_of(const Answer& answer) {
+    return minimises_time(answer.goal) ? static_cast<double>(answer.schedule.makespan.count())
+                                       : answer.result.value;
+}
+
+std::string accuracy_text(const AccuracyEstimate& accuracy) {
+    return accuracy.is_proxy
+               ? fmt::format("{:.2f}% by proxy, not measured", accuracy.percent)
+               : fmt::format("{:.2f}% (measured: {})", accuracy.percent, accuracy.name);
+}
+
+std::string value_text(const Objective& objective, double value) {
+    if (objective.criterion == Criterion::energy)
+        return energy_text(Energy{std::llround(value)});
+    const ObjectiveName name = named(objective);
+    if (objective.criterion == Criterion::period)
+        return fmt::format(
+            "a frame every {:.2f} us ({:.1f} a second)", value / name.per_unit, 1e12 / value);
+    if (objective.criterion == Criterion::latency)
+        return fmt::format("{:.2f} us", value / name.per_unit);
+    return fmt::format("{:.4g} {}", value / name.per_unit, name.unit);
 }
 
 double exact_microseconds(Time time) { return static_cast<double>(time.count()) / 1e6; }

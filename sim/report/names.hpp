@@ -13,6 +13,15 @@
 
 namespace sim {
 
+// The part of a divided layer that an event is about, nullptr if it is about none.
+const Part* part_of(const Problem& problem, const Event& event);
+
+// By device: how long it worked, submissions and conversions included.
+std::vector<Time> busy_times(const Answer& answer);
+
+// What the mapping's tasks use of Problem::budgets[budget] together.
+std::int64_t budget_use(const Answer& answer, std::size_t budget);
+
 // The model's input and output are tasks too, of no cost. Reports leave them out.
 bool is_boundary(const Problem& problem, const Task& task);
 
@@ -46,6 +55,19 @@ std::string heading(const Answer& answer);
 // "41.77 us, proven optimal (1,873 nodes); 2.1x faster than gpu-only": what was found. Baselines
 // in their order; of those whose names begin with the same word only the fastest.
 std::string finding(const Answer& answer);
+
+// A value on an objective with its unit: "15.98 us", "9.741 uJ", "1.30 points (proxy)".
+std::string value_text(const Objective& objective, double value);
+double value_of(const Answer& answer);                        // on its goal's objective
+std::string accuracy_text(const AccuracyEstimate& accuracy);  // "90.26% (measured: io-8bit)"
+std::string energy_text(Energy energy);  // "9.741 uJ", "12.30 mJ": four digits that count
+
+// What an objective is called in tables and files, and its unit: {"latency", "us"}.
+struct ObjectiveName {
+    std::string_view name, unit;
+    double per_unit = 1;  // value_on() / per_unit is in that unit
+};
+ObjectiveName named(const Objective& objective);
 
 // Microseconds as the nearest double to the exact decimal: 4.81, not 4.8100000000000005.
 double exact_microseconds(Time time);

@@ -4,6 +4,18 @@
 
 namespace sim {
 
+void complete(Answer& answer, int frames_in_flight) {
+    const Problem& problem = *answer.problem;
+    answer.schedule = simulate(problem, answer.mapping);
+    answer.energy = energy_of(problem, answer.schedule);
+    answer.memories = memory_use(problem, answer.mapping, answer.schedule);
+    answer.violations = violations_of(problem, answer.mapping, answer.schedule);
+    if (answer.model != nullptr)
+        answer.accuracy = accuracy_of(*answer.model, problem, answer.mapping);
+    if (frames_in_flight > 0)
+        answer.stream = simulate_stream(problem, answer.mapping, frames_in_flight);
+}
+
 std::span<const Report> reports() {
     static constexpr std::array<Report, 3> kTable{{
         {"gantt", "Write a Gantt chart of devices and copies (SVG)", gantt_svg},

@@ -3,11 +3,14 @@
 // Reports: what a schedule looks like, as text, JSON, SVG, trace or DOT. A new report is a file
 // here and a row in report.cpp; its option follows. Reports only read; they decide nothing.
 
+#include "sim/accuracy.hpp"
+#include "sim/assess.hpp"
 #include "sim/model.hpp"
 #include "sim/problem.hpp"
 #include "sim/search/search.hpp"
 #include "sim/simulator.hpp"
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +22,7 @@ namespace sim {
 struct Baseline {
     std::string name;
     Time makespan{};
+    double value = 0;  // on the objective, where that is not the latency
 };
 
 // All that a report may want to know.
@@ -28,9 +32,31 @@ struct Answer {
     Mapping mapping;
     Schedule schedule;
     std::string search;   // empty: the mapping was given
+    Goal goal;            // of the search: one objective
     SearchResult result;  // of `search`
     double seconds = 0;   // how long it took
     std::vector<Baseline> baselines;
+
+    // What the platform and the model say beyond times; see `complete`.
+    std::optional<EnergyBreakdown> energy;
+    std::vector<MemoryUse> memories;
+    std::vector<Violation> violations;
+    std::optional<AccuracyEstimate> accuracy;
+    std::optional<Stream> stream;
+};
+
+// Fills in schedule, energy, memories, violations and accuracy of `mapping`, and with frames in
+// flight the stream.
+void complete(Answer& answer, int frames_in_flight = 0);
+
+// The front of several objectives: each point as an answer of its own.
+struct FrontAnswer {
+    std::string search;
+    Goal goal;
+    Front front;
+    double seconds = 0;
+    std::vector<Answer> points;              // as Front::points
+    std::vector<std::string> mapping_files;  // of the points; empty: not written
 };
 
 struct Report {
@@ -47,5 +73,12 @@ std::string dot_graph(const Answer& answer);
 
 std::string text_table(const Answer& answer);  // HOUSE style: first line asked, last line found
 std::string json_text(const Answer& answer);   // `hetmap map --json`
+
+// Fronts: a table, one object, a CSV with one row for each point, and a picture of the first two
+// objectives.
+std::string front_text(const FrontAnswer& answer);
+std::string front_json(const FrontAnswer& answer);
+std::string front_csv(const FrontAnswer& answer);
+std::string front_svg(const FrontAnswer& answer);
 
 }  // namespace sim

@@ -98,6 +98,61 @@ std::string overheads(const Answer& answer) {
     return line;
 }
 
+std::string kib(std::int64_t bytes) {
+    return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024);
+}
+
+// "energy: base 3.83 uJ, digital 0.20 uJ, analog 5.52 uJ": what is not zero.
+std::string energy_line(const Problem& problem, const EnergyBreakdown& energy) {
+    std::string line;
+    const auto add = [&](std::string_view name, Energy value) {
+        if (value.femtojoules != 0)
+            line += fmt::format("{}{} {}", line.empty() ? "" : ", ", name, energy_text(value));
+    };
+    add("base", energy.base);
+    for (std::size_t d = 0; d < energy.working.size(); ++d)
+        add(problem.device_names.at(d), energy.working[d] + energy.idle[d]);
+    for (std::size_t l = 0; l < energy.links.size(); ++l)
+        add(problem.engine_names.at(l), energy.links[l]);
+    return line;
+}
+
+// The lines on what is not time: energy, what resources and memories are taken, accuracy, a stream.
+std::string more_lines(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    std::string text;
+    if (answer.energy)
+        text += "energy: " + energy_line(problem, *answer.energy) + "\n";
+    std::string taken;
+    for (std::size_t b = 0; b < problem.budgets.size(); ++b)
+        taken += fmt::format("{}{} {} of {}",
+                             taken.empty() ? "" : ", ",
+                             problem.budgets[b].name,
+                             with_separators(static_cast<std::uint64_t>(budget_use(answer, b))),
+                             with_separators(static_cast<std::uint64_t>(problem.budgets[b].limit)));
+    for (std::size_t m = 0; m < answer.memories.size(); ++m)
+        if (m < problem.capacities.size() && problem.capacities[m] > 0)
+            taken += fmt::format("{}{} {} of {}",
+                                 taken.empty() ? "" : ", ",
+                                 problem.memory_names.at(m),
+                                 kib(answer.memories[m].peak),
+                                 kib(problem.capacities[m]));
+    if (!taken.empty())
+        text += "takes: " + taken + "\n";
+    for (const Violation& violation : answer.violations)
+        text += "does not fit: " + to_string(problem, violation) + "\n";
+    if (answer.accuracy)
+        text += "accuracy: " + accuracy_text(*answer.accuracy) + "\n";
+    if (answer.stream)
+        text += fmt::format(
+            "stream: a frame every {} us ({:.1f} a second) with {} in flight, each takes {} us\n",
+            two_decimals(answer.stream->period),
+            1e12 / static_cast<double>(answer.stream->period.count()),
+            answer.goal.frames_in_flight,
+            two_decimals(answer.stream->latency));
+    return text;
+}
+
 void append_row(std::string& text,
                 const Row& row,
                 const std::array<std::size_t, 6>& widths,
@@ -148,6 +203,7 @@ std::string text_table(const Answer& answer) {
     text += "\n";
     if (const std::string line = overheads(answer); !line.empty())
         text += "besides: " + line + "\n";
+    text += more_lines(answer);
     if (!answer.result.note.empty())
         text += "note: " + answer.result.note + "\n";
     return text + finding(answer) + "\n";

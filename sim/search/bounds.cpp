@@ -1,6 +1,7 @@
 #include "sim/search/bounds.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 
 namespace sim {
@@ -15,6 +16,13 @@ constexpr double kLongestForLoads = 0x1p55;
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 }  // namespace
+
+unsigned devices_of(const Task& task) {
+    unsigned devices = 1u << task.device;
+    for (const Part& part : task.parts)
+        devices |= 1u << part.device;
+    return devices;
+}
 
 Bounds::Bounds(const Problem& problem, const Ideas& ideas) : problem_(problem), ideas_(ideas) {
     find_structure();
@@ -142,6 +150,8 @@ void Bounds::find_horizon() {
         horizon +=
             static_cast<double>(problem_.layers()) *
             static_cast<double>((device.submit + device.per_task + device.completion).count());
+    for (const Time time : problem_.synchronise)
+        horizon += static_cast<double>(problem_.layers()) * static_cast<double>(time.count());
     for (const auto* times : {&problem_.copy_times, &problem_.convert_times})
         for (const Time time : *times)
             horizon += time < kNever ? static_cast<double>(time.count()) : 0.0;
@@ -233,8 +243,10 @@ void Bounds::set_loads(int layer) {
     const int devices = static_cast<int>(problem_.devices.size());
     for (Load& load : loads_) {
         const auto share = [&](const Task& task) {  // rounded down: shares sum to at most the cost
-            return load.weight[at(resource(task.device))] * task.cost.count() /
-                   static_cast<Ticks>(task.rest.size() + 1);
+            Ticks weight = 0;
+            for (unsigned left = resources(task); left; left &= left - 1)
+                weight += load.weight[at(std::countr_zero(left))];
+            return weight * task.cost.count() / static_cast<Ticks>(task.rest.size() + 1);
         };
         const auto rest = [&](int k, Ticks later) {
             if (!cut[at(layer)])
@@ -259,9 +271,10 @@ void Bounds::set_loads(int layer) {
             for (const int k : problem_.starting[at(layer)]) {
                 const Task& task = problem_.tasks[at(k)];
                 const ProblemDevice& device = problem_.devices[at(task.device)];
+                // A divided layer is a segment of its own.
+                const bool opens = device.asynchronous && task.parts.empty();
                 Ticks work =
-                    share(task) +
-                    rest(k, load.after[at(layer) + 1][at(device.asynchronous ? task.device : 0)]);
+                    share(task) + rest(k, load.after[at(layer) + 1][at(opens ? task.device : 0)]);
                 if (device.asynchronous)
                     work += load.weight[0] * (device.per_task.count() +
                                               (open == task.device ? 0 : device.submit.count()));

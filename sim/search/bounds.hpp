@@ -8,6 +8,7 @@
 #include "sim/problem.hpp"
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct Ideas {
     bool raise = true;      // states: times up to where they begin to matter
     bool forget = true;     // states: who made a tensor that is wherever it is read
 };
+
+// All devices that work on a task, as bits.
+unsigned devices_of(const Task& task);
 
 class Bounds {
 public:
@@ -102,6 +106,13 @@ private:
                      std::array<Ticks, kMaxDevices> queue) const;
     int resource(int device) const {
         return problem_.devices[static_cast<std::size_t>(device)].asynchronous ? device : 0;
+    }
+
+    unsigned resources(const Task& task) const {  // as bits
+        unsigned found = 0;
+        for (unsigned left = devices_of(task); left; left &= left - 1)
+            found |= 1u << resource(std::countr_zero(left));
+        return found;
     }
 
     const Problem& problem_;

@@ -5,11 +5,14 @@
 // 3. The layered search (layered.hpp) widens until it lets nothing go.
 // 4. If asked: a certificate (certificate.hpp) that needs no trust in step 3.
 //
-// It is exact for rules 1 to 5 and 7 of the execution model: copies queue in the static order, so
-// what is placed never moves, apart from the ends of an open segment (evaluator.hpp).
+// It is exact where copies queue in the static order and nothing else links what runs at the same
+// time: then what is placed never moves, apart from the ends of an open segment (evaluator.hpp).
+// Other goals than the least latency, budgets, and problems where only the simulation of a whole
+// mapping tells are for the search of fronts (front.cpp), with one objective.
 
 #include "sim/evaluator.hpp"
 #include "sim/search/certificate.hpp"
+#include "sim/search/criteria.hpp"
 #include "sim/search/layered.hpp"
 #include "sim/search/results.hpp"
 
@@ -20,7 +23,15 @@
 namespace sim {
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
-    const Restricted few = without_dominated_tasks(problem);
+    const bool plain = is_plain(problem);
+    std::vector<char> better(problem.tasks.size(), 1);
+    if (!plain || !options.goal.is_latency()) {
+        const Criteria criteria(problem, options.goal);
+        if (!options.goal.is_latency() || is_coupled(problem) || criteria.sums() > 0)
+            return best_of(pareto_front(problem, options), options.goal);
+        better = criteria.undominated();
+    }
+    const Restricted few = plain ? without_dominated_tasks(problem) : restricted(problem, better);
     Incumbent best;
     SearchOptions quietly = options;
     quietly.only.clear();
@@ -44,7 +55,9 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     result.lower_bound = Time{best.bound};
     result.status = best.proven() ? SearchStatus::proven : SearchStatus::unproven;
     result.evaluated = best.nodes;
-    if (best.proven() && options.certificate > 0) {
+    if (best.proven() && options.certificate > 0 && !plain) {
+        result.note = "certificates are for problems without divided layers";
+    } else if (best.proven() && options.certificate > 0) {
         auto beginnings = certificate(few.problem, result.makespan, options.certificate);
         if (beginnings)
             for (const Mapping& beginning : *beginnings)

@@ -18,6 +18,11 @@ namespace sim {
 
 SearchResult dynamic_programming(const Problem& problem, const SearchOptions&) {
     // 1. Does it apply?
+    if (!is_plain(problem))
+        return infeasible(
+            "it knows no divided layers, budgets, synchronisation, contention, buses or "
+            "capacities; "
+            "branch-and-bound does");
     const int layers = problem.layers();
     for (int layer = 1; layer < layers; ++layer)
         if (problem.inputs[static_cast<std::size_t>(layer)] != std::vector<int>{layer - 1})

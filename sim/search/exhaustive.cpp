@@ -8,6 +8,9 @@
 // 1. `Walk`: the first layers with the evaluator. Beginnings are sorted into groups that are alike.
 // 2. `Rows`: the other layers, once for each sixteen of a group: the evaluator again, with a row
 //    of sixteen numbers wherever it has a time. Loops over rows become vector instructions.
+//
+// That is for the latency of plain problems (problem.hpp). For all else every mapping is assessed
+// by itself: exhaustive_front in front.cpp.
 
 #include "sim/batch_evaluator.hpp"
 #include "sim/evaluator.hpp"
@@ -666,6 +669,8 @@ private:
 }  // namespace
 
 SearchResult exhaustive(const Problem& problem, const SearchOptions& options) {
+    if (!options.goal.is_latency() || !is_plain(problem))
+        return best_of(exhaustive_front(problem, options), options.goal);
     return Walk(problem, options).run();
 }
 

@@ -27,9 +27,9 @@ struct Objective {
 
 struct Goal {
     std::vector<Objective> minimise{Objective{}};  // one: the best; several: the front
-    std::vector<Objective> prefer;                 // of equally good mappings, in this order
-    std::optional<std::int64_t> most_loss;         // millionths of a percentage point
-    int frames_in_flight = 4;                      // period
+    std::vector<Objective> prefer = {};            // of equally good mappings, in this order
+    std::optional<std::int64_t> most_loss = std::nullopt;  // millionths of a percentage point
+    int frames_in_flight = 4;                              // period
 
     bool is_latency() const {
         return minimise.size() == 1 && minimise[0].criterion == Criterion::latency &&

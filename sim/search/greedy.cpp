@@ -1,7 +1,11 @@
 // The per-layer minimum, as HEP-BNN chooses: the fastest implementation of each layer by itself,
 // as if copies, launches and conversions were free. Fused chains only where a layer has no other.
+//
+// With another goal: the least of its (first) objective for each layer by itself, ties by
+// Goal::prefer, which is the Min-Cost mapping of ODiMO (arXiv 2306.05060).
 
 #include "sim/search/covers.hpp"
+#include "sim/search/criteria.hpp"
 #include "sim/search/results.hpp"
 
 #include <algorithm>
@@ -9,7 +13,36 @@
 
 namespace sim {
 
-SearchResult greedy(const Problem& problem, const SearchOptions&) {
+namespace {
+
+// What a task adds by itself. A layer alone keeps the machine at rest busy for its time.
+double cost_on(const Problem& problem, const Objective& objective, const Task& task) {
+    const auto energy = [&] {
+        return static_cast<double>((task.energy + problem.at_rest * task.cost).femtojoules);
+    };
+    switch (objective.criterion) {
+        case Criterion::latency:
+        case Criterion::period:
+            return static_cast<double>(task.cost.count());
+        case Criterion::energy:
+            return energy();
+        case Criterion::energy_delay:
+            return energy() * static_cast<double>(task.cost.count());
+        case Criterion::loss:
+            return static_cast<double>(task.loss);
+        case Criterion::device:
+            return static_cast<double>(channels_elsewhere(problem, task, objective.device));
+    }
+    return 0;
+}
+
+}  // namespace
+
+SearchResult greedy(const Problem& problem, const SearchOptions& options) {
+    const Goal& goal = options.goal;
+    const Criteria criteria(problem, goal);  // throws where the goal needs an unknown energy
+    std::vector<Objective> objectives{goal.minimise.front()};
+    objectives.insert(objectives.end(), goal.prefer.begin(), goal.prefer.end());
     const Covers covers(problem);
     std::vector<char> covered(static_cast<std::size_t>(problem.layers()), 0);
     Mapping mapping;
@@ -26,7 +59,15 @@ SearchResult greedy(const Problem& problem, const SearchOptions&) {
         const int best = *std::min_element(fitting.begin(), fitting.end(), [&](int a, int b) {
             const Task& x = problem.tasks[static_cast<std::size_t>(a)];
             const Task& y = problem.tasks[static_cast<std::size_t>(b)];
-            return std::pair(!x.rest.empty(), x.cost) < std::pair(!y.rest.empty(), y.cost);
+            if (x.rest.empty() != y.rest.empty())
+                return x.rest.empty();
+            for (const Objective& objective : objectives) {
+                const double cost = cost_on(problem, objective, x);
+                const double other = cost_on(problem, objective, y);
+                if (cost != other)
+                    return cost < other;
+            }
+            return false;
         });
         mapping.push_back(best);
         const Task& task = problem.tasks[static_cast<std::size_t>(best)];
@@ -34,7 +75,16 @@ SearchResult greedy(const Problem& problem, const SearchOptions&) {
         for (const int other : task.rest)
             covered[static_cast<std::size_t>(other)] = 1;
     }
-    return heuristic(problem, std::move(mapping), evaluated);
+    SearchResult result = heuristic(problem, std::move(mapping), evaluated);
+    if (!goal.is_latency() && result.status != SearchStatus::infeasible) {
+        const bool stream = goal.minimise.front().criterion == Criterion::period;
+        const Assessment whole = assess(
+            problem, result.mapping, {.frames_in_flight = stream ? goal.frames_in_flight : 0});
+        if (goal.most_loss && whole.loss > *goal.most_loss)
+            return infeasible("its mapping loses more accuracy than allowed");
+        result.value = value_on(problem, goal.minimise.front(), result.mapping, whole);
+    }
+    return result;
 }
 
 }  // namespace sim

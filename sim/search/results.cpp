@@ -2,6 +2,7 @@
 
 #include "sim/evaluator.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace sim {
@@ -21,9 +22,37 @@ SearchResult heuristic(const Problem& problem,
     result.makespan = makespan(problem, mapping);
     if (result.makespan >= kNever)
         return infeasible("its mapping needs a copy or a conversion that this platform cannot do");
+    if (!is_plain(problem)) {
+        const Assessment whole = assess(problem, mapping);
+        if (!whole.violations.empty())
+            return infeasible("its mapping does not fit: " +
+                              to_string(problem, whole.violations.front()));
+        result.makespan = whole.makespan;
+    }
     result.mapping = std::move(mapping);
     result.evaluated = evaluated;
     result.note = std::move(note);
+    return result;
+}
+
+SearchResult best_of(Front front, const Goal& goal) {
+    SearchResult result;
+    result.evaluated = front.evaluated;
+    result.note = std::move(front.note);
+    if (front.points.empty()) {
+        result.status = SearchStatus::infeasible;
+        return result;
+    }
+    FrontPoint& best = front.points.front();
+    result.mapping = std::move(best.mapping);
+    result.makespan = best.assessment.makespan;
+    result.value = best.values.front();
+    result.bound = front.ideal.front();
+    if (goal.minimise.front().criterion == Criterion::latency)
+        result.lower_bound =
+            front.proven ? result.makespan : Time{static_cast<Ticks>(std::max(0.0, result.bound))};
+    if (front.proven)
+        result.status = SearchStatus::proven;
     return result;
 }
 

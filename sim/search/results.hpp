@@ -13,11 +13,15 @@ namespace sim {
 // No answer, and why.
 SearchResult infeasible(std::string note);
 
-// A mapping that nobody claims to be optimal; infeasible if it needs a link that is missing.
+// A mapping that nobody claims to be optimal; infeasible if it needs a link that is missing or goes
+// beyond a budget or a capacity.
 SearchResult heuristic(const Problem& problem,
                        Mapping mapping,
                        std::uint64_t evaluated,
                        std::string note = {});
+
+// The one point of a front of one objective.
+SearchResult best_of(Front front, const Goal& goal);
 
 // "cpu/avx512/threads:2"; empty for the model's input and output, which are no one's choice.
 std::string label(const Problem& problem, int task);

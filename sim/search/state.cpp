@@ -23,14 +23,18 @@ States::States(const Problem& problem, const Bounds& bounds, const Ideas& ideas)
     after_.assign(at(layers) + 1, 0);
     shortest_.resize(at(layers) + 1);
     shortest_.back().fill(kNeverTicks);
+    held_.assign(at(layers) + 1, 0);
     for (int i = layers - 1; i >= 0; --i) {
         after_[at(i)] = after_[at(i) + 1];
+        held_[at(i)] = held_[at(i) + 1];
         shortest_[at(i)] = shortest_[at(i) + 1];
         for (const int k : problem.starting[at(i)]) {
             const Task& task = problem.tasks[at(k)];
-            after_[at(i)] |= 1u << task.device;
+            after_[at(i)] |= devices_of(task);
             Ticks& least = shortest_[at(i)][at(task.device)];
             least = std::min(least, task.cost.count());
+            for (const int engine : task.engines)
+                held_[at(i)] |= 1u << engine;
         }
     }
     latest_.resize(at(layers));
@@ -38,10 +42,11 @@ States::States(const Problem& problem, const Bounds& bounds, const Ideas& ideas)
         for (const std::vector<int>& tasks : bounds.readers[at(t)]) {
             std::array<int, kMaxDevices> latest;
             latest.fill(-1);
-            for (const int k : tasks) {
-                int& last = latest[at(problem.tasks[at(k)].device)];
-                last = std::max(last, problem.tasks[at(k)].first);
-            }
+            for (const int k : tasks)
+                for (unsigned left = devices_of(problem.tasks[at(k)]); left; left &= left - 1) {
+                    int& last = latest[at(std::countr_zero(left))];
+                    last = std::max(last, problem.tasks[at(k)].first);
+                }
             latest_[at(t)].push_back(latest);
         }
     for (std::size_t a = 0; a < problem.devices.size(); ++a) {
@@ -51,6 +56,9 @@ States::States(const Problem& problem, const Bounds& bounds, const Ideas& ideas)
         for (const ProblemDevice& other : problem.devices)
             separate_ &= !other.asynchronous || other.memory != problem.devices[a].memory;
     }
+    for (const Time time : problem.synchronise)
+        synchronises_ |= time > Time{};
+    separate_ &= !synchronises_;
 }
 
 std::size_t States::key_words(int layer) const {
@@ -81,9 +89,11 @@ Record::Use States::use_of(const Evaluator& placed,
         if (!(use.by >> d & 1))
             continue;
         const ProblemDevice& device = problem_.devices[at(d)];
-        const Ticks start =
-            soonest[at(d)] -
-            (!device.asynchronous && maker.asynchronous ? maker.completion.count() : 0);
+        Ticks start = soonest[at(d)];
+        if (!device.asynchronous && maker.asynchronous)
+            start -= maker.completion.count();
+        if (synchronises_ && device.asynchronous && maker.asynchronous && d != tensor.device)
+            start -= problem_.synchronise[at(device.memory)].count();
         bool there = false;
         for (int layout = 0; layout < problem_.layouts; ++layout) {
             const int place = Evaluator::place_of(device.memory, layout);
@@ -181,6 +191,8 @@ bool States::save(const Evaluator& placed, int layer, Record& record) const {
     }
     std::array<Ticks, kMaxEngines> engine = core.engine;
     for (int e = 0; e < problem_.engines; ++e) {
+        if (held_[at(layer)] >> e & 1)  // by a divided layer, from its start on
+            source[at(e)] = std::min(source[at(e)], core.dispatcher);
         if (source[at(e)] >= kNeverTicks)
             engine[at(e)] = 0;
         else if (ideas_.raise)

@@ -67,9 +67,12 @@ private:
     // By tensor, reader and device: the last layer at which a task can start that reads it there.
     std::vector<std::vector<std::array<int, kMaxDevices>>> latest_;
     std::vector<unsigned> after_;  // by layer: devices of the tasks that start there or later
+    std::vector<unsigned> held_;   // and engines that divided ones hold
     std::vector<std::array<Ticks, kMaxDevices>> shortest_;  // and the shortest of them
     unsigned synchronous_ = 0;                              // devices
-    bool separate_ = true;  // no asynchronous device shares a memory with a synchronous one
+    // No asynchronous device shares a memory with a synchronous one, and none synchronises.
+    bool separate_ = true;
+    bool synchronises_ = false;
 };
 
 }  // namespace sim

@@ -4,9 +4,11 @@
 // fuse chains it takes the cover with the least sum of costs. cpu-only and gpu-only: the best
 // mapping with the tasks of the host alone, and with no task on the host but input and output.
 
+#include "sim/search/bounds.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/results.hpp"
 
+#include <bit>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,13 +26,16 @@ SearchResult best_among(const Problem& problem,
         return infeasible("layer '" + problem.layer_names[static_cast<std::size_t>(layer)] +
                           "' has no implementation " + whom);
     const Restricted few = restricted(problem, allowed);
-    SearchResult result = branch_and_bound(few.problem, options);
+    SearchOptions latency = options;
+    latency.goal = {};
+    SearchResult result = branch_and_bound(few.problem, latency);
     const bool best = result.status == SearchStatus::proven;
     if (result.status == SearchStatus::infeasible)
         return result;
     result.mapping = few.in_original(result.mapping);
     result.status = SearchStatus::unproven;  // among all mappings
     result.lower_bound = Time{};
+    result.value = result.bound = 0;
     result.note = (best ? "the best " : "the best found ") + whom;
     return result;
 }
@@ -40,7 +45,7 @@ SearchResult best_among(const Problem& problem,
 SearchResult cpu_only(const Problem& problem, const SearchOptions& options) {
     std::vector<char> allowed;
     for (const Task& task : problem.tasks)
-        allowed.push_back(task.device == 0);
+        allowed.push_back(devices_of(task) == 1);
     return best_among(problem, allowed, options, "on the host alone");
 }
 
@@ -48,8 +53,11 @@ SearchResult gpu_only(const Problem& problem, const SearchOptions& options) {
     std::vector<char> allowed;
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
         const Task& task = problem.tasks[static_cast<std::size_t>(k)];
-        allowed.push_back(is_boundary(problem, k) ||
-                          problem.devices[static_cast<std::size_t>(task.device)].asynchronous);
+        bool elsewhere = true;
+        for (unsigned left = devices_of(task); left; left &= left - 1)
+            elsewhere &=
+                problem.devices[static_cast<std::size_t>(std::countr_zero(left))].asynchronous;
+        allowed.push_back(is_boundary(problem, k) || elsewhere);
     }
     return best_among(problem, allowed, options, "on asynchronous devices alone");
 }
@@ -63,7 +71,8 @@ SearchResult uniform(const Problem& problem, const SearchOptions& options) {
         const Task& task = problem.tasks[static_cast<std::size_t>(k)];
         labels.push_back(label(problem, k));
         const std::string& name = labels.back();
-        if (name.empty() || (!options.only.empty() && name != options.only))
+        const bool divided = options.only.empty() && !task.parts.empty();
+        if (name.empty() || divided || (!options.only.empty() && name != options.only))
             continue;
         std::set<int>& of_name = layers[name];
         if (of_name.empty())

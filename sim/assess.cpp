@@ -1,0 +1,362 @@
+#include "sim/assess.hpp"
+
+#include "sim/evaluator.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+
+namespace sim {
+namespace {
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+std::string name_in(const std::vector<std::string>& names, int index) {
+    return at(index) < names.size() ? names[at(index)] : std::to_string(index);
+}
+
+// The mapping that a schedule is of: its tasks in the order of their first layers.
+Mapping mapping_of(const Problem& problem, const Schedule& schedule) {
+    Mapping mapping;
+    for (const Event& event : schedule.events)
+        if (event.kind == EventKind::task && event.resource == problem.tasks[at(event.task)].device)
+            mapping.push_back(event.task);
+    std::ranges::sort(mapping, {}, [&](int task) { return problem.tasks[at(task)].first; });
+    return mapping;
+}
+
+// By tensor: the task that makes it; -1 inside a chain.
+std::vector<int> makers_of(const Problem& problem, const Mapping& mapping) {
+    std::vector<int> makers(at(problem.layers()), -1);
+    for (const int task : mapping)
+        makers[at(problem.tasks[at(task)].last)] = task;
+    return makers;
+}
+
+std::vector<std::int64_t> weights_of(const Problem& problem, const Mapping& mapping) {
+    std::vector<std::int64_t> weights(at(problem.memories), 0);
+    for (const int task : mapping) {
+        const std::vector<std::int64_t>& bytes = problem.tasks[at(task)].weight_bytes;
+        for (std::size_t m = 0; m < bytes.size(); ++m)
+            weights[m] += bytes[m];
+    }
+    return weights;
+}
+
+bool works_on(const Task& task, int device) {
+    return task.device == device ||
+           std::ranges::any_of(task.parts, [&](const Part& part) { return part.device == device; });
+}
+
+// The budgets of a device that is configured once, or whatever its tasks need together.
+std::vector<Violation> budgets_exceeded(const Problem& problem, const Mapping& mapping) {
+    std::vector<Violation> violations;
+    for (int b = 0; b < static_cast<int>(problem.budgets.size()); ++b) {
+        const Budget& budget = problem.budgets[at(b)];
+        const bool reconfigured = problem.devices[at(budget.device)].reconfiguration > Time{};
+        Violation violation{
+            .kind = Violation::Kind::budget, .index = b, .limit = budget.limit, .layer = -1};
+        std::int64_t together = 0;
+        for (const int index : mapping) {
+            const Task& task = problem.tasks[at(index)];
+            if (task.uses.empty() || !works_on(task, budget.device))
+                continue;
+            // A reconfigured device can load every task by itself, unless that is too large.
+            together = task.uses[at(b)] + (reconfigured ? 0 : together);
+            if (together > budget.limit && violation.layer < 0)
+                violation.layer = task.first;
+            if (together > budget.limit)
+                violation.needed = std::max(violation.needed, together);
+        }
+        if (violation.layer >= 0)
+            violations.push_back(violation);
+    }
+    return violations;
+}
+
+std::string bytes_text(std::int64_t bytes) {
+    return bytes < 1024 ? fmt::format("{} bytes", bytes)
+                        : fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024);
+}
+
+}  // namespace
+
+std::string to_string(const Problem& problem, const Violation& violation) {
+    const std::int64_t more = violation.needed - violation.limit;
+    if (violation.kind == Violation::Kind::budget)
+        return fmt::format("'{}' needs {}, {} more than its {}, with '{}'",
+                           problem.budgets.at(at(violation.index)).name,
+                           violation.needed,
+                           more,
+                           violation.limit,
+                           name_in(problem.layer_names, violation.layer));
+    std::string text = fmt::format("memory '{}' needs {}, {} more than its {}",
+                                   name_in(problem.memory_names, violation.index),
+                                   bytes_text(violation.needed),
+                                   bytes_text(more),
+                                   bytes_text(violation.limit));
+    if (violation.layer < 0)
+        text += ", with several frames in flight";
+    else
+        text += fmt::format(", while '{}' runs (at {:.2f} us)",
+                            name_in(problem.layer_names, violation.layer),
+                            microseconds(violation.when));
+    return text;
+}
+
+Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOptions& options) {
+    check_cover(problem, mapping);
+    Assessment assessment;
+    for (const int task : mapping)
+        assessment.loss += problem.tasks[at(task)].loss;
+    if (makespan(problem, mapping) >= kNever)
+        return assessment;
+    const Schedule schedule = simulate(problem, mapping);
+    assessment.makespan = schedule.makespan;
+    if (const std::optional<EnergyBreakdown> energy = energy_of(problem, schedule))
+        assessment.energy = energy->total();
+    assessment.violations = violations_of(problem, mapping, schedule);
+    if (options.frames_in_flight <= 0)
+        return assessment;
+
+    // What fits one frame may not fit several.
+    const Stream stream = simulate_stream(problem, mapping, options.frames_in_flight);
+    assessment.period = stream.period;
+    for (int m = 0; m < static_cast<int>(problem.capacities.size()); ++m) {
+        const bool known = std::ranges::any_of(assessment.violations, [&](const Violation& one) {
+            return one.kind == Violation::Kind::capacity && one.index == m;
+        });
+        const std::int64_t capacity = problem.capacities[at(m)];
+        if (!known && capacity > 0 && stream.peak_bytes[at(m)] > capacity)
+            assessment.violations.push_back({.kind = Violation::Kind::capacity,
+                                             .index = m,
+                                             .needed = stream.peak_bytes[at(m)],
+                                             .limit = capacity});
+    }
+    return assessment;
+}
+
+// ---- energy ------------------------------------------------------------------------------------
+
+Energy EnergyBreakdown::total() const {
+    Energy sum = base;
+    for (const std::vector<Energy>* const pieces : {&idle, &working, &links})
+        for (const Energy energy : *pieces)
+            sum += energy;
+    return sum;
+}
+
+std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule& schedule) {
+    if (!problem.knows_energy())
+        return std::nullopt;
+    EnergyBreakdown energy;
+    energy.idle.resize(problem.devices.size());
+    energy.working.resize(problem.devices.size());
+    energy.links.resize(at(problem.engines));
+
+    // 1. At rest. What rounding each device by itself leaves over goes to the base.
+    energy.base = problem.at_rest * schedule.makespan;
+    for (std::size_t d = 0; d < problem.devices.size(); ++d) {
+        energy.idle[d] = problem.devices[d].idle * schedule.makespan;
+        energy.base = energy.base - energy.idle[d];
+    }
+    if (energy.base < Energy{}) {
+        energy.idle[0] += energy.base;
+        energy.base = {};
+    }
+
+    // 2. Tasks, by the device that works, and their submissions, by the dispatcher.
+    const Mapping mapping = mapping_of(problem, schedule);
+    int open = 0;
+    const auto submit = [&](int index, bool segment) {
+        const ProblemDevice& device = problem.devices[at(index)];
+        if (!device.asynchronous)
+            return;
+        energy.working[0] += device.per_task_energy;
+        if (segment)
+            energy.working[0] += device.submit_energy;
+    };
+    for (const int index : mapping) {
+        const Task& task = problem.tasks[at(index)];
+        // What a divided layer takes beside its parts is for bringing them together.
+        Energy rest = task.energy;
+        for (const Part& part : task.parts) {
+            submit(part.device, true);
+            energy.working[at(part.device)] += part.energy;
+            rest = rest - part.energy;
+        }
+        if (!task.parts.empty() && !task.engines.empty())
+            energy.links[at(task.engines.front())] += rest;
+        else
+            energy.working[at(task.device)] += rest;
+        if (task.parts.empty())
+            submit(task.device, open != task.device);
+        open =
+            task.parts.empty() && problem.devices[at(task.device)].asynchronous ? task.device : 0;
+    }
+
+    // 3. Conversions and copies.
+    const std::vector<int> makers = makers_of(problem, mapping);
+    for (const Event& event : schedule.events) {
+        if (event.kind == EventKind::conversion)
+            energy.working[at(event.resource)] += problem.convert_energies[at(
+                ((event.tensor * static_cast<int>(problem.devices.size()) + event.resource) *
+                     problem.layouts +
+                 event.from) *
+                    problem.layouts +
+                event.to)];
+        if (event.kind == EventKind::copy) {
+            const int layout = problem.tasks[at(makers[at(event.tensor)])].out_layout;
+            energy.links[at(event.resource)] += problem.copy_energies[at(
+                ((event.tensor * problem.layouts + layout) * problem.memories + event.from) *
+                    problem.memories +
+                event.to)];
+        }
+    }
+    return energy;
+}
+
+// ---- memory ------------------------------------------------------------------------------------
+
+std::vector<Stay> stays_of(const Problem& problem,
+                           const Mapping& mapping,
+                           std::span<const Event> events,
+                           Time entry) {
+    std::vector<Stay> stays;
+    if (problem.tensor_bytes.empty())
+        return stays;
+    const std::vector<int> makers = makers_of(problem, mapping);
+    const int places = problem.memories * problem.layouts;
+    std::vector<int> stay_of(at(problem.layers() * places), -1);  // by tensor and place
+    const auto place = [&](int tensor, int memory, int layout) -> int& {
+        return stay_of[at(tensor * places + memory * problem.layouts + layout)];
+    };
+    const auto memory_of = [&](int device) { return problem.devices[at(device)].memory; };
+    const auto layout_of = [&](int tensor) {
+        return problem.tasks[at(makers[at(tensor)])].out_layout;
+    };
+    const int output = problem.layers() - 1;
+
+    // 1. What is written where; the model's input is there before anything.
+    const auto write = [&](int tensor, int memory, int layout, const Event& event, int layer) {
+        place(tensor, memory, layout) = static_cast<int>(stays.size());
+        stays.push_back({.memory = memory,
+                         .tensor = tensor,
+                         .layer = layer,
+                         .bytes = problem.tensor_bytes[at(tensor * problem.layouts + layout)],
+                         .from = tensor == 0 && event.kind == EventKind::task ? entry : event.start,
+                         .to = event.end});
+    };
+    for (const Event& event : events) {
+        const int layer = event.task < 0 ? output : problem.tasks[at(event.task)].first;
+        if (event.kind == EventKind::task) {
+            const Task& task = problem.tasks[at(event.task)];
+            if (event.resource == task.device && task.last != output)
+                write(task.last, memory_of(task.device), task.out_layout, event, layer);
+        } else if (event.kind == EventKind::copy) {
+            write(event.tensor, event.to, layout_of(event.tensor), event, layer);
+        } else if (event.kind == EventKind::conversion) {
+            write(event.tensor, memory_of(event.resource), event.to, event, layer);
+        }
+    }
+
+    // 2. It stays until its last reader there is through.
+    const auto read = [&](int tensor, int memory, int layout, Time until) {
+        Stay& stay = stays[at(place(tensor, memory, layout))];
+        stay.to = std::max(stay.to, until);
+    };
+    for (const Event& event : events) {
+        if (event.kind == EventKind::task) {
+            for (const TaskInput& input : problem.tasks[at(event.task)].inputs)
+                read(input.tensor, memory_of(event.resource), input.layout, event.end);
+        } else if (event.kind == EventKind::copy) {
+            read(event.tensor, event.from, layout_of(event.tensor), event.end);
+        } else if (event.kind == EventKind::conversion) {
+            read(event.tensor, memory_of(event.resource), event.from, event.end);
+        }
+    }
+    return stays;
+}
+
+std::vector<MemoryUse> peaks_of(const Problem& problem,
+                                const Mapping& mapping,
+                                std::span<const Stay> stays) {
+    struct Change {
+        Time when{};
+        std::int64_t bytes = 0;  // negative: what ends makes room before what begins
+        int memory = 0, layer = -1;
+    };
+    std::vector<Change> changes;
+    for (const Stay& stay : stays) {
+        if (stay.bytes == 0 || stay.from == stay.to)
+            continue;
+        changes.push_back({stay.from, stay.bytes, stay.memory, stay.layer});
+        changes.push_back({stay.to, -stay.bytes, stay.memory, stay.layer});
+    }
+    std::ranges::stable_sort(changes, [](const Change& a, const Change& b) {
+        return a.when != b.when ? a.when < b.when : (a.bytes < 0) > (b.bytes < 0);
+    });
+    const std::vector<std::int64_t> weights = weights_of(problem, mapping);
+    std::vector<MemoryUse> use(at(problem.memories));
+    std::vector<std::int64_t> now = weights;
+    for (std::size_t m = 0; m < use.size(); ++m)
+        use[m].weights = use[m].peak = weights[m];
+    for (const Change& change : changes) {
+        const auto m = at(change.memory);
+        now[m] += change.bytes;
+        if (now[m] > use[m].peak) {
+            use[m].peak = now[m];
+            use[m].peak_at = change.when;
+            use[m].peak_layer = change.layer;
+        }
+    }
+    return use;
+}
+
+std::vector<MemoryUse> memory_use(const Problem& problem,
+                                  const Mapping& mapping,
+                                  const Schedule& schedule) {
+    std::vector<MemoryUse> use =
+        peaks_of(problem, mapping, stays_of(problem, mapping, schedule.events, Time{}));
+    // A copy may fill a memory while another layer runs there: that is the one to name.
+    for (std::size_t m = 0; m < use.size(); ++m) {
+        const auto runs = [&](const Event& event, bool here) {
+            return event.kind == EventKind::task && event.start <= use[m].peak_at &&
+                   use[m].peak_at < event.end &&
+                   (!here || at(problem.devices[at(event.resource)].memory) == m);
+        };
+        for (const bool here : {true, false}) {
+            const auto event = std::ranges::find_if(
+                schedule.events, [&](const Event& one) { return runs(one, here); });
+            if (use[m].peak_layer < 0 || event == schedule.events.end())
+                continue;
+            use[m].peak_layer = problem.tasks[at(event->task)].first;
+            break;
+        }
+    }
+    return use;
+}
+
+std::vector<Violation> violations_of(const Problem& problem,
+                                     const Mapping& mapping,
+                                     const Schedule& schedule) {
+    std::vector<Violation> violations = budgets_exceeded(problem, mapping);
+    if (std::ranges::all_of(problem.capacities, [](std::int64_t bytes) { return bytes == 0; }))
+        return violations;
+    const std::vector<MemoryUse> use = memory_use(problem, mapping, schedule);
+    for (int m = 0; m < problem.memories; ++m) {
+        const std::int64_t capacity = problem.capacities[at(m)];
+        if (capacity > 0 && use[at(m)].peak > capacity)
+            violations.push_back({.kind = Violation::Kind::capacity,
+                                  .index = m,
+                                  .needed = use[at(m)].peak,
+                                  .limit = capacity,
+                                  .layer = use[at(m)].peak_layer,
+                                  .when = use[at(m)].peak_at});
+    }
+    return violations;
+}
+
+}  // namespace sim

@@ -1,0 +1,39 @@
+#pragma once
+
+// Offers: all that a platform has a cost for, chain by chain of a model, before the layers get
+// their order. Measured, fitted and formula costs, layers that stream through a device, and layers
+// that several devices divide between them (sim/splits.hpp); nothing that a device does not
+// support. Start at `offers_of`; compile() turns offers into tasks.
+
+#include "sim/formula_costs.hpp"
+#include "sim/problem.hpp"
+#include "sim/support.hpp"
+
+#include <string>
+#include <vector>
+
+namespace sim {
+
+struct Offer {
+    std::vector<int> chain;  // indices into Model::layers
+    int device = 0;
+    std::string variant, configuration, in_layout, out_layout, precision;
+    Measurement time;
+    CostKind kind = CostKind::measured;
+    Energy energy{};                 // Task::energy, where the powers it rests on are stated
+    unsigned powered = 0;            // a bit for each device whose powers it rests on
+    std::vector<std::int64_t> uses;  // Task::uses
+    std::vector<Part> parts;         // Task::parts
+    std::vector<int> links;          // that bring the parts together
+};
+
+// Throws InputError where `only` names nothing the platform has.
+void expect_known(const Platform& platform, const std::vector<std::string>& only);
+
+// Throws InputError naming the first layer that nothing is offered for, with what each device
+// lacks.
+std::vector<Offer> offers_of(const Model& model,
+                             const Platform& platform,
+                             const CompileOptions& options);
+
+}  // namespace sim

@@ -1,0 +1,129 @@
+#pragma once
+
+// What a goal asks of partial mappings: the sums that grow with every task (energy, loss, what
+// budgets and memories are used for, ...), the least that the layers to come add to them, and with
+// a bound on the latency a bound on every axis. Private to the searches. Start at
+// `Criteria::bounds`.
+
+#include "sim/evaluator.hpp"
+#include "sim/problem.hpp"
+#include "sim/search/goal.hpp"
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+// Output channels that a task does not put on the device.
+std::int64_t channels_elsewhere(const Problem& problem, const Task& task, int device);
+
+// Devices that are configured once: their budgets are for the whole mapping.
+bool is_static(const Problem& problem, const Budget& budget);
+std::int64_t use_of(const Task& task, const Problem& problem, int budget);
+
+class Criteria {
+public:
+    // Throws InputError where the goal needs an energy that the platform does not say.
+    Criteria(const Problem& problem, const Goal& goal);
+
+    using Sums = std::vector<std::int64_t>;
+
+    // Axes: Goal::minimise, then Goal::prefer.
+    std::size_t minimised() const { return minimised_; }
+    std::size_t axes() const { return axes_.size(); }
+    std::size_t sums() const { return sums_.size(); }
+
+    // Whether sooner is better: else only the sums are compared.
+    bool needs_latency() const { return needs_latency_; }
+    bool needs_period() const { return needs_period_; }
+
+    // A task that can be in no mapping that fits.
+    bool is_too_much(int task) const;
+
+    // Adds what placing the task adds, before it is placed; the energy is the evaluator's, later.
+    void add(Sums& sums, const Evaluator& before, int task) const;
+    void set_energy(Sums& sums, const Evaluator& placed) const {
+        if (energy_ >= 0)
+            sums[static_cast<std::size_t>(energy_)] = placed.core.energy;
+    }
+    std::int64_t energy(const std::int64_t* sums) const { return energy_ < 0 ? 0 : sums[energy_]; }
+
+    // False if every completion goes beyond a limit. `layer`: the first one that is not covered.
+    bool fit(const Sums& sums, const Evaluator& placed, int layer) const;
+
+    // Raises sums to where they begin to matter, so that more states are equal.
+    void raise(Sums& sums, int layer) const;
+
+    // By axis: no completion is below. At the end (`layer` is the number of layers) these are the
+    // values, where nothing is coupled.
+    void bounds(
+        Ticks latency, const Sums& sums, const Evaluator& placed, int layer, double* by_axis) const;
+
+    // Tasks of which another is never worse: the same layers, inputs and result, no slower, no sum
+    // larger. By task, whether it stays.
+    std::vector<char> undominated() const;
+
+    // Why nothing fits, if one limit alone explains it.
+    std::string what_is_too_little() const;
+
+private:
+    enum class Kind { energy, loss, elsewhere, budget, weights, load };
+    struct Sum {
+        Kind kind = Kind::loss;
+        int index = 0;        // of the device, budget, memory or resource
+        bool ranked = false;  // an axis reads it; else it only has a limit
+        std::int64_t limit = std::numeric_limits<std::int64_t>::max();
+        std::vector<std::int64_t> of_task;
+        std::vector<std::int64_t> least;  // by layer: of what covers it, its share at least
+        std::vector<std::int64_t> rest;   // by layer: the least of this and all later ones
+        std::vector<std::int64_t> most;   // of this and all later ones together, at most
+    };
+    // Work of some of the dispatcher and the devices together, for the period.
+    struct Together {
+        unsigned resources = 0;
+        std::vector<std::int64_t> least, rest;
+    };
+    // Energy and time in one: with time worth `weight[r]` quarters on resource r, a schedule takes
+    // at least the weighted work of all layers, and all that time the platform draws its power at
+    // rest.
+    struct Rested {
+        std::array<Ticks, kMaxDevices> weight{};
+        std::vector<std::int64_t> least, rest;  // femtojoules
+    };
+    struct Axis {
+        Criterion criterion = Criterion::latency;
+        int sum = -1;
+    };
+
+    int sum(Kind kind, int index, bool ranked);
+    std::int64_t value(Kind kind, int index, int task) const;
+    void find_rest(const std::vector<std::int64_t>& of_task,
+                   std::vector<std::int64_t>& least,
+                   std::vector<std::int64_t>& rest) const;
+    void add_loads(Sums& sums, const Evaluator& before, int task) const;
+    void make_rested();
+    std::int64_t at_rest(Ticks quarters) const;
+    std::int64_t least_energy(const Sums& sums, const Evaluator& placed, int layer) const;
+    std::int64_t left(const std::vector<std::int64_t>& least,
+                      const std::vector<std::int64_t>& rest,
+                      const Evaluator& placed,
+                      int layer) const;
+    int resource(int device) const {
+        return problem_.devices[static_cast<std::size_t>(device)].asynchronous ? device : 0;
+    }
+
+    const Problem& problem_;
+    std::size_t minimised_ = 0;
+    std::vector<Axis> axes_;
+    std::vector<Sum> sums_;
+    std::vector<Together> together_;
+    std::vector<Rested> rested_;
+    std::vector<std::vector<int>> ahead_;  // by the first uncovered layer: chains may reach them
+    int energy_ = -1, loads_ = -1;         // the first load
+    bool needs_latency_ = false, needs_period_ = false;
+};
+
+}  // namespace sim

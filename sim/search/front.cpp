@@ -1,0 +1,832 @@
+// The front of several criteria, or the best of one.
+//
+// 1. `Points` and `FrontSearch`: the search level by level. It is exact where the makespan is the
+//    evaluator's (problem.hpp: not coupled) and no axis is the period.
+// 2. Elsewhere it finds the front of a relaxation: contention-free times, and for the period the
+//    work of the busiest resource. Its points are assessed in full; what may still be better is
+//    enumerated depth first, without dominance, pruned by the same bounds (`Enumeration`).
+// 3. `pareto_front`, `exhaustive_front`.
+
+#include "sim/search/front.hpp"
+
+#include "sim/search/covers.hpp"
+#include "sim/search/results.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+namespace sim {
+namespace {
+
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+constexpr std::uint32_t kRoot = ~0u;
+
+// Passes begin with this many states of a level and grow by the factor.
+constexpr std::size_t kFirstWidth = 64, kFactor = 8;
+
+// A mapping takes many microseconds to assess in full, so enumerating ends after this many nodes
+// for each state that may be held.
+constexpr std::size_t kNodesForEachState = 4;
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+// The same order, as whole numbers.
+std::int64_t ordered(double value) {
+    const auto bits = std::bit_cast<std::int64_t>(value + 0.0);
+    return bits >= 0 ? bits : bits ^ std::numeric_limits<std::int64_t>::max();
+}
+
+bool overlaps(const Task& task, const Evaluator& placed) {
+    return std::any_of(task.rest.begin(), task.rest.end(), [&](int layer) {
+        return placed.covered[at(layer)] != 0;
+    });
+}
+
+}  // namespace
+
+// ---- 1. Points and levels. ----------------------------------------------------------------------
+
+std::vector<std::uint32_t> undominated(std::span<const std::int64_t> numbers,
+                                       std::size_t stride,
+                                       std::size_t first,
+                                       std::size_t compared,
+                                       std::size_t ties) {
+    const std::size_t rows = stride == 0 ? 0 : numbers.size() / stride;
+    const auto number = [&](std::uint32_t row, std::size_t column) {
+        return numbers[row * stride + column];
+    };
+
+    // 1. Columns that are the same in every row, or differ from an earlier one by a constant,
+    // decide
+    //    nothing.
+    std::vector<std::size_t> columns;
+    for (std::size_t c = first; c < first + compared; ++c) {
+        const auto follows = [&](std::size_t other, bool constant) {
+            for (std::uint32_t row = 1; row < rows; ++row)
+                if (number(row, c) - number(0, c) !=
+                    (constant ? 0 : number(row, other) - number(0, other)))
+                    return false;
+            return true;
+        };
+        if (!follows(c, true) && std::none_of(columns.begin(), columns.end(), [&](auto other) {
+                return follows(other, false);
+            }))
+            columns.push_back(c);
+    }
+
+    // 2. A row comes after all that are as good.
+    std::vector<std::uint32_t> order(rows), kept;
+    std::iota(order.begin(), order.end(), 0u);
+    std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+        for (const std::size_t c : columns)
+            if (number(a, c) != number(b, c))
+                return number(a, c) < number(b, c);
+        for (std::size_t c = first + compared; c < first + compared + ties; ++c)
+            if (number(a, c) != number(b, c))
+                return number(a, c) < number(b, c);
+        return a < b;
+    });
+
+    // 3. Of what came before, with two columns the least second one is all that matters, with three
+    //    a staircase; else the list.
+    if (columns.size() <= 2) {
+        std::int64_t least = std::numeric_limits<std::int64_t>::max();
+        for (const std::uint32_t row : order) {
+            const std::int64_t last = columns.size() < 2 ? 0 : number(row, columns[1]);
+            if (!kept.empty() && (columns.size() < 2 || last >= least))
+                continue;
+            least = last;
+            kept.push_back(row);
+        }
+        return kept;
+    }
+    if (columns.size() == 3) {
+        std::map<std::int64_t, std::int64_t> stairs;
+        for (const std::uint32_t row : order) {
+            const std::int64_t y = number(row, columns[1]), z = number(row, columns[2]);
+            auto after = stairs.upper_bound(y);
+            if (after != stairs.begin() && std::prev(after)->second <= z)
+                continue;
+            kept.push_back(row);
+            if (after != stairs.begin() && std::prev(after)->first == y)
+                --after;
+            while (after != stairs.end() && after->second >= z)
+                after = stairs.erase(after);
+            stairs.emplace(y, z);
+        }
+        return kept;
+    }
+    std::vector<std::uint32_t> rivals;  // who has beaten many comes first
+    for (const std::uint32_t row : order) {
+        const auto better = std::find_if(rivals.begin(), rivals.end(), [&](std::uint32_t other) {
+            return std::all_of(columns.begin(), columns.end(), [&](std::size_t c) {
+                return number(other, c) <= number(row, c);
+            });
+        });
+        if (better == rivals.end()) {
+            kept.push_back(row);
+            rivals.push_back(row);
+        } else {
+            std::iter_swap(better, rivals.begin() + (better - rivals.begin()) / 2);
+        }
+    }
+    return kept;
+}
+
+bool Points::is_as_good(const Point& point, const double* bounds) const {
+    bool equal = true;
+    for (std::size_t a = 0; a < minimised_; ++a) {
+        if (point.values[a] > bounds[a])
+            return false;
+        equal &= point.values[a] == bounds[a];
+    }
+    if (equal)
+        for (std::size_t a = minimised_; a < axes_; ++a)
+            if (point.values[a] != bounds[a])
+                return point.values[a] < bounds[a];
+    return true;
+}
+
+bool Points::cover(const double* bounds) const {
+    // With many axes and points, some of them.
+    constexpr std::size_t kMostLooks = 256;
+    for (std::size_t i = settled_; i < points_.size(); ++i)
+        if (is_as_good(points_[i], bounds))
+            return true;
+    const auto end =
+        std::upper_bound(points_.begin(),
+                         points_.begin() + static_cast<std::ptrdiff_t>(settled_),
+                         bounds[0],
+                         [](double value, const Point& p) { return value < p.values[0]; });
+    if (end == points_.begin())
+        return false;
+    // Of two axes the last of them is the best on the other.
+    if (minimised_ <= 2)
+        return is_as_good(*std::prev(end), bounds);
+    const auto count = static_cast<std::size_t>(end - points_.begin());
+    const std::size_t by = count / kMostLooks + 1;
+    for (std::size_t i = count; i > 0; i -= std::min(i, by))
+        if (is_as_good(points_[i - 1], bounds))
+            return true;
+    return false;
+}
+
+void Points::add(Point point) {
+    if (cover(point.values.data()))
+        return;
+    points_.push_back(std::move(point));
+    if (minimised_ == 1 || points_.size() - settled_ > 64 + settled_ / 8)
+        settle();
+}
+
+void Points::settle() {
+    std::vector<std::int64_t> numbers;
+    for (const Point& point : points_)
+        for (const double value : point.values)
+            numbers.push_back(ordered(value));
+    std::vector<Point> kept;
+    for (const std::uint32_t row : undominated(numbers, axes_, 0, minimised_, axes_ - minimised_))
+        kept.push_back(std::move(points_[row]));
+    points_ = std::move(kept);
+    settled_ = points_.size();
+    std::sort(points_.begin(), points_.end(), [](const Point& a, const Point& b) {
+        return a.values < b.values;
+    });
+}
+
+double Points::least(std::size_t axis) const {
+    double least = kInfinite;
+    for (const Point& point : points_)
+        least = std::min(least, point.values[axis]);
+    return least;
+}
+
+std::size_t FrontSearch::Hash::operator()(const std::vector<std::uint64_t>& key) const {
+    std::uint64_t h = 0x9e3779b97f4a7c15u;
+    for (const std::uint64_t word : key) {
+        h = (h ^ word) * 0xff51afd7ed558ccdu;
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+FrontSearch::FrontSearch(const Problem& problem,
+                         const Criteria& criteria,
+                         const SearchOptions& options)
+    : problem_(problem),
+      criteria_(criteria),
+      options_(options),
+      bounds_(problem, {}),
+      states_(problem, bounds_, {}),
+      evaluator_(problem),
+      scratch_(bounds_.scratch()) {}
+
+std::optional<std::vector<double>> FrontSearch::values(const Mapping& mapping) {
+    evaluator_.clear();
+    sums_.assign(criteria_.sums(), 0);
+    for (const int task : mapping) {
+        if (criteria_.is_too_much(task))
+            return std::nullopt;
+        criteria_.add(sums_, evaluator_, task);
+        evaluator_.push(task);
+    }
+    criteria_.set_energy(sums_, evaluator_);
+    if (!evaluator_.core.possible || !criteria_.fit(sums_, evaluator_, problem_.layers()))
+        return std::nullopt;
+    std::vector<double> values(criteria_.axes());
+    criteria_.bounds(
+        evaluator_.core.dispatcher, sums_, evaluator_, problem_.layers(), values.data());
+    return values;
+}
+
+void FrontSearch::tidy(Level& level, Group& group) const {
+    if (group.tidy == group.steps.size())
+        return;
+    const std::size_t stride = group.times + criteria_.sums(), axes = criteria_.axes();
+    const std::size_t first = criteria_.needs_latency() ? 0 : group.times;
+    std::vector<std::uint32_t> kept;
+    if (stride > 0)
+        kept = undominated(group.numbers, stride, first, stride - first, 0);
+    else
+        kept.push_back(0);
+    std::sort(kept.begin(), kept.end());
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        const std::size_t from = kept[i];
+        std::copy_n(&group.numbers[from * stride], stride, &group.numbers[i * stride]);
+        std::copy_n(&group.bounds[from * axes], axes, &group.bounds[i * axes]);
+        group.steps[i] = group.steps[from];
+    }
+    level.states -= group.steps.size() - kept.size();
+    group.numbers.resize(kept.size() * stride);
+    group.bounds.resize(kept.size() * axes);
+    group.steps.resize(kept.size());
+    group.tidy = kept.size();
+}
+
+// The record and the sums, as a state of the level.
+void FrontSearch::keep(Level& level, const Step& step, const double* bounds) {
+    const auto [found, is_new] = level.index.try_emplace(record_.key, level.groups.size());
+    if (is_new) {
+        level.groups.emplace_back();
+        level.groups.back().key = record_.key;
+        level.groups.back().times = record_.times.size();
+    }
+    Group& group = level.groups[found->second];
+    group.numbers.insert(group.numbers.end(), record_.times.begin(), record_.times.end());
+    group.numbers.insert(group.numbers.end(), sums_.begin(), sums_.end());
+    group.bounds.insert(group.bounds.end(), bounds, bounds + criteria_.axes());
+    group.steps.push_back(step);
+    ++level.states;
+    if (group.steps.size() > 2 * group.tidy + 64)
+        tidy(level, group);
+}
+
+std::vector<FrontSearch::Ref> FrontSearch::refs(Level& level, const Points& points) const {
+    std::vector<Ref> found;
+    for (Group& group : level.groups) {
+        tidy(level, group);
+        for (std::size_t i = 0; i < group.steps.size(); ++i)
+            if (const Ref ref{&group, i}; !points.cover(bounds_of(ref)))
+                found.push_back(ref);
+    }
+    return found;
+}
+
+void FrontSearch::let_go(const Ref& ref, Pass& pass) const {
+    pass.complete = false;
+    for (std::size_t a = 0; a < criteria_.minimised(); ++a)
+        pass.let_go[a] = std::min(pass.let_go[a], bounds_of(ref)[a]);
+}
+
+// The `count` most promising, in turn by different weights of the axes.
+void FrontSearch::choose(std::vector<Ref>& refs, std::size_t count, Pass& pass) const {
+    if (refs.size() <= count)
+        return;
+    const std::size_t axes = criteria_.minimised();
+    std::vector<std::vector<double>> weights;
+    if (axes == 1) {
+        weights = {{1.0}};
+    } else {
+        constexpr int kQuarters = 4;
+        std::vector<double> weight(axes, 0.0);
+        const auto divide = [&](const auto& self, std::size_t axis, int left) -> void {
+            if (axis + 1 == axes) {
+                weight[axis] = left;
+                weights.push_back(weight);
+                return;
+            }
+            for (int w = 0; w <= left; ++w) {
+                weight[axis] = w;
+                self(self, axis + 1, left - w);
+            }
+        };
+        divide(divide, 0, kQuarters);
+    }
+    std::vector<double> low(axes, kInfinite), high(axes, -kInfinite);
+    for (const Ref& ref : refs)
+        for (std::size_t a = 0; a < axes; ++a) {
+            low[a] = std::min(low[a], bounds_of(ref)[a]);
+            high[a] = std::max(high[a], bounds_of(ref)[a]);
+        }
+    struct Scored {
+        double score = 0;
+        std::size_t place = 0;
+    };
+    std::vector<Scored> left(refs.size());
+    for (std::size_t i = 0; i < refs.size(); ++i)
+        left[i].place = i;
+    std::vector<char> chosen(refs.size(), 0);
+    for (std::size_t w = 0, taken = 0; w < weights.size(); ++w) {
+        const std::size_t share = (count - taken) / (weights.size() - w);
+        for (Scored& one : left) {
+            one.score = 0;
+            for (std::size_t a = 0; a < axes; ++a)
+                if (weights[w][a] > 0 && high[a] > low[a])
+                    one.score += weights[w][a] *
+                                 ((bounds_of(refs[one.place])[a] - low[a]) / (high[a] - low[a]));
+        }
+        const auto end = left.begin() + static_cast<std::ptrdiff_t>(share);
+        std::nth_element(left.begin(), end, left.end(), [](const Scored& a, const Scored& b) {
+            return std::pair(a.score, a.place) < std::pair(b.score, b.place);
+        });
+        std::for_each(left.begin(), end, [&](const Scored& one) { chosen[one.place] = 1; });
+        left.erase(left.begin(), end);
+        taken += share;
+    }
+    std::vector<Ref> kept;
+    for (std::size_t i = 0; i < refs.size(); ++i)
+        if (chosen[i])
+            kept.push_back(refs[i]);
+        else
+            let_go(refs[i], pass);
+    refs = std::move(kept);
+}
+
+// Keeps at most `room` states.
+void FrontSearch::shrink(Level& level, std::size_t room, const Points& points, Pass& pass) const {
+    std::vector<Ref> kept = refs(level, points);
+    choose(kept, room, pass);
+    Level smaller;
+    const std::size_t axes = criteria_.axes();
+    for (const Ref& ref : kept) {
+        const Group& from = *ref.group;
+        const auto [found, is_new] = smaller.index.try_emplace(from.key, smaller.groups.size());
+        if (is_new) {
+            smaller.groups.emplace_back();
+            smaller.groups.back().key = from.key;
+            smaller.groups.back().times = from.times;
+        }
+        Group& group = smaller.groups[found->second];
+        const std::size_t stride = from.times + criteria_.sums();
+        const auto numbers = from.numbers.begin() + static_cast<std::ptrdiff_t>(ref.state * stride);
+        group.numbers.insert(
+            group.numbers.end(), numbers, numbers + static_cast<std::ptrdiff_t>(stride));
+        group.bounds.insert(group.bounds.end(), bounds_of(ref), bounds_of(ref) + axes);
+        group.steps.push_back(from.steps[ref.state]);
+        group.tidy = group.steps.size();
+    }
+    smaller.states = kept.size();
+    level = std::move(smaller);
+}
+
+FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
+    const int layers = problem_.layers();
+    Pass pass;
+    pass.let_go.assign(criteria_.minimised(), kInfinite);
+    std::vector<Level> levels(at(layers));
+    std::vector<Step> trace;
+    std::vector<double> bounds(criteria_.axes());
+    const std::size_t room = std::max<std::size_t>(width, 4096);
+
+    // 1. The first state.
+    evaluator_.clear();
+    sums_.assign(criteria_.sums(), 0);
+    if (!states_.save(evaluator_, 0, record_))
+        return pass;
+    criteria_.bounds(0, sums_, evaluator_, 0, bounds.data());
+    keep(levels[0], {kRoot, -1}, bounds.data());
+
+    Criteria::Sums before;
+    for (int i = 0; i < layers; ++i) {
+        // 2. What to expand: the most promising of what no point covers.
+        std::vector<Ref> work = refs(levels[at(i)], points);
+        choose(work, width, pass);
+        const std::size_t traced = trace.size();
+        for (const Ref& ref : work)
+            trace.push_back(ref.group->steps[ref.state]);
+
+        for (std::size_t w = 0; w < work.size(); ++w) {
+            // 3. Asked to stop: what was not expanded is let go, here and on later levels.
+            if (w % 64 == 0 && options_.stop && options_.stop()) {
+                for (std::size_t other = w; other < work.size(); ++other)
+                    let_go(work[other], pass);
+                for (std::size_t later = at(i) + 1; later < levels.size(); ++later)
+                    for (const Ref& ref : refs(levels[later], points))
+                        let_go(ref, pass);
+                pass.stopped = true;
+                pass.complete = false;
+                break;
+            }
+
+            // 4. Expand: every task that can come next.
+            const Ref& ref = work[w];
+            const std::int64_t* const numbers =
+                &ref.group->numbers[ref.state * (ref.group->times + criteria_.sums())];
+            const std::int64_t* const sums = numbers + ref.group->times;
+            states_.load(evaluator_, i, ref.group->key.data(), numbers);
+            evaluator_.core.energy = criteria_.energy(sums);
+            before.assign(sums, sums + criteria_.sums());
+            for (const int k : problem_.starting[at(i)]) {
+                const Task& task = problem_.tasks[at(k)];
+                if (overlaps(task, evaluator_))
+                    continue;
+                sums_ = before;
+                criteria_.add(sums_, evaluator_, k);
+                evaluator_.push(k);
+                ++pass.nodes;
+                criteria_.set_energy(sums_, evaluator_);
+                const int next = evaluator_.next_layer(i + 1);
+                const Step step{static_cast<std::uint32_t>(traced + w), k};
+                if (evaluator_.core.possible && criteria_.fit(sums_, evaluator_, next)) {
+                    Ticks latency = evaluator_.core.dispatcher;
+                    if (next < layers && criteria_.needs_latency())
+                        latency = bounds_(evaluator_, next, kNeverTicks, scratch_);
+                    if (latency < kNeverTicks) {
+                        criteria_.bounds(latency, sums_, evaluator_, next, bounds.data());
+                        if (next == layers) {
+                            points.add({.values = bounds, .step = step, .mapping = {}});
+                        } else if (!points.cover(bounds.data()) &&
+                                   states_.save(evaluator_, next, record_)) {
+                            criteria_.raise(sums_, next);
+                            keep(levels[at(next)], step, bounds.data());
+                            if (levels[at(next)].states > 2 * room)
+                                shrink(levels[at(next)], room, points, pass);
+                        }
+                    }
+                }
+                evaluator_.pop();
+            }
+        }
+        if (pass.stopped)
+            break;
+        levels[at(i)] = {};
+    }
+
+    // 5. Mappings, from the end.
+    points.settle();
+    for (Points::Point& point : points.all()) {
+        if (!point.mapping.empty())
+            continue;
+        for (Step step = point.step; step.task >= 0; step = trace[step.parent])
+            point.mapping.push_back(step.task);
+        std::reverse(point.mapping.begin(), point.mapping.end());
+    }
+    return pass;
+}
+
+// ---- 2. Where only the whole mapping tells. -----------------------------------------------------
+
+namespace {
+
+std::vector<double> assessed_values(const Problem& problem,
+                                    const Goal& goal,
+                                    const Mapping& mapping,
+                                    const Assessment& assessment) {
+    std::vector<double> values;
+    for (const auto* objectives : {&goal.minimise, &goal.prefer})
+        for (const Objective& objective : *objectives)
+            values.push_back(value_on(problem, objective, mapping, assessment));
+    return values;
+}
+
+bool has_period(const Goal& goal) {
+    const auto is_period = [](const Objective& objective) {
+        return objective.criterion == Criterion::period;
+    };
+    return std::any_of(goal.minimise.begin(), goal.minimise.end(), is_period) ||
+           std::any_of(goal.prefer.begin(), goal.prefer.end(), is_period);
+}
+
+// Assesses mappings and keeps the best.
+class Judge {
+public:
+    Judge(const Problem& problem, const Goal& goal)
+        : problem_(problem),
+          goal_(goal),
+          options_{.frames_in_flight = has_period(goal) ? goal.frames_in_flight : 0},
+          points(goal.minimise.size(), goal.minimise.size() + goal.prefer.size()) {}
+
+private:
+    const Problem& problem_;
+    const Goal& goal_;
+    AssessOptions options_;
+
+public:
+    // False if the mapping is infeasible.
+    bool add(const Mapping& mapping) {
+        const Assessment assessment = assess(problem_, mapping, options_);
+        if (!assessment.feasible() || (goal_.most_loss && assessment.loss > *goal_.most_loss))
+            return false;
+        points.add({.values = assessed_values(problem_, goal_, mapping, assessment),
+                    .step = {},
+                    .mapping = mapping});
+        return true;
+    }
+
+    Front front() {
+        Front front;
+        points.settle();
+        for (Points::Point& point : points.all()) {
+            Assessment assessment = assess(problem_, point.mapping, options_);
+            std::vector<double> values(
+                point.values.begin(),
+                point.values.begin() + static_cast<std::ptrdiff_t>(goal_.minimise.size()));
+            front.points.push_back({.mapping = std::move(point.mapping),
+                                    .assessment = std::move(assessment),
+                                    .values = std::move(values)});
+        }
+        return front;
+    }
+
+    Points points;
+};
+
+// Every mapping that the bounds do not rule out, depth first, the best bounds first.
+class Enumeration {
+public:
+    Enumeration(const Problem& problem,
+                const Criteria& criteria,
+                const SearchOptions& options,
+                Judge& judge)
+        : problem_(problem),
+          criteria_(criteria),
+          options_(options),
+          judge_(judge),
+          bounds_(problem, {}),
+          scratch_(bounds_.scratch()),
+          evaluator_(problem),
+          most_(kNodesForEachState * options.max_states) {
+        sums_.emplace_back(criteria.sums(), 0);
+    }
+
+    // True if none was left out.
+    bool run() {
+        visit(0);
+        return !stopped && !exhausted;
+    }
+
+    std::uint64_t nodes = 0;
+    bool stopped = false, exhausted = false;
+
+private:
+    struct Child {
+        std::vector<double> bounds;
+        int task = -1;
+    };
+
+    void place(int task) {
+        Criteria::Sums sums = sums_.back();
+        criteria_.add(sums, evaluator_, task);
+        evaluator_.push(task);
+        criteria_.set_energy(sums, evaluator_);
+        sums_.push_back(std::move(sums));
+        path_.push_back(task);
+    }
+    void take_back() {
+        evaluator_.pop();
+        sums_.pop_back();
+        path_.pop_back();
+    }
+
+    void visit(int layer) {
+        // 1. What can come next, with its bounds.
+        std::vector<Child> children;
+        for (const int k : problem_.starting[at(layer)]) {
+            if (overlaps(problem_.tasks[at(k)], evaluator_) || criteria_.is_too_much(k))
+                continue;
+            place(k);
+            ++nodes;
+            const int next = evaluator_.next_layer(layer + 1);
+            if (evaluator_.core.possible && criteria_.fit(sums_.back(), evaluator_, next)) {
+                Ticks latency = evaluator_.core.dispatcher;
+                if (next < problem_.layers() && criteria_.needs_latency())
+                    latency = bounds_(evaluator_, next, kNeverTicks, scratch_);
+                Child child{.bounds = std::vector<double>(criteria_.axes()), .task = k};
+                criteria_.bounds(latency, sums_.back(), evaluator_, next, child.bounds.data());
+                if (latency < kNeverTicks && !judge_.points.cover(child.bounds.data()))
+                    children.push_back(std::move(child));
+            }
+            take_back();
+        }
+        if (nodes >= asked_ + 256) {
+            asked_ = nodes;
+            stopped = options_.stop && options_.stop();
+        }
+        exhausted = exhausted || nodes > most_;
+        std::stable_sort(children.begin(), children.end(), [](const Child& a, const Child& b) {
+            return a.bounds < b.bounds;
+        });
+
+        // 2. The best first.
+        for (const Child& child : children) {
+            if (judge_.points.cover(child.bounds.data()))
+                continue;
+            if (stopped || exhausted)
+                return;
+            place(child.task);
+            const int next = evaluator_.next_layer(layer + 1);
+            if (next < problem_.layers()) {
+                visit(next);
+            } else {
+                judge_.add(path_);
+                nodes += 16;  // about what it costs
+            }
+            take_back();
+        }
+    }
+
+    const Problem& problem_;
+    const Criteria& criteria_;
+    const SearchOptions& options_;
+    Judge& judge_;
+    Bounds bounds_;
+    Bounds::Scratch scratch_;
+    Evaluator evaluator_;
+    std::vector<Criteria::Sums> sums_;
+    Mapping path_;
+    std::uint64_t asked_ = 0, most_ = 0;
+};
+
+// Mappings to begin with: what is cheapest by one measure or a mix of two, and the heuristics.
+std::vector<Mapping> beginnings(const Problem& problem, const SearchOptions& options) {
+    std::vector<Mapping> found;
+    const Covers covers(problem);
+    double most_cost = 1, most_energy = 1;
+    for (const Task& task : problem.tasks) {
+        most_cost = std::max(most_cost, static_cast<double>(task.cost.count()));
+        most_energy = std::max(most_energy, std::abs(static_cast<double>(task.energy.femtojoules)));
+    }
+    const auto add = [&](const std::function<Time(int)>& cost) {
+        if (std::optional<Mapping> cover = covers.cheapest(cost))
+            found.push_back(std::move(*cover));
+    };
+    for (int quarter = 0; quarter <= (problem.knows_energy() ? 4 : 0); ++quarter)
+        add([&](int k) {
+            const Task& task = problem.tasks[at(k)];
+            const double cost = static_cast<double>(task.cost.count()) / most_cost;
+            const double energy = static_cast<double>(task.energy.femtojoules) / most_energy;
+            return Time{std::llround(((4 - quarter) * cost + quarter * energy) * 0x1p30)};
+        });
+    add([&](int k) { return Time{problem.tasks[at(k)].loss}; });
+    for (int b = 0; b < static_cast<int>(problem.budgets.size()); ++b)
+        add([&](int k) { return Time{use_of(problem.tasks[at(k)], problem, b)}; });
+    SearchOptions quietly = options;
+    quietly.only.clear();
+    for (const auto heuristic : {heft, greedy, uniform})
+        if (SearchResult result = heuristic(problem, quietly); !result.mapping.empty())
+            found.push_back(std::move(result.mapping));
+    quietly.goal = {};
+    if (SearchResult result = greedy(problem, quietly); !result.mapping.empty())
+        found.push_back(std::move(result.mapping));
+    return found;
+}
+
+}  // namespace
+
+// ---- 3. The searches. ---------------------------------------------------------------------------
+
+Front pareto_front(const Problem& problem, const SearchOptions& options) {
+    const Goal& goal = options.goal;
+    const Criteria all(problem, goal);
+    const bool exact = !is_coupled(problem) && !has_period(goal);
+    const std::size_t minimised = all.minimised();
+
+    // 1. Without tasks that are never better than another, level by level. Where the simulation of
+    //    the whole decides, this is a relaxation.
+    const Restricted few = restricted(problem, all.undominated());
+    const Criteria criteria(few.problem, goal);
+    Judge judge(problem, goal);
+    Points points(minimised, all.axes());
+    FrontSearch search(few.problem, criteria, options);
+    for (Mapping& mapping : beginnings(few.problem, options)) {
+        if (!exact)
+            judge.add(few.in_original(mapping));
+        if (std::optional<std::vector<double>> values = search.values(mapping))
+            points.add({.values = std::move(*values), .step = {}, .mapping = std::move(mapping)});
+    }
+    points.settle();
+
+    std::vector<double> ideal(minimised, -kInfinite);
+    std::uint64_t nodes = 0;
+    bool complete = false, stopped = false;
+    const bool tells =
+        options.progress && minimised == 1 && goal.minimise[0].criterion == Criterion::latency;
+    for (std::size_t width = kFirstWidth; !complete && !stopped; width *= kFactor) {
+        const FrontSearch::Pass pass = search.pass(width, points);
+        nodes += pass.nodes;
+        complete = pass.complete;
+        stopped = pass.stopped;
+        for (std::size_t a = 0; a < minimised; ++a)
+            ideal[a] = std::max(ideal[a], std::min(pass.let_go[a], points.least(a)));
+        if (tells && exact && !points.empty())
+            options.progress(Time{static_cast<Ticks>(points.least(0))},
+                             Time{static_cast<Ticks>(std::max(0.0, ideal[0]))});
+        if (2 * width * kFactor > options.max_states)
+            break;
+    }
+
+    // 2. What the whole says.
+    bool proven = complete;
+    for (const Points::Point& point : points.all())
+        proven &= judge.add(few.in_original(point.mapping)) || !exact;
+    bool exhausted = false;
+    // Nothing is better than the relaxation's front: often it is reached.
+    if (!exact)
+        proven =
+            complete &&
+            std::all_of(points.all().begin(), points.all().end(), [&](const Points::Point& point) {
+                return judge.points.cover(point.values.data());
+            });
+    if (!proven && !exact && !stopped) {
+        Enumeration rest(problem, all, options, judge);
+        proven = rest.run();
+        stopped = rest.stopped;
+        exhausted = rest.exhausted;
+        nodes += rest.nodes;
+    }
+    Front front = judge.front();
+    front.proven = proven;
+    front.evaluated = nodes;
+    front.ideal = std::move(ideal);
+    if (proven && !front.points.empty())
+        for (std::size_t a = 0; a < minimised; ++a)
+            front.ideal[a] = judge.points.least(a);
+    if (front.points.empty()) {
+        front.note = all.what_is_too_little();
+        if (front.note.empty())
+            front.note = proven ? "no mapping fits, with links that exist"
+                                : "stopped before any mapping that fits was found";
+    } else if (stopped) {
+        front.note = "stopped before the proof";
+    } else if (!proven) {
+        front.note = exhausted ? "too many mappings are left to simulate in full"
+                               : "more states than --max-states allows";
+    }
+    return front;
+}
+
+Front exhaustive_front(const Problem& problem, const SearchOptions& options) {
+    const Criteria criteria(problem, options.goal);  // throws where the energy is unknown
+    Judge judge(problem, options.goal);
+    Evaluator evaluator(problem);
+    Mapping path;
+    std::uint64_t evaluated = 0;
+    bool stopped = false;
+    const auto visit = [&](const auto& self, int layer) -> void {
+        for (const int k : problem.starting[at(layer)]) {
+            if (stopped)
+                return;
+            if (overlaps(problem.tasks[at(k)], evaluator))
+                continue;
+            evaluator.push(k);
+            path.push_back(k);
+            const int next = evaluator.next_layer(layer + 1);
+            if (next < problem.layers()) {
+                self(self, next);
+            } else {
+                if (evaluator.core.possible)
+                    judge.add(path);
+                if (++evaluated % 64 == 0)
+                    stopped = options.stop && options.stop();
+            }
+            path.pop_back();
+            evaluator.pop();
+        }
+    };
+    visit(visit, 0);
+    Front front = judge.front();
+    front.proven = !stopped;
+    front.evaluated = evaluated;
+    front.ideal.assign(options.goal.minimise.size(), -kInfinite);
+    if (front.proven && !front.points.empty())
+        for (std::size_t a = 0; a < front.ideal.size(); ++a)
+            front.ideal[a] = judge.points.least(a);
+    if (front.points.empty()) {
+        front.note = criteria.what_is_too_little();
+        if (front.note.empty())
+            front.note = stopped ? "stopped before any mapping that fits was found"
+                                 : "no mapping fits, with links that exist";
+    } else if (stopped) {
+        front.note = "stopped before the proof";
+    }
+    return front;
+}
+
+}  // namespace sim
