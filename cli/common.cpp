@@ -202,8 +202,15 @@ sim::Answer search_answer(const sim::Model& model,
         throw sim::InputError{fmt::format("{}: {}", search, answer.result.note)};
     }
     answer.mapping = answer.result.mapping;
-    const bool is_stream = options.goal.minimise.front().criterion == sim::Criterion::period;
-    sim::complete(answer, is_stream ? options.goal.frames_in_flight : 0);
+    const sim::Objective& objective = options.goal.minimise.front();
+    const int in_flight =
+        objective.criterion == sim::Criterion::period ? options.goal.frames_in_flight : 0;
+    sim::complete(answer, in_flight);
+    answer.result.value =  // some searches only know the time
+        sim::value_on(problem,
+                      objective,
+                      answer.mapping,
+                      sim::assess(problem, answer.mapping, {.frames_in_flight = in_flight}));
     return answer;
 }
 

@@ -95,6 +95,11 @@ Mapped map_one(const Options& o,
     mapped.answer = search_answer(
         model, *asked.problem, o.search, asked.options, asked.time_limit, min_accuracy(o));
     for (const NamedResult& baseline : baselines(*asked.problem, asked.options.goal)) {
+        const std::optional<sim::AccuracyEstimate> accuracy =
+            sim::accuracy_of(model, *asked.problem, baseline.result.mapping);
+        if (min_accuracy(o) && (!accuracy || accuracy->percent < *min_accuracy(o))) {
+            continue;  // it is not what was asked for
+        }
         mapped.answer.baselines.push_back(
             {baseline.name, baseline.result.makespan, baseline.result.value});
     }

@@ -49,14 +49,16 @@ std::vector<CompiledCost> compile_costs(const Platform& platform,
     std::vector<CompiledCost> costs;
     for (const FormulaCost& cost : platform.formulas) {
         std::vector<std::string> names;
+        CompiledCost& compiled = costs.emplace_back();
+        compiled.cost = &cost;
         const auto formula_of = [&](const Expression& expression) {
-            return Formula{expression.text, expression.where, names};
+            Formula formula{expression.text, expression.where, names};
+            compiled.of_batches |= formula.uses("batch");
+            return formula;
         };
         const auto optional_of = [&](const Expression& expression) {
             return expression ? std::optional{formula_of(expression)} : std::nullopt;
         };
-        CompiledCost& compiled = costs.emplace_back();
-        compiled.cost = &cost;
         compiled.when = optional_of(cost.when);  // before `let`, which may divide by what it asks
         for (const auto& [name, expression] : cost.let) {
             compiled.let.push_back(formula_of(expression));
@@ -151,6 +153,9 @@ std::optional<FormulaResult> evaluate(
     };
     FormulaResult result;
     result.time = time(*cost.time, source.time_us, source.cycles, "time_us", "cycles");
+    if (batch > 1 && !cost.of_batches && result.time > Time{}) {
+        return std::nullopt;
+    }
     if (cost.fill) {
         result.fill =
             time(*cost.fill, source.fill_us, source.fill_cycles, "fill_us", "fill_cycles");

@@ -23,6 +23,7 @@ struct CompiledCost {
     std::vector<Formula> let;
     std::optional<Formula> time, energy, fill;
     std::vector<std::pair<std::size_t, Formula>> resources;  // by budget
+    bool of_batches = false;  // some expression names `batch`; else they are of one image
 };
 
 struct FormulaResult {
@@ -44,7 +45,8 @@ std::vector<Budget> budgets_of(const Platform& platform);
 std::vector<CompiledCost> compile_costs(const Platform& platform,
                                         const std::vector<Budget>& budgets);
 
-// Nothing where the operation is not listed or `when` is zero. Throws InputError at the expression
+// Nothing where the operation is not listed or `when` is zero, or where several images are asked
+// for and the expressions, of one image, give a time above zero. Throws InputError at the expression
 // that is negative or beyond the simulator's range, naming the layer, the value and the share.
 std::optional<FormulaResult> evaluate(
     const CompiledCost& cost, const Model& model, int layer, int batch, const Share& share = {});

@@ -314,7 +314,9 @@ std::string reasons_of(const Sources& s, const std::vector<Budget>& budgets, int
         }
         if (reason.empty() && std::ranges::any_of(s.platform.formulas, is_its)) {
             reason = std::ranges::any_of(s.platform.formulas, is_for)
-                         ? "no formula whose condition (when) holds"
+                         ? std::string{"no formula whose condition (when) holds"} +
+                               (s.options.batch > 1 ? " and that is of several images (names batch)"
+                                                    : "")
                          : fmt::format("no formula for {}", operation);
         }
         if (!reason.empty()) {

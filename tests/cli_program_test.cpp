@@ -1,5 +1,7 @@
 // The program as a user meets it: what it prints, what it refuses, and with which exit code.
 
+#include "cli_program.hpp"
+
 #include "calibrate/profile_writer.hpp"
 #include "calibrate_small_model.hpp"
 #include "temporary_folder.hpp"
@@ -10,66 +12,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <sstream>
-#include <sys/wait.h>
-#include <thread>
-#include <unistd.h>
 
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string text_of(const fs::path& path) {
-    std::ifstream file{path};
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
-
-struct Outcome {
-    int code = -1;
-    std::string out, err;
-};
-
-// Runs hetmap; with `interrupt_after` sends Ctrl-C after that time.
-Outcome hetmap(std::vector<std::string> arguments,
-               std::chrono::milliseconds interrupt_after = std::chrono::milliseconds{0}) {
-    const TemporaryFolder folder;
-    const std::string out = folder.file("out"), err = folder.file("err");
-    arguments.insert(arguments.begin(), HETMAP_PROGRAM);
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) {
-        argv.push_back(argument.data());
-    }
-    argv.push_back(nullptr);
-    const pid_t child = fork();
-    if (child == 0) {
-        const int o = open(out.c_str(), O_CREAT | O_WRONLY, 0600);
-        const int e = open(err.c_str(), O_CREAT | O_WRONLY, 0600);
-        dup2(o, STDOUT_FILENO);
-        dup2(e, STDERR_FILENO);
-        execv(argv[0], argv.data());
-        _exit(127);
-    }
-    if (interrupt_after.count() > 0) {
-        std::this_thread::sleep_for(interrupt_after);
-        kill(child, SIGINT);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    Outcome outcome;
-    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    outcome.out = text_of(out);
-    outcome.err = text_of(err);
-    return outcome;
-}
 
 std::string small_model_path() { return small_model().path.string(); }
 

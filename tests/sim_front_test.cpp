@@ -274,6 +274,15 @@ TEST_CASE("a front worked out by hand") {
 TEST_CASE("energy: the front of every mapping, on random problems") {
     check_feature(generate::kEnergy, 60, 1'500);
 }
+TEST_CASE("what a device cannot convert, another on its memory may have converted for it") {
+    // In this one it is the only way to the least energy.
+    const Problem p =
+        generate::with_features(generate::small_random(2037), 2037, generate::kEnergy);
+    for (const NamedGoal& named : goals()) {
+        CAPTURE(named.name);
+        check_same(p, named.goal);
+    }
+}
 TEST_CASE("losses: the front of every mapping, on random problems") {
     check_feature(generate::kLoss, 60, 1'500);
 }

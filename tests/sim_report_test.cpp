@@ -524,3 +524,120 @@ TEST_CASE("the Gantt chart's axis fits schedules of a nanosecond and of a minute
         CHECK(lines <= 13);
     }
 }
+
+// Two points of the small problem: its answer, and the same again as if it were slower and took
+// less.
+FrontAnswer small_front(const Small& small) {
+    FrontAnswer front;
+    front.search = "branch-and-bound";
+    front.goal.minimise = {{Criterion::latency}, {Criterion::energy}};
+    front.front.proven = true;
+    front.front.evaluated = 1873;
+    for (const auto& [time, energy] : {std::pair{15.98, 9.551}, std::pair{21.4, 8.0}}) {
+        FrontPoint point;
+        point.mapping = small.answer().mapping;
+        point.values = {time * 1e6, energy * 1e9};
+        front.front.points.push_back(point);
+        Answer answer = small.answer();
+        answer.goal = front.goal;
+        front.points.push_back(answer);
+    }
+    return front;
+}
+
+TEST_CASE("a front as a table, as CSV, as JSON and as a picture") {
+    Small small;
+    small.problem.weighted_channels.assign(small.problem.inputs.size(), 0);
+    small.problem.weighted_channels[1] = 30;  // conv1, on the CPU
+    small.problem.weighted_channels[4] = 10;  // conv2, on the GPU
+    const FrontAnswer front = small_front(small);
+    check_golden("front.txt", front_text(front));
+    check_golden("front.svg", front_svg(front));
+    CHECK(front_csv(front) ==
+          "point,latency [us],energy [uJ],share of channels on cpu,share of channels on gpu0\n"
+          "1,15.98,9.551,0.75,0.25\n"
+          "2,21.4,8,0.75,0.25\n");
+    const auto json = nlohmann::json::parse(front_json(front));
+    CHECK(json["proven"] == true);
+    REQUIRE(json["points"].size() == 2);
+    CHECK(json["points"][1]["values"]["energy"] == 8.0);
+    CHECK_FALSE(json["points"][1].contains("proven_optimal"));  // the front is proven, not a point
+}
+
+TEST_CASE("a front that is not proven, or is of a proxy, says so") {
+    const Small small;
+    FrontAnswer front = small_front(small);
+    front.front.proven = false;
+    front.goal.minimise[1] = {Criterion::loss};
+    const std::string text = front_text(front);
+    CHECK(text.find("not proven: there may be better ones") != std::string::npos);
+    CHECK(text.find("proxy") != std::string::npos);
+}
+
+TEST_CASE(
+    "energy, what is taken, what does not fit, accuracy and a stream are lines of their own") {
+    Small small;
+    small.problem.energy_unknown.clear();
+    small.problem.budgets = {{.name = "gpu0.cells", .device = 1, .limit = 1000}};
+    small.problem.tasks[2].uses = {600};
+    small.problem.capacities = {2048, 0};
+    Answer answer = small.answer();
+    answer.energy = EnergyBreakdown{.base = Energy{3'000'000'000},
+                                    .idle = {Energy{}, Energy{}},
+                                    .working = {Energy{500'000'000}, Energy{}},
+                                    .links = {Energy{}, Energy{2'000'000'000'000}}};
+    answer.memories = {{.weights = 1024, .peak = 3072, .peak_at = us(2), .peak_layer = 4}, {}};
+    answer.violations = {{.kind = Violation::Kind::capacity,
+                          .index = 0,
+                          .needed = 3072,
+                          .limit = 2048,
+                          .layer = 4,
+                          .when = us(2)}};
+    answer.accuracy = AccuracyEstimate{.percent = 90.26, .is_proxy = false, .name = "io-8bit"};
+    answer.goal.frames_in_flight = 2;
+    answer.stream =
+        Stream{.period = us(10), .latency = us(20), .frames = 64, .steady = true, .peak_bytes = {}};
+    const std::string text = text_table(answer);
+    CAPTURE(text);
+    for (const char* line :
+         {"\nenergy: base 3 uJ, cpu 500 nJ, from gpu0 2 mJ\n",
+          "\ntakes: gpu0.cells 600 of 1,000, host 3.0 KiB of 2.0 KiB\n",
+          "\ndoes not fit: memory 'host' needs 3.0 KiB, 1.0 KiB more than its 2.0 KiB",
+          "\naccuracy: 90.26% (measured: io-8bit)\n",
+          "\nstream: a frame every 10.00 us (100000.0 a second) with 2 in flight, each takes 20.00 "
+          "us\n"})
+        CHECK_MESSAGE(text.find(line) != std::string::npos, line);
+    answer.accuracy->is_proxy = true;
+    CHECK(text_table(answer).find("by proxy, not measured") != std::string::npos);
+}
+
+TEST_CASE("a divided layer has a row for each of its devices") {
+    Small small;
+    Task& conv = small.problem.tasks[2];
+    conv.parts = {{.device = 1,
+                   .channels = 40,
+                   .busy = us(2.72),
+                   .energy = {},
+                   .variant = "popc",
+                   .configuration = "",
+                   .precision = ""},
+                  {.device = 0,
+                   .channels = 24,
+                   .busy = us(1),
+                   .energy = {},
+                   .variant = "avx2",
+                   .configuration = "",
+                   .precision = ""}};
+    Answer answer = small.answer();
+    Event other = answer.schedule.events[4];
+    REQUIRE(other.task == 2);
+    other.resource = 0;
+    answer.schedule.events.insert(answer.schedule.events.begin() + 5, other);
+    const std::string text = text_table(answer);
+    CHECK(text.find("popc, 40 channels") != std::string::npos);
+    CHECK(text.find("avx2, 24 channels") != std::string::npos);
+    const auto json = nlohmann::json::parse(json_text(answer));
+    REQUIRE(json["layers"].size() == 3);  // one object for it
+    CHECK(json["layers"][1]["parts"][1]["device"] == "cpu");
+    CHECK(json["devices"]["cpu"]["busy_us"] == 9.86 + 1);
+}

@@ -17,7 +17,8 @@ def panel(network, fronts, x0):
     for quarter in range(5):
         at = HEIGHT * (1 - quarter / 4)
         out.append(f'<path d="M0 {at:.1f}H{WIDTH}" stroke="#eee"/>'
-                   f'<text x="-6" y="{at + 4:.1f}" text-anchor="end">{most * quarter / 4:.3g}</text>')
+                   f'<text x="-6" y="{at + 4:.1f}" text-anchor="end">{most * quarter / 4:.3g}'
+                   "</text>")
     for platform, points in fronts.items():
         path = "".join(f"{'L' if i else 'M'}{WIDTH * share / 100:.1f} "
                        f"{HEIGHT * (1 - cycles / 1e6 / most):.1f}"

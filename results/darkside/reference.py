@@ -3,9 +3,9 @@
 
     python3 reference.py            the cycles of every network, width 32
 
-Start at `cluster` and `dwe`: what each device takes for its share of a layer's output channels. From
-the formulas in github.com/eml-eda/odimo-journal at 9ec2036, spec-hw-units/odimo/method/cost.py and
-nn/combiner.py.
+Start at `cluster` and `dwe`: what each device takes for its share of a layer's output channels,
+from the formulas in github.com/eml-eda/odimo-journal at 9ec2036, spec-hw-units/odimo/method/cost.py
+and nn/combiner.py.
 """
 from dataclasses import dataclass
 from math import exp

@@ -45,7 +45,8 @@ def panel(network, data, x0, y0):
            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#888"/>']
     for tick in ticks(left, right):
         out.append(f'<path d="M{x(tick):.1f} 0V{HEIGHT}" stroke="#eee"/>'
-                   f'<text x="{x(tick):.1f}" y="{HEIGHT + 16}" text-anchor="middle">{tick:g}</text>')
+                   f'<text x="{x(tick):.1f}" y="{HEIGHT + 16}" text-anchor="middle">{tick:g}'
+                   "</text>")
     for tick in ticks(bottom, top):
         out.append(f'<path d="M0 {y(tick):.1f}H{WIDTH}" stroke="#eee"/>'
                    f'<text x="-6" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
@@ -55,7 +56,8 @@ def panel(network, data, x0, y0):
         path = f"M{x(points[0][0]):.1f} {y(points[0][1]):.1f}" + "".join(
             f"H{x(ms):.1f}V{y(uj):.1f}" for ms, uj in points[1:])
         out.append(f'<path d="{path}" fill="none" stroke="{colour}"/>')
-        out += [f'<circle cx="{x(ms):.1f}" cy="{y(uj):.1f}" {DOTS[platform]}/>' for ms, uj in points]
+        out += [f'<circle cx="{x(ms):.1f}" cy="{y(uj):.1f}" {DOTS[platform]}/>'
+                for ms, uj in points]
     for policy, colour in POLICIES.items():
         px, py = x(near[policy][0]), y(near[policy][1])
         out.append(f'<path d="M{px - 6:.1f} {py - 6:.1f}L{px + 6:.1f} {py + 6:.1f}'
@@ -88,8 +90,10 @@ def fronts_svg(networks):
     width = COLUMNS * (WIDTH + GAP) + MARGIN_LEFT - GAP + 24
     height = rows * (HEIGHT + GAP) + MARGIN_TOP - 24
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-           'font-family="sans-serif" font-size="12">', '<rect width="100%" height="100%" fill="white"/>']
-    places = [(MARGIN_LEFT + (i % COLUMNS) * (WIDTH + GAP), MARGIN_TOP + i // COLUMNS * (HEIGHT + GAP))
+           'font-family="sans-serif" font-size="12">',
+           '<rect width="100%" height="100%" fill="white"/>']
+    places = [(MARGIN_LEFT + (i % COLUMNS) * (WIDTH + GAP),
+               MARGIN_TOP + i // COLUMNS * (HEIGHT + GAP))
               for i in range(len(networks) + 1)]
     for (network, data), place in zip(networks.items(), places):
         out += panel(network, data, *place)
@@ -114,7 +118,8 @@ def accuracy_panel(network, data, x0, y0):
            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#888"/>']
     for tick in ticks(left, right):
         out.append(f'<path d="M{x(tick):.1f} 0V{HEIGHT}" stroke="#eee"/>'
-                   f'<text x="{x(tick):.1f}" y="{HEIGHT + 16}" text-anchor="middle">{tick:g}</text>')
+                   f'<text x="{x(tick):.1f}" y="{HEIGHT + 16}" text-anchor="middle">{tick:g}'
+                   "</text>")
     for tick in ticks(bottom, top):
         out.append(f'<path d="M0 {y(tick):.1f}H{WIDTH}" stroke="#eee"/>'
                    f'<text x="-6" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
@@ -143,7 +148,8 @@ def accuracy_svg(networks):
     width = len(networks) * (WIDTH + GAP) + MARGIN_LEFT - GAP + 24
     height = HEIGHT + MARGIN_TOP + 76
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-           'font-family="sans-serif" font-size="12">', '<rect width="100%" height="100%" fill="white"/>']
+           'font-family="sans-serif" font-size="12">',
+           '<rect width="100%" height="100%" fill="white"/>']
     for i, (network, data) in enumerate(networks.items()):
         out += accuracy_panel(network, data, MARGIN_LEFT + i * (WIDTH + GAP), MARGIN_TOP - 16)
     out.append(f'<text x="{MARGIN_LEFT}" y="{height - 12}">line: the front, its accuracy a proxy; '

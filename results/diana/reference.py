@@ -4,10 +4,12 @@
     python3 reference.py            totals of every network and policy
 
 Start at `digital` and `analog`: what one accelerator takes for its share of a layer's output
-channels. From the formulas in github.com/eml-eda/odimo at 2d9f139, models/hw_models.py.
+channels, from the formulas in github.com/eml-eda/odimo at 2d9f139, models/hw_models.py. `front`
+finds the best mappings by going through all.
 """
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 
 CLOCK_MHZ = 260
 # Milliwatts: only the digital accelerator works, only the analog one, both.
@@ -154,10 +156,75 @@ def network_cost(layers, digital_channels):
     return total(cost(layer, d) for layer, d in zip(layers, digital_channels))
 
 
+# ---- Fronts of latency and energy, by trying everything. ----------------------------------------
+
+def least_points(points):
+    """Those that no other equals or beats in both: pairs, ascending."""
+    front = []
+    for point in sorted(points):
+        if not front or point[1] < front[-1][1]:
+            front.append(point)
+    return front
+
+
+def candidates(layer):
+    """(devices, cycles, milliwatt cycles beside the base power): every split, without those that
+    another on the same devices equals or beats."""
+    by_devices = {}
+    for d in [layer.c_out] if layer.depthwise else range(layer.c_out + 1):
+        c = cost(layer, d)
+        devices = "d" * (d > 0) + "a" * (d < layer.c_out)
+        work = (BOTH_MW - ANALOG_MW) * c.digital + (BOTH_MW - DIGITAL_MW) * c.analog
+        by_devices.setdefault(devices, []).append((c.cycles, work))
+    return [(devices, *point) for devices, points in by_devices.items()
+            for point in least_points(points)]
+
+
+def blocks(layers):
+    """Layers one after the other; a shortcut's convolution with the two that it is beside."""
+    names = {layer.name for layer in layers}
+    i = 0
+    while i < len(layers):
+        name = layers[i].name
+        size = 3 if name.endswith("conv1") and name.replace("conv1", "ds") in names else 1
+        yield layers[i:i + size]
+        i += size
+
+
+def finish(order, chosen):
+    """Cycles of a block whose layers start in this order: `ds` reads what conv1 reads, conv2 reads
+    conv1. A layer waits for its devices."""
+    free, end = {"d": 0, "a": 0}, [0, 0, 0]
+    for i in order:
+        devices, cycles, _ = chosen[i]
+        start = max([end[0] if i == 1 else 0] + [free[d] for d in devices])
+        end[i] = start + cycles
+        free.update(dict.fromkeys(devices, end[i]))
+    return max(end)
+
+
+def front(layers, overlap):
+    """Pairs (cycles, microjoules). `overlap`: a shortcut may run beside the main path, in the best
+    of the three orders that a block's layers can start in."""
+    base = DIGITAL_MW + ANALOG_MW - BOTH_MW
+    whole = [(Fraction(0), Fraction(0))]
+    for block in blocks(layers):
+        orders = ((0, 1, 2), (0, 2, 1), (2, 0, 1)) if overlap and len(block) == 3 else (None,)
+        points = []
+        for chosen in product(*map(candidates, block)):
+            cycles = min(finish(order, chosen) if order else sum(c[1] for c in chosen)
+                         for order in orders)
+            points.append((cycles, base * cycles + sum(c[2] for c in chosen)))
+        points = least_points(points)
+        whole = least_points((a[0] + b[0], a[1] + b[1]) for a in whole for b in points)
+    return [(cycles, work / CLOCK_MHZ / 1000) for cycles, work in whole]
+
+
 if __name__ == "__main__":
     for network, layers in NETWORKS.items():
         for policy, split in (POLICIES | {"Min-Cost energy": min_cost_energy}).items():
             c = network_cost(layers, split(layers))
             print(f"{network:22}{policy:16}{float(c.cycles):15.3f} cycles "
                   f"{float(c.milliseconds):9.5f} ms {float(c.microjoules):11.5f} uJ "
-                  f"{float(100 * c.digital / c.cycles):6.2f} % {float(100 * c.analog / c.cycles):6.2f} %")
+                  f"{float(100 * c.digital / c.cycles):6.2f} % "
+                  f"{float(100 * c.analog / c.cycles):6.2f} %")

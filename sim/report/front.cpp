@@ -1,10 +1,10 @@
-// The front of several objectives as text, CSV and a picture. For example:
+// The front of several objectives as text, CSV and a picture. For example (tests/golden/front.txt):
 //
-//     resnet20-cifar10 on diana, batch 1: the front of latency and energy
+//     small on two-devices, batch 1: the front of latency and energy
 //
 //     point  latency [us]  energy [uJ]  devices
-//         1        334.48        9.551  analog 97%, digital 3%
-//         2        341.67        9.402  analog 95%, digital 5%
+//         1         15.98        9.551  cpu 75%, gpu0 25%
+//         2         21.40            8  cpu 75%, gpu0 25%
 //
 //     2 points, proven: no mapping is better than all of them (1,873 nodes)
 //

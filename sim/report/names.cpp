@@ -326,7 +326,10 @@ std::string value_text(const Objective& objective, double value) {
             "a frame every {:.2f} us ({:.1f} a second)", value / name.per_unit, 1e12 / value);
     if (objective.criterion == Criterion::latency)
         return fmt::format("{:.2f} us", value / name.per_unit);
-    return fmt::format("{:.4g} {}", value / name.per_unit, name.unit);
+    return fmt::format("{:.4g} {}{}",
+                       value / name.per_unit,
+                       name.unit,
+                       objective.criterion == Criterion::loss ? " by proxy" : "");
 }
 
 double exact_microseconds(Time time) { return static_cast<double>(time.count()) / 1e6; }

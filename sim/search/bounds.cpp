@@ -157,6 +157,15 @@ void Bounds::find_horizon() {
             horizon += time < kNever ? static_cast<double>(time.count()) : 0.0;
 }
 
+// Whether another device shares its memory: what one of them cannot convert, another reader there
+// may have converted for both.
+bool Bounds::has_neighbour(int device) const {
+    int sharing = 0;
+    for (const ProblemDevice& other : problem_.devices)
+        sharing += other.memory == problem_.devices[at(device)].memory;
+    return sharing > 1;
+}
+
 // From the end of `from` to the start of `to`, which reads its result; what `to` converts is done
 // after its start but counted here. kNever if it cannot be.
 Ticks Bounds::step(int tensor, const Task& from, const Task& to, int layout) const {
@@ -171,9 +180,10 @@ Ticks Bounds::step(int tensor, const Task& from, const Task& to, int layout) con
         delay = std::max(delay, (b.submit + b.per_task).count());
     if (from.out_layout != layout) {
         const Ticks convert = problem_.convert(tensor, to.device, from.out_layout, layout).count();
-        if (convert >= kNeverTicks)
+        const bool alone = problem_.consumers[at(tensor)].size() == 1;
+        if (convert >= kNeverTicks && (alone || !has_neighbour(to.device)))
             return kNeverTicks;
-        if (problem_.consumers[at(tensor)].size() == 1)  // else another reader may have paid
+        if (alone)  // else another reader may have paid
             delay += convert;
     }
     return std::min(delay, kNeverTicks);
@@ -375,10 +385,12 @@ void Bounds::find_arrivals(const Evaluator& placed, int index, Arrival* arrivals
                 arrival.time = when(wanted);
             } else if (layout != tensor.layout) {
                 const Ticks convert = problem_.convert(index, d, tensor.layout, layout).count();
-                if (convert >= kNeverTicks)
-                    arrival.time = kNeverTicks;
-                else if (alone)
+                if (convert >= kNeverTicks) {
+                    if (alone || !has_neighbour(d))
+                        arrival.time = kNeverTicks;
+                } else if (alone) {
                     arrival.conversion = convert;
+                }
             }
             arrival.time = std::min(arrival.time + seen, kNeverTicks);
         }

@@ -99,6 +99,7 @@ private:
     void find_horizon();
     void make_weights();
     void refresh_ways(int layer);
+    bool has_neighbour(int device) const;
     Ticks step(int tensor, const Task& from, const Task& to, int layout) const;
     void find_arrivals(const Evaluator& placed, int tensor, Arrival* arrivals) const;
     Ticks load_bound(const Evaluator& placed,

@@ -1,0 +1,234 @@
+// hetmap map and simulate on machines that are only described: energy, fronts, divided layers,
+// accuracy, throughput, transfer modes. All numbers are worked out by hand from one network and one
+// platform:
+//
+//     image 1x1x4 f32 -> a: linear, 8 outputs, 32 MACs -> b: linear, 2 outputs, 16 MACs
+//     fast: 1 us for each output, 3 W;  frugal: 2 us for each output, 1 W;  0.1 W whatever runs
+//
+//     everything on fast: 8 + 2 = 10 us, 10 x 3.1 = 31 uJ;  on frugal: 20 us, 20 x 1.1 = 22 uJ
+
+#include "cli_program.hpp"
+#include "temporary_folder.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kModel = R"(hetmap: model/1
+name: two-linear
+input: {name: image, height: 1, width: 1, channels: 4, type: f32}
+parameters: {seed: 1}
+accuracy:
+  metric: top-1 [%]
+  reference_percent: 90
+  measured:
+    - {name: all-coarse, percent: 70, source: this test, precision: coarse}
+    - {name: coarse-end, percent: 88, source: this test, precision: fine, layers: {b: coarse}}
+layers:
+  - {name: a, operation: linear, inputs: [image], weights: f32, out_channels: 8}
+  - {name: b, operation: linear, inputs: [a], weights: f32, out_channels: 2}
+output: b
+)";
+
+constexpr const char* kPlatform = R"(hetmap: platform/1
+name: two-devices
+memories: [{name: host, capacity_kib: 64}]
+base_power_w: 0.1
+devices:
+  - {name: fast, kind: none, memory: host, asynchronous: false, active_power_w: 3, idle_power_w: 0}
+  - {name: frugal, kind: none, memory: host, asynchronous: false, active_power_w: 1, idle_power_w: 0}
+formulas:
+  - {device: fast, operations: [linear], variant: f, configuration: "1", precision: fine, time_us: "n", shares: true}
+  - {device: frugal, operations: [linear], variant: g, configuration: "1", precision: coarse, time_us: "2 * n", shares: true}
+splits:
+  - {devices: [fast, frugal], operations: [linear], by: output_channels, join: max}
+)";
+
+struct Described {
+    TemporaryFolder folder;
+    std::string model = folder.write("model.yaml", kModel);
+    std::string platform = folder.write("two-devices.yaml", kPlatform);
+
+    Outcome map(std::vector<std::string> more) const {
+        std::vector<std::string> all{"map", "--model", model, "--platform", platform};
+        all.insert(all.end(), more.begin(), more.end());
+        return hetmap(all);
+    }
+    json mapped(std::vector<std::string> more) const {
+        more.push_back("--json");
+        const Outcome outcome = map(more);
+        CAPTURE(outcome.err);
+        REQUIRE(outcome.code == 0);
+        return json::parse(outcome.out);
+    }
+};
+
+bool near(const json& value, double expected) {
+    return std::abs(value.get<double>() - expected) < 1e-9 * std::abs(expected);
+}
+
+}  // namespace
+
+TEST_CASE("the least energy, the least time and their product are three mappings") {
+    const Described d;
+    // Least energy: all on frugal. Watts x microseconds are microjoules.
+    const json frugal = d.mapped({"--objective", "energy"});
+    CHECK(frugal["proven_optimal"] == true);
+    CHECK(near(frugal["energy_mj"], 22e-3));
+    CHECK(near(frugal["makespan_us"], 20));
+    CHECK(near(frugal["energy"]["base_mj"], 2e-3));
+    CHECK(near(frugal["energy"]["devices"]["frugal"]["working_mj"], 20e-3));
+    CHECK(near(frugal["devices"]["frugal"]["utilization"], 1));
+    CHECK(frugal["accuracy"]["percent"] == 70);
+    CHECK(frugal["accuracy"]["proxy"] == false);
+
+    // Least time: a divided 6 + 2 (max of 6 and 4 us, 22 uJ) or 5 + 3 (5 and 6 us, 21 uJ); b whole
+    // (2 us, 6 uJ) or 1 + 1 (1 and 2 us, 5 uJ).
+    const json fast = d.mapped({"--prefer", "energy"});
+    CHECK(near(fast["makespan_us"], 8));
+    CHECK(fast["layers"][0]["parts"].size() == 2);
+    CHECK(fast["layers"][0]["parts"][0]["channels"] == 5);
+    CHECK(near(fast["energy_mj"], 26.8e-3));
+    CHECK(fast["accuracy"].is_null());  // nobody measured a divided one
+
+    const json product = d.mapped({"--objective", "edp"});
+    CHECK(product["proven_optimal"] == true);
+    CHECK(product["objective"] == "energy x delay");
+    CHECK(near(product["value"],
+               product["energy_mj"].get<double>() * 1e3 * product["makespan_us"].get<double>()));
+}
+
+TEST_CASE(
+    "a front is written as CSV, picture and mappings, and each of them simulates to its point") {
+    const Described d;
+    const std::string csv = d.folder.file("front.csv"), svg = d.folder.file("front.svg");
+    const json front = d.mapped({"--pareto",
+                                 "latency,energy",
+                                 "--front",
+                                 csv,
+                                 "--front-plot",
+                                 svg,
+                                 "--out",
+                                 d.folder.file("point.yaml")});
+    CHECK(front["proven"] == true);
+    const json& points = front["points"];
+    REQUIRE(points.size() >= 3);
+    CHECK(near(points.front()["values"]["latency"], 8));
+    CHECK(near(points.back()["values"]["energy"], 22));
+    const std::string text = text_of(csv);
+    CHECK(text.starts_with("point,latency [us],energy [uJ],share of channels on fast,"));
+    CHECK(std::count(text.begin(), text.end(), '\n') == static_cast<long>(points.size()) + 1);
+    CHECK(text_of(svg).find("<circle") != std::string::npos);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+        if (i > 0) {
+            CHECK(points[i]["values"]["latency"] > points[i - 1]["values"]["latency"]);
+            CHECK(points[i]["values"]["energy"] < points[i - 1]["values"]["energy"]);
+        }
+        const Outcome again = hetmap({"simulate",
+                                      "--model",
+                                      d.model,
+                                      "--platform",
+                                      d.platform,
+                                      "--mapping",
+                                      points[i]["mapping_file"],
+                                      "--json"});
+        CAPTURE(again.err);
+        REQUIRE(again.code == 0);
+        const json simulated = json::parse(again.out);
+        CHECK(simulated["makespan_us"] == points[i]["makespan_us"]);
+        CHECK(simulated["energy_mj"] == points[i]["energy_mj"]);
+        CHECK(simulated["layers"][0]["parts"] == points[i]["layers"][0]["parts"]);
+    }
+    // The same by trying every mapping.
+    CHECK(d.mapped({"--pareto", "latency,energy", "--search", "exhaustive"})["points"].size() ==
+          points.size());
+    CHECK(d.map({"--pareto", "latency,energy"}).out.find("proven") != std::string::npos);
+}
+
+TEST_CASE("an accuracy at least leaves the mappings that were measured to have it") {
+    const Described d;
+    const json best = d.mapped({"--objective", "energy", "--min-accuracy", "80%"});
+    CHECK(best["accuracy"]["name"] == "coarse-end");
+    CHECK(near(best["energy_mj"], 29.2e-3));  // a on fast, 8 us: 24.8 uJ; b on frugal, 4 us: 4.4 uJ
+    const Outcome none = d.map({"--min-accuracy", "95%"});
+    CHECK(none.code == 2);
+    CHECK(none.err.find("95 %") != std::string::npos);
+    // A proxy needs sensitivities for the precisions that are offered.
+    const Outcome unknown = d.map({"--objective", "accuracy"});
+    CHECK(unknown.code == 2);
+    CHECK(unknown.err.find("sensitivity") != std::string::npos);
+}
+
+TEST_CASE("a stream of frames through devices that work at once is faster than its frames") {
+    const Described d;
+    std::string text = kPlatform;
+    const auto frugal = text.find("name: frugal");
+    text.replace(text.find("asynchronous: false", frugal),
+                 19,
+                 "asynchronous: true, submit_us: 0, per_task_us: 0, completion_us: 0");
+    text.erase(text.find("splits:"));
+    const std::string platform = d.folder.write("pipeline.yaml", text);
+    const Outcome o = hetmap({"map",
+                              "--model",
+                              d.model,
+                              "--platform",
+                              platform,
+                              "--objective",
+                              "throughput",
+                              "--frames-in-flight",
+                              "2",
+                              "--json"});
+    CAPTURE(o.err);
+    REQUIRE(o.code == 0);
+    const json best = json::parse(o.out);
+    // a on fast takes 8 us, b on frugal 4 us beside the next frame's a.
+    CHECK(near(best["throughput"]["period_us"], 8));
+    CHECK(near(best["makespan_us"], 12));
+    CHECK(best["proven_optimal"] == true);
+    CHECK(best["throughput"]["steady"] == true);
+}
+
+TEST_CASE("what a machine does not say is said, never taken for zero") {
+    const Described d;
+    std::string text = kPlatform;
+    text.replace(text.find("base_power_w: 0.1\n"), 18, "");
+    const std::string silent = d.folder.write("silent.yaml", text);
+    const Outcome energy =
+        hetmap({"map", "--model", d.model, "--platform", silent, "--objective", "energy"});
+    CHECK(energy.code == 2);
+    CHECK(energy.err.find("base_power_w") != std::string::npos);
+    const Outcome latency = hetmap({"map", "--model", d.model, "--platform", silent, "--json"});
+    REQUIRE(latency.code == 0);
+    const json answer = json::parse(latency.out);
+    CHECK(answer["energy_mj"].is_null());
+    CHECK(answer["energy_unknown"].get<std::string>().find("base_power_w") != std::string::npos);
+    // Formulas of one image say nothing about two.
+    const Outcome two = d.map({"--batch", "2"});
+    CHECK(two.code == 2);
+    CHECK(two.err.find("batch") != std::string::npos);
+}
+
+TEST_CASE("goals, modes and fronts that make no sense are refused") {
+    const Described d;
+    for (const auto& [arguments, message] :
+         std::vector<std::pair<std::vector<std::string>, std::string>>{
+             {{"--objective", "speed"}, "expected one of latency, energy, edp"},
+             {{"--prefer", "gpu"}, "fast, frugal"},
+             {{"--pareto", "latency,beauty"}, "expected one of"},
+             {{"--pareto", "latency,energy", "--search", "greedy"}, "finds no fronts"},
+             {{"--pareto", "latency,energy", "--batch", "1,2"}, "one batch size"},
+             {{"--front", "x.csv"}, "add --pareto"},
+             {{"--transfer-modes", "pinned"}, "no transfer mode 'pinned'"},
+             {{"--min-accuracy", "much"}, "expected a percentage"}}) {
+        const Outcome outcome = d.map(arguments);
+        CAPTURE(outcome.err);
+        CHECK(outcome.code == 2);
+        CHECK(outcome.err.find(message) != std::string::npos);
+    }
+}
