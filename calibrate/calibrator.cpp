@@ -615,13 +615,21 @@ sim::Platform candidates(const sim::Model& model,
     }
     const Parameters parameters = load_parameters(model);
     for (std::size_t d = 0; d < devices.size(); ++d) {
-        const std::vector<sim::TransferMode> invented{
-            {.name = "invented",
-             .time = {.points = {{.size = {0}, .time = kInventedCost}}, .bandwidth = {1e12}}}};
+        const auto invented = [&](Direction direction) {
+            std::vector<sim::TransferMode> modes;
+            for (const std::string_view mode : devices[d]->modes(direction)) {
+                modes.push_back({.name = std::string{mode},
+                                 .time = {.points = {{.size = {0}, .time = kInventedCost}},
+                                          .bandwidth = {1e12}}});
+            }
+            return modes;
+        };
         const int index = d == 0 ? 0
                                  : add_device(platform,
                                               devices[d]->info(),
-                                              {.entry = {}, .up = invented, .down = invented});
+                                              {.entry = {},
+                                               .up = invented(Direction::up),
+                                               .down = invented(Direction::down)});
         for (const Candidate& c :
              candidates_on(*devices[d], index, model, parameters, batch, variants)) {
             platform.measured.push_back({.layers = c.key.layers,

@@ -71,9 +71,11 @@ struct Mapped {
     sim::Answer answer;
     // The objective's value for one image.
     double per_image() const {
-        const bool is_product =
-            answer.goal.minimise.front().criterion == sim::Criterion::energy_delay;
-        return sim::value_of(answer) / std::pow(problem->batch, is_product ? 2 : 1);
+        const sim::Criterion criterion = answer.goal.minimise.front().criterion;
+        const int images = criterion == sim::Criterion::loss           ? 0
+                           : criterion == sim::Criterion::energy_delay ? 2
+                                                                       : 1;  // in the exponent
+        return sim::value_of(answer) / std::pow(problem->batch, images);
     }
 };
 
@@ -110,9 +112,17 @@ Mapped map_one(const Options& o,
 void map_for_one_objective(const Options& o,
                            const sim::Model& model,
                            const sim::Platform& platform) {
+    const std::vector<int> batches = parse_batches(o.batch);
     std::vector<Mapped> all;
-    for (const int batch : parse_batches(o.batch)) {
-        all.push_back(map_one(o, model, platform, batch));
+    for (const int batch : batches) {
+        try {
+            all.push_back(map_one(o, model, platform, batch));
+        } catch (const sim::InputError& error) {
+            if (batch == batches.back() && all.empty()) {
+                throw;
+            }
+            fmt::print(stderr, "batch {}: {}\n", batch, error.what());
+        }
     }
     const auto best = std::ranges::min_element(all, {}, &Mapped::per_image);
     if (!o.out.empty()) {
@@ -177,6 +187,9 @@ void map_the_front(const Options& o, const sim::Model& model, const sim::Platfor
 
 void run(const Options& o) {
     sim::find_search(o.search);  // complain before the work
+    if (!o.min_accuracy.empty() && o.search != "branch-and-bound") {
+        throw sim::InputError{"--min-accuracy: only the search branch-and-bound knows it"};
+    }
     o.reports.check();
     for (const std::string& file : {o.out, o.front_csv, o.front_plot}) {
         if (!file.empty()) {

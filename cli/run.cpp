@@ -71,10 +71,12 @@ void run(const Options& o) {
     }
     const sim::Platform platform =
         o.platform.empty() ? any_platform(model, batch, file) : platform_named(o.platform);
-    sim::Problem problem = sim::compile(
-        model,
-        platform,
-        {.batch = batch, .only = guessing(o) ? best_variant() : std::vector<std::string>{}});
+    sim::Problem problem =
+        sim::compile(model,
+                     platform,
+                     {.batch = batch,
+                      .only = guessing(o) ? best_variant() : std::vector<std::string>{},
+                      .transfer_modes = file.transfer_modes});
     const sim::Mapping mapping =
         o.mapping.empty() ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
                           : resolved(file, platform, problem);

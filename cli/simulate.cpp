@@ -23,7 +23,8 @@ void run(const Options& o) {
     const sim::Model model = model_named(o.model);
     const sim::Platform platform = platform_named(o.platform);
     const sim::MappingFile file = sim::load_mapping_file(o.mapping);
-    sim::Problem problem = sim::compile(model, platform, {.batch = file.batch, .only = {}});
+    sim::Problem problem = sim::compile(
+        model, platform, {.batch = file.batch, .only = {}, .transfer_modes = file.transfer_modes});
     sim::Answer answer;
     answer.model = &model;
     answer.problem = &problem;

@@ -40,7 +40,8 @@ void run(const Options& o) {
         file = sim::load_mapping_file(o.mapping);
         batch = file.batch;
     }
-    sim::Problem problem = sim::compile(model, platform, {.batch = batch, .only = {}});
+    sim::Problem problem = sim::compile(
+        model, platform, {.batch = batch, .only = {}, .transfer_modes = file.transfer_modes});
     const sim::Mapping chosen =
         o.mapping.empty() ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
                           : resolved(file, platform, problem);

@@ -97,6 +97,9 @@ std::string unknown_of(const Model& model, const Problem& problem, const Task& t
 
 std::optional<double> points_lost(const Model& model, int layer, std::string_view precision) {
     const Layer& l = model.layers[at(layer)];
+    if (is_own(l, precision)) {
+        return 0.0;
+    }
     const Sensitivity* of_all = nullptr;
     if (model.accuracy) {
         for (const Sensitivity& one : model.accuracy->sensitivities) {
@@ -108,10 +111,7 @@ std::optional<double> points_lost(const Model& model, int layer, std::string_vie
             }
         }
     }
-    if (of_all != nullptr) {
-        return of_all->points;
-    }
-    return is_own(l, precision) ? std::optional{0.0} : std::nullopt;
+    return of_all != nullptr ? std::optional{of_all->points} : std::nullopt;
 }
 
 std::int64_t loss_of(const Model& model, const std::vector<int>& chain, const Task& task) {
@@ -145,10 +145,13 @@ std::optional<AccuracyEstimate> accuracy_of(const Model& model,
         }
     }
     // 2. The model as it is: no precision but its own.
+    if (!model.accuracy->reference) {
+        return std::nullopt;
+    }
     if (std::ranges::all_of(
             mapping, [&](int task) { return is_allowed(model, problem, {}, task_of(task)); })) {
         return AccuracyEstimate{
-            .percent = model.accuracy->reference, .is_proxy = false, .name = "reference"};
+            .percent = *model.accuracy->reference, .is_proxy = false, .name = "reference"};
     }
     // 3. The proxy.
     std::int64_t loss = 0;
@@ -158,9 +161,10 @@ std::optional<AccuracyEstimate> accuracy_of(const Model& model,
         }
         loss += task_of(task).loss;
     }
-    return AccuracyEstimate{.percent = model.accuracy->reference - static_cast<double>(loss) * 1e-6,
-                            .is_proxy = true,
-                            .name = {}};
+    return AccuracyEstimate{
+        .percent = *model.accuracy->reference - static_cast<double>(loss) * 1e-6,
+        .is_proxy = true,
+        .name = {}};
 }
 
 std::vector<bool> tasks_of(const Model& model,
@@ -180,6 +184,14 @@ std::string unknown_sensitivity(const Model& model, const Problem& problem) {
         }
     }
     return {};
+}
+
+std::vector<bool> tasks_with_known_loss(const Model& model, const Problem& problem) {
+    std::vector<bool> known;
+    for (const Task& task : problem.tasks) {
+        known.push_back(unknown_of(model, problem, task).empty());
+    }
+    return known;
 }
 
 }  // namespace sim

@@ -45,4 +45,7 @@ std::int64_t loss_of(const Model& model, const std::vector<int>& chain, const Ta
 // 'ternary'"; empty if there is none. A search that minimises or bounds the loss asks this first.
 std::string unknown_sensitivity(const Model& model, const Problem& problem);
 
+// By task: whether Task::loss is all known.
+std::vector<bool> tasks_with_known_loss(const Model& model, const Problem& problem);
+
 }  // namespace sim

@@ -303,7 +303,8 @@ private:
     std::vector<Maker> makers_;  // by tensor
 };
 
-// Sums and quotients of doubles are off by less than this, in picoseconds, for hours.
+// Sums and quotients of doubles are off by less than this, in picoseconds, for steps of seconds; a
+// picosecond more or less after that harms nothing.
 constexpr double kRounding = 1e-3;
 
 class Engine {

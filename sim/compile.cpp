@@ -574,8 +574,13 @@ Most most_of(const Problem& problem) {
     Most most;
     // 1. Tasks, each as long as what works beside it makes it.
     double slower = 1;
-    for (const double factor : problem.contention) {
-        slower *= std::max(1.0, factor);
+    const std::size_t count = problem.devices.size();
+    for (std::size_t d = 0; d * count < problem.contention.size(); ++d) {
+        double all_others = 1;
+        for (std::size_t other = 0; other < count; ++other) {
+            all_others *= std::max(1.0, problem.contention[d * count + other]);
+        }
+        slower = std::max(slower, all_others);
     }
     const std::size_t tensors = at(problem.layers());
     std::vector<Time> time(tensors);
@@ -592,7 +597,7 @@ Most most_of(const Problem& problem) {
         most.time += slower * as_number(time[i].count()) +
                      memories * largest_of(problem.copy_times, i, tensors) +
                      devices * largest_of(problem.convert_times, i, tensors);
-        most.energy += slower * as_number(energy[i].femtojoules) +
+        most.energy += as_number(energy[i].femtojoules) +
                        memories * largest_of(problem.copy_energies, i, tensors) +
                        devices * largest_of(problem.convert_energies, i, tensors);
         for (const ProblemBus& bus : problem.buses) {
@@ -649,6 +654,7 @@ Problem compile(const Model& model, const Platform& platform, const CompileOptio
     problem.model = model.name;
     problem.platform = platform.name;
     problem.batch = options.batch;
+    problem.transfer_modes = options.transfer_modes;
     problem.layout_names = {std::string{kPackedLayout}};
     add_layers(problem, model, order, place);
     add_devices(problem, platform);

@@ -52,9 +52,12 @@ std::vector<CompiledCost> compile_costs(const Platform& platform,
         CompiledCost& compiled = costs.emplace_back();
         compiled.cost = &cost;
         const auto formula_of = [&](const Expression& expression) {
-            Formula formula{expression.text, expression.where, names};
-            compiled.of_batches |= formula.uses("batch");
-            return formula;
+            return Formula{expression.text, expression.where, names};
+        };
+        std::vector<std::string> of_batches{"batch"};  // names that depend on it
+        const auto depends = [&](const Formula& formula) {
+            return std::ranges::any_of(of_batches,
+                                       [&](const auto& name) { return formula.uses(name); });
         };
         const auto optional_of = [&](const Expression& expression) {
             return expression ? std::optional{formula_of(expression)} : std::nullopt;
@@ -63,9 +66,14 @@ std::vector<CompiledCost> compile_costs(const Platform& platform,
         for (const auto& [name, expression] : cost.let) {
             compiled.let.push_back(formula_of(expression));
             names.push_back(name);
+            if (depends(compiled.let.back())) {
+                of_batches.push_back(name);
+            }
         }
         compiled.time = formula_of(cost.time_us ? cost.time_us : cost.cycles);
+        compiled.time_of_batches = depends(*compiled.time);
         compiled.energy = optional_of(cost.energy_uj);
+        compiled.energy_of_batches = compiled.energy && depends(*compiled.energy);
         compiled.fill = optional_of(cost.fill_us ? cost.fill_us : cost.fill_cycles);
         for (const auto& [resource, expression] : cost.resources) {
             compiled.resources.emplace_back(
@@ -153,9 +161,6 @@ std::optional<FormulaResult> evaluate(
     };
     FormulaResult result;
     result.time = time(*cost.time, source.time_us, source.cycles, "time_us", "cycles");
-    if (batch > 1 && !cost.of_batches && result.time > Time{}) {
-        return std::nullopt;
-    }
     if (cost.fill) {
         result.fill =
             time(*cost.fill, source.fill_us, source.fill_cycles, "fill_us", "fill_cycles");
@@ -163,6 +168,10 @@ std::optional<FormulaResult> evaluate(
     if (cost.energy) {
         result.energy =
             from_microjoules(value(*cost.energy, source.energy_uj, "energy_uj", kMostMicrojoules));
+    }
+    if (batch > 1 && ((!cost.time_of_batches && result.time > Time{}) ||
+                      (!cost.energy_of_batches && result.energy.value_or(Energy{}) > Energy{}))) {
+        return std::nullopt;
     }
     for (std::size_t i = 0; i < cost.resources.size(); ++i) {
         const auto& [budget, formula] = cost.resources[i];

@@ -22,8 +22,8 @@ struct CompiledCost {
     std::optional<Formula> when;
     std::vector<Formula> let;
     std::optional<Formula> time, energy, fill;
-    std::vector<std::pair<std::size_t, Formula>> resources;  // by budget
-    bool of_batches = false;  // some expression names `batch`; else they are of one image
+    std::vector<std::pair<std::size_t, Formula>> resources;   // by budget
+    bool time_of_batches = false, energy_of_batches = false;  // depend on `batch`
 };
 
 struct FormulaResult {
@@ -46,8 +46,9 @@ std::vector<CompiledCost> compile_costs(const Platform& platform,
                                         const std::vector<Budget>& budgets);
 
 // Nothing where the operation is not listed or `when` is zero, or where several images are asked
-// for and the expressions, of one image, give a time above zero. Throws InputError at the expression
-// that is negative or beyond the simulator's range, naming the layer, the value and the share.
+// for and a time or an energy above zero does not depend on `batch`: it is of one image. Throws
+// InputError at the expression that is negative or beyond the simulator's range, naming the layer,
+// the value and the share.
 std::optional<FormulaResult> evaluate(
     const CompiledCost& cost, const Model& model, int layer, int batch, const Share& share = {});
 

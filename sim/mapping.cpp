@@ -154,7 +154,7 @@ int find_divided_task(const Problem& problem, const MappingEntry& entry, int lay
         return std::tuple{std::move(device), part.channels, part.variant, part.configuration};
     };
     std::set<decltype(key_of({}, entry.parts.front()))> wanted;
-    int given = 0;
+    std::int64_t given = 0;
     for (const MappingPart& part : entry.parts) {
         wanted.insert(key_of(part.device, part));
         given += part.channels;
@@ -308,16 +308,18 @@ int index_of(const MappingCopy& copy,
 
 MappingFile load_mapping_file(const std::filesystem::path& path) {
     constexpr std::string_view kRequired[] = {"hetmap", "model", "platform", "batch", "entries"};
-    constexpr std::string_view kOptional[] = {"predicted_us", "copies"};
+    constexpr std::string_view kOptional[] = {"predicted_us", "transfer_modes", "copies"};
     const YamlFile file = load_yaml(path, kFormat);
     const YamlNode& root = file.root;
     expect_keys(root, "a mapping", kRequired, kOptional);
     const YamlNode* const predicted = find(root, "predicted_us");
+    const YamlNode* const modes = find(root, "transfer_modes");
     MappingFile mapping{
         .model = read_name(at(root, "model")),
         .platform = read_name(at(root, "platform")),
         .batch = static_cast<int>(read_integer(at(root, "batch"), 1, kLargestBatch)),
         .predicted_us = predicted == nullptr ? 0.0 : read_number(*predicted),
+        .transfer_modes = modes == nullptr ? std::string{"first"} : read_text(*modes),
         .entries = {},
         .copies = {},
         .where = position_of(at(root, "model"))};
@@ -334,12 +336,15 @@ MappingFile load_mapping_file(const std::filesystem::path& path) {
 
 std::string to_yaml(const MappingFile& mapping) {
     std::string text = fmt::format(
-        "hetmap: {}\nmodel: {}\nplatform: {}\nbatch: {}\npredicted_us: {}\nentries:{}\n",
+        "hetmap: {}\nmodel: {}\nplatform: {}\nbatch: {}\npredicted_us: {}\n{}entries:{}\n",
         kFormat,
         yaml_text(mapping.model),
         yaml_text(mapping.platform),
         mapping.batch,
         mapping.predicted_us,
+        mapping.transfer_modes == "first"
+            ? ""
+            : fmt::format("transfer_modes: {}\n", yaml_text(mapping.transfer_modes)),
         mapping.entries.empty() ? " []" : "");
     for (const MappingEntry& entry : mapping.entries) {
         std::vector<std::string> layers;
@@ -382,6 +387,7 @@ MappingFile describe(const Problem& problem, const Mapping& mapping, Time predic
                      .platform = problem.platform,
                      .batch = problem.batch,
                      .predicted_us = microseconds(predicted),
+                     .transfer_modes = problem.transfer_modes,
                      .entries = {},
                      .copies = copies_of(problem, mapping),
                      .where = {}};

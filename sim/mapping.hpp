@@ -38,7 +38,8 @@ struct MappingCopy {
 struct MappingFile {
     std::string model, platform;
     int batch = 1;
-    double predicted_us = 0;  // when it was made
+    double predicted_us = 0;               // when it was made
+    std::string transfer_modes = "first";  // CompileOptions of the problem it is for
     std::vector<MappingEntry> entries;
     std::vector<MappingCopy> copies = {};  // where the platform has more than one transfer mode
     SourcePosition where;

@@ -53,8 +53,8 @@ struct Sensitivity {
 // listed under `measured` has that accuracy; for others the sum of sensitivities, each times the
 // share of the layer's channels, is a proxy, and called so wherever it is shown.
 struct Accuracy {
-    std::string metric;    // "top-1 of CIFAR-10's validation images [%]"
-    double reference = 0;  // percent, at the model's own precision
+    std::string metric;                              // "top-1 of CIFAR-10's validation images [%]"
+    std::optional<double> reference = std::nullopt;  // percent, at the model's own precision
     std::vector<MeasuredAccuracy> measured;
     std::vector<Sensitivity> sensitivities;
     std::string sensitivity_source;

@@ -312,6 +312,12 @@ std::string reasons_of(const Sources& s, const std::vector<Budget>& budgets, int
                 }
             }
         }
+        const auto is_allowed_one = [&](const CompiledCost* cost) { return is_its(*cost->cost); };
+        if (reason.empty() && !s.options.only.empty() &&
+            std::ranges::any_of(s.platform.formulas, is_its) &&
+            std::ranges::none_of(s.allowed, is_allowed_one)) {
+            reason = "not among those allowed";
+        }
         if (reason.empty() && std::ranges::any_of(s.platform.formulas, is_its)) {
             reason = std::ranges::any_of(s.platform.formulas, is_for)
                          ? std::string{"no formula whose condition (when) holds"} +
@@ -408,6 +414,19 @@ Sources sources_of(const Model& model,
             }
             if (std::optional<FormulaResult> result =
                     evaluate(*cost, model, layer, options.batch)) {
+                const auto has_its_name = [&](const auto& other) {
+                    return other.first->cost->device == cost->cost->device &&
+                           other.first->cost->variant == cost->cost->variant &&
+                           other.first->cost->configuration == cost->cost->configuration;
+                };
+                if (std::ranges::any_of(s.whole[at(layer)], has_its_name)) {
+                    throw input_error(
+                        cost->cost->where,
+                        fmt::format("formulas: expected one of this device, variant and "
+                                    "configuration for {}, got a second (`when` can tell them "
+                                    "apart)",
+                                    described(model, layer)));
+                }
                 s.whole[at(layer)].emplace_back(cost, std::move(*result));
             }
         }

@@ -135,8 +135,9 @@ struct Problem {
     std::vector<Time> copy_latencies;
     std::vector<std::int64_t> copy_bytes;
 
-    std::vector<std::string> mode_names;  // transfer modes
-    std::vector<int> copy_modes;          // beside copy_times: which
+    std::string transfer_modes = "first";  // as CompileOptions said
+    std::vector<std::string> mode_names;
+    std::vector<int> copy_modes;  // beside copy_times: which
 
     // By layer, for accuracy: output channels that carry weights, 0 for layers without.
     std::vector<int> weighted_channels;

@@ -44,6 +44,16 @@ void check_cover(const Problem& problem, const Mapping& mapping) {
             throw InputError(
                 "mapping: layer '" + name_in(problem.layer_names, layer) + "' is " +
                 (covered[static_cast<std::size_t>(layer)] ? "mapped twice" : "not mapped"));
+    std::vector<char> is_made(covered.size(), 0);
+    for (const int index : mapping) {
+        const Task& task = problem.tasks[static_cast<std::size_t>(index)];
+        for (const TaskInput& input : task.inputs)
+            if (!is_made[static_cast<std::size_t>(input.tensor)])
+                throw InputError("mapping: layer '" + name_in(problem.layer_names, task.first) +
+                                 "' reads '" + name_in(problem.layer_names, input.tensor) +
+                                 "', which stays inside a fused chain or comes later");
+        is_made[static_cast<std::size_t>(task.last)] = 1;
+    }
 }
 
 void refuse_copy(const Problem& problem, const Task& task, int tensor, int from, int to) {

@@ -31,6 +31,7 @@ struct Division {
     const CompileOptions& options;
     const CompiledSplit& split;
     const std::vector<const CompiledCost*>& costs;
+    const Support& support;
     const Engines engines;
     int layer = 0, channels = 0;
     FormulaInputs inputs;
@@ -56,11 +57,13 @@ const std::vector<Candidate>& Division::candidates(int device, int count) {
     const auto [entry, is_new] = known.try_emplace({device, count});
     if (is_new) {
         for (const CompiledCost* const cost : costs) {
-            if (cost->cost->device != device || !cost->cost->shares) {
+            if (cost->cost->device != device || !cost->cost->shares ||
+                !support.admits(layer, device)) {
                 continue;
             }
             if (std::optional<FormulaResult> result =
                     evaluate(*cost, model, layer, options.batch, share_of(count))) {
+                result->time += result->fill.value_or(Time{});
                 entry->second.push_back({cost->cost, std::move(*result)});
             }
         }
@@ -277,9 +280,7 @@ void add_divisions(std::vector<Offer>& offers,
                    int layer) {
     const SplitRule& rule = *split.rule;
     const Operation& operation = *model.layers[at(layer)].operation;
-    if (std::ranges::find(rule.operations, operation.name) == rule.operations.end() ||
-        !std::ranges::all_of(rule.devices,
-                             [&](int device) { return support.admits(layer, device); })) {
+    if (std::ranges::find(rule.operations, operation.name) == rule.operations.end()) {
         return;
     }
     Division division{.model = model,
@@ -287,6 +288,7 @@ void add_divisions(std::vector<Offer>& offers,
                       .options = options,
                       .split = split,
                       .costs = costs,
+                      .support = support,
                       .engines = engines_of(platform),
                       .layer = layer,
                       .channels = 0,

@@ -278,8 +278,8 @@ TEST_CASE("an energy that a formula gives stands instead of the device's powers"
 
 TEST_CASE("where a variant was measured for a layer, its formula is not offered") {
     sim::Platform platform = with_devices({"cpu", "gpu"});
-    platform.formulas.push_back(cost_of(1, {"conv2d"}, "5"));
-    platform.formulas.push_back(cost_of(1, {"conv2d"}, "6", "other"));
+    platform.formulas.push_back(cost_of(1, {"conv2d"}, "5 * batch"));
+    platform.formulas.push_back(cost_of(1, {"conv2d"}, "6 * batch", "other"));
     const sim::Model model = model_of(kThree);
     const int conv[] = {1};
     sim::MeasuredCost measured;
@@ -293,6 +293,20 @@ TEST_CASE("where a variant was measured for a layer, its formula is not offered"
           Lines{"conv on gpu v/2", "conv on gpu other/1"});
     CHECK(names_of(compile(model, platform, {.batch = 2, .only = {}}), 1) ==
           Lines{"conv on gpu v/1", "conv on gpu other/1"});
+}
+
+TEST_CASE("of two formulas of one name the second is refused where both hold") {
+    sim::Platform platform = with_devices({"cpu", "gpu"});
+    platform.formulas.push_back(cost_of(1, {"conv2d"}, "5"));
+    platform.formulas.push_back(cost_of(1, {"conv2d"}, "6"));
+    platform.formulas[platform.formulas.size() - 2].when = expression("kh == 3");
+    const std::string own = kThree;
+    CHECK_NOTHROW(compile(model_of(own), platform, {}));  // kThree's kernel is 1x1
+    platform.formulas[platform.formulas.size() - 2].when = expression("kh == 1");
+    CHECK_THROWS_WITH_AS(
+        compile(model_of(own), platform, {}),
+        doctest::Contains("expected one of this device, variant and configuration"),
+        sim::InputError);
 }
 
 TEST_CASE("a formula that is negative, infinite or enormous is an error at its place") {
@@ -659,8 +673,10 @@ TEST_CASE("every device of a rule must support the layer and have a formula for 
               p.devices[2].supports.emplace_back().in_channels_multiple = 2;
           }) == 31 + 63);
     // Two variants of the digital array's.
-    CHECK(divisions([](sim::Platform& p) { p.formulas.push_back(p.formulas[1]); }) ==
-          2 * (15 + 31 + 63));
+    CHECK(divisions([](sim::Platform& p) {
+              p.formulas.push_back(p.formulas[1]);
+              p.formulas.back().variant = "other";
+          }) == 2 * (15 + 31 + 63));
     // Wants bytes for bits: conv1 reads none.
     CHECK(divisions([](sim::Platform& p) { p.formulas[2].in_layout = "plain"; }) == 0);
 }
@@ -725,8 +741,21 @@ TEST_CASE("parts in another memory are gathered where the result is held") {
     platform.links[1].element_bits = 8;
     CHECK(task_named(compile(model_of(kThree), platform, {}), name).cost ==
           from_microseconds(12 + 2 + 0.096 + 2));
-    CHECK(task_named(compile(model_of(kThree), platform, {.batch = 3, .only = {}}), name).cost ==
-          from_microseconds(12 + 2 + 0.288 + 2));
+    // Three images: the formulas have to know of them.
+    CHECK_THROWS_WITH_AS(compile(model_of(kThree), platform, {.batch = 3, .only = {}}),
+                         doctest::Contains("of several images"),
+                         sim::InputError);
+    sim::Platform of_batches = platform;
+    of_batches.formulas[0] = cost_of(0, {"conv2d", "threshold", "max_pool2d"}, "n * batch");
+    of_batches.formulas[1] = cost_of(0, {"conv2d"}, "3 * n * batch / 3", "w");
+    of_batches.formulas.push_back(cost_of(1, {"conv2d"}, "2 * n * batch / 3"));
+    for (const Task& three :
+         compile(model_of(kThree), of_batches, {.batch = 3, .only = {}}).tasks) {
+        if (three.variant == "split" && three.parts[0].channels == 4 &&
+            three.parts[0].variant == "w") {
+            CHECK(three.cost == from_microseconds(12 + 2 + 0.288 + 2));
+        }
+    }
     // The link's energy is the task's, beside that of its parts.
     platform.links[0].energy_pj_per_byte = platform.links[1].energy_pj_per_byte = 1000;
     platform.base_power_w = 1;

@@ -470,7 +470,7 @@ TEST_CASE("the sensitivities add up to the measured accuracies that they were ma
         CHECK(accuracy->is_proxy == accuracy->name.empty());
         CHECK(std::abs(accuracy->percent - row.percent) < 1e-5);
         const double lost = static_cast<double>(sim::assess(c.problem, mapping).loss) * 1e-6;
-        CHECK(std::abs(c.model.accuracy->reference - lost - row.percent) < 1e-5);
+        CHECK(std::abs(*c.model.accuracy->reference - lost - row.percent) < 1e-5);
     }
 }
 

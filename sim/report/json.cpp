@@ -187,13 +187,16 @@ ordered_json stream_object(const Answer& answer) {
     ordered_json peaks = ordered_json::object();
     for (std::size_t m = 0; m < stream.peak_bytes.size(); ++m)
         peaks[answer.problem->memory_names.at(m)] = stream.peak_bytes[m];
-    return {{"period_us", exact_microseconds(stream.period)},
-            {"frames_per_s", 1e12 / static_cast<double>(stream.period.count())},
-            {"latency_us", exact_microseconds(stream.latency)},
-            {"frames_in_flight", answer.goal.frames_in_flight},
-            {"frames_simulated", stream.frames},
-            {"steady", stream.steady},
-            {"peak_bytes", peaks}};
+    return {
+        {"period_us", exact_microseconds(stream.period)},
+        {"frames_per_s",
+         stream.period > Time{} ? ordered_json(1e12 / static_cast<double>(stream.period.count()))
+                                : ordered_json(nullptr)},
+        {"latency_us", exact_microseconds(stream.latency)},
+        {"frames_in_flight", answer.goal.frames_in_flight},
+        {"frames_simulated", stream.frames},
+        {"steady", stream.steady},
+        {"peak_bytes", peaks}};
 }
 
 // A number in the objective's unit of named(); null where it is infinite.
@@ -275,9 +278,10 @@ ordered_json object_of(const Answer& answer) {
     };
 }
 
-// Names come from files: what is not UTF-8 in them is replaced, not thrown over.
-std::string dumped(const ordered_json& object) {
-    return object.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+// Names come from files: what is not UTF-8 in them is replaced, not thrown over. `indent` -1: all
+// on one line.
+std::string dumped(const ordered_json& object, int indent = 2) {
+    return object.dump(indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -321,7 +325,8 @@ std::string front_json(const FrontAnswer& front) {
                    {"evaluated", front.front.evaluated},
                    {"seconds", front.seconds},
                    {"note", text_or_null(front.front.note)},
-                   {"points", std::move(points)}});
+                   {"points", std::move(points)}},
+                  -1);  // thousands of points
 }
 
 }  // namespace sim

@@ -272,12 +272,22 @@ std::vector<Time> busy_times(const Answer& answer) {
 }
 
 std::int64_t budget_use(const Answer& answer, std::size_t budget) {
-    std::int64_t used = 0;
+    const Problem& problem = *answer.problem;
+    const Budget& limits = problem.budgets[budget];
+    const bool is_reconfigured =
+        problem.devices[static_cast<std::size_t>(limits.device)].reconfiguration > Time{};
+    std::int64_t used = 0, most = 0;
+    bool goes_on = false;  // the task before was on the device too
     for (const int index : answer.mapping) {
-        const Task& task = answer.problem->tasks[static_cast<std::size_t>(index)];
-        used += budget < task.uses.size() ? task.uses[budget] : 0;
+        const Task& task = problem.tasks[static_cast<std::size_t>(index)];
+        const std::int64_t more = budget < task.uses.size() ? task.uses[budget] : 0;
+        if (is_reconfigured && (!goes_on || used + more > limits.limit))
+            used = 0;  // another configuration
+        goes_on = task.device == limits.device;
+        used += more;
+        most = std::max(most, used);
     }
-    return used;
+    return most;
 }
 
 ObjectiveName named(const Objective& objective) {
@@ -321,7 +331,7 @@ std::string value_text(const Objective& objective, double value) {
     if (objective.criterion == Criterion::energy)
         return energy_text(Energy{std::llround(value)});
     const ObjectiveName name = named(objective);
-    if (objective.criterion == Criterion::period)
+    if (objective.criterion == Criterion::period && value > 0)
         return fmt::format(
             "a frame every {:.2f} us ({:.1f} a second)", value / name.per_unit, 1e12 / value);
     if (objective.criterion == Criterion::latency)

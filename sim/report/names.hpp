@@ -19,7 +19,8 @@ const Part* part_of(const Problem& problem, const Event& event);
 // By device: how long it worked, submissions and conversions included.
 std::vector<Time> busy_times(const Answer& answer);
 
-// What the mapping's tasks use of Problem::budgets[budget] together.
+// What the mapping's tasks use of Problem::budgets[budget] together; where the device is
+// reconfigured, the most that one configuration does.
 std::int64_t budget_use(const Answer& answer, std::size_t budget);
 
 // The model's input and output are tasks too, of no cost. Reports leave them out.

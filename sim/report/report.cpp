@@ -9,7 +9,8 @@ void complete(Answer& answer, int frames_in_flight) {
     answer.schedule = simulate(problem, answer.mapping);
     answer.energy = energy_of(problem, answer.schedule);
     answer.memories = memory_use(problem, answer.mapping, answer.schedule);
-    answer.violations = violations_of(problem, answer.mapping, answer.schedule);
+    answer.violations =
+        assess(problem, answer.mapping, {.frames_in_flight = frames_in_flight}).violations;
     if (answer.model != nullptr)
         answer.accuracy = accuracy_of(*answer.model, problem, answer.mapping);
     if (frames_in_flight > 0)

@@ -23,6 +23,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iterator>
 
 namespace sim {
@@ -105,8 +106,9 @@ std::string kib(std::int64_t bytes) {
 // "energy: base 3.83 uJ, digital 0.20 uJ, analog 5.52 uJ": what is not zero.
 std::string energy_line(const Problem& problem, const EnergyBreakdown& energy) {
     std::string line;
+    const double least = 1e-9 * microjoules(energy.total());  // else it is rounding
     const auto add = [&](std::string_view name, Energy value) {
-        if (value.femtojoules != 0)
+        if (std::abs(microjoules(value)) > least)
             line += fmt::format("{}{} {}", line.empty() ? "" : ", ", name, energy_text(value));
     };
     add("base", energy.base);
@@ -143,13 +145,18 @@ std::string more_lines(const Answer& answer) {
         text += "does not fit: " + to_string(problem, violation) + "\n";
     if (answer.accuracy)
         text += "accuracy: " + accuracy_text(*answer.accuracy) + "\n";
-    if (answer.stream)
-        text += fmt::format(
-            "stream: a frame every {} us ({:.1f} a second) with {} in flight, each takes {} us\n",
-            two_decimals(answer.stream->period),
-            1e12 / static_cast<double>(answer.stream->period.count()),
-            answer.goal.frames_in_flight,
-            two_decimals(answer.stream->latency));
+    if (answer.stream) {
+        const Time period = answer.stream->period;
+        const std::string rate =
+            period > Time{}
+                ? fmt::format(" ({:.1f} a second)", 1e12 / static_cast<double>(period.count()))
+                : "";
+        text += fmt::format("stream: a frame every {} us{} with {} in flight, each takes {} us\n",
+                            two_decimals(period),
+                            rate,
+                            answer.goal.frames_in_flight,
+                            two_decimals(answer.stream->latency));
+    }
     return text;
 }
 

@@ -7,40 +7,132 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <optional>
 
 namespace sim {
 namespace {
 
 constexpr double kMillionthsPerPoint = 1e6;
 
-bool dominates(const FrontPoint& a, const FrontPoint& b) {
-    for (std::size_t i = 0; i < a.values.size(); ++i)
-        if (a.values[i] > b.values[i])
-            return false;
-    return true;
-}
+// Searches beyond this many would only forbid one measured assignment after the other.
+constexpr int kMostSearches = 200;
 
-// Adds what no point of the front is at least as good as, and drops what it is as good as.
-void merge(Front& front, FrontPoint point) {
-    const auto better = [&](const FrontPoint& other) { return dominates(other, point); };
-    if (std::ranges::any_of(front.points, better))
-        return;
-    std::erase_if(front.points, [&](const FrontPoint& other) { return dominates(point, other); });
-    const auto place = std::ranges::upper_bound(
-        front.points, point.values.front(), {}, [](const FrontPoint& p) { return p.values[0]; });
-    front.points.insert(place, std::move(point));
-}
+using Allowed = std::vector<char>;  // by task
 
-// Adds what another search found among some of the mappings.
-void add(Front& front, const Front& some) {
-    front.proven &= some.proven;
-    front.evaluated += some.evaluated;
-    front.ideal.resize(std::max(front.ideal.size(), some.ideal.size()),
-                       std::numeric_limits<double>::infinity());
-    for (std::size_t i = 0; i < some.ideal.size(); ++i)
-        front.ideal[i] = std::min(front.ideal[i], some.ideal[i]);
-}
+// Collects what searches among some of the mappings found.
+class Accurate {
+public:
+    Accurate(const Model& model,
+             const Problem& problem,
+             const SearchOptions& options,
+             double percent)
+        : model_(model), problem_(problem), options_(options), percent_(percent) {
+        front.proven = true;
+    }
+
+    // Mappings with the precisions of one measured assignment.
+    void try_assignment(const MeasuredAccuracy& measured) {
+        const std::vector<bool> may = tasks_of(model_, problem_, measured);
+        if (std::optional<Front> found = search({may.begin(), may.end()}, options_))
+            for (FrontPoint& point : found->points)
+                merge(std::move(point));
+    }
+
+    // Mappings of these tasks whose proxy is good enough, but for those measured to be worse.
+    void try_proxy(const Allowed& allowed, std::int64_t most_loss) {
+        if (++searches_ > kMostSearches) {
+            front.proven = false;
+            return;
+        }
+        SearchOptions options = options_;
+        options.goal.most_loss = most_loss;
+        std::optional<Front> found = search(allowed, options);
+        if (!found)
+            return;
+        const auto contradicted = std::ranges::find_if(found->points, [&](const FrontPoint& point) {
+            return measured_worse(point.mapping) != nullptr;
+        });
+        if (contradicted == found->points.end()) {
+            for (FrontPoint& point : found->points)
+                merge(std::move(point));
+            return;
+        }
+        // Whatever is not of that assignment differs from it in some layer: one search for each.
+        const std::vector<bool> its =
+            tasks_of(model_, problem_, *measured_worse(contradicted->mapping));
+        for (int layer = 0; layer < problem_.layers(); ++layer) {
+            Allowed other = allowed;
+            bool differs = false;
+            for (std::size_t k = 0; k < other.size(); ++k) {
+                if (!covers(problem_.tasks[k], layer))
+                    continue;
+                differs |= other[k] && !its[k];
+                other[k] = other[k] && !its[k];
+            }
+            if (differs)
+                try_proxy(other, most_loss);
+        }
+    }
+
+    Front front;
+
+private:
+    static bool covers(const Task& task, int layer) {
+        return task.first == layer || std::ranges::find(task.rest, layer) != task.rest.end();
+    }
+
+    // The entry that says so, nullptr if there is none.
+    const MeasuredAccuracy* measured_worse(const Mapping& mapping) const {
+        const std::optional<AccuracyEstimate> estimate = accuracy_of(model_, problem_, mapping);
+        if (!estimate || estimate->is_proxy || estimate->percent >= percent_)
+            return nullptr;
+        const auto& entries = model_.accuracy->measured;
+        const auto entry = std::ranges::find(entries, estimate->name, &MeasuredAccuracy::name);
+        return entry == entries.end() ? nullptr : &*entry;
+    }
+
+    // The front of these tasks alone; nothing where they leave out a layer.
+    std::optional<Front> search(const Allowed& allowed, const SearchOptions& options) {
+        const Restricted few = restricted(problem_, allowed);
+        for (int layer = 0; layer < problem_.layers(); ++layer)
+            if (std::ranges::none_of(few.problem.tasks,
+                                     [&](const Task& task) { return covers(task, layer); }))
+                return std::nullopt;
+        Front found = pareto_front(few.problem, options);
+        for (FrontPoint& point : found.points)
+            point.mapping = few.in_original(point.mapping);
+        front.proven &= found.proven;
+        front.evaluated += found.evaluated;
+        if (!found.points.empty() && !found.note.empty())
+            front.note = found.note;
+        front.ideal.resize(std::max(front.ideal.size(), found.ideal.size()),
+                           std::numeric_limits<double>::infinity());
+        for (std::size_t i = 0; i < found.ideal.size(); ++i)
+            front.ideal[i] = std::min(front.ideal[i], found.ideal[i]);
+        return found;
+    }
+
+    // Adds what no point is at least as good as, and drops what it is as good as.
+    void merge(FrontPoint point) {
+        const auto covers_it = [](const FrontPoint& a, const FrontPoint& b) {
+            return std::ranges::equal(a.values, b.values, std::less_equal{});
+        };
+        if (std::ranges::any_of(front.points, [&](const auto& p) { return covers_it(p, point); }))
+            return;
+        std::erase_if(front.points, [&](const auto& p) { return covers_it(point, p); });
+        const auto place = std::ranges::upper_bound(
+            front.points, point.values.front(), {}, [](const auto& p) { return p.values[0]; });
+        front.points.insert(place, std::move(point));
+    }
+
+    const Model& model_;
+    const Problem& problem_;
+    const SearchOptions& options_;
+    const double percent_;
+    int searches_ = 0;
+};
 
 }  // namespace
 
@@ -51,51 +143,35 @@ Front front_with_accuracy(const Model& model,
     if (!model.accuracy)
         throw InputError(fmt::format("model '{}' states no accuracy", model.name));
     const Accuracy& accuracy = *model.accuracy;
-    Front front;
-    front.proven = true;
+    Accurate search(model, problem, options, percent);
 
-    // 1. Every assignment that was measured to be good enough; the model's own precision is one.
-    const auto try_assignment = [&](const MeasuredAccuracy& measured) {
-        const std::vector<bool> may = tasks_of(model, problem, measured);
-        const Restricted few = restricted(problem, {may.begin(), may.end()});
-        for (int layer = 0; layer < problem.layers(); ++layer)
-            if (std::ranges::none_of(few.problem.tasks, [&](const Task& task) {
-                    return task.first == layer ||
-                           std::ranges::find(task.rest, layer) != task.rest.end();
-                }))
-                return;  // nobody offers it
-        Front found = pareto_front(few.problem, options);
-        add(front, found);
-        for (FrontPoint& point : found.points) {
-            point.mapping = few.in_original(point.mapping);
-            merge(front, std::move(point));
-        }
-    };
+    // 1. Every assignment that was measured to be good enough; the model as it is counts as one.
     for (const MeasuredAccuracy& measured : accuracy.measured)
         if (measured.percent >= percent)
-            try_assignment(measured);
+            search.try_assignment(measured);
+    if (accuracy.reference && *accuracy.reference >= percent)
+        search.try_assignment({});
 
-    // 2. Mappings whose proxy is good enough, but for those measured to be worse.
-    std::string unknown = unknown_sensitivity(model, problem);
-    if (!accuracy.sensitivities.empty() && unknown.empty() && accuracy.reference >= percent) {
-        SearchOptions by_proxy = options;
-        by_proxy.goal.most_loss =
-            std::llround((accuracy.reference - percent) * kMillionthsPerPoint);
-        Front found = pareto_front(problem, by_proxy);
-        add(front, found);
-        for (FrontPoint& point : found.points) {
-            const std::optional<AccuracyEstimate> estimate =
-                accuracy_of(model, problem, point.mapping);
-            if (estimate && estimate->percent >= percent)
-                merge(front, std::move(point));
-            else
-                front.proven = false;  // what it hid is not known
-        }
-        front.note = "accuracies of mappings that were not measured are a proxy";
+    // 2. Where losses are known, what they allow. A thousandth of a millionth for the rounding
+    //    of decimal fractions.
+    const std::string unknown = unknown_sensitivity(model, problem);
+    if (!accuracy.sensitivities.empty() && accuracy.reference && *accuracy.reference >= percent) {
+        const std::vector<bool> known = tasks_with_known_loss(model, problem);
+        search.try_proxy({known.begin(), known.end()},
+                         static_cast<std::int64_t>(std::floor(
+                             (*accuracy.reference - percent) * kMillionthsPerPoint + 1e-3)));
+        search.front.note += search.front.note.empty() ? "" : "; ";
+        search.front.note += "accuracies of mappings that were not measured are a proxy";
     }
+    Front front = std::move(search.front);
     if (front.points.empty()) {
         front.note =
-            fmt::format("no mapping is known to have an accuracy of {} % or more", percent);
+            front.proven
+                ? fmt::format("no mapping is known to have an accuracy of {}% or more", percent)
+                : fmt::format(
+                      "none of an accuracy of {}% or more was found, though there "
+                      "may be one",
+                      percent);
         if (!unknown.empty())
             front.note += "; " + unknown;
     }
@@ -106,21 +182,7 @@ SearchResult search_with_accuracy(const Model& model,
                                   const Problem& problem,
                                   const SearchOptions& options,
                                   double percent) {
-    Front front = front_with_accuracy(model, problem, options, percent);
-    if (front.points.empty())
-        return infeasible(front.note);
-    FrontPoint& best = front.points.front();
-    SearchResult result;
-    result.mapping = std::move(best.mapping);
-    result.makespan = best.assessment.makespan;
-    result.value = best.values.front();
-    result.bound = front.ideal.empty() ? 0 : front.ideal.front();
-    if (options.goal.minimise.front().criterion == Criterion::latency)
-        result.lower_bound = Time{static_cast<Time::rep>(result.bound)};
-    result.status = front.proven ? SearchStatus::proven : SearchStatus::unproven;
-    result.evaluated = front.evaluated;
-    result.note = front.note;
-    return result;
+    return best_of(front_with_accuracy(model, problem, options, percent), options.goal);
 }
 
 }  // namespace sim

@@ -16,8 +16,10 @@
 
 namespace sim {
 
-SearchResult dynamic_programming(const Problem& problem, const SearchOptions&) {
+SearchResult dynamic_programming(const Problem& problem, const SearchOptions& options) {
     // 1. Does it apply?
+    if (!options.goal.is_latency())
+        return infeasible("it knows the latency alone; branch-and-bound knows other goals");
     if (!is_plain(problem))
         return infeasible(
             "it knows no divided layers, budgets, synchronisation, contention, buses or "

@@ -532,6 +532,17 @@ public:
     // False if the mapping is infeasible.
     bool add(const Mapping& mapping) {
         const Assessment assessment = assess(problem_, mapping, options_);
+        if (!assessment.violations.empty()) {
+            const auto excess = [](const Violation& violation) {
+                return static_cast<double>(violation.needed) /
+                       std::max(1.0, static_cast<double>(violation.limit));
+            };
+            const auto worst = std::ranges::max_element(assessment.violations, {}, excess);
+            if (nearest.empty() || excess(*worst) < least_excess_) {
+                least_excess_ = excess(*worst);
+                nearest = to_string(problem_, *worst);
+            }
+        }
         if (!assessment.feasible() || (goal_.most_loss && assessment.loss > *goal_.most_loss))
             return false;
         points.add({.values = assessed_values(problem_, goal_, mapping, assessment),
@@ -556,7 +567,16 @@ public:
     }
 
     Points points;
+    std::string nearest;  // what the mapping that is nearest to fitting lacks
+
+private:
+    double least_excess_ = 0;
 };
+
+std::string no_mapping(const Judge& judge) {
+    return judge.nearest.empty() ? "no mapping fits, with links that exist"
+                                 : "no mapping fits; the nearest: " + judge.nearest;
+}
 
 // Every mapping that the bounds do not rule out, depth first, the best bounds first.
 class Enumeration {
@@ -744,13 +764,19 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
 
     // 2. What the whole says.
     bool proven = complete;
-    for (const Points::Point& point : points.all())
+    for (const Points::Point& point : points.all()) {
+        stopped = stopped || (options.stop && options.stop());
+        if (stopped && !judge.points.empty()) {
+            proven = false;
+            break;
+        }
         proven &= judge.add(few.in_original(point.mapping)) || !exact;
+    }
     bool exhausted = false;
     // Nothing is better than the relaxation's front: often it is reached.
     if (!exact)
         proven =
-            complete &&
+            complete && !stopped &&
             std::all_of(points.all().begin(), points.all().end(), [&](const Points::Point& point) {
                 return judge.points.cover(point.values.data());
             });
@@ -771,8 +797,8 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
     if (front.points.empty()) {
         front.note = all.what_is_too_little();
         if (front.note.empty())
-            front.note = proven ? "no mapping fits, with links that exist"
-                                : "stopped before any mapping that fits was found";
+            front.note =
+                proven ? no_mapping(judge) : "stopped before any mapping that fits was found";
     } else if (stopped) {
         front.note = "stopped before the proof";
     } else if (!proven) {
@@ -821,8 +847,8 @@ Front exhaustive_front(const Problem& problem, const SearchOptions& options) {
     if (front.points.empty()) {
         front.note = criteria.what_is_too_little();
         if (front.note.empty())
-            front.note = stopped ? "stopped before any mapping that fits was found"
-                                 : "no mapping fits, with links that exist";
+            front.note =
+                stopped ? "stopped before any mapping that fits was found" : no_mapping(judge);
     } else if (stopped) {
         front.note = "stopped before the proof";
     }

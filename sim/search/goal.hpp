@@ -16,7 +16,7 @@ enum class Criterion {
     energy,
     energy_delay,  // energy x latency
     period,        // of a stream of frames: the reciprocal of throughput
-    loss,          // accuracy lost, by proxy or measured
+    loss,          // accuracy lost, by proxy: measured accuracies do not enter
     device         // tie-breaking: as many output channels as possible on Objective::device
 };
 

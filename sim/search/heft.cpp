@@ -16,7 +16,7 @@
 
 namespace sim {
 
-SearchResult heft(const Problem& problem, const SearchOptions&) {
+SearchResult heft(const Problem& problem, const SearchOptions& options) {
     const Covers covers(problem);
     std::vector<Ticks> fastest(static_cast<std::size_t>(problem.layers()), kNeverTicks);
     for (const Task& task : problem.tasks) {
@@ -51,7 +51,15 @@ SearchResult heft(const Problem& problem, const SearchOptions&) {
         evaluator.push(best);
         mapping.push_back(best);
     }
-    return heuristic(problem, std::move(mapping), evaluated);
+    std::int64_t loss = 0;
+    for (const int k : mapping)
+        loss += problem.tasks[static_cast<std::size_t>(k)].loss;
+    if (options.goal.most_loss && loss > *options.goal.most_loss)
+        return infeasible("it looks at latency alone, and its mapping loses too much accuracy");
+    return heuristic(problem,
+                     std::move(mapping),
+                     evaluated,
+                     options.goal.is_latency() ? "" : "it looks at latency alone");
 }
 
 }  // namespace sim

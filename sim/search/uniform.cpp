@@ -26,16 +26,14 @@ SearchResult best_among(const Problem& problem,
         return infeasible("layer '" + problem.layer_names[static_cast<std::size_t>(layer)] +
                           "' has no implementation " + whom);
     const Restricted few = restricted(problem, allowed);
-    SearchOptions latency = options;
-    latency.goal = {};
-    SearchResult result = branch_and_bound(few.problem, latency);
+    SearchResult result = branch_and_bound(few.problem, options);
     const bool best = result.status == SearchStatus::proven;
     if (result.status == SearchStatus::infeasible)
         return result;
     result.mapping = few.in_original(result.mapping);
     result.status = SearchStatus::unproven;  // among all mappings
     result.lower_bound = Time{};
-    result.value = result.bound = 0;
+    result.bound = 0;
     result.note = (best ? "the best " : "the best found ") + whom;
     return result;
 }
@@ -105,10 +103,12 @@ SearchResult uniform(const Problem& problem, const SearchOptions& options) {
         // 3. How fast is it?
         SearchResult result = heuristic(problem, std::move(*cover), 1, name);
         result.evaluated += best.evaluated;
+        const bool is_first_reason = best.mapping.empty() && !result.note.empty();
         if (result.makespan < best.makespan)
             best = std::move(result);
-        else
-            best.evaluated = result.evaluated;
+        else if (result.status == SearchStatus::infeasible && is_first_reason)
+            best.note = name + ": " + result.note;
+        best.evaluated = std::max(best.evaluated, result.evaluated);
     }
     return best;
 }
