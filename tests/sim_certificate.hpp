@@ -228,10 +228,12 @@ private:
                     if (!there.count(wanted) && by.layout != input.layout) {
                         const Time time =
                             p_.convert(input.tensor, t.device, by.layout, input.layout);
+                        // Another reader on this memory may have converted it by then.
+                        const bool alone =
+                            p_.consumers.at(static_cast<std::size_t>(input.tensor)).size() == 1;
                         if (time >= sim::kNever)
-                            at = sim::kNever;
-                        else if (p_.consumers.at(static_cast<std::size_t>(input.tensor)).size() ==
-                                 1)
+                            at = alone ? sim::kNever : at;
+                        else if (alone)
                             conversion += time;
                     }
                     if (!on.asynchronous && device(by.device).asynchronous)
