@@ -6,11 +6,13 @@
 #include "sim/mapping.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -81,6 +83,48 @@ void show_model(const Options& o) {
         static_cast<double>(weights) / 1024));
 }
 
+std::string device_names(const sim::Platform& platform, const std::vector<int>& devices) {
+    std::string names;
+    for (const int device : devices) {
+        names +=
+            (names.empty() ? "" : ", ") + platform.devices[static_cast<std::size_t>(device)].name;
+    }
+    return names;
+}
+
+// What a described machine has instead of measurements.
+void show_formulas(const sim::Platform& platform) {
+    if (!platform.formulas.empty()) {
+        print(fmt::format("\n{:<10} {:<14} {:<14} {:<10} {}\n",
+                          "device",
+                          "variant",
+                          "configuration",
+                          "precision",
+                          "formula for"));
+    }
+    for (const sim::FormulaCost& cost : platform.formulas) {
+        print(fmt::format("{:<10} {:<14} {:<14} {:<10} {}{}\n",
+                          platform.devices[static_cast<std::size_t>(cost.device)].name,
+                          cost.variant,
+                          cost.configuration,
+                          cost.precision,
+                          fmt::join(cost.operations, ", "),
+                          cost.shares ? " (or a share)" : ""));
+    }
+    for (const sim::SplitRule& split : platform.splits) {
+        print(fmt::format("\n{} may divide the {} channels of {}; joined: {}\n",
+                          device_names(platform, split.devices),
+                          split.by == sim::SplitRule::By::output_channels ? "output" : "input",
+                          fmt::join(split.operations, ", "),
+                          split.join.text));
+    }
+    for (const sim::Device& device : platform.devices) {
+        for (const sim::ResourceBudget& budget : device.resources) {
+            print(fmt::format("{} has {} {}\n", device.name, budget.limit, budget.name));
+        }
+    }
+}
+
 void show_platform(const Options& o) {
     const sim::Platform platform = platform_named(o.name);
     std::map<std::tuple<std::string, std::string, std::string>, int> variants;
@@ -96,10 +140,20 @@ void show_platform(const Options& o) {
             provenance[key] = value;
         }
         ordered_json devices = ordered_json::array();
+        const auto or_null = [](const std::optional<double>& power) {
+            return power ? ordered_json(*power) : ordered_json(nullptr);
+        };
         for (const sim::Device& device : platform.devices) {
+            ordered_json resources = ordered_json::object();
+            for (const sim::ResourceBudget& budget : device.resources) {
+                resources[budget.name] = budget.limit;
+            }
             devices.push_back({{"name", device.name},
                                {"kind", device.kind},
-                               {"asynchronous", device.asynchronous}});
+                               {"asynchronous", device.asynchronous},
+                               {"active_power_w", or_null(device.active_power_w)},
+                               {"idle_power_w", or_null(device.idle_power_w)},
+                               {"resources", resources}});
         }
         print(ordered_json{{"platform", platform.name},
                            {"provenance", provenance},
@@ -107,7 +161,9 @@ void show_platform(const Options& o) {
                            {"devices", devices},
                            {"batches", batches},
                            {"measured_costs", platform.measured.size()},
-                           {"fitted_costs", platform.fitted.size()}}
+                           {"fitted_costs", platform.fitted.size()},
+                           {"formulas", platform.formulas.size()},
+                           {"splits", platform.splits.size()}}
                   .dump(2) +
               "\n");
         return;
@@ -119,12 +175,18 @@ void show_platform(const Options& o) {
     for (const std::string& warning : platform.warnings) {
         print(fmt::format("{:<18} {}\n", "warning", warning));
     }
-    print(fmt::format(
-        "\n{:<10} {:<12} {:<14} {:>15}\n", "device", "variant", "configuration", "measured costs"));
+    if (!variants.empty()) {
+        print(fmt::format("\n{:<10} {:<12} {:<14} {:>15}\n",
+                          "device",
+                          "variant",
+                          "configuration",
+                          "measured costs"));
+    }
     for (const auto& [key, count] : variants) {
         const auto& [device, variant, configuration] = key;
         print(fmt::format("{:<10} {:<12} {:<14} {:>15}\n", device, variant, configuration, count));
     }
+    show_formulas(platform);
     if (!platform.links.empty()) {
         print(fmt::format("\n{:<16} {:<10} {:<10} {:<12} {:>15} {:>15}\n",
                           "link",
@@ -188,10 +250,18 @@ void show_mapping(const Options& o) {
     if (o.output.json) {
         ordered_json entries = ordered_json::array();
         for (const sim::MappingEntry& e : mapping.entries) {
+            ordered_json parts = ordered_json::array();
+            for (const sim::MappingPart& part : e.parts) {
+                parts.push_back({{"device", part.device},
+                                 {"channels", part.channels},
+                                 {"variant", part.variant},
+                                 {"configuration", part.configuration}});
+            }
             entries.push_back({{"layers", e.layers},
                                {"device", e.device},
                                {"variant", e.variant},
-                               {"configuration", e.configuration}});
+                               {"configuration", e.configuration},
+                               {"parts", parts}});
         }
         print(ordered_json{{"model", mapping.model},
                            {"platform", mapping.platform},
@@ -209,8 +279,18 @@ void show_mapping(const Options& o) {
         for (const std::string& layer : e.layers) {
             layers += (layers.empty() ? "" : "+") + layer;
         }
-        print(
-            fmt::format("{:<34} {:<10} {:<12} {}\n", layers, e.device, e.variant, e.configuration));
+        if (e.parts.empty()) {
+            print(fmt::format(
+                "{:<34} {:<10} {:<12} {}\n", layers, e.device, e.variant, e.configuration));
+        }
+        for (const sim::MappingPart& part : e.parts) {
+            print(fmt::format("{:<34} {:<10} {:<12} {} ({} channels)\n",
+                              layers,
+                              part.device,
+                              part.variant,
+                              part.configuration,
+                              part.channels));
+        }
     }
     print(fmt::format("\n{:.2f} us predicted when it was made\n", mapping.predicted_us));
 }

@@ -1,7 +1,7 @@
 #include "sim/mapping.hpp"
 
-#include "sim/splits.hpp"
-#include "sim/transfers.hpp"
+#include "sim/compile/splits.hpp"
+#include "sim/compile/transfers.hpp"
 #include "sim/yaml.hpp"
 
 #include <fmt/format.h>

@@ -205,6 +205,20 @@ TEST_CASE("a proxy allows what no measurement contradicts, to the last decimal")
     CHECK(d.map({"--search", "greedy", "--min-accuracy", "80%"}).code == 2);
 }
 
+TEST_CASE("a described machine and a mapping with a divided layer are shown") {
+    const Described d;
+    const Outcome platform = hetmap({"show", "platform", d.platform});
+    CHECK(platform.code == 0);
+    CHECK(platform.out.find("linear (or a share)") != std::string::npos);
+    CHECK(platform.out.find("fast, frugal may divide the output channels of linear; joined: max") !=
+          std::string::npos);
+    const std::string file = d.folder.file("divided.yaml");
+    CHECK(d.map({"--prefer", "energy", "--out", file}).code == 0);
+    const Outcome mapping = hetmap({"show", "mapping", file});
+    CHECK(mapping.out.find("1 (5 channels)") != std::string::npos);
+    CHECK(mapping.out.find("1 (3 channels)") != std::string::npos);
+}
+
 TEST_CASE("a stream of frames through devices that work at once is faster than its frames") {
     const Described d;
     std::string text = kPlatform;

@@ -228,11 +228,16 @@ private:
                     if (!there.count(wanted) && by.layout != input.layout) {
                         const Time time =
                             p_.convert(input.tensor, t.device, by.layout, input.layout);
-                        // Another reader on this memory may have converted it by then.
+                        // Another reader on this memory may have converted it by then, also what
+                        // this device cannot.
                         const bool alone =
                             p_.consumers.at(static_cast<std::size_t>(input.tensor)).size() == 1;
+                        const auto here =
+                            std::count_if(p_.devices.begin(), p_.devices.end(), [&](const auto& d) {
+                                return d.memory == on.memory;
+                            });
                         if (time >= sim::kNever)
-                            at = alone ? sim::kNever : at;
+                            at = alone || here == 1 ? sim::kNever : at;
                         else if (alone)
                             conversion += time;
                     }

@@ -1,7 +1,7 @@
-#include "sim/offers.hpp"
+#include "sim/compile/offers.hpp"
 
+#include "sim/compile/splits.hpp"
 #include "sim/costs.hpp"
-#include "sim/splits.hpp"
 
 #include <fmt/format.h>
 

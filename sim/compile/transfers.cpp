@@ -1,7 +1,7 @@
-#include "sim/transfers.hpp"
+#include "sim/compile/transfers.hpp"
 
+#include "sim/compile/formula_costs.hpp"
 #include "sim/costs.hpp"
-#include "sim/formula_costs.hpp"
 
 #include <fmt/format.h>
 

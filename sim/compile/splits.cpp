@@ -1,9 +1,9 @@
 // Start at `add_divisions`, at the end.
 
-#include "sim/splits.hpp"
+#include "sim/compile/splits.hpp"
 
+#include "sim/compile/transfers.hpp"
 #include "sim/costs.hpp"
-#include "sim/transfers.hpp"
 
 #include <fmt/format.h>
 

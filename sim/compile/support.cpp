@@ -1,6 +1,6 @@
-#include "sim/support.hpp"
+#include "sim/compile/support.hpp"
 
-#include "sim/formula_costs.hpp"
+#include "sim/compile/formula_costs.hpp"
 
 #include <fmt/format.h>
 

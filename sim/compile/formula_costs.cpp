@@ -1,4 +1,4 @@
-#include "sim/formula_costs.hpp"
+#include "sim/compile/formula_costs.hpp"
 
 #include <fmt/format.h>
 

@@ -2,12 +2,12 @@
 
 // Offers: all that a platform has a cost for, chain by chain of a model, before the layers get
 // their order. Measured, fitted and formula costs, layers that stream through a device, and layers
-// that several devices divide between them (sim/splits.hpp); nothing that a device does not
+// that several devices divide between them (sim/compile/splits.hpp); nothing that a device does not
 // support. Start at `offers_of`; compile() turns offers into tasks.
 
-#include "sim/formula_costs.hpp"
+#include "sim/compile/formula_costs.hpp"
+#include "sim/compile/support.hpp"
 #include "sim/problem.hpp"
-#include "sim/support.hpp"
 
 #include <string>
 #include <vector>

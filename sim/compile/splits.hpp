@@ -3,7 +3,7 @@
 // Layers divided over several devices: every division that a platform's split rules allow, from
 // formulas that know a share's cost. Shares are enumerated: their costs are steps, not curves.
 
-#include "sim/offers.hpp"
+#include "sim/compile/offers.hpp"
 
 #include <string_view>
 #include <vector>

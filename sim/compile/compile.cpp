@@ -1,11 +1,11 @@
 // Model x platform x batch, compiled to dense arrays. Start at `compile`, at the end.
 
 #include "sim/accuracy.hpp"
+#include "sim/compile/offers.hpp"
+#include "sim/compile/transfers.hpp"
 #include "sim/costs.hpp"
 #include "sim/graph.hpp"
-#include "sim/offers.hpp"
 #include "sim/problem.hpp"
-#include "sim/transfers.hpp"
 
 #include <fmt/format.h>
 
