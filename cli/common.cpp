@@ -69,6 +69,9 @@ void expect_known_losses(const sim::Model& model,
     if (!std::ranges::any_of(goal.minimise, asks) && !std::ranges::any_of(goal.prefer, asks)) {
         return;
     }
+    if (!model.accuracy) {
+        throw sim::InputError{fmt::format("accuracy: model '{}' states none", model.name)};
+    }
     if (const std::string unknown = sim::unknown_sensitivity(model, problem); !unknown.empty()) {
         throw sim::InputError{"accuracy: " + unknown};
     }
@@ -255,8 +258,9 @@ sim::FrontAnswer search_front(const sim::Model& model,
 sim::Mapping resolved(const sim::MappingFile& file,
                       const sim::Platform& platform,
                       sim::Problem& problem) {
+    sim::Mapping mapping = sim::resolve(file, problem);  // says first if it is another model's
     sim::apply_transfer_modes(file, platform, problem);
-    return sim::resolve(file, problem);
+    return mapping;
 }
 
 std::vector<NamedResult> baselines(const sim::Problem& problem, const sim::Goal& goal) {

@@ -238,11 +238,13 @@ void show_platform(const Options& o) {
     for (const int batch : batches) {
         list += fmt::format("{}{}", list.empty() ? "" : ", ", batch);
     }
-    print(fmt::format("\n{} devices, {} measured costs at batch {}, {} fits\n",
+    print(fmt::format("\n{} devices, {} measured costs{}{}, {} fits, {} formulas\n",
                       platform.devices.size(),
                       platform.measured.size(),
-                      list.empty() ? "-" : list,
-                      platform.fitted.size()));
+                      list.empty() ? "" : " at batch ",
+                      list,
+                      platform.fitted.size(),
+                      platform.formulas.size()));
 }
 
 void show_mapping(const Options& o) {

@@ -11,7 +11,7 @@ const std::string kMapping = R"(hetmap: mapping/1
 model: tiny
 platform: example
 batch: 1
-predicted_us: 44.5
+predicted_us: 45.284
 entries:
   - {layers: [flatten], device: cpu, variant: scalar, configuration: "1"}
   - {layers: [conv1, threshold1, pool1], device: cpu, variant: avx512, configuration: "1"}
@@ -39,7 +39,7 @@ TEST_CASE("a mapping is read and its tasks are found, in the order of their laye
     CHECK(file.model == "tiny");
     CHECK(file.platform == "example");
     CHECK(file.batch == 1);
-    CHECK(file.predicted_us == 44.5);
+    CHECK(file.predicted_us == 45.284);
     REQUIRE(file.entries.size() == 3);
     CHECK(file.entries[1].layers == std::vector<std::string>{"conv1", "threshold1", "pool1"});
     CHECK(file.entries[2].configuration == "1");
@@ -60,13 +60,13 @@ TEST_CASE("a mapping that is described, written, read and resolved is the same")
     const Problem problem = example(folder);
     const sim::Mapping mapping =
         resolve(sim::load_mapping_file(folder.write("m.yaml", kMapping)), problem);
-    const sim::MappingFile described = describe(problem, mapping, sim::from_microseconds(44.5));
+    const sim::MappingFile described = describe(problem, mapping, sim::from_microseconds(45.284));
     const std::string text = to_yaml(described);
     CHECK(text == R"(hetmap: mapping/1
 model: tiny
 platform: example
 batch: 1
-predicted_us: 44.5
+predicted_us: 45.284
 entries:
   - {layers: [conv1, threshold1, pool1], device: cpu, variant: avx512, configuration: "1"}
   - {layers: [flatten], device: cpu, variant: scalar, configuration: "1"}
@@ -109,7 +109,7 @@ TEST_CASE("what is wrong in a mapping is named with its place") {
         {"batch: 1\n",
          "batch: one\n",
          "m.yaml:4:8: batch: expected a whole number from 1 to 65536, got 'one'"},
-        {"predicted_us: 44.5",
+        {"predicted_us: 45.284",
          "predicted_us: 44.5us",
          "m.yaml:5:15: predicted_us: expected a number of zero or more alone (a unit stands in the "
          "key), got '44.5us'"},

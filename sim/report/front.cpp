@@ -131,7 +131,7 @@ std::string front_text(const FrontAnswer& front) {
     if (std::any_of(front.goal.minimise.begin(), front.goal.minimise.end(), [](const auto& o) {
             return o.criterion == Criterion::loss;
         }))
-        text += "accuracy lost is a proxy: sensitivities added up, not measured\n";
+        text += "the proxy of accuracy lost: sensitivities added up, not measured\n";
     if (!front.front.note.empty())
         text += "note: " + front.front.note + "\n";
     return text + conclusion(front) + "\n";

@@ -205,6 +205,15 @@ ordered_json value_or_null(const Objective& objective, double value) {
                                 : ordered_json(nullptr);
 }
 
+// Nothing is below it; null if the search gives none.
+ordered_json bound_or_null(const Answer& answer) {
+    const Objective objective = answer.goal.minimise.front();
+    const double bound = objective.criterion == Criterion::latency
+                             ? static_cast<double>(answer.result.lower_bound.count())
+                             : answer.result.bound;
+    return bound > 0 ? value_or_null(objective, bound) : ordered_json(nullptr);
+}
+
 ordered_json object_of(const Answer& answer) {
     const Problem& problem = *answer.problem;
     const bool searched = !answer.search.empty();
@@ -246,6 +255,7 @@ ordered_json object_of(const Answer& answer) {
         {"objective", named(objective).name},
         {"value", answered ? value_or_null(objective, value_of(answer)) : ordered_json(nullptr)},
         {"value_unit", named(objective).unit},
+        {"bound", bound_or_null(answer)},
         {"batch", problem.batch},
         {"search", searched ? ordered_json(answer.search) : ordered_json(nullptr)},
         {"status", searched ? ordered_json(name_of(answer.result.status)) : ordered_json(nullptr)},
@@ -301,6 +311,7 @@ std::string front_json(const FrontAnswer& front) {
         for (const char* const of_a_search : {"objective",
                                               "value",
                                               "value_unit",
+                                              "bound",
                                               "search",
                                               "status",
                                               "lower_bound_us",

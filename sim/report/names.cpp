@@ -301,7 +301,7 @@ ObjectiveName named(const Objective& objective) {
         case Criterion::period:
             return {"period", "us", 1e6};
         case Criterion::loss:
-            return {"accuracy lost", "points", 1e6};
+            return {"accuracy lost by proxy", "points", 1e6};
         case Criterion::device:
             break;
     }
