@@ -99,8 +99,12 @@ std::string overheads(const Answer& answer) {
     return line;
 }
 
-std::string kib(std::int64_t bytes) {
-    return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024);
+// "33.4 KiB", "23.5 GiB".
+std::string size_text(std::int64_t bytes) {
+    const double kib = static_cast<double>(bytes) / 1024;
+    return kib < 1024          ? fmt::format("{:.1f} KiB", kib)
+           : kib < 1024 * 1024 ? fmt::format("{:.1f} MiB", kib / 1024)
+                               : fmt::format("{:.1f} GiB", kib / (1024 * 1024));
 }
 
 // "energy: base 3.83 uJ, digital 0.20 uJ, analog 5.52 uJ": what is not zero.
@@ -137,8 +141,8 @@ std::string more_lines(const Answer& answer) {
             taken += fmt::format("{}{} {} of {}",
                                  taken.empty() ? "" : ", ",
                                  problem.memory_names.at(m),
-                                 kib(answer.memories[m].peak),
-                                 kib(problem.capacities[m]));
+                                 size_text(answer.memories[m].peak),
+                                 size_text(problem.capacities[m]));
     if (!taken.empty())
         text += "takes: " + taken + "\n";
     for (const Violation& violation : answer.violations)
