@@ -65,18 +65,24 @@ std::vector<std::uint32_t> undominated(std::span<const std::int64_t> numbers,
 
     // 1. Columns that are the same in every row, or differ from an earlier one by a constant,
     // decide
-    //    nothing.
+    //    nothing. Doubles as whole numbers may be too far apart for a difference: those decide.
     std::vector<std::size_t> columns;
     for (std::size_t c = first; c < first + compared; ++c) {
-        const auto follows = [&](std::size_t other, bool constant) {
+        const auto is_same = [&](std::uint32_t row) { return number(row, c) == number(0, c); };
+        const auto follows = [&](std::size_t other, std::uint32_t row) {
+            std::int64_t here = 0, there = 0;
+            return !__builtin_sub_overflow(number(row, c), number(0, c), &here) &&
+                   !__builtin_sub_overflow(number(row, other), number(0, other), &there) &&
+                   here == there;
+        };
+        const auto all_rows = [&](const auto& holds) {
             for (std::uint32_t row = 1; row < rows; ++row)
-                if (number(row, c) - number(0, c) !=
-                    (constant ? 0 : number(row, other) - number(0, other)))
+                if (!holds(row))
                     return false;
             return true;
         };
-        if (!follows(c, true) && std::none_of(columns.begin(), columns.end(), [&](auto other) {
-                return follows(other, false);
+        if (!all_rows(is_same) && std::none_of(columns.begin(), columns.end(), [&](auto other) {
+                return all_rows([&](std::uint32_t row) { return follows(other, row); });
             }))
             columns.push_back(c);
     }
