@@ -361,7 +361,7 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
                                              "--batch",
                                              "1",
                                              "--budget",
-                                             "3600s",
+                                             "60s",
                                              "--out",
                                              profile};
     const Outcome cut = hetmap(calibrate, std::chrono::milliseconds{300});
@@ -377,7 +377,7 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
                                   "--batch",
                                   "1",
                                   "--budget",
-                                  "3600s",
+                                  "60s",
                                   "--resume",
                                   profile,
                                   "--json"});
@@ -429,7 +429,7 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
                                   "--sample",
                                   "3",
                                   "--budget",
-                                  "3600s",
+                                  "60s",
                                   "--json"},
                                  std::chrono::milliseconds{600});
     CHECK(early.code == 0);
