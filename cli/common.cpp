@@ -208,12 +208,9 @@ sim::Answer search_answer(const sim::Model& model,
     const sim::Objective& objective = options.goal.minimise.front();
     const int in_flight =
         objective.criterion == sim::Criterion::period ? options.goal.frames_in_flight : 0;
-    sim::complete(answer, in_flight);
-    answer.result.value =  // some searches only know the time
-        sim::value_on(problem,
-                      objective,
-                      answer.mapping,
-                      sim::assess(problem, answer.mapping, {.frames_in_flight = in_flight}));
+    const sim::Assessment assessment = sim::complete(answer, in_flight);
+    // Some searches only know the time.
+    answer.result.value = sim::value_on(problem, objective, answer.mapping, assessment);
     return answer;
 }
 

@@ -2,8 +2,8 @@
 
 // The discrete-event simulator: the execution model of docs/execution-model.md, rules 1-7.
 //
-// Two forms, always equal (tests/sim_simulator_test.cpp compares them, and both with a third,
-// plain reading of the rules):
+// Two forms, equal but for coupled problems (problem.hpp), where the second is a lower bound
+// (tests/sim_simulator_test.cpp compares them, and both with a third, plain reading of the rules):
 // - `simulate`: a whole mapping, with every task, conversion, copy and submission: for people.
 // - `Evaluator`: push a task, pop it: for searches. `makespan` runs a whole mapping with it.
 

@@ -57,11 +57,11 @@ std::string heading(const Answer& answer);
 // in their order; of those whose names begin with the same word only the fastest.
 std::string finding(const Answer& answer);
 
-// A value on an objective with its unit: "15.98 us", "9.741 uJ", "1.30 points (proxy)".
+// A value on an objective with its unit: "15.98 us", "9.741 uJ", "1.3 points by proxy".
 std::string value_text(const Objective& objective, double value);
 double value_of(const Answer& answer);                        // on its goal's objective
 std::string accuracy_text(const AccuracyEstimate& accuracy);  // "90.26% (measured: io-8bit)"
-std::string energy_text(Energy energy);  // "9.741 uJ", "12.30 mJ": four digits that count
+std::string energy_text(Energy energy);  // "9.741 uJ", "12.3 mJ": at most four digits
 
 // What an objective is called in tables and files, and its unit: {"latency", "us"}.
 struct ObjectiveName {

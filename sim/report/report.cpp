@@ -4,17 +4,18 @@
 
 namespace sim {
 
-void complete(Answer& answer, int frames_in_flight) {
+Assessment complete(Answer& answer, int frames_in_flight) {
     const Problem& problem = *answer.problem;
     answer.schedule = simulate(problem, answer.mapping);
     answer.energy = energy_of(problem, answer.schedule);
     answer.memories = memory_use(problem, answer.mapping, answer.schedule);
-    answer.violations =
-        assess(problem, answer.mapping, {.frames_in_flight = frames_in_flight}).violations;
+    Assessment assessment = assess(problem, answer.mapping, {.frames_in_flight = frames_in_flight});
+    answer.violations = assessment.violations;
     if (answer.model != nullptr)
         answer.accuracy = accuracy_of(*answer.model, problem, answer.mapping);
     if (frames_in_flight > 0)
         answer.stream = simulate_stream(problem, answer.mapping, frames_in_flight);
+    return assessment;
 }
 
 std::span<const Report> reports() {

@@ -46,8 +46,8 @@ struct Answer {
 };
 
 // Fills in schedule, energy, memories, violations and accuracy of `mapping`, and with frames in
-// flight the stream.
-void complete(Answer& answer, int frames_in_flight = 0);
+// flight the stream. Returns the assessment that says so.
+Assessment complete(Answer& answer, int frames_in_flight = 0);
 
 // The front of several objectives: each point as an answer of its own.
 struct FrontAnswer {
