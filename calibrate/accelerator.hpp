@@ -5,7 +5,7 @@
 // of device.hpp, so that it is what the executor will meet.
 
 #include "calibrate/device.hpp"
-#include "sim/platform.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <functional>
 #include <string>

@@ -5,7 +5,7 @@
 
 #include "calibrate/parameters.hpp"
 #include "kernels/registry.hpp"
-#include "sim/model.hpp"
+#include "sim/describe/model.hpp"
 
 #include <span>
 #include <string>

@@ -9,9 +9,9 @@
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
 #include "kernels/registry.hpp"
-#include "sim/costs.hpp"
+#include "sim/compile/costs.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
-#include "sim/simulator.hpp"
 
 #include <fmt/format.h>
 

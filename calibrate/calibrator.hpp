@@ -9,8 +9,8 @@
 // Kernels of accelerators run in segments of their own. docs/measuring.md tells the whole story.
 
 #include "calibrate/device.hpp"
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <functional>
 #include <optional>

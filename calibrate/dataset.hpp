@@ -3,7 +3,7 @@
 // Real images: Fashion-MNIST and MNIST in their IDX files, CIFAR-10 in its binary records, plain
 // or compressed with gzip.
 
-#include "sim/operations.hpp"
+#include "sim/describe/operations.hpp"
 
 #include <cstdint>
 #include <filesystem>

@@ -16,7 +16,7 @@
 #include "kernels/chain.hpp"
 #include "kernels/device_kernel.hpp"
 #include "kernels/registry.hpp"
-#include "sim/platform.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <cstdint>
 #include <memory>

@@ -11,7 +11,7 @@
 
 #include "calibrate/binding.hpp"
 #include "calibrate/device.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
 
 #include <cstdint>
 #include <map>

@@ -7,8 +7,8 @@
 // chosen by cross-validation: each shape is left out in turn (all its batches), so the error in
 // the profile is one on shapes the fit has not seen.
 
-#include "sim/costs.hpp"
-#include "sim/platform.hpp"
+#include "sim/compile/costs.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <span>
 #include <string>

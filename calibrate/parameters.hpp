@@ -3,7 +3,7 @@
 // A model's parameters: weights and thresholds, from its file (docs/file-formats.md) or made up
 // from a seed for networks of which only the shapes are known.
 
-#include "sim/model.hpp"
+#include "sim/describe/model.hpp"
 
 #include <cstdint>
 #include <vector>

@@ -3,7 +3,7 @@
 // Writes a platform as YAML (docs/file-formats.md), so that loading it gives an equal platform,
 // and writes files so that nobody ever sees half of one.
 
-#include "sim/platform.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <filesystem>
 #include <string>

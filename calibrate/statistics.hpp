@@ -5,7 +5,7 @@
 // Timings on a shared machine are a tight lump with a long tail, so everything here is about
 // order, never about means: a stolen time slice moves no quantile but the last.
 
-#include "sim/platform.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <span>
 #include <vector>

@@ -4,7 +4,7 @@
 // conversions, the worker pool's round trip, and how fast the clock runs.
 
 #include "kernels/thread_pool.hpp"
-#include "sim/platform.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <string>
 #include <utility>

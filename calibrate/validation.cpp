@@ -5,8 +5,8 @@
 #include "calibrate/executor.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
-#include "sim/simulator.hpp"
 
 #include <algorithm>
 #include <cmath>

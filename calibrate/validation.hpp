@@ -7,9 +7,9 @@
 // for every layer as well as in total, so that errors which cancel are seen.
 
 #include "calibrate/dataset.hpp"
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <cstdint>
 #include <functional>

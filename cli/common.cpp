@@ -1,9 +1,9 @@
 #include "cli/common.hpp"
 
 #include "calibrate/profile_writer.hpp"
-#include "sim/accuracy.hpp"
+#include "sim/run/accuracy.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim/search/accurate.hpp"
-#include "sim/simulator.hpp"
 
 #include <fmt/format.h>
 

@@ -3,9 +3,9 @@
 // What the commands share: where models and platforms are looked for, Ctrl-C, progress, and
 // reading options that have a unit.
 
-#include "sim/mapping.hpp"
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
+#include "sim/describe/mapping.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
 #include "sim/report/report.hpp"
 #include "sim/search/search.hpp"
 

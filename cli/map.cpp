@@ -3,7 +3,7 @@
 #include "calibrate/profile_writer.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
-#include "sim/mapping.hpp"
+#include "sim/describe/mapping.hpp"
 #include "sim/report/names.hpp"
 
 #include <fmt/format.h>

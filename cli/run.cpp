@@ -8,7 +8,7 @@
 #include "cli/common.hpp"
 #include "cli/validation_text.hpp"
 #include "kernels/registry.hpp"
-#include "sim/mapping.hpp"
+#include "sim/describe/mapping.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -3,7 +3,7 @@
 #include "calibrate/device.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
-#include "sim/mapping.hpp"
+#include "sim/describe/mapping.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

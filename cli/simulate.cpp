@@ -2,7 +2,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
-#include "sim/mapping.hpp"
+#include "sim/describe/mapping.hpp"
 
 #include <fmt/format.h>
 

@@ -6,7 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/validation_text.hpp"
-#include "sim/mapping.hpp"
+#include "sim/describe/mapping.hpp"
 #include "sim/search/search.hpp"
 
 #include <fmt/format.h>

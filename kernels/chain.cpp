@@ -37,15 +37,17 @@ std::string_view name_of(StepKind kind) {
 }
 
 void require(bool condition, StepKind kind, const std::string& expected) {
-    if (!condition)
+    if (!condition) {
         throw std::invalid_argument(std::string(name_of(kind)) + ": expected " + expected);
+    }
 }
 
 void require_element(const Shape& input, StepKind kind, std::initializer_list<Element> allowed) {
     std::string names;
     for (Element element : allowed) {
-        if (element == input.element)
+        if (element == input.element) {
             return;
+        }
         names += (names.empty() ? "" : " or ") + std::string(name_of(element));
     }
     require(false, kind, names + " input, got " + std::string(name_of(input.element)));
@@ -134,17 +136,19 @@ std::size_t tensor_bytes(const Shape& shape, Layout layout, int batch) {
                         static_cast<std::size_t>(shape.width);
     const auto channels = static_cast<std::size_t>(shape.channels);
     std::size_t pixel_bytes = channels;  // u8, and binary in the plain layout
-    if (shape.element == Element::int32)
+    if (shape.element == Element::int32) {
         pixel_bytes = channels * 4;
-    else if (shape.element == Element::binary && layout == Layout::nhwc)
+    } else if (shape.element == Element::binary && layout == Layout::nhwc) {
         pixel_bytes = static_cast<std::size_t>(shape.words()) * 8;
+    }
     return (pixels * pixel_bytes + 63) / 64 * 64;
 }
 
 std::vector<Shape> shapes_of(const Chain& chain) {
     const Shape& input = chain.input;
-    if (input.height < 1 || input.width < 1 || input.channels < 1 || chain.batch < 1)
+    if (input.height < 1 || input.width < 1 || input.channels < 1 || chain.batch < 1) {
         throw std::invalid_argument("a chain's input: expected every dimension to be 1 or more");
+    }
     std::vector<Shape> shapes;
     shapes.reserve(chain.steps.size());
     for (const Step& step : chain.steps) {
@@ -158,8 +162,9 @@ std::vector<Shape> shapes_of(const Chain& chain) {
         };
         require(step.from != kSecondInput, step.kind, "a main input");
         const Shape main = shape_of(step.from);
-        if (step.kind == StepKind::add && step.second_from != kSecondInput)
+        if (step.kind == StepKind::add && step.second_from != kSecondInput) {
             require(shape_of(step.second_from) == main, step.kind, "two inputs of one shape");
+        }
         shapes.push_back(shape_after(step, main));
     }
     return shapes;
@@ -171,17 +176,21 @@ Shape output_of(const Chain& chain) {
 }
 
 bool needs_second_input(const Chain& chain) {
-    for (const Step& step : chain.steps)
-        if (step.kind == StepKind::add && step.second_from == kSecondInput)
+    for (const Step& step : chain.steps) {
+        if (step.kind == StepKind::add && step.second_from == kSecondInput) {
             return true;
+        }
+    }
     return false;
 }
 
 bool is_linear(const Chain& chain) {
-    for (const Step& step : chain.steps)
+    for (const Step& step : chain.steps) {
         if (step.from != kBefore ||
-            (step.kind == StepKind::add && step.second_from != kSecondInput))
+            (step.kind == StepKind::add && step.second_from != kSecondInput)) {
             return false;
+        }
+    }
     return true;
 }
 

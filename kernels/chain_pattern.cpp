@@ -15,19 +15,23 @@ Pattern pattern_of(const Chain& chain) {
 
     if (const Step* flatten = take(StepKind::flatten)) {
         pattern.dot = take(StepKind::linear);
-        if (pattern.dot == nullptr)
+        if (pattern.dot == nullptr) {
             pattern.flatten = flatten;
+        }
     } else {
         pattern.dot = take(StepKind::conv2d);
-        if (pattern.dot == nullptr)
+        if (pattern.dot == nullptr) {
             pattern.dot = take(StepKind::linear);
+        }
     }
     if (pattern.flatten == nullptr) {
-        if (pattern.dot != nullptr || steps.size() == 1)
+        if (pattern.dot != nullptr || steps.size() == 1) {
             pattern.add = take(StepKind::add);
+        }
         pattern.threshold = take(StepKind::threshold);
-        if (pattern.threshold != nullptr || next == 0)
+        if (pattern.threshold != nullptr || next == 0) {
             pattern.pool = take(StepKind::max_pool2d);
+        }
     }
     pattern.known = next == steps.size() && next > 0 && is_linear(chain);
     return pattern;
@@ -35,11 +39,13 @@ Pattern pattern_of(const Chain& chain) {
 
 bool small_enough(const Chain& chain, const Pattern& pattern) {
     constexpr std::int64_t kMost = std::int64_t{1} << 27;
-    if (pattern.dot == nullptr)
+    if (pattern.dot == nullptr) {
         return true;
+    }
     const DotGeometry geometry = geometry_of(*pattern.dot, chain.input);
-    if (geometry.input.element == Element::u8 && geometry.fan_in() * 256 > kMost)
+    if (geometry.input.element == Element::u8 && geometry.fan_in() * 256 > kMost) {
         return false;
+    }
     const std::int64_t pixels = std::int64_t{geometry.padded_height()} * geometry.padded_width();
     return pixels < kMost && pixels * (geometry.input.words() + 2) * 8 < kMost;
 }

@@ -20,17 +20,20 @@ std::span<const DeviceVariant> device_variants(std::string_view device_kind) {
         return cuda::variants();
 #endif
 #if defined(HETMAP_OPENCL)
-    if (device_kind == "opencl")
+    if (device_kind == "opencl") {
         return opencl::variants();
+    }
 #endif
     (void)device_kind;
     return {};
 }
 
 const DeviceVariant* find_device_variant(std::string_view device_kind, std::string_view name) {
-    for (const DeviceVariant& variant : device_variants(device_kind))
-        if (variant.name == name)
+    for (const DeviceVariant& variant : device_variants(device_kind)) {
+        if (variant.name == name) {
             return &variant;
+        }
+    }
     return nullptr;
 }
 

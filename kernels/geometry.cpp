@@ -12,8 +12,9 @@ std::size_t size(int count) { return static_cast<std::size_t>(count); }
 // Needed where padding counts as zero in a packed input, whose bits can only be -1 or +1, and
 // where it counts as -1 in an input of u8.
 bool needs_correction(const DotGeometry& geometry) {
-    if (geometry.padding == 0)
+    if (geometry.padding == 0) {
         return false;
+    }
     const int unrepresentable = geometry.input.element == Element::binary ? 0 : -1;
     return geometry.pad_value == unrepresentable;
 }
@@ -34,17 +35,21 @@ ChannelWeights::ChannelWeights(const DotGeometry& geometry,
     const auto weights = step.weights.subspan(size(channel) * per_channel, per_channel);
     const std::uint64_t negation = negated ? ~std::uint64_t{0} : 0;
     if (channels_ % 64 == 0) {  // the same words
-        for (const std::uint64_t word : weights)
+        for (const std::uint64_t word : weights) {
             taps_.push_back(word ^ negation);
+        }
         return;
     }
     const std::size_t pixels = size(geometry.kernel_height) * size(geometry.kernel_width);
     taps_.assign(pixels * size(words_), 0);
     std::size_t i = 0;
-    for (std::size_t pixel = 0; pixel < pixels; ++pixel)
-        for (std::size_t c = 0; c < size(channels_); ++c, ++i)
-            if (bit_of(weights, i) != negated)
+    for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+        for (std::size_t c = 0; c < size(channels_); ++c, ++i) {
+            if (bit_of(weights, i) != negated) {
                 taps_[pixel * size(words_) + c / 64] |= std::uint64_t{1} << (c % 64);
+            }
+        }
+    }
 }
 
 std::uint64_t ChannelWeights::word(int index) const { return taps_[size(index)]; }
@@ -55,8 +60,9 @@ int ChannelWeights::weight(int pixel, int c) const {
 
 int ChannelWeights::sum(int pixel) const {
     int ones = 0;
-    for (int word = 0; word < words_; ++word)
+    for (int word = 0; word < words_; ++word) {
         ones += std::popcount(taps_[size(pixel * words_ + word)]);
+    }
     return 2 * ones - channels_;
 }
 
@@ -64,16 +70,19 @@ std::int64_t padded_sum(const DotGeometry& geometry,
                         const ChannelWeights& channel,
                         const Border& border) {
     std::int64_t sum = 0;
-    for (int ky = 0; ky < geometry.kernel_height; ++ky)
-        for (int kx = 0; kx < geometry.kernel_width; ++kx)
+    for (int ky = 0; ky < geometry.kernel_height; ++ky) {
+        for (int kx = 0; kx < geometry.kernel_width; ++kx) {
             if (ky < border.ky_begin || ky >= border.ky_end || kx < border.kx_begin ||
-                kx >= border.kx_end)
+                kx >= border.kx_end) {
                 sum += channel.sum(ky * geometry.kernel_width + kx);
+            }
+        }
+    }
     return sum;
 }
 
 DotGeometry geometry_of(const Step& step, const Shape& input) {
-    if (step.kind == StepKind::linear)
+    if (step.kind == StepKind::linear) {
         return {.input = input,
                 .kernel_height = input.height,
                 .kernel_width = input.width,
@@ -83,6 +92,7 @@ DotGeometry geometry_of(const Step& step, const Shape& input) {
                 .height = 1,
                 .width = 1,
                 .channels = step.out_channels};
+    }
     const auto windows = [&](int length, int kernel) {
         return (length + 2 * step.padding - kernel) / step.stride + 1;
     };
@@ -105,7 +115,7 @@ Borders borders_of(const DotGeometry& geometry) {
         const int begin = std::clamp(-first, 0, kernel);
         return std::pair{begin, std::clamp(length - first, begin, kernel)};
     };
-    for (int y = 0; y < geometry.height; ++y)
+    for (int y = 0; y < geometry.height; ++y) {
         for (int x = 0; x < geometry.width; ++x) {
             Border border{0, geometry.kernel_height, 0, geometry.kernel_width};
             if (corrected) {
@@ -118,9 +128,11 @@ Borders borders_of(const DotGeometry& geometry) {
             const auto found = std::find(borders.classes.begin(), borders.classes.end(), border);
             borders.of_position.push_back(
                 static_cast<std::int32_t>(found - borders.classes.begin()));
-            if (found == borders.classes.end())
+            if (found == borders.classes.end()) {
                 borders.classes.push_back(border);
+            }
         }
+    }
     return borders;
 }
 

@@ -80,14 +80,17 @@ Split best_split(const Extent& extent, int threads, std::string_view axes, int l
     Split best{0, 0, 0};
     std::int64_t best_work = INT64_MAX;
     for (int x = most('x', extent.images); x >= fewest('x'); --x) {
-        if (threads % x != 0)
+        if (threads % x != 0) {
             continue;
+        }
         for (int y = most('y', extent.rows); y >= fewest('y'); --y) {
-            if (threads / x % y != 0)
+            if (threads / x % y != 0) {
                 continue;
+            }
             const int z = threads / x / y;
-            if (z > most('z', extent.words) || z < fewest('z'))
+            if (z > most('z', extent.words) || z < fewest('z')) {
                 continue;
+            }
             const std::int64_t work = std::int64_t{divide_up(extent.images, x)} *
                                       divide_up(extent.rows, y) * divide_up(extent.words, z);
             if (work < best_work) {
@@ -110,10 +113,11 @@ void check_configuration(const Configuration& configuration) {
     const bool known = axes.find_first_not_of("xyz") == std::string::npos;
     const bool distinct = std::adjacent_find(axes.begin(), axes.end()) == axes.end();
     if (configuration.threads < 1 || !known || !distinct ||
-        axes.empty() != (configuration.threads == 1))
+        axes.empty() != (configuration.threads == 1)) {
         throw std::invalid_argument(
             "configuration '" + configuration.name() +
             "': expected 1, or a number of threads and some of the axes x, y and z, such as 2y");
+    }
 }
 
 }  // namespace
@@ -123,9 +127,11 @@ std::string Configuration::name() const { return std::to_string(threads) + axes;
 std::span<const Variant> variants() { return kVariants; }
 
 const Variant* find_variant(std::string_view name) {
-    for (const Variant& variant : kVariants)
-        if (variant.name == name)
+    for (const Variant& variant : kVariants) {
+        if (variant.name == name) {
             return &variant;
+        }
+    }
     return nullptr;
 }
 
@@ -134,14 +140,18 @@ std::vector<Configuration> configurations(const Chain& chain, int threads) {
     const Extent extent = extent_of(chain);
     std::vector<Configuration> result = {{.threads = 1, .axes = ""}};
     const auto add_splits_of = [&](int count) {
-        for (std::string_view axes : kAxes)
-            if (best_split(extent, count, axes, 2).images > 0)
+        for (std::string_view axes : kAxes) {
+            if (best_split(extent, count, axes, 2).images > 0) {
                 result.push_back({.threads = count, .axes = std::string(axes)});
+            }
+        }
     };
-    for (int count = 2; count < threads; count *= 2)
+    for (int count = 2; count < threads; count *= 2) {
         add_splits_of(count);
-    if (threads > 1)
+    }
+    if (threads > 1) {
         add_splits_of(threads);
+    }
     return result;
 }
 
@@ -154,14 +164,15 @@ std::vector<Slice> slices_of(const Chain& chain, const Configuration& configurat
     Split split;
     for (int count = configuration.threads; count > 1; --count) {
         split = best_split(extent, count, configuration.axes, 1);
-        if (split.images > 0)
+        if (split.images > 0) {
             break;
+        }
         split = Split{};
     }
 
     std::vector<Slice> slices;
-    for (int x = 0; x < split.images; ++x)
-        for (int y = 0; y < split.rows; ++y)
+    for (int x = 0; x < split.images; ++x) {
+        for (int y = 0; y < split.rows; ++y) {
             for (int z = 0; z < split.channels; ++z) {
                 const auto channel = [&](int index) {
                     return std::min(channels, 64 * part_begin(extent.words, index, split.channels));
@@ -174,6 +185,8 @@ std::vector<Slice> slices_of(const Chain& chain, const Configuration& configurat
                                   .channel_end = channel(z + 1),
                                   .index = static_cast<int>(slices.size())});
             }
+        }
+    }
     return slices;
 }
 
@@ -184,10 +197,12 @@ namespace {
 void require_parameters(const Chain& chain) {
     for (const Step& step : chain.steps) {
         const bool weighted = step.kind == StepKind::conv2d || step.kind == StepKind::linear;
-        if (weighted && step.weights.empty())
+        if (weighted && step.weights.empty()) {
             throw std::invalid_argument("kernel: a convolution or linear layer without weights");
-        if (step.kind == StepKind::threshold && (step.thresholds.empty() || step.flips.empty()))
+        }
+        if (step.kind == StepKind::threshold && (step.thresholds.empty() || step.flips.empty())) {
             throw std::invalid_argument("kernel: a threshold layer without thresholds or flips");
+        }
     }
 }
 
@@ -196,9 +211,10 @@ void require_parameters(const Chain& chain) {
 Kernel::Kernel(const Variant& variant, const Chain& chain, const Configuration& configuration) {
     (void)shapes_of(chain);  // says what is wrong, where `accepts` only says no
     require_parameters(chain);
-    if (!variant.accepts(chain))
+    if (!variant.accepts(chain)) {
         throw std::invalid_argument("kernel: variant '" + std::string(variant.name) +
                                     "' cannot run this chain of layers");
+    }
     slices_ = slices_of(chain, configuration);
     body_ = variant.prepare(chain, static_cast<int>(slices_.size()));
 }
@@ -233,7 +249,7 @@ void convert(const Shape& shape,
         // Eight bits become eight bytes: copy the byte eight times, keep bit i in byte i, move it
         // to the byte's lowest place, and map 0 and 1 to -1 and +1 (2 b - 1 is b | (b - 1) here).
         const std::size_t words = (channels + 63) / 64;
-        for (std::size_t pixel = 0; pixel < pixels; ++pixel)
+        for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
             for (std::size_t channel = 0; channel < channels; channel += 8) {
                 std::uint8_t bits;
                 std::memcpy(&bits, source + pixel * words * 8 + channel / 8, 1);
@@ -245,18 +261,20 @@ void convert(const Shape& shape,
                             &values,
                             std::min<std::size_t>(8, channels - channel));
             }
+        }
         return;
     }
 
     // Eight bytes of +1 or -1 become eight bits: the sign of each, gathered by a multiplication.
     const std::size_t words = (channels + 63) / 64;
-    for (std::size_t pixel = 0; pixel < pixels; ++pixel)
+    for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
         for (std::size_t word = 0; word < words; ++word) {
             std::uint64_t packed = 0;
             for (std::size_t byte = 0; byte < 8; ++byte) {
                 const std::size_t channel = word * 64 + byte * 8;
-                if (channel >= channels)
+                if (channel >= channels) {
                     break;
+                }
                 std::uint64_t values = ~std::uint64_t{0};  // -1 where there is no channel
                 std::memcpy(&values,
                             source + pixel * channels + channel,
@@ -266,6 +284,7 @@ void convert(const Shape& shape,
             }
             std::memcpy(destination + (pixel * words + word) * 8, &packed, 8);
         }
+    }
 }
 
 }  // namespace kernels

@@ -40,30 +40,39 @@ public:
     // Does nothing where there are fewer cores than threads, or the system has no such thing.
     explicit CorePins(int threads) {
 #if defined(__linux__)
-        if (threads < 2)
+        if (threads < 2) {
             return;
+        }
         // A thread may have several pools: the first pins it, and the last lets it go.
         if (caller.pools == 0 &&
-            pthread_getaffinity_np(pthread_self(), sizeof caller.before, &caller.before) != 0)
+            pthread_getaffinity_np(pthread_self(), sizeof caller.before, &caller.before) != 0) {
             return;
-        if (CPU_COUNT(&caller.before) < threads)
+        }
+        if (CPU_COUNT(&caller.before) < threads) {
             return;
-        if (caller.pools == 0)
+        }
+        if (caller.pools == 0) {
             caller.core = sched_getcpu();
+        }
         cores_.push_back(caller.core);
-        for (int core = 0; core < CPU_SETSIZE && static_cast<int>(cores_.size()) < threads; ++core)
-            if (CPU_ISSET(core, &caller.before) && core != caller.core)
+        for (int core = 0; core < CPU_SETSIZE && static_cast<int>(cores_.size()) < threads;
+             ++core) {
+            if (CPU_ISSET(core, &caller.before) && core != caller.core) {
                 cores_.push_back(core);
-        if (caller.pools++ == 0)
+            }
+        }
+        if (caller.pools++ == 0) {
             pin(caller_, 0);
+        }
 #else
         (void)threads;
 #endif
     }
     ~CorePins() {
 #if defined(__linux__)
-        if (active() && pthread_equal(caller_, pthread_self()) != 0 && --caller.pools == 0)
+        if (active() && pthread_equal(caller_, pthread_self()) != 0 && --caller.pools == 0) {
             pthread_setaffinity_np(caller_, sizeof caller.before, &caller.before);
+        }
 #endif
     }
     CorePins(const CorePins&) = delete;
@@ -135,8 +144,9 @@ public:
                        const std::atomic<bool>& awake,
                        Ready ready) {
         std::uint64_t value = value_.load();
-        if (ready(value))
+        if (ready(value)) {
             return value;
+        }
 
         // 1. Spin. The clock is read once in a while only.
         const auto start = Clock::now();
@@ -145,16 +155,18 @@ public:
             for (int i = 0; i < 16; ++i) {
                 pause_briefly();
                 value = value_.load();
-                if (ready(value))
+                if (ready(value)) {
                     return value;
+                }
             }
         }
 
         // 2. Sleep.
         std::unique_lock lock(mutex_);
         asleep_.store(true);
-        while (!ready(value = value_.load()))
+        while (!ready(value = value_.load())) {
             wake_.wait(lock);
+        }
         asleep_.store(false);
         return value;
     }
@@ -192,8 +204,9 @@ struct ThreadPool::State {
         for (;;) {
             const std::uint64_t wanted =
                 worker.run.wait(spin, awake, [done](std::uint64_t value) { return value != done; });
-            if (wanted == kStop)
+            if (wanted == kStop) {
                 return;
+            }
             done = wanted;
             try {
                 (*job)(index);
@@ -206,19 +219,23 @@ struct ThreadPool::State {
 
     void stop() {
         awake.store(false);
-        for (auto& worker : workers)
+        for (auto& worker : workers) {
             worker->run.raise(kStop);
-        for (auto& worker : workers)
-            if (worker->thread.joinable())
+        }
+        for (auto& worker : workers) {
+            if (worker->thread.joinable()) {
                 worker->thread.join();
+            }
+        }
     }
 };
 
 ThreadPool::ThreadPool(int threads, std::chrono::microseconds spin)
     : state_(std::make_unique<State>(threads)) {
-    if (threads < 1)
+    if (threads < 1) {
         throw std::invalid_argument("thread pool: expected at least one thread, got " +
                                     std::to_string(threads));
+    }
     // With more threads than cores, a thread that spins has the core that another one needs.
     state_->spin = state_->pins.active() ? spin : std::chrono::microseconds{0};
     State& state = *state_;
@@ -242,11 +259,13 @@ void ThreadPool::keep_awake(bool awake) { state_->awake.store(awake && state_->p
 int ThreadPool::threads() const { return static_cast<int>(state_->workers.size()) + 1; }
 
 void ThreadPool::run(int count, const std::function<void(int)>& job) {
-    if (count > threads())
+    if (count > threads()) {
         throw std::invalid_argument("thread pool: " + std::to_string(count) + " jobs for " +
                                     std::to_string(threads()) + " threads");
-    if (count <= 0)
+    }
+    if (count <= 0) {
         return;
+    }
     if (count == 1) {
         job(0);
         return;
@@ -258,8 +277,9 @@ void ThreadPool::run(int count, const std::function<void(int)>& job) {
     state.job = &job;
     state.unfinished.set(others);
     ++state.runs;
-    for (std::size_t i = 0; i < others; ++i)
+    for (std::size_t i = 0; i < others; ++i) {
         state.workers[i]->run.raise(state.runs);
+    }
 
     // 2. Do our own part. An exception has to wait: the others still use `job`.
     std::exception_ptr error;
@@ -273,11 +293,13 @@ void ThreadPool::run(int count, const std::function<void(int)>& job) {
     state.unfinished.wait(state.spin, state.awake, [](std::uint64_t value) { return value == 0; });
     for (std::size_t i = 0; i < others; ++i) {
         std::exception_ptr theirs = std::exchange(state.workers[i]->error, nullptr);
-        if (!error)
+        if (!error) {
             error = theirs;
+        }
     }
-    if (error)
+    if (error) {
         std::rethrow_exception(error);
+    }
 }
 
 }  // namespace kernels

@@ -4,7 +4,7 @@
 // no multiple of 64, a residual addition, pools, negative gammas (seeded). Written to a temporary
 // folder, since models are loaded from files.
 
-#include "sim/model.hpp"
+#include "sim/describe/model.hpp"
 #include "temporary_folder.hpp"
 
 #include <string>

@@ -51,8 +51,9 @@ __global__ void forget_the_barrier(const int* input, int* output) {
 
 __global__ void sum_of_warp(int* output) {
     int value = static_cast<int>(threadIdx.x);
-    for (int bits = 16; bits > 0; bits /= 2)
+    for (int bits = 16; bits > 0; bits /= 2) {
         value += __shfl_xor_sync(~0u, value, bits);
+    }
     output[threadIdx.x] = value;
 }
 
@@ -69,34 +70,39 @@ __global__ void shuffles(int* output) {
 }
 
 __global__ void leave_before_the_barrier() {
-    if (threadIdx.x < 40)
+    if (threadIdx.x < 40) {
         return;
+    }
     __syncthreads();
 }
 
 __global__ void ballot_with_some() {
-    if (threadIdx.x % 2 == 0)
+    if (threadIdx.x % 2 == 0) {
         (void)__ballot_sync(~0u, 1);
-    else
+    } else {
         __syncthreads();
+    }
 }
 
 __global__ void leave_before_the_shuffle(int* output) {
-    if (threadIdx.x == 3)
+    if (threadIdx.x == 3) {
         return;
+    }
     output[threadIdx.x] = __shfl_sync(~0u, 1, 0);
 }
 
 __global__ void two_collectives() {
-    if (threadIdx.x < 16)
+    if (threadIdx.x < 16) {
         __syncwarp();
-    else
+    } else {
         (void)__ballot_sync(~0u, 1);
+    }
 }
 
 __global__ void wait_for_ever(volatile int* flag) {
-    while (*flag == 0)
+    while (*flag == 0) {
         __nanosleep(20);
+    }
 }
 
 __global__ void add_rounds(int* values, int* sums) {
@@ -109,8 +115,9 @@ __global__ void add_rounds(int* values, int* sums) {
         }
         cuda_emulation::grid_barrier();
         int sum = own - block - round;  // shared memory is the block's own: nothing
-        for (int other = 0; other < blocks; ++other)
+        for (int other = 0; other < blocks; ++other) {
             sum += values[other];
+        }
         cuda_emulation::grid_barrier();
         sums[(round * blocks + block) * static_cast<int>(blockDim.x) +
              static_cast<int>(threadIdx.x)] = sum;
@@ -119,8 +126,9 @@ __global__ void add_rounds(int* values, int* sums) {
 
 __global__ void wait_by_hand(unsigned* arrived, int* output) {
     atomicAdd(arrived, 1u);
-    while (*static_cast<volatile unsigned*>(arrived) != gridDim.x)
+    while (*static_cast<volatile unsigned*>(arrived) != gridDim.x) {
         __nanosleep(20);
+    }
     output[blockIdx.x] = 1;
 }
 
@@ -143,16 +151,18 @@ __global__ void scale(const int* input, int* output, Scale by) {
 TEST_CASE("every thread of a grid runs once and knows where it is") {
     std::vector<int> output(2 * 3 * 2 * 24, -1);
     launch({2, 3, 2}, {4, 3, 2}, 0, write_indices, output.data());
-    for (std::size_t i = 0; i < output.size(); ++i)
+    for (std::size_t i = 0; i < output.size(); ++i) {
         CHECK(output[i] == static_cast<int>(i / 24 * 100 + i % 24));
+    }
 }
 
 TEST_CASE("a barrier lets threads read what others wrote, and a forgotten one shows") {
     std::vector<int> input(64), output(64);
     std::iota(input.begin(), input.end(), 1);
     launch({}, {64}, 0, reverse_in_shared_memory, input.data(), output.data());
-    for (std::size_t i = 0; i < 64; ++i)
+    for (std::size_t i = 0; i < 64; ++i) {
         CHECK(output[i] == 64 - static_cast<int>(i));
+    }
 
     for (const Order order : {Order::forward, Order::backward}) {
         run_grid({},
@@ -168,8 +178,9 @@ TEST_CASE("a barrier lets threads read what others wrote, and a forgotten one sh
 TEST_CASE("shuffles and ballots") {
     std::vector<int> output(192);
     launch({}, {32}, 0, sum_of_warp, output.data());
-    for (std::size_t lane = 0; lane < 32; ++lane)
+    for (std::size_t lane = 0; lane < 32; ++lane) {
         CHECK(output[lane] == 496);
+    }
 
     launch({}, {32}, 0, shuffles, output.data());
     for (int lane = 0; lane < 32; ++lane) {
@@ -214,8 +225,9 @@ TEST_CASE("blocks of a cooperative launch wait for each other") {
         const Options options{.cooperative = true, .order = order};
         run_grid(
             {5}, {33}, 0, [&] { add_rounds(values.data(), sums.data()); }, options);
-        for (std::size_t i = 0; i < sums.size(); ++i)
+        for (std::size_t i = 0; i < sums.size(); ++i) {
             CHECK(sums[i] == 10 + 5 * static_cast<int>(i / (5 * 33)));
+        }
 
         std::vector<int> output(5);
         arrived = 0;

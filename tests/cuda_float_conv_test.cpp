@@ -16,8 +16,9 @@ namespace {
 
 std::vector<float> small_integers(std::mt19937& engine, std::size_t count) {
     std::vector<float> values;
-    for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < count; ++i) {
         values.push_back(static_cast<float>(std::uniform_int_distribution(-2, 2)(engine)));
+    }
     return values;
 }
 
@@ -26,8 +27,9 @@ struct Image {
     std::vector<float> values;  // of the batch
 
     float at(int image, int y, int x, int channel) const {
-        if (y < 0 || y >= height || x < 0 || x >= width)
+        if (y < 0 || y >= height || x < 0 || x >= width) {
             return 0;
+        }
         return values[static_cast<std::size_t>(((image * height + y) * width + x) * channels +
                                                channel)];
     }
@@ -42,32 +44,40 @@ Image reference(const FloatStep& step, int batch, const Image& input) {
                  (input.width + 2 * step.padding - kernel_width) / step.stride + 1,
                  pool ? input.channels : step.out_channels,
                  {}};
-    for (int image = 0; image < batch; ++image)
-        for (int y = 0; y < output.height; ++y)
-            for (int x = 0; x < output.width; ++x)
+    for (int image = 0; image < batch; ++image) {
+        for (int y = 0; y < output.height; ++y) {
+            for (int x = 0; x < output.width; ++x) {
                 for (int o = 0; o < output.channels; ++o) {
                     float sum = 0, largest = -1e30f;
                     std::size_t weight = step.weights.size() /
                                          static_cast<std::size_t>(output.channels) *
                                          static_cast<std::size_t>(o);
-                    for (int ky = 0; ky < kernel_height; ++ky)
-                        for (int kx = 0; kx < kernel_width; ++kx)
+                    for (int ky = 0; ky < kernel_height; ++ky) {
+                        for (int kx = 0; kx < kernel_width; ++kx) {
                             for (int c = 0; c < input.channels; ++c) {
                                 const float value = input.at(image,
                                                              y * step.stride + ky - step.padding,
                                                              x * step.stride + kx - step.padding,
                                                              c);
-                                if (!pool)
+                                if (!pool) {
                                     sum += value * step.weights[weight++];
-                                else if (c == o)
+                                } else if (c == o) {
                                     largest = std::max(largest, value);
+                                }
                             }
-                    if (!pool)
+                        }
+                    }
+                    if (!pool) {
                         sum += step.bias[static_cast<std::size_t>(o)];
-                    if (step.relu)
+                    }
+                    if (step.relu) {
                         sum = std::max(sum, 0.0f);
+                    }
                     output.values.push_back(pool ? largest : sum);
                 }
+            }
+        }
+    }
     return output;
 }
 

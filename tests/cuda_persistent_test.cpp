@@ -92,9 +92,11 @@ void compare(Builder& network, std::initializer_list<int> capabilities = {90, 75
     CAPTURE(describe(chain));
     const Shape output = output_of(chain);
     Shape sum{1, 1, 1, Element::int32};
-    for (std::size_t i = 0; i < chain.steps.size(); ++i)
-        if (chain.steps[i].kind == StepKind::add && chain.steps[i].second_from == kSecondInput)
+    for (std::size_t i = 0; i < chain.steps.size(); ++i) {
+        if (chain.steps[i].kind == StepKind::add && chain.steps[i].second_from == kSecondInput) {
             sum = shapes_of(chain)[i];
+        }
+    }
     const Tensor plain = random_tensor(network.random(), chain.input, chain.batch);
     const Tensor second = random_tensor(network.random(), sum, chain.batch);
     Tensor expected_plain(tensor_bytes(output, Layout::plain, chain.batch));
@@ -129,8 +131,9 @@ void compare(Builder& network, std::initializer_list<int> capabilities = {90, 75
                          {result.data(), result.size()},
                          order);
             REQUIRE(std::memcmp(result.data(), expected.data(), used) == 0);
-            if (capability != *capabilities.begin())
+            if (capability != *capabilities.begin()) {
                 break;
+            }
         }
         ++count;
     }
@@ -144,8 +147,9 @@ int residual_block(Builder& network, int x, int channels, int stride) {
     int shortcut = x;
     network.threshold(x);
     const int sign = network.steps() - 1;
-    if (stride != 1 || network.shape_of(x).channels != channels)
+    if (stride != 1 || network.shape_of(x).channels != channels) {
         shortcut = network.conv(channels, 1, stride, 0, sign);
+    }
     network.conv(channels, 3, stride, 1, sign);
     const int first = network.add(shortcut);
     network.threshold(first);
@@ -276,11 +280,12 @@ TEST_CASE("random networks with branches equal the reference") {
                 binary.push_back(network.pool(2, choice.between(1, 2), 0, from));
             } else {
                 const int one = any_of(sums);
-                for (const int other : sums)
+                for (const int other : sums) {
                     if (network.shape_of(other) == network.shape_of(one)) {
                         sums.push_back(network.add(other, one));
                         break;
                     }
+                }
             }
         }
         compare(network, {seed % 2 == 0 ? 90 : 75});

@@ -40,8 +40,9 @@ __global__ void one_product(Matrices* matrices, int instruction) {
                            m.a[group + 8][in_group + 4]};
     const unsigned b[2] = {m.b[group][in_group], m.b[group][in_group + 4]};
     int c[4];
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < 4; ++i) {
         c[i] = m.c[i < 2 ? group : group + 8][in_group * 2 + (i & 1)];
+    }
     switch (static_cast<Instruction>(instruction)) {
         case Instruction::b1_and:
             cuda::mma_b1_and_16x8x256(c, a, b);
@@ -63,8 +64,9 @@ __global__ void one_product(Matrices* matrices, int instruction) {
             break;
         }
     }
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < 4; ++i) {
         m.c[i < 2 ? group : group + 8][in_group * 2 + (i & 1)] = c[i];
+    }
 }
 
 // Element by element.
@@ -74,18 +76,20 @@ int plain_product(Instruction instruction,
     int sum = 0;
     const bool bytes = instruction == Instruction::s8 || instruction == Instruction::s8u8;
     const int bits = bytes ? 8 : 1;
-    for (std::size_t word = 0; word < a.size(); ++word)
+    for (std::size_t word = 0; word < a.size(); ++word) {
         for (int shift = 0; shift < 32; shift += bits) {
             const unsigned x = a[word] >> shift, y = b[word] >> shift;
-            if (instruction == Instruction::s8)
+            if (instruction == Instruction::s8) {
                 sum += static_cast<std::int8_t>(x) * static_cast<std::int8_t>(y);
-            else if (instruction == Instruction::s8u8)
+            } else if (instruction == Instruction::s8u8) {
                 sum += static_cast<std::int8_t>(x) * static_cast<std::uint8_t>(y);
-            else if (instruction == Instruction::b1_and)
+            } else if (instruction == Instruction::b1_and) {
                 sum += static_cast<int>(x & y & 1);
-            else
+            } else {
                 sum += static_cast<int>((x ^ y) & 1);
+            }
         }
+    }
     return sum;
 }
 
@@ -175,8 +179,9 @@ Case case_of(const Layer& layer, std::uint64_t seed) {
     const int fan_in = layer.kernel * layer.kernel * layer.input.channels;
     add_weights(owned, random, conv, fan_in);
     chain.steps.push_back(conv);
-    if (layer.add)
+    if (layer.add) {
         chain.steps.push_back({.kind = StepKind::add});
+    }
     if (layer.threshold) {
         Step threshold{.kind = StepKind::threshold};
         const int scale = layer.input.element == Element::u8 ? 150 : 1;
@@ -187,9 +192,10 @@ Case case_of(const Layer& layer, std::uint64_t seed) {
                        scale * static_cast<int>(std::sqrt(double(fan_in))));
         chain.steps.push_back(threshold);
     }
-    if (layer.pool)
+    if (layer.pool) {
         chain.steps.push_back(
             {.kind = StepKind::max_pool2d, .kernel_height = 2, .kernel_width = 2, .stride = 2});
+    }
     return with_result(std::move(owned), random, false);
 }
 
@@ -198,23 +204,29 @@ Case case_of(const Layer& layer, std::uint64_t seed) {
 TEST_CASE("a matrix instruction multiplies what its fragments say") {
     Random random(1);
     using enum Instruction;
-    for (const Instruction instruction : {b1_and, b1_xor, s8, s8u8, b1_xor_8x8})
+    for (const Instruction instruction : {b1_and, b1_xor, s8, s8u8, b1_xor_8x8}) {
         for (int repeat = 0; repeat < 4; ++repeat) {
             Matrices matrices;
-            for (auto& row : matrices.a)
-                for (unsigned& word : row)
+            for (auto& row : matrices.a) {
+                for (unsigned& word : row) {
                     word = static_cast<unsigned>(random.word());
-            for (auto& column : matrices.b)
-                for (unsigned& word : column)
+                }
+            }
+            for (auto& column : matrices.b) {
+                for (unsigned& word : column) {
                     word = static_cast<unsigned>(random.word());
-            for (auto& row : matrices.c)
-                for (int& value : row)
+                }
+            }
+            for (auto& row : matrices.c) {
+                for (int& value : row) {
                     value = random.between(-1000, 1000);
+                }
+            }
             Matrices result = matrices;
             cuda_emulation::launch(
                 {1}, {32}, 0, one_product, &result, static_cast<int>(instruction));
             const bool small = instruction == b1_xor_8x8;
-            for (std::size_t row = 0; row < 16; ++row)
+            for (std::size_t row = 0; row < 16; ++row) {
                 for (std::size_t column = 0; column < 8; ++column) {
                     const std::size_t words = small ? 4 : 8;
                     const int product =
@@ -225,13 +237,15 @@ TEST_CASE("a matrix instruction multiplies what its fragments say") {
                                             std::span(matrices.b[column]).first(words));
                     REQUIRE(result.c[row][column] == matrices.c[row][column] + product);
                 }
+            }
         }
+    }
 }
 
 TEST_CASE("each lane holds eight neighbouring channels") {
     std::vector<int> seen(64, 0);
-    for (int lane = 0; lane < 8; ++lane)
-        for (int tile = 0; tile < 4; ++tile)
+    for (int lane = 0; lane < 8; ++lane) {
+        for (int tile = 0; tile < 4; ++tile) {
             for (int h = 0; h < 2; ++h) {
                 const int channel = 8 * lane + 2 * tile + h;
                 const auto place = cuda::row_of(channel);
@@ -239,6 +253,8 @@ TEST_CASE("each lane holds eight neighbouring channels") {
                 CHECK(place.row == lane + 8 * h);
                 ++seen[static_cast<std::size_t>(channel)];
             }
+        }
+    }
     CHECK(seen == std::vector<int>(64, 1));
 }
 
@@ -267,14 +283,16 @@ TEST_CASE("a pixel's image is found without a division") {
 
 TEST_CASE("tensor cores equal the reference on random chains in every configuration") {
     std::map<std::string, int> count;
-    for (std::size_t kind = 0; kind < kinds().size(); ++kind)
+    for (std::size_t kind = 0; kind < kinds().size(); ++kind) {
         for (std::uint64_t i = 0; i < 6; ++i) {
             Random random(kind * 1000 + i);
             const Case test =
                 with_result(random_chain(random, kinds()[kind], Size::small), random, false);
-            for (const Machine& machine : machines())
+            for (const Machine& machine : machines()) {
                 count[machine.name] += compare(test, machine);
+            }
         }
+    }
     for (const auto& [name, kernels] : count) {
         MESSAGE(name << ": " << kernels << " kernels compared");
         CHECK(kernels > 60);
@@ -311,8 +329,9 @@ TEST_CASE("tensor cores equal the reference on layers of known networks") {
     for (const Layer& layer : layers) {
         const Case test = case_of(layer, ++seed);
         int count = 0;
-        for (const Machine& machine : machines())
+        for (const Machine& machine : machines()) {
             count += compare(test, machine);
+        }
         CHECK(count > 0);
     }
 }

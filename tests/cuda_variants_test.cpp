@@ -44,8 +44,9 @@ void compare_variants(const Case& test,
     CAPTURE(describe(chain));
     const Shape shape = output_of(chain);
     DeviceLimits limits = kLimits;
-    if (seed % 5 == 0)  // loops where groups are too small for everything at once
+    if (seed % 5 == 0) {  // loops where groups are too small for everything at once
         limits.largest_group = 256;
+    }
     for (const DeviceVariant& variant : cuda::variants()) {
         CAPTURE(std::string(variant.name));
         for (const std::string& configuration : variant.configurations(chain, limits)) {
@@ -69,8 +70,9 @@ void compare_variants(const Case& test,
                                     used_bytes(shape, chain.batch)) == 0);
             }
             ++count[std::string(variant.name)];
-            if (only_first)
+            if (only_first) {
                 break;
+            }
         }
     }
 }
@@ -78,8 +80,9 @@ void compare_variants(const Case& test,
 void report(const std::map<std::string, int>& count) {
     for (const DeviceVariant& variant : cuda::variants()) {
         const auto found = count.find(std::string(variant.name));
-        if (variant.longest_chain <= 3)  // variants of longer chains have tests of their own
+        if (variant.longest_chain <= 3) {  // variants of longer chains have tests of their own
             CHECK(found != count.end());
+        }
         MESSAGE(std::string(variant.name)
                 << ": " << (found == count.end() ? 0 : found->second) << " kernels compared");
     }
@@ -90,17 +93,20 @@ void report(const std::map<std::string, int>& count) {
 TEST_CASE("every CUDA variant equals the reference on every kind of chain") {
     constexpr std::uint64_t kCasesOfAKind = 16;
     std::map<std::string, int> count;
-    for (std::size_t kind = 0; kind < kinds().size(); ++kind)
-        for (std::uint64_t i = 0; i < kCasesOfAKind; ++i)
+    for (std::size_t kind = 0; kind < kinds().size(); ++kind) {
+        for (std::uint64_t i = 0; i < kCasesOfAKind; ++i) {
             compare_variants(random_case(kind * 1000 + i, kinds()[kind], Size::small), i, count);
+        }
+    }
     report(count);
 }
 
 TEST_CASE("every CUDA variant equals the reference on larger images") {
     std::map<std::string, int> count;
-    for (std::size_t kind = 0; kind < kinds().size(); ++kind)
+    for (std::size_t kind = 0; kind < kinds().size(); ++kind) {
         compare_variants(
             random_case(kind * 1000 + 900, kinds()[kind], Size::large), kind, count, true);
+    }
     CHECK(!count.empty());
 }
 
@@ -138,7 +144,8 @@ TEST_CASE("the first tile of popc keeps every multiprocessor busy") {
 
 TEST_CASE("a CUDA variant refuses what it did not offer") {
     const Case test = random_case(1, kinds()[0], Size::small);
-    for (const DeviceVariant& variant : cuda::variants())
+    for (const DeviceVariant& variant : cuda::variants()) {
         CHECK_THROWS_AS(variant.prepare(test.owned.chain, "no such", kLimits),
                         std::invalid_argument);
+    }
 }

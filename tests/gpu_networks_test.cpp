@@ -4,7 +4,7 @@
 #include "calibrate/binding.hpp"
 #include "calibrate/parameters.hpp"
 #include "gpu_device.hpp"
-#include "sim/model.hpp"
+#include "sim/describe/model.hpp"
 
 #include <doctest/doctest.h>
 

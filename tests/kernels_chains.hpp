@@ -69,11 +69,12 @@ private:
 inline std::vector<std::uint64_t> random_bits(Random& random, std::size_t rows, std::size_t bits) {
     const std::size_t words = (bits + 63) / 64;
     std::vector<std::uint64_t> result;
-    for (std::size_t row = 0; row < rows; ++row)
+    for (std::size_t row = 0; row < rows; ++row) {
         for (std::size_t word = 0; word < words; ++word) {
             const std::size_t used = std::min<std::size_t>(64, bits - word * 64);
             result.push_back(random.word() & (~std::uint64_t{0} >> (64 - used)));
         }
+    }
     return result;
 }
 
@@ -89,10 +90,11 @@ inline void add_weights(OwnedChain& owned, Random& random, kernels::Step& step, 
 inline void add_thresholds(
     OwnedChain& owned, Random& random, kernels::Step& step, int channels, int spread) {
     owned.integers.push_back(std::make_unique<std::vector<std::int32_t>>());
-    for (int c = 0; c < channels; ++c)
+    for (int c = 0; c < channels; ++c) {
         owned.integers.back()->push_back(
             random.chance(6) ? random.one_of({INT32_MIN, INT32_MIN + 1, INT32_MAX - 1, INT32_MAX})
                              : random.between(-spread, spread));
+    }
     owned.words.push_back(std::make_unique<std::vector<std::uint64_t>>(
         random_bits(random, 1, static_cast<std::size_t>(channels))));
     step.thresholds = *owned.integers.back();
@@ -140,12 +142,14 @@ inline std::string describe(const kernels::Chain& chain) {
     for (const kernels::Step& step : chain.steps) {
         const char* names[] = {"conv2d", "linear", "threshold", "max_pool2d", "add", "flatten"};
         text += std::string(" | ") + names[static_cast<int>(step.kind)];
-        if (step.out_channels > 0)
+        if (step.out_channels > 0) {
             text += " " + std::to_string(step.out_channels);
-        if (step.kind == StepKind::conv2d || step.kind == StepKind::max_pool2d)
+        }
+        if (step.kind == StepKind::conv2d || step.kind == StepKind::max_pool2d) {
             text += " k" + std::to_string(step.kernel_height) + "x" +
                     std::to_string(step.kernel_width) + " s" + std::to_string(step.stride) + " p" +
                     std::to_string(step.padding) + " v" + std::to_string(step.pad_value);
+        }
     }
     return text;
 }
@@ -235,10 +239,12 @@ inline OwnedChain random_chain(Random& random, const Kind& kind, Size size) {
                    kind.input == kernels::Element::u8 && random.chance(70) ? random.between(1, 4)
                                                                            : random.channels(200),
                    kind.input};
-    if (random.chance(8))  // many images of one pixel, as between linear layers
+    if (random.chance(8)) {  // many images of one pixel, as between linear layers
         chain.input.height = chain.input.width = 1;
-    if (random.chance(4))  // batches that are larger than what is computed together
+    }
+    if (random.chance(4)) {  // batches that are larger than what is computed together
         chain.batch = random.between(30, 70);
+    }
 
     if (size == Size::large) {  // more than what fits into the cache, or is done together
         chain.batch = random.one_of({1, 2});
@@ -252,8 +258,9 @@ inline OwnedChain random_chain(Random& random, const Kind& kind, Size size) {
         switch (step_kind) {
             case kernels::StepKind::conv2d:
             case kernels::StepKind::linear: {
-                if (step_kind == kernels::StepKind::conv2d)
+                if (step_kind == kernels::StepKind::conv2d) {
                     random_window(random, step, shape.height, shape.width);
+                }
                 const int fan_in = step_kind == kernels::StepKind::linear
                                        ? shape.height * shape.width * shape.channels
                                        : step.kernel_height * step.kernel_width * shape.channels;

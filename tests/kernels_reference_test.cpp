@@ -19,8 +19,9 @@ std::vector<int> run(const Chain& chain,
     const auto fill = [](const std::vector<int>& values, Element element) {
         const std::size_t size = element == Element::int32 ? 4 : 1;
         Tensor tensor((values.size() * size + 63) / 64 * 64);
-        for (std::size_t i = 0; i < values.size(); ++i)
+        for (std::size_t i = 0; i < values.size(); ++i) {
             std::memcpy(tensor.data() + i * size, &values[i], size);  // little endian
+        }
         return tensor;
     };
     const Tensor plain = fill(input, chain.input.element);
@@ -30,8 +31,9 @@ std::vector<int> run(const Chain& chain,
 
     std::optional<std::vector<int>> result;
     for (const Variant& variant : variants()) {
-        if (!variant.supported() || !variant.accepts(chain))
+        if (!variant.supported() || !variant.accepts(chain)) {
             continue;
+        }
         CAPTURE(std::string(variant.name));
         const Tensor in = converted(chain.input, 1, Layout::plain, variant.layout, plain);
         Tensor out(tensor_bytes(output, variant.layout, 1));
@@ -40,16 +42,18 @@ std::vector<int> run(const Chain& chain,
         std::vector<int> integers;
         for (int i = 0; i < output.height * output.width * output.channels; ++i) {
             std::int32_t value = 0;
-            if (output.element == Element::int32)
+            if (output.element == Element::int32) {
                 std::memcpy(&value, values.data() + 4 * i, 4);
-            else if (output.element == Element::u8)
+            } else if (output.element == Element::u8) {
                 value = std::to_integer<int>(values.data()[i]);
-            else
+            } else {
                 value = static_cast<std::int8_t>(values.data()[i]);
+            }
             integers.push_back(value);
         }
-        if (!result)
+        if (!result) {
             result = integers;
+        }
         CHECK(integers == *result);
     }
     return *result;

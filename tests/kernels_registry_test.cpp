@@ -24,8 +24,9 @@ Chain pool_chain(int height, int channels, int batch) {
 
 std::string names(const std::vector<Configuration>& configurations) {
     std::string text;
-    for (const Configuration& configuration : configurations)
+    for (const Configuration& configuration : configurations) {
         text += (text.empty() ? "" : " ") + configuration.name();
+    }
     return text;
 }
 
@@ -80,8 +81,9 @@ TEST_CASE("shapes follow the steps, and a step that does not fit says why") {
     const auto refuses = [&](const Step& step, Shape input, const char* message) {
         const Chain bad{.input = input, .steps = {step}, .batch = 1};
         CHECK_THROWS_WITH_AS(shapes_of(bad), message, std::invalid_argument);
-        for (const Variant& variant : variants())
+        for (const Variant& variant : variants()) {
             CHECK(!variant.accepts(bad));
+        }
     };
     const Shape bits{4, 4, 8, Element::binary}, sums{4, 4, 8, Element::int32};
     refuses(step_of(StepKind::threshold), bits, "threshold: expected int32 input, got binary");
@@ -151,8 +153,8 @@ TEST_CASE("configurations are the splits that give every thread work") {
 }
 
 TEST_CASE("the slices of a configuration are parts of equal size that cover the output once") {
-    for (const int threads : {1, 2, 3, 4, 6, 8, 12})
-        for (const int channels : {10, 64, 100, 320})
+    for (const int threads : {1, 2, 3, 4, 6, 8, 12}) {
+        for (const int channels : {10, 64, 100, 320}) {
             for (const int batch : {1, 3, 5}) {
                 const Chain chain = pool_chain(7, channels, batch);
                 const Shape output = output_of(chain);
@@ -170,16 +172,21 @@ TEST_CASE("the slices of a configuration are parts of equal size that cover the 
                         REQUIRE(slice.image_begin < slice.image_end);
                         REQUIRE(slice.row_begin < slice.row_end);
                         REQUIRE(slice.channel_begin < slice.channel_end);
-                        for (int image = slice.image_begin; image < slice.image_end; ++image)
-                            for (int y = slice.row_begin; y < slice.row_end; ++y)
-                                for (int c = slice.channel_begin; c < slice.channel_end; ++c)
+                        for (int image = slice.image_begin; image < slice.image_end; ++image) {
+                            for (int y = slice.row_begin; y < slice.row_end; ++y) {
+                                for (int c = slice.channel_begin; c < slice.channel_end; ++c) {
                                     ++covered[static_cast<std::size_t>(
                                         (image * output.height + y) * channels + c)];
+                                }
+                            }
+                        }
                     }
                     CHECK(std::count(covered.begin(), covered.end(), 1) ==
                           static_cast<long>(covered.size()));
                 }
             }
+        }
+    }
 }
 
 TEST_CASE("a configuration that is too large for a chain uses fewer threads") {
@@ -198,8 +205,9 @@ TEST_CASE("packed bits lie where the layout says") {
     const Shape shape{1, 2, 66, Element::binary};
     Tensor plain(tensor_bytes(shape, Layout::plain, 1));
     std::memset(plain.data(), 0xff, plain.size());
-    for (const std::size_t index : {0, 65, 66 + 1, 66 + 64})
+    for (const std::size_t index : {0, 65, 66 + 1, 66 + 64}) {
         plain.data()[index] = std::byte{1};
+    }
     const Tensor packed = converted(shape, 1, Layout::plain, Layout::nhwc, plain);
     std::uint64_t words[4];
     std::memcpy(words, packed.data(), sizeof words);
@@ -211,7 +219,7 @@ TEST_CASE("packed bits lie where the layout says") {
 
 TEST_CASE("converting to the other layout and back changes nothing") {
     Random random(3);
-    for (int channels = 1; channels <= 200; ++channels)
+    for (int channels = 1; channels <= 200; ++channels) {
         for (const Element element : {Element::binary, Element::u8, Element::int32}) {
             const Shape shape{random.between(1, 3), random.between(1, 3), channels, element};
             const int batch = random.between(1, 3);
@@ -219,8 +227,9 @@ TEST_CASE("converting to the other layout and back changes nothing") {
             const Tensor packed = converted(shape, batch, Layout::plain, Layout::nhwc, plain);
             const Tensor again = converted(shape, batch, Layout::nhwc, Layout::plain, packed);
             CHECK(std::memcmp(plain.data(), again.data(), plain.size()) == 0);
-            if (element != Element::binary)
+            if (element != Element::binary) {
                 continue;
+            }
             // Unused bits are zero.
             for (std::size_t word = static_cast<std::size_t>(shape.words() - 1);
                  word < packed.size() / 8 && channels % 64 != 0;
@@ -230,4 +239,5 @@ TEST_CASE("converting to the other layout and back changes nothing") {
                 CHECK((last >> (channels % 64)) == 0);
             }
         }
+    }
 }

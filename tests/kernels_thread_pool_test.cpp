@@ -25,13 +25,16 @@ TEST_CASE("a pool does every job once, job 0 on the calling thread") {
             std::thread::id first;
             pool.run(count, [&](int job) {
                 ++done[static_cast<std::size_t>(job)];
-                if (job == 0)
+                if (job == 0) {
                     first = std::this_thread::get_id();
+                }
             });
-            for (int job = 0; job < 4; ++job)
+            for (int job = 0; job < 4; ++job) {
                 CHECK(done[static_cast<std::size_t>(job)] == (job < count ? 1 : 0));
-            if (count > 0)
+            }
+            if (count > 0) {
                 CHECK(first == std::this_thread::get_id());
+            }
         }
     }
 }
@@ -59,24 +62,27 @@ TEST_CASE("what the jobs wrote is there when run returns, thousands of times in 
 TEST_CASE("runs with fewer jobs than threads leave the other threads alone") {
     ThreadPool pool(4);
     std::atomic<int> done = 0;
-    for (int round = 0; round < 1000; ++round)
+    for (int round = 0; round < 1000; ++round) {
         pool.run(1 + round % 4, [&](int) { ++done; });
+    }
     CHECK(done == 250 * (1 + 2 + 3 + 4));
 }
 
 TEST_CASE("workers that fell asleep wake up, and so does a caller that waited too long") {
     ThreadPool sleepy(2, 0us);  // never spins
     std::atomic<int> done = 0;
-    for (int round = 0; round < 200; ++round)
+    for (int round = 0; round < 200; ++round) {
         sleepy.run(2, [&](int) { ++done; });
+    }
     CHECK(done == 400);
 
     ThreadPool pool(2, 50us);
     for (int round = 0; round < 5; ++round) {
         std::this_thread::sleep_for(2ms);  // the worker sleeps
         pool.run(2, [&](int job) {
-            if (job == 1)
+            if (job == 1) {
                 std::this_thread::sleep_for(2ms);  // the caller sleeps
+            }
             ++done;
         });
     }
@@ -88,8 +94,9 @@ TEST_CASE("an exception in a job reaches the caller when all jobs have ended") {
     for (int thrower = 0; thrower < 3; ++thrower) {
         std::atomic<int> ended = 0;
         const auto job = [&](int index) {
-            if (index == thrower)
+            if (index == thrower) {
                 throw std::runtime_error("job " + std::to_string(index));
+            }
             std::this_thread::sleep_for(1ms);
             ++ended;
         };
@@ -122,14 +129,17 @@ TEST_CASE("a pool refuses more jobs than it has threads, and fewer than one thre
 TEST_CASE("several pools on a crowded machine get their work done") {
     std::vector<std::thread> callers;
     std::atomic<int> done = 0;
-    for (int caller = 0; caller < 3; ++caller)
+    for (int caller = 0; caller < 3; ++caller) {
         callers.emplace_back([&] {
             ThreadPool pool(4);
-            for (int round = 0; round < 200; ++round)
+            for (int round = 0; round < 200; ++round) {
                 pool.run(4, [&](int) { ++done; });
+            }
         });
-    for (std::thread& caller : callers)
+    }
+    for (std::thread& caller : callers) {
         caller.join();
+    }
     CHECK(done == 3 * 200 * 4);
 }
 

@@ -32,8 +32,8 @@ std::vector<bool> bytes_of(const Slice& slice, const Shape& shape, std::size_t s
         }
     };
     std::vector<bool> inside(size, false);
-    for (int image = slice.image_begin; image < slice.image_end; ++image)
-        for (int y = slice.row_begin; y < slice.row_end; ++y)
+    for (int image = slice.image_begin; image < slice.image_end; ++image) {
+        for (int y = slice.row_begin; y < slice.row_end; ++y) {
             for (int x = 0; x < shape.width; ++x) {
                 const auto pixel =
                     (static_cast<std::size_t>(image) * static_cast<std::size_t>(shape.height) +
@@ -43,9 +43,12 @@ std::vector<bool> bytes_of(const Slice& slice, const Shape& shape, std::size_t s
                 const std::size_t base = pixel * bytes_before(shape.channels);
                 for (std::size_t i = base + bytes_before(slice.channel_begin);
                      i < base + bytes_before(slice.channel_end);
-                     ++i)
+                     ++i) {
                     inside[i] = true;
+                }
             }
+        }
+    }
     return inside;
 }
 
@@ -79,8 +82,9 @@ void compare_variants(const Case& test,
     const Chain& chain = test.owned.chain;
     CAPTURE(describe(chain));
     for (const Variant& variant : variants()) {
-        if (!variant.supported() || (size == Size::large && variant.name == "reference"))
+        if (!variant.supported() || (size == Size::large && variant.name == "reference")) {
             continue;
+        }
         CAPTURE(std::string(variant.name));
         REQUIRE(variant.accepts(chain));
         const Tensor input =
@@ -102,11 +106,14 @@ void compare_variants(const Case& test,
 }
 
 void report(const std::map<std::string_view, int>& count) {
-    for (const Variant& variant : variants())
-        if (!variant.supported())
+    for (const Variant& variant : variants()) {
+        if (!variant.supported()) {
             MESSAGE("skipped: this CPU cannot run variant " << std::string(variant.name));
-    for (const auto& [name, kernels] : count)
+        }
+    }
+    for (const auto& [name, kernels] : count) {
         MESSAGE(std::string(name) << ": " << kernels << " kernels compared");
+    }
 }
 
 }  // namespace
@@ -115,9 +122,11 @@ TEST_CASE("every variant equals the reference on every kind of chain in every co
     // No spinning: these pools have more threads than many a machine has cores.
     ThreadPool pool(4, std::chrono::microseconds{0});
     std::map<std::string_view, int> count;
-    for (std::size_t kind = 0; kind < kinds().size(); ++kind)
-        for (std::uint64_t i = 0; i < kCasesOfAKind; ++i)
+    for (std::size_t kind = 0; kind < kinds().size(); ++kind) {
+        for (std::uint64_t i = 0; i < kCasesOfAKind; ++i) {
             compare_variants(random_case(kind * 1000 + i, kinds()[kind]), Size::small, pool, count);
+        }
+    }
     report(count);
     CHECK(count["reference"] >= static_cast<int>(kinds().size()) * kCasesOfAKind);
 }
@@ -125,20 +134,23 @@ TEST_CASE("every variant equals the reference on every kind of chain in every co
 TEST_CASE("every variant equals the reference on images that are computed in bands") {
     ThreadPool pool(4, std::chrono::microseconds{0});
     std::map<std::string_view, int> count;
-    for (std::size_t kind = 0; kind < kinds().size(); ++kind)
-        for (std::uint64_t i = 0; i < kLargeCasesOfAKind; ++i)
+    for (std::size_t kind = 0; kind < kinds().size(); ++kind) {
+        for (std::uint64_t i = 0; i < kLargeCasesOfAKind; ++i) {
             compare_variants(random_case(kind * 1000 + 900 + i, kinds()[kind], Size::large),
                              Size::large,
                              pool,
                              count);
+        }
+    }
     report(count);
 }
 
 TEST_CASE("a slice writes its own part of the output and nothing else") {
     for (const Variant& variant : variants()) {
-        if (!variant.supported() || variant.layout != Layout::nhwc)
+        if (!variant.supported() || variant.layout != Layout::nhwc) {
             continue;
-        for (std::size_t kind = 0; kind < kinds().size(); ++kind)
+        }
+        for (std::size_t kind = 0; kind < kinds().size(); ++kind) {
             for (int i = 0; i < 8; ++i) {
                 const Case test =
                     random_case(kind * 1000 + 500 + static_cast<std::uint64_t>(i), kinds()[kind]);
@@ -166,5 +178,6 @@ TEST_CASE("a slice writes its own part of the output and nothing else") {
                     }
                 }
             }
+        }
     }
 }

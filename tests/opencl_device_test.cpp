@@ -58,8 +58,9 @@ std::string output_of_command(const std::string& command) {
     FILE* const pipe = popen(command.c_str(), "r");
     REQUIRE(pipe != nullptr);
     std::array<char, 256> line{};
-    while (std::fgets(line.data(), line.size(), pipe) != nullptr)
+    while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
         text += line.data();
+    }
     CHECK(pclose(pipe) == 0);
     return text;
 }
@@ -99,7 +100,7 @@ TEST_CASE("without a driver there is no device, and a note that says so") {
 }
 
 TEST_CASE("memory is zeroed") {
-    for (const auto& device : opencl_test::devices())
+    for (const auto& device : opencl_test::devices()) {
         for (const std::size_t bytes :
              std::initializer_list<std::size_t>{1, 63, 64, 4097, 1'000'003}) {
             const Mirror memory =
@@ -115,6 +116,7 @@ TEST_CASE("memory is zeroed") {
             device->wait(memory.came_back);
             CHECK(nonzero() == 0);
         }
+    }
 }
 
 TEST_CASE("copies of odd sizes go up and come back in every mode") {
@@ -129,8 +131,9 @@ TEST_CASE("copies of odd sizes go up and come back in every mode") {
                 CAPTURE(bytes);
                 kernels_test::Random random(bytes);
                 std::vector<std::byte> sent(bytes);
-                for (std::byte& byte : sent)
+                for (std::byte& byte : sent) {
                     byte = static_cast<std::byte>(random.word());
+                }
                 // Back into other memory of the host, so that nothing can be right by itself.
                 const Mirror memory = opencl_test::mirror(*device, bytes, mode, -1);
                 std::byte* const back = device->allocate_host(bytes + 2, mode);
@@ -227,8 +230,9 @@ TEST_CASE("a timed segment knows how long every stage took") {
             device->wait(done);
             const std::vector<double> ns = device->stage_ns(segment);
             REQUIRE(ns.size() == 3);
-            for (const double time : ns)
+            for (const double time : ns) {
                 CHECK(time >= 0);
+            }
             CHECK(ns[1] > 0);
         }
         CHECK_THROWS_AS((void)device->stage_ns(device->record(stages)), std::logic_error);

@@ -14,8 +14,9 @@ namespace opencl_test {
 inline const std::vector<std::unique_ptr<calibrate::Device>>& devices() {
     static const auto kDevices = [] {
         std::vector<std::unique_ptr<calibrate::Device>> opened;
-        for (const calibrate::DeviceInfo& info : calibrate::opencl_backend().discover().devices)
+        for (const calibrate::DeviceInfo& info : calibrate::opencl_backend().discover().devices) {
             opened.push_back(calibrate::opencl_backend().open(info, 1));
+        }
         return opened;
     }();
     return kDevices;

@@ -6,8 +6,8 @@
 #include "calibrate/profile_writer.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
-#include "sim/simulator.hpp"
 
 #include <doctest/doctest.h>
 

@@ -58,8 +58,9 @@ public:
         // Twice in one segment: nothing that the first leaves behind may change the second.
         const calibrate::Stage stages[] = {stage, stage};
         const int segment = device_.record(stages);
-        for (const int command : {input.up, second.up, output.up, segment, output.down})
+        for (const int command : {input.up, second.up, output.up, segment, output.down}) {
             device_.submit(command);
+        }
         device_.wait(output.came_back);
         Tensor result(test.expected.size());
         std::memcpy(result.data(), output.host, result.size());
@@ -104,8 +105,9 @@ void compare(const Case& test, Count& count) {
 
 void report(const Count& count) {
     MESSAGE(count.chains << " chains");
-    for (const auto& [name, kernels] : count.kernels)
+    for (const auto& [name, kernels] : count.kernels) {
         MESSAGE(name << ": " << kernels << " kernels compared");
+    }
 }
 
 constexpr int kCasesOfAKind = 12;
@@ -132,28 +134,33 @@ OwnedChain usual_chain(Random& random, const Shape& input, int out_channels, int
 
 TEST_CASE("every OpenCL variant equals the reference on every kind of chain") {
     Count count;
-    for (std::size_t kind = 0; kind < kinds().size(); ++kind)
-        for (std::uint64_t i = 0; i < kCasesOfAKind; ++i)
+    for (std::size_t kind = 0; kind < kinds().size(); ++kind) {
+        for (std::uint64_t i = 0; i < kCasesOfAKind; ++i) {
             compare(random_case(kind * 1000 + i, kinds()[kind]), count);
+        }
+    }
     report(count);
     CHECK(count.chains >= 300);
-    for (const char* name : {"popc", "naive"})
+    for (const char* name : {"popc", "naive"}) {
         CHECK(find_device_variant("opencl", name) != nullptr);
-    for (const char* axes : {"x", "y", "z", "xy", "xz", "yz", "xyz"})
+    }
+    for (const char* axes : {"x", "y", "z", "xy", "xz", "yz", "xyz"}) {
         CHECK(count.kernels[std::string("naive ") + axes] == count.chains);
+    }
 }
 
 TEST_CASE("large images") {
     Count count;
-    for (std::size_t kind = 0; kind < kinds().size(); ++kind)
+    for (std::size_t kind = 0; kind < kinds().size(); ++kind) {
         compare(random_case(kind * 1000 + 900, kinds()[kind], Size::large), count);
+    }
     report(count);
 }
 
 TEST_CASE("sums that equal the threshold pass, flipped or not, with every padding") {
     Random random(7);
     Count count;
-    for (const int pad_value : {-1, 0, 1})
+    for (const int pad_value : {-1, 0, 1}) {
         for (const int channels : {3, 64, 70}) {
             OwnedChain owned =
                 usual_chain(random, {5, 5, channels, Element::binary}, 66, pad_value);
@@ -179,6 +186,7 @@ TEST_CASE("sums that equal the threshold pass, flipped or not, with every paddin
                 compare(test, count);
             }
         }
+    }
     report(count);
 }
 
@@ -207,15 +215,18 @@ TEST_CASE("chains of other patterns, or with offsets beyond 32 bits, have no con
 TEST_CASE("devices that can only do small groups are asked for no larger ones") {
     Random random(4);
     const OwnedChain owned = usual_chain(random, {9, 9, 65, Element::binary}, 130, 0);
-    for (const int largest : {1, 8, 63, 64, 1024})
+    for (const int largest : {1, 8, 63, 64, 1024}) {
         for (const DeviceVariant& variant : device_variants("opencl")) {
             const DeviceLimits limits{.largest_group = largest};
-            for (const std::string& configuration : variant.configurations(owned.chain, limits))
+            for (const std::string& configuration : variant.configurations(owned.chain, limits)) {
                 for (const Launch& launch :
-                     variant.prepare(owned.chain, configuration, limits).launches)
+                     variant.prepare(owned.chain, configuration, limits).launches) {
                     CHECK(static_cast<int>(launch.group_size[0] * launch.group_size[1] *
                                            launch.group_size[2]) <= largest);
+                }
+            }
         }
+    }
 }
 
 TEST_CASE("an unknown variant or configuration is the user's error") {

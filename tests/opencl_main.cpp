@@ -13,15 +13,18 @@
 int main(int argc, char** argv) {
     const calibrate::Discovery discovery = calibrate::opencl_backend().discover();
     if (argc == 2 && std::string_view{argv[1]} == "--discover") {
-        for (const calibrate::DeviceInfo& info : discovery.devices)
+        for (const calibrate::DeviceInfo& info : discovery.devices) {
             std::printf("%s\n", info.name.c_str());
-        for (const std::string& note : discovery.notes)
+        }
+        for (const std::string& note : discovery.notes) {
             std::printf("%s\n", note.c_str());
+        }
         return 0;
     }
     if (discovery.devices.empty()) {
-        for (const std::string& note : discovery.notes)
+        for (const std::string& note : discovery.notes) {
             std::printf("skipped: %s\n", note.c_str());
+        }
         return 77;
     }
     return doctest::Context{argc, argv}.run();

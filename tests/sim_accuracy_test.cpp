@@ -1,7 +1,7 @@
 // Accuracy of mappings: measured assignments of precisions, the reference, the proxy, and what a
 // model does not say.
 
-#include "sim/accuracy.hpp"
+#include "sim/run/accuracy.hpp"
 #include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>

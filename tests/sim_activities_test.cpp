@@ -2,10 +2,10 @@
 // reconfiguration and streams. Then the engine against the simulator and the evaluator's bound on
 // random problems.
 
-#include "sim/activities.hpp"
-#include "sim/assess.hpp"
 #include "sim/error.hpp"
-#include "sim/evaluator.hpp"
+#include "sim/run/activities.hpp"
+#include "sim/run/assess.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/search.hpp"
 #include "sim_beyond.hpp"
 #include "sim_by_hand.hpp"
@@ -64,13 +64,15 @@ void check_disjoint(const Problem& p, const Schedule& schedule) {
     std::vector<Use> uses(p.devices.size() + static_cast<std::size_t>(p.engines));
     for (const sim::Event& event : schedule.events) {
         std::size_t resource = static_cast<std::size_t>(event.resource);
-        if (event.kind == EventKind::copy)
+        if (event.kind == EventKind::copy) {
             resource += p.devices.size();
-        else if (!p.devices[resource].asynchronous)
+        } else if (!p.devices[resource].asynchronous) {
             resource = 0;
+        }
         Use& use = uses[resource];
-        if (event.kind == EventKind::task && use.task == event.task)
+        if (event.kind == EventKind::task && use.task == event.task) {
             continue;
+        }
         REQUIRE(event.start >= use.free);
         REQUIRE(event.end >= event.start);
         use = {event.end, event.kind == EventKind::task ? event.task : -1};
@@ -80,14 +82,18 @@ void check_disjoint(const Problem& p, const Schedule& schedule) {
 // Everything that a platform can say.
 Problem coupled(std::uint64_t seed) {
     Problem p = generate::small_random(seed);
-    if (seed % 3 != 0)
+    if (seed % 3 != 0) {
         beyond::add_divided(p, 4, seed);
-    if (seed % 4 == 0)
+    }
+    if (seed % 4 == 0) {
         beyond::add_synchronise(p, seed);
-    if (seed % 5 != 0)
+    }
+    if (seed % 5 != 0) {
         beyond::add_contention(p, seed);
-    if (seed % 2 == 0)
+    }
+    if (seed % 2 == 0) {
         beyond::add_buses(p, seed);
+    }
     if (seed % 7 < 3) {
         beyond::add_budgets(p, seed);
         beyond::add_reconfiguration(p, seed);
@@ -127,15 +133,18 @@ Problem reconfigured(const std::vector<int>& devices, std::int64_t limit) {
     d.problem.devices[1].memory = 0;
     d.problem.devices[1].reconfiguration = Time{50};
     std::vector<std::vector<int>> inputs;
-    for (int l = 0; l < static_cast<int>(devices.size()); ++l)
+    for (int l = 0; l < static_cast<int>(devices.size()); ++l) {
         inputs.push_back({l});
+    }
     add_layers(d, inputs);
-    for (int l = 0; l < static_cast<int>(devices.size()); ++l)
+    for (int l = 0; l < static_cast<int>(devices.size()); ++l) {
         d.add_task({l + 1}, devices[static_cast<std::size_t>(l)], {0}, 0, Time{5});
+    }
     Problem p = finish(d);
     p.budgets = {{.name = "dev1.cells", .device = 1, .limit = limit}};
-    for (sim::Task& task : p.tasks)
+    for (sim::Task& task : p.tasks) {
         task.uses = {task.device == 1 ? 6 : 0};
+    }
     return p;
 }
 
@@ -252,10 +261,12 @@ TEST_CASE("the engine tells the simulator's schedule, event for event, of 10,000
     int feasible = 0;
     for (std::uint64_t seed = 1; seed <= 500; ++seed) {
         Problem p = generate::small_random(seed);
-        if (seed % 3 != 0)
+        if (seed % 3 != 0) {
             beyond::add_divided(p, 6, seed);
-        if (seed % 2 != 0)
+        }
+        if (seed % 2 != 0) {
             beyond::add_synchronise(p, seed);
+        }
         for (std::uint64_t draw = 0; draw < 20; ++draw) {
             const Mapping mapping = sim::random_mapping(p, draw);
             if (sim::makespan(p, mapping) >= sim::kNever) {
@@ -276,8 +287,9 @@ TEST_CASE("coupling only ever makes a mapping slower, and no resource does two t
         for (std::uint64_t draw = 0; draw < 10; ++draw) {
             const Mapping mapping = sim::random_mapping(p, draw);
             const Time bound = sim::makespan(p, mapping);
-            if (bound >= sim::kNever)
+            if (bound >= sim::kNever) {
                 continue;
+            }
             ++feasible;
             const Schedule schedule = sim::simulate(p, mapping);
             REQUIRE(schedule.makespan >= bound);
@@ -293,14 +305,17 @@ TEST_CASE("4,000 tasks under contention end, each later than or as soon as alone
     Problem p = generate::ladder(4'000, 2, 1);
     p.contention = {1, 1.37, 1.0 / 3 + 1, 1};
     // Edges of a picosecond: the host's tasks take a few, the device's many.
-    for (sim::Task& task : p.tasks)
+    for (sim::Task& task : p.tasks) {
         task.cost = Time{task.device == 0 ? task.cost.count() % 5 : task.cost.count() / 1'000};
+    }
     const Mapping mapping = sim::random_mapping(p, 1);
     const Schedule schedule = sim::simulate(p, mapping);
     CHECK(schedule.makespan >= sim::makespan(p, mapping));
-    for (const sim::Event& event : schedule.events)
-        if (event.kind == EventKind::task)
+    for (const sim::Event& event : schedule.events) {
+        if (event.kind == EventKind::task) {
             REQUIRE(event.end - event.start >= p.tasks[static_cast<std::size_t>(event.task)].cost);
+        }
+    }
 }
 
 TEST_CASE("a stream's period is its longest stage, if enough frames are in flight") {
@@ -392,8 +407,9 @@ TEST_CASE("a frame whose configuration another one has replaced loads it again")
     d.add_task({2}, 1, {0}, 0, Time{1});
     Problem p = finish(d);
     p.budgets = {{.name = "dev1.cells", .device = 1, .limit = 10}};
-    for (sim::Task& task : p.tasks)
+    for (sim::Task& task : p.tasks) {
         task.uses = {task.device == 1 ? 6 : 0};
+    }
     const Mapping mapping = everything(p);
     const sim::FrameRun run = sim::run_frames(p, sim::activities_of(p, mapping), 2, 2);
     CHECK(story(p, {.makespan = {}, .events = run.frames[0].events}) ==
@@ -408,8 +424,9 @@ TEST_CASE("more frames in flight: no frame is lost, and the period is what the r
     for (std::uint64_t seed = 1; seed <= 150; ++seed) {
         const Problem p = seed % 2 == 0 ? coupled(seed) : generate::small_random(seed);
         const Mapping mapping = sim::random_mapping(p, seed);
-        if (sim::makespan(p, mapping) >= sim::kNever)
+        if (sim::makespan(p, mapping) >= sim::kNever) {
             continue;
+        }
         const Schedule alone = sim::simulate(p, mapping);
         const Stream one = sim::simulate_stream(p, mapping, 1);
         REQUIRE(one.steady);
@@ -423,15 +440,17 @@ TEST_CASE("more frames in flight: no frame is lost, and the period is what the r
         Time work{};
         for (const int task : mapping) {
             const sim::Task& one_task = p.tasks[static_cast<std::size_t>(task)];
-            if (!p.devices[static_cast<std::size_t>(one_task.device)].asynchronous)
+            if (!p.devices[static_cast<std::size_t>(one_task.device)].asynchronous) {
                 work += one_task.cost;
+            }
         }
         for (const int in_flight : {2, 4}) {
             const Stream stream = sim::simulate_stream(p, mapping, in_flight);
             REQUIRE(stream.period >= work);
             // Frames enter as others end, so that on average each is inside for as many periods.
-            if (stream.steady)
+            if (stream.steady) {
                 REQUIRE(stream.latency + Time{in_flight} >= stream.period * in_flight);
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 // What is asked of a mapping beside its time: energy, memory and budgets, worked out by hand.
 
-#include "sim/assess.hpp"
 #include "sim/error.hpp"
-#include "sim/evaluator.hpp"
+#include "sim/run/assess.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/search.hpp"
 #include "sim_beyond.hpp"
 #include "sim_by_hand.hpp"
@@ -77,8 +77,9 @@ TEST_CASE("rule 8: each device is charged what it works, of a divided layer its 
     //   analog          |2: 1 ms |3: 3 of 4  |
     constexpr std::int64_t kMillisecond = 1'000'000'000;
     generate::Draft d;
-    for (int i = 0; i < 3; ++i)
+    for (int i = 0; i < 3; ++i) {
         d.add_device({});
+    }
     d.conversions = {{0, 0}, {0, 0}, {0, 0}};
     d.problem.engine = {-1};
     d.problem.engines = 1;  // brings the parts of 3 together, for 9 uJ
@@ -217,19 +218,22 @@ TEST_CASE("the assessment is the evaluator's time and energy, and loss is summed
         beyond::add_divided(p, 4, seed);
         beyond::add_energy(p, seed);
         beyond::add_capacities(p, seed);
-        for (sim::Task& task : p.tasks)
+        for (sim::Task& task : p.tasks) {
             task.loss = task.device;
+        }
         const Mapping mapping = sim::random_mapping(p, seed);
         sim::Evaluator evaluator(p);
         const Time makespan = evaluator.makespan(mapping);
         const sim::Assessment assessment = sim::assess(p, mapping);
         REQUIRE(assessment.makespan == makespan);
         std::int64_t loss = 0;
-        for (const int task : mapping)
+        for (const int task : mapping) {
             loss += p.tasks[static_cast<std::size_t>(task)].device;
+        }
         REQUIRE(assessment.loss == loss);
-        if (makespan >= sim::kNever)
+        if (makespan >= sim::kNever) {
             continue;
+        }
         REQUIRE(assessment.energy == p.at_rest * makespan + Energy{evaluator.core.energy});
     }
 }
@@ -240,8 +244,9 @@ TEST_CASE("no instant of a random schedule needs more memory than its peak") {
         beyond::add_divided(p, 4, seed);
         beyond::add_capacities(p, seed);
         const Mapping mapping = sim::random_mapping(p, seed);
-        if (sim::makespan(p, mapping) >= sim::kNever)
+        if (sim::makespan(p, mapping) >= sim::kNever) {
             continue;
+        }
         const sim::Schedule schedule = sim::simulate(p, mapping);
         const auto use = sim::memory_use(p, mapping, schedule);
         const auto stays = sim::stays_of(p, mapping, schedule.events, Time{});
@@ -249,9 +254,11 @@ TEST_CASE("no instant of a random schedule needs more memory than its peak") {
             std::int64_t most = 0;
             for (Time t{}; t <= schedule.makespan; t += Time{1}) {
                 std::int64_t now = 0;
-                for (const sim::Stay& stay : stays)
-                    if (stay.memory == m && stay.from <= t && t < stay.to)
+                for (const sim::Stay& stay : stays) {
+                    if (stay.memory == m && stay.from <= t && t < stay.to) {
                         now += stay.bytes;
+                    }
+                }
                 most = std::max(most, now);
             }
             REQUIRE(use[static_cast<std::size_t>(m)].peak ==

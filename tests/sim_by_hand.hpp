@@ -2,7 +2,7 @@
 
 // Small problems for schedules worked out by hand, and a schedule as one line of text.
 
-#include "sim/simulator.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim_generate.hpp"
 
 #include <algorithm>
@@ -34,8 +34,9 @@ inline generate::Draft hand(int layouts = 1) {
 // Layers with these inputs, after layer 0, the model's input; and then the output.
 inline void add_layers(generate::Draft& d, const std::vector<std::vector<int>>& inputs) {
     d.add_layer({}, 0);
-    for (const std::vector<int>& of_layer : inputs)
+    for (const std::vector<int>& of_layer : inputs) {
         d.add_layer(of_layer, 0);
+    }
     d.add_output();
     d.add_task({0}, 0, {0}, 0, sim::Time{});
 }
@@ -53,8 +54,9 @@ inline std::string story(const sim::Problem& problem, const sim::Schedule& sched
         };
         switch (event.kind) {
             case sim::EventKind::task:
-                if (event.start != event.end)
+                if (event.start != event.end) {
                     add("task " + first() + when);
+                }
                 break;
             case sim::EventKind::conversion:
                 add("convert " + std::to_string(event.tensor) + when);
@@ -76,8 +78,9 @@ inline std::string story(const sim::Problem& problem, const sim::Schedule& sched
 // All tasks in the order they were added but the output's, which comes last.
 inline sim::Mapping everything(const sim::Problem& problem) {
     sim::Mapping mapping;
-    for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k)
+    for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
         mapping.push_back(k);
+    }
     std::sort(mapping.begin(), mapping.end(), [&](int a, int b) {
         return problem.tasks[static_cast<std::size_t>(a)].first <
                problem.tasks[static_cast<std::size_t>(b)].first;

@@ -4,7 +4,7 @@
 // its own simulation of beginnings, on maps, and its own bound. Slow and simple on purpose; it
 // shares no code with the search.
 
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
 #include "sim_oracle.hpp"
 
 #include <algorithm>
@@ -26,14 +26,16 @@ public:
 
     // Empty if the mapping takes the claimed time and the beginnings show that none is faster.
     std::string check(const Mapping& mapping, const std::vector<Mapping>& beginnings) {
-        if (oracle::makespan(p_, mapping) != claim_)
+        if (oracle::makespan(p_, mapping) != claim_) {
             return "the mapping does not take the claimed time";
+        }
         beginnings_ = &beginnings;
         next_ = 0;
         Mapping begun;
         std::string complaint = follow(begun);
-        if (complaint.empty() && next_ != beginnings.size())
+        if (complaint.empty() && next_ != beginnings.size()) {
             complaint = "beginnings that no mapping has, or in a strange order";
+        }
         return complaint;
     }
 
@@ -52,9 +54,11 @@ private:
         return std::find(layers.begin(), layers.end(), layer) != layers.end();
     }
     static const sim::TaskInput* input_of(const Task& t, int tensor) {
-        for (const sim::TaskInput& input : t.inputs)
-            if (input.tensor == tensor)
+        for (const sim::TaskInput& input : t.inputs) {
+            if (input.tensor == tensor) {
                 return &input;
+            }
+        }
         return nullptr;
     }
 
@@ -62,9 +66,11 @@ private:
     // itself, but not without end: complete mappings and dead ends are not.
     std::string follow(Mapping& begun) {
         std::vector<char> covered(static_cast<std::size_t>(p_.layers()), 0);
-        for (const int k : begun)
-            for (const int layer : layers_of(task(k)))
+        for (const int k : begun) {
+            for (const int layer : layers_of(task(k))) {
                 covered[static_cast<std::size_t>(layer)] = 1;
+            }
+        }
         const auto open = std::find(covered.begin(), covered.end(), char{0});
         if (open == covered.end()) {
             const auto time = oracle::makespan(p_, begun);
@@ -83,17 +89,20 @@ private:
         const bool leads = next_ < beginnings_->size() &&
                            (*beginnings_)[next_].size() > begun.size() &&
                            std::equal(begun.begin(), begun.end(), (*beginnings_)[next_].begin());
-        if (!leads && --unlisted_ < 0)
+        if (!leads && --unlisted_ < 0) {
             return "beginnings are missing";
+        }
         const int layer = static_cast<int>(open - covered.begin());
         for (int k = 0; k < static_cast<int>(p_.tasks.size()); ++k) {
-            if (task(k).first != layer || !fits(task(k)) || has_better(k))
+            if (task(k).first != layer || !fits(task(k)) || has_better(k)) {
                 continue;
+            }
             begun.push_back(k);
             std::string complaint = follow(begun);
             begun.pop_back();
-            if (!complaint.empty())
+            if (!complaint.empty()) {
                 return complaint;
+            }
         }
         return "";
     }
@@ -109,8 +118,9 @@ private:
                 std::equal(o.inputs.begin(), o.inputs.end(), t.inputs.begin(), [](auto a, auto b) {
                     return a.tensor == b.tensor && a.layout == b.layout;
                 });
-            if (same && (o.cost < t.cost || (o.cost == t.cost && other < k)))
+            if (same && (o.cost < t.cost || (o.cost == t.cost && other < k))) {
                 return true;
+            }
         }
         return false;
     }
@@ -130,16 +140,18 @@ private:
             const int d = task(begun[begin]).device;
             const sim::ProblemDevice& on = device(d);
             end = begin + 1;
-            while (on.asynchronous && end < begun.size() && task(begun[end]).device == d)
+            while (on.asynchronous && end < begun.size() && task(begun[end]).device == d) {
                 ++end;
+            }
             Time submitted = dispatcher + (on.asynchronous ? on.submit : Time{});
             const Time all = submitted + on.per_task * static_cast<std::int64_t>(end - begin);
             for (std::size_t i = begin; i < end; ++i) {
                 const Task& t = task(begun[i]);
                 submitted += on.per_task;
                 Time start = dispatcher;
-                if (on.asynchronous)
+                if (on.asynchronous) {
                     start = std::max(queue[d], p_.whole_segments ? all : submitted);
+                }
                 std::vector<sim::TaskInput> convert;
                 for (const sim::TaskInput& input : t.inputs) {
                     const Made& by = made.at(input.tensor);
@@ -149,24 +161,28 @@ private:
                     if (!there.count(wanted) && !there.count(raw)) {
                         const int e =
                             p_.engine.at(static_cast<std::size_t>(home * p_.memories + on.memory));
-                        if (e < 0)
+                        if (e < 0) {
                             return sim::kNever;
+                        }
                         engine[e] = std::max(engine[e], there.at({input.tensor, home, by.layout})) +
                                     p_.copy(input.tensor, by.layout, home, on.memory);
                         there[raw] = engine[e];
                     }
-                    if (!there.count(wanted))
+                    if (!there.count(wanted)) {
                         convert.push_back(input);
+                    }
                     Time at = there.count(wanted) ? there.at(wanted) : there.at(raw);
-                    if (!on.asynchronous && device(by.device).asynchronous)
+                    if (!on.asynchronous && device(by.device).asynchronous) {
                         at += device(by.device).completion;
+                    }
                     start = std::max(start, at);
                 }
                 for (const sim::TaskInput& input : convert) {
                     const Time time =
                         p_.convert(input.tensor, d, made.at(input.tensor).layout, input.layout);
-                    if (time >= sim::kNever)
+                    if (time >= sim::kNever) {
                         return sim::kNever;
+                    }
                     start += time;
                     // What the host converted is in its past; see Evaluator.
                     there[{input.tensor, on.memory, input.layout}] =
@@ -177,8 +193,9 @@ private:
                 made[t.last] = {d, t.out_layout};
                 there[{t.last, on.memory, t.out_layout}] = start;
             }
-            if (on.asynchronous)
+            if (on.asynchronous) {
                 dispatcher = all;
+            }
             open = on.asynchronous ? d : -1;
         }
 
@@ -189,25 +206,29 @@ private:
             const std::vector<int>& inputs = p_.inputs.at(static_cast<std::size_t>(layer));
             if (covered[static_cast<std::size_t>(layer)] ||
                 std::none_of(
-                    inputs.begin(), inputs.end(), [&](int input) { return made.count(input); }))
+                    inputs.begin(), inputs.end(), [&](int input) { return made.count(input); })) {
                 continue;
+            }
             Time least = sim::kNever;
             for (int k = 0; k < static_cast<int>(p_.tasks.size()); ++k) {
                 const Task& t = task(k);
                 const std::vector<int> layers = layers_of(t);
                 if (!covers(t, layer) || std::any_of(layers.begin(), layers.end(), [&](int l) {
                         return covered[static_cast<std::size_t>(l)] != 0;
-                    }))
+                    })) {
                     continue;
+                }
                 const sim::ProblemDevice& on = device(t.device);
                 Time start = dispatcher, conversion{};
-                if (on.asynchronous)
+                if (on.asynchronous) {
                     start = std::max(
                         queue[t.device],
                         dispatcher + on.per_task + (open == t.device ? Time{} : on.submit));
+                }
                 for (const sim::TaskInput& input : t.inputs) {
-                    if (!made.count(input.tensor))
+                    if (!made.count(input.tensor)) {
                         continue;
+                    }
                     const Made& by = made.at(input.tensor);
                     const int home = device(by.device).memory;
                     const auto wanted = std::tuple{input.tensor, on.memory, input.layout};
@@ -236,17 +257,20 @@ private:
                             std::count_if(p_.devices.begin(), p_.devices.end(), [&](const auto& d) {
                                 return d.memory == on.memory;
                             });
-                        if (time >= sim::kNever)
+                        if (time >= sim::kNever) {
                             at = alone || here == 1 ? sim::kNever : at;
-                        else if (alone)
+                        } else if (alone) {
                             conversion += time;
+                        }
                     }
-                    if (!on.asynchronous && device(by.device).asynchronous)
+                    if (!on.asynchronous && device(by.device).asynchronous) {
                         at += device(by.device).completion;
+                    }
                     start = std::max(start, at);
                 }
-                if (start < sim::kNever)
+                if (start < sim::kNever) {
                     least = std::min(least, start + conversion + t.cost + after(k));
+                }
             }
             most = std::max(most, std::min(least, sim::kNever));
         }
@@ -255,8 +279,9 @@ private:
 
     // At least the time from a task's end to the end of the model.
     Time after(int k) {
-        if (const auto known = after_.find(k); known != after_.end())
+        if (const auto known = after_.find(k); known != after_.end()) {
             return known->second;
+        }
         const Task& t = task(k);
         const sim::ProblemDevice& here = device(t.device);
         Time most{};
@@ -265,24 +290,30 @@ private:
             for (int next = 0; next < static_cast<int>(p_.tasks.size()); ++next) {
                 const Task& n = task(next);
                 const sim::TaskInput* input = input_of(n, t.last);
-                if (!input || !covers(n, reader))
+                if (!input || !covers(n, reader)) {
                     continue;
+                }
                 const sim::ProblemDevice& on = device(n.device);
                 Time delay{};
-                if (on.memory != here.memory)
+                if (on.memory != here.memory) {
                     delay = p_.copy(t.last, t.out_layout, here.memory, on.memory);
-                if (here.asynchronous && !on.asynchronous)
+                }
+                if (here.asynchronous && !on.asynchronous) {
                     delay += here.completion;
-                if (!here.asynchronous && on.asynchronous)
+                }
+                if (!here.asynchronous && on.asynchronous) {
                     delay = std::max(delay, on.submit + on.per_task);
+                }
                 const Time convert =
                     t.out_layout == input->layout
                         ? Time{}
                         : p_.convert(t.last, n.device, t.out_layout, input->layout);
-                if (delay >= sim::kNever || convert >= sim::kNever)
+                if (delay >= sim::kNever || convert >= sim::kNever) {
                     continue;
-                if (p_.consumers.at(static_cast<std::size_t>(t.last)).size() == 1)
+                }
+                if (p_.consumers.at(static_cast<std::size_t>(t.last)).size() == 1) {
                     delay += convert;
+                }
                 least = std::min(least, delay + n.cost + after(next));
             }
             most = std::max(most, least);

@@ -1,5 +1,5 @@
-#include "sim/costs.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/costs.hpp"
+#include "sim/compile/problem.hpp"
 #include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>

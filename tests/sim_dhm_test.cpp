@@ -3,10 +3,10 @@
 // Start at `value_of`, which evaluates one expression of the file. What the file assumes is not
 // tested; results/dhm varies it.
 
-#include "sim/formula.hpp"
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/describe/formula.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <doctest/doctest.h>
 

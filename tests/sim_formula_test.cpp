@@ -1,4 +1,4 @@
-#include "sim/formula.hpp"
+#include "sim/describe/formula.hpp"
 #include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>

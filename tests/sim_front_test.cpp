@@ -73,9 +73,11 @@ bool has_period(const Goal& goal) {
 // The values of a point, those that break ties included.
 std::vector<double> values_of(const Problem& p, const Goal& goal, const FrontPoint& point) {
     std::vector<double> values;
-    for (const auto* objectives : {&goal.minimise, &goal.prefer})
-        for (const Objective& objective : *objectives)
+    for (const auto* objectives : {&goal.minimise, &goal.prefer}) {
+        for (const Objective& objective : *objectives) {
             values.push_back(sim::value_on(p, objective, point.mapping, point.assessment));
+        }
+    }
     return values;
 }
 
@@ -85,11 +87,13 @@ void check_point(const Problem& p, const Goal& goal, const FrontPoint& point) {
     CHECK(again.feasible());
     CHECK(again.makespan == point.assessment.makespan);
     CHECK(again.energy == point.assessment.energy);
-    if (goal.most_loss)
+    if (goal.most_loss) {
         CHECK(again.loss <= *goal.most_loss);
+    }
     REQUIRE(point.values.size() == goal.minimise.size());
-    for (std::size_t a = 0; a < goal.minimise.size(); ++a)
+    for (std::size_t a = 0; a < goal.minimise.size(); ++a) {
         CHECK(point.values[a] == sim::value_on(p, goal.minimise[a], point.mapping, again));
+    }
 }
 
 // Both searches for fronts agree, and so do those for one mapping.
@@ -105,20 +109,23 @@ void check_same(const Problem& p, const Goal& goal) {
         CHECK(values_of(p, goal, front.points[i]) == values_of(p, goal, truth.points[i]));
         check_point(p, goal, front.points[i]);
     }
-    if (front.points.empty())
+    if (front.points.empty()) {
         CHECK(!front.note.empty());
-    else
+    } else {
         CHECK(front.ideal == truth.ideal);
-    if (goal.minimise.size() > 1)
+    }
+    if (goal.minimise.size() > 1) {
         return;
+    }
     const SearchResult best = sim::branch_and_bound(p, options), all = sim::exhaustive(p, options);
     REQUIRE(best.status ==
             (front.points.empty() ? SearchStatus::infeasible : SearchStatus::proven));
     CHECK(all.status == best.status);
     CHECK(best.makespan ==
           (best.mapping.empty() ? sim::kNever : sim::assess(p, best.mapping).makespan));
-    if (front.points.empty())
+    if (front.points.empty()) {
         return;
+    }
     const sim::Assessment whole = sim::assess(
         p, best.mapping, {.frames_in_flight = has_period(goal) ? goal.frames_in_flight : 0});
     CHECK(whole.feasible());
@@ -128,8 +135,9 @@ void check_same(const Problem& p, const Goal& goal) {
         CHECK(best.value == front.points[0].values[0]);
         CHECK(best.bound == best.value);
     }
-    if (goal.minimise[0].criterion == Criterion::latency)
+    if (goal.minimise[0].criterion == Criterion::latency) {
         CHECK(best.lower_bound == best.makespan);
+    }
 }
 
 // Problems of at most so many mappings, with a few of the goals each.
@@ -138,8 +146,9 @@ void check_feature(unsigned features, std::uint64_t seeds, std::uint64_t most) {
     for (std::uint64_t seed = 1; checked < static_cast<int>(seeds); ++seed) {
         const Problem p = generate::with_features(
             generate::small_random(seed), seed, features | generate::kEnergy);
-        if (sim::count_mappings(p) > most)
+        if (sim::count_mappings(p) > most) {
             continue;
+        }
         CAPTURE(features);
         CAPTURE(seed);
         ++checked;
@@ -165,16 +174,18 @@ Problem serial(const std::vector<std::vector<Choice>>& layers) {
     d.problem.engine = {-1};
     d.links = {{0, 0}};
     d.add_layer({}, 0);
-    for (int l = 0; l < static_cast<int>(layers.size()); ++l)
+    for (int l = 0; l < static_cast<int>(layers.size()); ++l) {
         d.add_layer({l}, 0);
+    }
     d.add_output();
     d.add_task({0}, 0, {0}, 0, Time{});
-    for (int l = 0; l < static_cast<int>(layers.size()); ++l)
+    for (int l = 0; l < static_cast<int>(layers.size()); ++l) {
         for (const Choice& choice : layers[static_cast<std::size_t>(l)]) {
             d.add_task({l + 1}, 0, {0}, 0, Time{choice.cost});
             d.problem.tasks.back().energy = {choice.energy};
             d.problem.tasks.back().loss = choice.loss;
         }
+    }
     d.add_task({d.layers() - 1}, 0, {0}, 0, Time{});
     Problem p = d.finish("serial");
     p.energy_unknown.clear();
@@ -193,8 +204,9 @@ SearchOptions asking(Goal goal) {
 
 TEST_CASE("objectives have names, and unknown ones get the list") {
     const Problem p = generate::small_random(1);
-    for (const char* name : {"latency", "energy", "edp", "throughput", "accuracy"})
+    for (const char* name : {"latency", "energy", "edp", "throughput", "accuracy"}) {
         CHECK(sim::name_of(p, sim::objective_named(p, name, false)) == name);
+    }
     const Objective preferred = sim::objective_named(p, "dev1", true);
     CHECK(preferred.criterion == Criterion::device);
     CHECK(preferred.device == 1);
@@ -225,13 +237,14 @@ TEST_CASE("energy that is unknown cannot be asked for") {
 
 TEST_CASE("of rows those stay that no other is as good as, for any number of columns") {
     generate::Random r(1);
-    for (std::size_t columns = 1; columns <= 5; ++columns)
+    for (std::size_t columns = 1; columns <= 5; ++columns) {
         for (int round = 0; round < 40; ++round) {
             const std::size_t stride = columns + 2,
                               rows = static_cast<std::size_t>(r.integer(1, 60));
             std::vector<std::int64_t> numbers;
-            for (std::size_t i = 0; i < rows * stride; ++i)
+            for (std::size_t i = 0; i < rows * stride; ++i) {
                 numbers.push_back(r.integer(-3, 3));
+            }
             const auto row = [&](std::size_t i, std::size_t from, std::size_t count) {
                 const auto begin = numbers.begin() + static_cast<std::ptrdiff_t>(i * stride + from);
                 return std::vector<std::int64_t>(begin, begin + static_cast<std::ptrdiff_t>(count));
@@ -243,19 +256,23 @@ TEST_CASE("of rows those stay that no other is as good as, for any number of col
                 for (std::size_t j = 0; j < rows; ++j) {
                     const auto other = row(j, 1, columns);
                     bool as_good = true;
-                    for (std::size_t c = 0; c < columns; ++c)
+                    for (std::size_t c = 0; c < columns; ++c) {
                         as_good &= other[c] <= mine[c];
+                    }
                     if (as_good && (other != mine || std::pair(row(j, columns + 1, 1), j) <
-                                                         std::pair(row(i, columns + 1, 1), i)))
+                                                         std::pair(row(i, columns + 1, 1), i))) {
                         stays = false;
+                    }
                 }
-                if (stays)
+                if (stays) {
                     expected.push_back(i);
+                }
             }
             auto found = sim::undominated(numbers, stride, 1, columns, 1);
             std::sort(found.begin(), found.end());
             CHECK(std::vector<std::size_t>(found.begin(), found.end()) == expected);
         }
+    }
 }
 
 TEST_CASE("a front worked out by hand") {
@@ -266,8 +283,9 @@ TEST_CASE("a front worked out by hand") {
     REQUIRE(front.points.size() == 3);
     const std::vector<std::vector<double>> expected{{3, 13}, {6, 7}, {9, 6}};
     // 2+1: 13; 2+4: 12 at 6, which 5+1: 7 at 6 beats; 5+4: 6 at 9.
-    for (std::size_t i = 0; i < expected.size(); ++i)
+    for (std::size_t i = 0; i < expected.size(); ++i) {
         CHECK(front.points[i].values == expected[i]);
+    }
     CHECK(front.ideal == std::vector<double>{3, 6});
     CHECK(front.proven);
 }
@@ -321,8 +339,9 @@ TEST_CASE("every search is right or says why not, whatever the problem says") {
                                   : seed % 3 == 1 ? generate::kUncoupled
                                                   : 1u << (seed % 9);
         const Problem p = generate::with_features(generate::small_random(seed), seed, features);
-        if (sim::count_mappings(p) > 1'500)
+        if (sim::count_mappings(p) > 1'500) {
             continue;
+        }
         CAPTURE(seed);
         CAPTURE(features);
         for (const sim::Search& search : sim::searches()) {
@@ -332,10 +351,12 @@ TEST_CASE("every search is right or says why not, whatever the problem says") {
             if (named.goal.minimise.size() == 1 && (p.knows_energy() || named.goal.is_latency())) {
                 const SearchOptions other = asking(named.goal);
                 const SearchResult least = sim::exhaustive(p, other), its = search.run(p, other);
-                if (its.status == SearchStatus::proven)
+                if (its.status == SearchStatus::proven) {
                     CHECK(its.value == least.value);
-                if (its.status != SearchStatus::infeasible && named.goal.most_loss)
+                }
+                if (its.status != SearchStatus::infeasible && named.goal.most_loss) {
                     CHECK(sim::assess(p, its.mapping).loss <= *named.goal.most_loss);
+                }
             }
         }
         const SearchResult truth = sim::exhaustive(p, {});
@@ -345,8 +366,9 @@ TEST_CASE("every search is right or says why not, whatever the problem says") {
             if (found.status == SearchStatus::infeasible) {
                 CHECK(!found.note.empty());
                 CHECK(found.mapping.empty());
-                if (search.name == "branch-and-bound")
+                if (search.name == "branch-and-bound") {
                     CHECK(truth.status == SearchStatus::infeasible);
+                }
                 continue;
             }
             const sim::Assessment whole = sim::assess(p, found.mapping);
@@ -354,8 +376,9 @@ TEST_CASE("every search is right or says why not, whatever the problem says") {
             CHECK(whole.makespan == found.makespan);
             CHECK(found.makespan >= truth.makespan);
             CHECK(found.lower_bound <= truth.makespan);
-            if (found.status == SearchStatus::proven)
+            if (found.status == SearchStatus::proven) {
                 CHECK(found.makespan == truth.makespan);
+            }
         }
     }
 }
@@ -370,8 +393,9 @@ TEST_CASE("a budget or a loss that nothing keeps within is named, with what is n
     CHECK(sim::branch_and_bound(p, options).makespan == Time{9});
 
     p.budgets = {{.name = "cpu.area", .device = 0, .limit = 6}};
-    for (sim::Task& task : p.tasks)
+    for (sim::Task& task : p.tasks) {
         task.uses = {task.cost.count()};  // 2 or 5, and 1 or 4
+    }
     CHECK(sim::branch_and_bound(p, {}).makespan == Time{3});
     // The accurate one, 5 + 4, is too large: 2 + 4 or 5 + 1 it is.
     const Front front =
@@ -434,8 +458,9 @@ TEST_CASE("the preferred device gets as many channels as it can for nothing") {
     CHECK(sim::value_on(p, most_on(1), mapping, sim::assess(p, mapping)) == 4);
     CHECK(sim::value_on(p, most_on(0), mapping, sim::assess(p, mapping)) == 20);
     for (const sim::SearchResult& result :
-         {sim::greedy(p, asking({.minimise = {on(Criterion::latency)}, .prefer = {most_on(1)}}))})
+         {sim::greedy(p, asking({.minimise = {on(Criterion::latency)}, .prefer = {most_on(1)}}))}) {
         CHECK(result.mapping == best(1));
+    }
 }
 
 TEST_CASE("a front that is stopped, or short of states, has honest bounds") {
@@ -444,11 +469,12 @@ TEST_CASE("a front that is stopped, or short of states, has honest bounds") {
         CAPTURE(seed);
         const unsigned features = seed % 2 ? generate::kUncoupled : generate::kAll;
         const Problem p = generate::with_features(generate::small_random(seed), seed, features);
-        if (sim::count_mappings(p) > 3'000)
+        if (sim::count_mappings(p) > 3'000) {
             continue;
+        }
         Goal goal{.minimise = {on(Criterion::latency), on(Criterion::energy)}};
         const Front truth = sim::exhaustive_front(p, asking(goal));
-        for (const int calls : {1, 2, 5, 20})
+        for (const int calls : {1, 2, 5, 20}) {
             for (const std::size_t states : {std::size_t{4}, std::size_t{4'000'000}}) {
                 CAPTURE(calls);
                 int left = calls;
@@ -458,8 +484,9 @@ TEST_CASE("a front that is stopped, or short of states, has honest bounds") {
                 const Front front = sim::pareto_front(p, options);
                 if (front.proven) {
                     REQUIRE(front.points.size() == truth.points.size());
-                    for (std::size_t i = 0; i < front.points.size(); ++i)
+                    for (std::size_t i = 0; i < front.points.size(); ++i) {
                         CHECK(front.points[i].values == truth.points[i].values);
+                    }
                 } else {
                     ++unproven;
                     CHECK(!front.note.empty());
@@ -472,10 +499,13 @@ TEST_CASE("a front that is stopped, or short of states, has honest bounds") {
                                    other.values[1] <= point.values[1];
                         }));
                 }
-                for (const FrontPoint& point : truth.points)
-                    for (std::size_t a = 0; a < 2; ++a)
+                for (const FrontPoint& point : truth.points) {
+                    for (std::size_t a = 0; a < 2; ++a) {
                         CHECK(front.ideal[a] <= point.values[a]);
+                    }
+                }
             }
+        }
     }
     CHECK(unproven > 0);
 }
@@ -510,8 +540,9 @@ TEST_CASE("layers in a thousand shares are no harder than their best ones") {
 TEST_CASE("the front of a network is proven, and takes as many nodes as ever") {
     Problem p = generate::with_features(
         generate::vgg7({.implementations = 6, .devices = 2}), 1, generate::kEnergy);
-    for (sim::Task& task : p.tasks)
+    for (sim::Task& task : p.tasks) {
         task.energy = {task.energy.femtojoules * 1'000'000};
+    }
     const Front front =
         sim::pareto_front(p, asking({.minimise = {on(Criterion::latency), on(Criterion::energy)}}));
     CHECK(front.proven);

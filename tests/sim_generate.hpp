@@ -5,7 +5,7 @@
 // costs of the size that binarized layers have. What it is not: a source of results about real
 // machines.
 
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -64,13 +64,17 @@ struct Draft {
     // The host reads every result that nothing else reads.
     void add_output() {
         std::vector<char> read(problem.inputs.size(), 0);
-        for (const std::vector<int>& inputs : problem.inputs)
-            for (const int input : inputs)
+        for (const std::vector<int>& inputs : problem.inputs) {
+            for (const int input : inputs) {
                 read[static_cast<std::size_t>(input)] = 1;
+            }
+        }
         std::vector<int> sinks;
-        for (int layer = 0; layer < layers(); ++layer)
-            if (!read[static_cast<std::size_t>(layer)])
+        for (int layer = 0; layer < layers(); ++layer) {
+            if (!read[static_cast<std::size_t>(layer)]) {
                 sinks.push_back(layer);
+            }
+        }
         add_layer(sinks, 0);
     }
 
@@ -91,16 +95,19 @@ struct Draft {
         task.last = chain.back();
         task.rest.assign(chain.begin() + 1, chain.end());
         std::size_t next = 0;
-        for (const int layer : chain)
+        for (const int layer : chain) {
             for (const int input : problem.inputs[static_cast<std::size_t>(layer)]) {
-                if (std::find(chain.begin(), chain.end(), input) != chain.end())
+                if (std::find(chain.begin(), chain.end(), input) != chain.end()) {
                     continue;
+                }
                 const bool seen = std::any_of(task.inputs.begin(),
                                               task.inputs.end(),
                                               [&](const auto& one) { return one.tensor == input; });
-                if (!seen)
+                if (!seen) {
                     task.inputs.push_back({input, layouts[next++ % layouts.size()]});
+                }
             }
+        }
         task.device = device;
         task.out_layout = out_layout;
         task.cost = cost;
@@ -120,16 +127,20 @@ struct Draft {
             mean[static_cast<std::size_t>(task.first)] += static_cast<double>(task.cost.count());
             ++count[static_cast<std::size_t>(task.first)];
         }
-        for (std::size_t l = 0; l < n; ++l)
-            for (const int input : problem.inputs[l])
+        for (std::size_t l = 0; l < n; ++l) {
+            for (const int input : problem.inputs[l]) {
                 consumers[static_cast<std::size_t>(input)].push_back(static_cast<int>(l));
+            }
+        }
         for (std::size_t l = n; l-- > 0;) {
-            for (const int c : consumers[l])
+            for (const int c : consumers[l]) {
                 path[l] = std::max(path[l], path[static_cast<std::size_t>(c)]);
+            }
             path[l] += count[l] ? mean[l] / count[l] : 0;
             missing[l] = static_cast<int>(problem.inputs[l].size());
-            if (!missing[l])
+            if (!missing[l]) {
                 ready.push_back(static_cast<int>(l));
+            }
         }
         while (!ready.empty()) {
             const auto best = std::max_element(ready.begin(), ready.end(), [&](int a, int b) {
@@ -140,26 +151,31 @@ struct Draft {
             const int layer = *best;
             ready.erase(best);
             order.push_back(layer);
-            for (const int c : consumers[static_cast<std::size_t>(layer)])
-                if (--missing[static_cast<std::size_t>(c)] == 0)
+            for (const int c : consumers[static_cast<std::size_t>(layer)]) {
+                if (--missing[static_cast<std::size_t>(c)] == 0) {
                     ready.push_back(c);
+                }
+            }
         }
         std::vector<int> place(n);
-        for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t i = 0; i < n; ++i) {
             place[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
+        }
         const auto old_inputs = problem.inputs;
         const auto old_bytes = bytes;
         for (std::size_t l = 0; l < n; ++l) {
             std::vector<int> inputs;
-            for (const int input : old_inputs[l])
+            for (const int input : old_inputs[l]) {
                 inputs.push_back(place[static_cast<std::size_t>(input)]);
+            }
             problem.inputs[static_cast<std::size_t>(place[l])] = inputs;
             bytes[static_cast<std::size_t>(place[l])] = old_bytes[l];
         }
         for (Task& task : problem.tasks) {
             task.first = task.last = place[static_cast<std::size_t>(task.first)];
-            for (sim::TaskInput& input : task.inputs)
+            for (sim::TaskInput& input : task.inputs) {
                 input.tensor = place[static_cast<std::size_t>(input.tensor)];
+            }
         }
     }
 
@@ -167,25 +183,30 @@ struct Draft {
     // the one before, and what is read from outside is made before the first.
     std::vector<std::vector<int>> chains(int length) const {
         std::vector<std::vector<int>> consumers(problem.inputs.size()), found;
-        for (int l = 0; l < layers(); ++l)
-            for (const int input : problem.inputs[static_cast<std::size_t>(l)])
+        for (int l = 0; l < layers(); ++l) {
+            for (const int input : problem.inputs[static_cast<std::size_t>(l)]) {
                 consumers[static_cast<std::size_t>(input)].push_back(l);
+            }
+        }
         for (int l = 1; l < layers() - 1; ++l) {
             std::vector<int> chain{l};
             while (static_cast<int>(chain.size()) < length) {
                 const std::vector<int>& next = consumers[static_cast<std::size_t>(chain.back())];
-                if (next.size() != 1 || next.front() == layers() - 1)
+                if (next.size() != 1 || next.front() == layers() - 1) {
                     break;
+                }
                 const std::vector<int>& inputs =
                     problem.inputs[static_cast<std::size_t>(next.front())];
                 if (std::any_of(inputs.begin(), inputs.end(), [&](int input) {
                         return input != chain.back() && input >= l;
-                    }))
+                    })) {
                     break;
+                }
                 chain.push_back(next.front());
             }
-            if (static_cast<int>(chain.size()) == length)
+            if (static_cast<int>(chain.size()) == length) {
                 found.push_back(chain);
+            }
         }
         return found;
     }
@@ -201,16 +222,19 @@ struct Draft {
                                                  : "layer" + std::to_string(l));
             p.model_layer.push_back(l == n - 1 ? -1 : l);
         }
-        for (int i = 0; i < m; ++i)
+        for (int i = 0; i < m; ++i) {
             p.memory_names.push_back("memory" + std::to_string(i));
-        for (int i = 0; i < y; ++i)
+        }
+        for (int i = 0; i < y; ++i) {
             p.layout_names.push_back("layout" + std::to_string(i));
-        for (int e = 0; e < p.engines; ++e)
+        }
+        for (int e = 0; e < p.engines; ++e) {
             p.engine_names.push_back("engine" + std::to_string(e));
+        }
         for (int t = 0; t < n; ++t) {
             const std::int64_t size = bytes[static_cast<std::size_t>(t)];
-            for (int layout = 0; layout < y; ++layout)
-                for (int from = 0; from < m; ++from)
+            for (int layout = 0; layout < y; ++layout) {
+                for (int from = 0; from < m; ++from) {
                     for (int to = 0; to < m; ++to) {
                         const auto [latency, per_byte] =
                             links[static_cast<std::size_t>(from * m + to)];
@@ -220,14 +244,18 @@ struct Draft {
                                 ? sim::kNever
                                 : Time{latency + per_byte * size / (layout ? layout_factor : 1)});
                     }
-            for (std::size_t d = 0; d < p.devices.size(); ++d)
-                for (int from = 0; from < y; ++from)
+                }
+            }
+            for (std::size_t d = 0; d < p.devices.size(); ++d) {
+                for (int from = 0; from < y; ++from) {
                     for (int to = 0; to < y; ++to) {
                         const auto [latency, per_byte] = conversions[d];
                         p.convert_times.push_back(from == to    ? Time{}
                                                   : latency < 0 ? sim::kNever
                                                                 : Time{latency + per_byte * size});
                     }
+                }
+            }
         }
         sim::index(p);
         return std::move(p);
@@ -251,35 +279,41 @@ inline Problem small_random(std::uint64_t seed) {
     //    share the host's memory.
     d.add_device(
         {.memory = 0, .asynchronous = false, .submit = {}, .per_task = {}, .completion = {}});
-    for (int i = 1; i < devices; ++i)
+    for (int i = 1; i < devices; ++i) {
         d.add_device({.memory = std::min(i, p.memories - 1),
                       .asynchronous = true,
                       .submit = Time{r.integer(0, 12)},
                       .per_task = Time{r.integer(0, 3)},
                       .completion = Time{r.integer(0, 6)}});
-    if (devices == 2 && r.one_in(4))
+    }
+    if (devices == 2 && r.one_in(4)) {
         p.devices[1].memory = 0;
-    if (devices > 2 && r.one_in(5))
+    }
+    if (devices > 2 && r.one_in(5)) {
         p.devices[static_cast<std::size_t>(r.integer(1, devices - 1))] = {
             .memory = static_cast<int>(r.integer(0, p.memories - 1)),
             .asynchronous = false,
             .submit = {},
             .per_task = {},
             .completion = {}};
-    for (int i = 0; i < devices; ++i)
+    }
+    for (int i = 0; i < devices; ++i) {
         d.conversions.emplace_back(r.one_in(12) ? -1 : r.integer(0, 3), r.integer(0, 1));
+    }
     d.layout_factor = r.integer(1, 4);
     p.engine.assign(static_cast<std::size_t>(p.memories * p.memories), -1);
-    for (int from = 0; from < p.memories; ++from)
+    for (int from = 0; from < p.memories; ++from) {
         for (int to = 0; to < p.memories; ++to) {
             const bool linked = from == 0 || to == 0 || !r.one_in(4);
             d.links.emplace_back(linked ? r.integer(0, 8) : -1, r.integer(0, 2));
-            if (from == to || !linked)
+            if (from == to || !linked) {
                 continue;
+            }
             const bool shared = p.engines > 0 && r.one_in(5);
             p.engine[static_cast<std::size_t>(from * p.memories + to)] =
                 shared ? static_cast<int>(r.integer(0, p.engines - 1)) : p.engines++;
         }
+    }
 
     // 2. The graph: mostly a chain, with branches; every third one two modules.
     d.add_layer({}, r.integer(0, 10));
@@ -287,11 +321,13 @@ inline Problem small_random(std::uint64_t seed) {
         {}, {0}, {1}, {1}, {2}, {4, 3}, {5}, {5}, {7, 6}};
     for (int l = 1; l <= layers; ++l) {
         std::vector<int> inputs{static_cast<int>(r.integer(std::max(0, l - 2), l - 1))};
-        if (seed % 3 == 0)
+        if (seed % 3 == 0) {
             inputs = kForks[static_cast<std::size_t>(l)];
-        else if (l > 1 && r.one_in(3))
-            if (const int other = static_cast<int>(r.integer(0, l - 1)); other != inputs.front())
+        } else if (l > 1 && r.one_in(3)) {
+            if (const int other = static_cast<int>(r.integer(0, l - 1)); other != inputs.front()) {
                 inputs.push_back(other);
+            }
+        }
         d.add_layer(inputs, r.integer(0, 10));
     }
     d.add_output();
@@ -301,32 +337,39 @@ inline Problem small_random(std::uint64_t seed) {
     d.add_task({0}, 0, {0}, 0, Time{});
     d.add_task({layers + 1}, 0, {0}, 0, Time{});
     const int lonely = r.one_in(4) ? static_cast<int>(r.integer(1, layers)) : 0;
-    for (int l = 1; l <= layers; ++l)
-        for (auto count = r.integer(2, layers > 6 ? 3 : 4); count-- > 0;)
+    for (int l = 1; l <= layers; ++l) {
+        for (auto count = r.integer(2, layers > 6 ? 3 : 4); count-- > 0;) {
             d.add_task({l},
                        static_cast<int>(r.integer(0, devices - 1)),
                        {layout(), layout(), layout()},
                        layout(),
                        Time{r.integer(1, 30)});
+        }
+    }
     d.sort();
-    for (int length = 2; length <= 3; ++length)
-        for (const std::vector<int>& chain : d.chains(length))
-            for (int copies = 0; copies < 2; ++copies)
-                if (r.one_in(2))
+    for (int length = 2; length <= 3; ++length) {
+        for (const std::vector<int>& chain : d.chains(length)) {
+            for (int copies = 0; copies < 2; ++copies) {
+                if (r.one_in(2)) {
                     d.add_task(chain,
                                static_cast<int>(r.integer(0, devices - 1)),
                                {layout(), layout(), layout()},
                                layout(),
                                Time{r.integer(1, 25 * length)});
+                }
+            }
+        }
+    }
     // One layer that only a chain can do, if one covers it.
     if (lonely) {
         const bool fused = std::any_of(p.tasks.begin(), p.tasks.end(), [&](const Task& task) {
             return std::find(task.rest.begin(), task.rest.end(), lonely) != task.rest.end();
         });
-        if (fused)
+        if (fused) {
             std::erase_if(p.tasks, [&](const Task& task) {
                 return task.rest.empty() && task.first == lonely;
             });
+        }
     }
     return d.finish("small " + std::to_string(seed));
 }
@@ -342,28 +385,34 @@ inline void machine(Draft& d, int devices, bool near = false) {
                   .submit = 2 * kMicrosecond / share,
                   .per_task = 300 * kNanosecond / (near ? 4 : 1),
                   .completion = 3 * kMicrosecond / share});
-    if (devices == 3)
+    if (devices == 3) {
         d.add_device({.memory = 2,
                       .asynchronous = true,
                       .submit = 5 * kMicrosecond / share,
                       .per_task = 500 * kNanosecond / (near ? 4 : 1),
                       .completion = 5 * kMicrosecond / share});
+    }
     d.conversions = {{200'000, 50}, {800'000, 4}};
-    if (devices == 3)
+    if (devices == 3) {
         d.conversions.emplace_back(1'000'000, 20);
-    if (near)
-        for (auto& [latency, per_byte] : d.conversions)
+    }
+    if (near) {
+        for (auto& [latency, per_byte] : d.conversions) {
             latency /= 4;
+        }
+    }
     d.problem.memories = devices;
     d.problem.engine.assign(static_cast<std::size_t>(devices * devices), -1);
-    for (int from = 0; from < devices; ++from)
+    for (int from = 0; from < devices; ++from) {
         for (int to = 0; to < devices; ++to) {
             const bool far = from == 2 || to == 2;
             d.links.emplace_back((far ? 12'000'000 : 8'000'000) / share, far ? 100 : 50);
-            if (from != to)
+            if (from != to) {
                 d.problem.engine[static_cast<std::size_t>(from * devices + to)] =
                     d.problem.engines++;
+            }
         }
+    }
 }
 
 // Layers of a random width, edges to the layer before and sometimes further back, on host and one
@@ -380,14 +429,16 @@ inline Problem random_layered(int tasks, int implementations, std::uint64_t seed
         for (auto width = r.integer(1, 4); width-- > 0 && d.layers() <= tasks;) {
             std::vector<int> inputs{before[static_cast<std::size_t>(r.index(before.size()))]};
             for (int extra = 0; extra < 2; ++extra) {
-                if (!r.one_in(3))
+                if (!r.one_in(3)) {
                     continue;
+                }
                 const std::size_t recent = all.size() > 8 ? all.size() - 8 : 0;
                 const int other =
                     extra ? all[recent + static_cast<std::size_t>(r.index(all.size() - recent))]
                           : before[static_cast<std::size_t>(r.index(before.size()))];
-                if (std::find(inputs.begin(), inputs.end(), other) == inputs.end())
+                if (std::find(inputs.begin(), inputs.end(), other) == inputs.end()) {
                     inputs.push_back(other);
+                }
             }
             row.push_back(d.add_layer(inputs, r.integer(0, 800'000)));
         }
@@ -398,11 +449,12 @@ inline Problem random_layered(int tasks, int implementations, std::uint64_t seed
     const auto layout = [&] { return static_cast<int>(r.integer(0, d.problem.layouts - 1)); };
     d.add_task({0}, 0, {0}, 0, Time{});
     d.add_task({d.layers() - 1}, 0, {0}, 0, Time{});
-    for (int l = 1; l <= tasks; ++l)
+    for (int l = 1; l <= tasks; ++l) {
         for (int k = 0; k < implementations; ++k) {
             const int in = layout(), out = layout();
             d.add_task({l}, k % 2, {in}, out, Time{static_cast<std::int64_t>(r.real(5e6, 50e6))});
         }
+    }
     d.sort();
     return d.finish("random " + std::to_string(tasks) + " x " + std::to_string(implementations) +
                     " #" + std::to_string(seed));
@@ -425,11 +477,12 @@ public:
               int kernel = 1,
               int groups = 1) {
         double work = 0;
-        for (const int input : inputs)
+        for (const int input : inputs) {
             work += kind == convolution || kind == linear
                         ? static_cast<double>(channels(input)) / groups * channels_out * kernel *
                               kernel * size_out * size_out
                         : 32.0 * channels_out * size_out * size_out;
+        }
         const int made = d_.add_layer(inputs, 0);
         note(made, kind, channels_out, size_out, work);
         return made;
@@ -465,7 +518,7 @@ public:
         const auto time = [](double us) { return Time{static_cast<std::int64_t>(us * 1e6)}; };
         d_.add_task({0}, 0, {0}, 0, Time{});
         d_.add_task({last}, 0, {0}, 0, Time{});
-        for (int l = 1; l < last; ++l)
+        for (int l = 1; l < last; ++l) {
             for (int k = 0; k < implementations; ++k) {
                 const int device = devices == 2 ? k % 2 : (k % 5 < 2 ? 0 : k % 5 < 4 ? 1 : 2);
                 const int in = device == 0 ? 0 : static_cast<int>(r.integer(0, 1));
@@ -473,40 +526,48 @@ public:
                     device == 0 ? static_cast<int>(r.one_in(4)) : static_cast<int>(r.integer(0, 1));
                 d_.add_task({l}, device, {in}, out, time(cost(l, device)));
             }
+        }
         // Costs of chains are drawn in the order of the layers' making, to keep them in step.
         std::vector<std::vector<double>> alone(static_cast<std::size_t>(last));
-        for (int l = 1; l < last; ++l)
-            for (int device = 0; device < devices; ++device)
+        for (int l = 1; l < last; ++l) {
+            for (int device = 0; device < devices; ++device) {
                 alone[static_cast<std::size_t>(l)].push_back(cost(l, device));
+            }
+        }
         std::vector<int> old(static_cast<std::size_t>(d_.layers()));
         {
             // Sorting renumbers; find the old layer by a size that is unique to it.
-            for (int l = 0; l < d_.layers(); ++l)
+            for (int l = 0; l < d_.layers(); ++l) {
                 d_.bytes[static_cast<std::size_t>(l)] = l;
+            }
             d_.sort();
-            for (int l = 0; l < d_.layers(); ++l)
+            for (int l = 0; l < d_.layers(); ++l) {
                 old[static_cast<std::size_t>(l)] =
                     static_cast<int>(d_.bytes[static_cast<std::size_t>(l)]);
+            }
             for (int l = 0; l < d_.layers(); ++l) {
                 const int was = old[static_cast<std::size_t>(l)];
                 d_.bytes[static_cast<std::size_t>(l)] = was == last ? 0 : bytes(was);
             }
         }
-        for (int length = 2; length <= 3; ++length)
+        for (int length = 2; length <= 3; ++length) {
             for (const std::vector<int>& chain : d_.chains(length)) {
                 const auto kind = [&](std::size_t i) {
                     return kinds_[static_cast<std::size_t>(
                         old[static_cast<std::size_t>(chain[i])])];
                 };
-                if ((kind(0) != convolution && kind(0) != linear) || kind(1) != threshold)
+                if ((kind(0) != convolution && kind(0) != linear) || kind(1) != threshold) {
                     continue;
-                if (length == 3 && kind(2) != pool && kind(2) != join)
+                }
+                if (length == 3 && kind(2) != pool && kind(2) != join) {
                     continue;
+                }
                 for (int device = 0; device < devices; ++device) {
                     double sum = 0;
-                    for (const int l : chain)
+                    for (const int l : chain) {
                         sum += alone[static_cast<std::size_t>(old[static_cast<std::size_t>(l)])]
                                     [static_cast<std::size_t>(device)];
+                    }
                     d_.add_task(chain,
                                 device,
                                 {device ? 1 : 0},
@@ -514,6 +575,7 @@ public:
                                 time(sum * r.real(0.55, 0.95)));
                 }
             }
+        }
         return d_.finish(std::move(name));
     }
 
@@ -562,13 +624,14 @@ inline Problem vgg7(const NetworkOptions& o) {
 inline Problem resnet18(const NetworkOptions& o) {
     Network n(3, 224);
     int x = n.pool2(n.block(0, 64, 7, 2));
-    for (const int out : {64, 128, 256, 512})
+    for (const int out : {64, 128, 256, 512}) {
         for (int i = 0; i < 2; ++i) {
             const int stride = i == 0 && out > 64 ? 2 : 1;
             const int two = n.block(n.block(x, out, 3, stride), out, 3);
             const int skip = stride == 2 ? n.block(x, out, 1, 2) : x;
             x = n.join_of({two, skip}, out);
         }
+    }
     n.layer(Network::linear, {n.layer(Network::pool, {x}, 512, 1)}, 1000, 1);
     return finish(n, "resnet18", o);
 }
@@ -582,8 +645,9 @@ inline Problem squeezenet(const NetworkOptions& o) {
         const int squeeze = n.block(x, kFire[i][0], 1);
         x = n.join_of({n.block(squeeze, kFire[i][1], 1), n.block(squeeze, kFire[i][1], 3)},
                       2 * kFire[i][1]);
-        if (i == 2 || i == 6)
+        if (i == 2 || i == 6) {
             x = n.pool2(x);
+        }
     }
     n.layer(Network::pool, {n.block(x, 1000, 1)}, 1000, 1);
     return finish(n, "squeezenet", o);
@@ -600,7 +664,7 @@ inline Problem mobilenet_v2(const NetworkOptions& o) {
                                         {6, 96, 3, 1},
                                         {6, 160, 3, 2},
                                         {6, 320, 1, 1}};
-    for (const auto& [expansion, out, repeats, first_stride] : kStage)
+    for (const auto& [expansion, out, repeats, first_stride] : kStage) {
         for (int i = 0; i < repeats; ++i) {
             const int stride = i == 0 ? first_stride : 1;
             const int wide = n.channels(x) * expansion;
@@ -608,6 +672,7 @@ inline Problem mobilenet_v2(const NetworkOptions& o) {
             y = n.block(n.block(y, wide, 3, stride, wide), out, 1);
             x = i > 0 ? n.join_of({y, x}, out) : y;
         }
+    }
     n.layer(Network::linear, {n.layer(Network::pool, {n.block(x, 1280, 1)}, 1280, 1)}, 1000, 1);
     return finish(n, "mobilenet_v2", o);
 }
@@ -616,7 +681,7 @@ inline Problem shufflenet_v2(const NetworkOptions& o) {
     Network n(3, 224);
     int x = n.pool2(n.block(0, 24, 3, 2));
     static constexpr int kStage[][2] = {{116, 4}, {232, 8}, {464, 4}};
-    for (const auto& [out, repeats] : kStage)
+    for (const auto& [out, repeats] : kStage) {
         for (int i = 0; i < repeats; ++i) {
             const int half = out / 2;
             int left = x, right = x;
@@ -631,6 +696,7 @@ inline Problem shufflenet_v2(const NetworkOptions& o) {
             x = n.layer(
                 Network::join, {n.join_of({left, right}, out)}, out, n.size(left));  // shuffle
         }
+    }
     n.layer(Network::linear, {n.layer(Network::pool, {n.block(x, 1024, 1)}, 1024, 1)}, 1000, 1);
     return finish(n, "shufflenet_v2", o);
 }
@@ -656,8 +722,9 @@ inline Problem googlenet(const NetworkOptions& o) {
         const int c = n.block(n.block(x, v[3], 1), v[4], 5);
         const int pooled = n.layer(Network::pool, {x}, n.channels(x), n.size(x), 3);
         x = n.join_of({a, b, c, n.block(pooled, v[5], 1)}, v[0] + v[2] + v[4] + v[5]);
-        if (m == 1 || m == 6)
+        if (m == 1 || m == 6) {
             x = n.pool2(x);
+        }
     }
     n.layer(Network::linear, {n.layer(Network::pool, {x}, 1024, 1)}, 1000, 1);
     return finish(n, "googlenet", o);
@@ -671,16 +738,19 @@ inline Problem ladder(int tasks, int implementations, std::uint64_t seed) {
     d.add_layer({}, 100'000);
     for (int l = 1; l <= tasks; ++l) {
         std::vector<int> inputs{l - 1};
-        if (l > 4 && l % 4 == 0)
+        if (l > 4 && l % 4 == 0) {
             inputs.push_back(l - 4);
+        }
         d.add_layer(inputs, r.integer(0, 100'000));
     }
     d.add_output();
     d.add_task({0}, 0, {0}, 0, Time{});
     d.add_task({tasks + 1}, 0, {0}, 0, Time{});
-    for (int l = 1; l <= tasks; ++l)
-        for (int k = 0; k < implementations; ++k)
+    for (int l = 1; l <= tasks; ++l) {
+        for (int k = 0; k < implementations; ++k) {
             d.add_task({l}, k % 2, {0}, 0, Time{static_cast<std::int64_t>(r.real(1e6, 50e6))});
+        }
+    }
     return d.finish("ladder " + std::to_string(tasks));
 }
 

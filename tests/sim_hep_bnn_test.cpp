@@ -2,9 +2,9 @@
 // totals are those that its repository's tables give, in hundredths of a second for 10,000 images,
 // which are microseconds an image. Start at `kPublished`.
 
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
 #include "sim/search/search.hpp"
 
 #include <doctest/doctest.h>
@@ -107,8 +107,9 @@ constexpr Chosen kChosen[] = {
 const sim::Platform& platform_named(const std::string& name) {
     static std::map<std::string, sim::Platform> known;
     const auto found = known.find(name);
-    if (found != known.end())
+    if (found != known.end()) {
         return found->second;
+    }
     const auto file = kSource / "platforms" / "published" / (name + ".yaml");
     return known.emplace(name, sim::load_platform(file.string(), {})).first->second;
 }
@@ -133,12 +134,14 @@ std::string configurations(const sim::Problem& problem, const sim::Mapping& mapp
     std::string text = "cpu";
     for (const int index : mapping) {
         const sim::Task& task = problem.tasks[static_cast<std::size_t>(index)];
-        if (task.first == 0 || task.first == problem.layers() - 1)
+        if (task.first == 0 || task.first == problem.layers() - 1) {
             continue;
+        }
         const std::size_t plus = task.configuration.find(" + ");
         if (plus == std::string::npos) {
-            for (std::size_t i = 0; i <= task.rest.size(); ++i)
+            for (std::size_t i = 0; i <= task.rest.size(); ++i) {
                 text += " " + task.configuration;
+            }
         } else {
             text += " " + task.configuration.substr(0, plus) + " " +
                     task.configuration.substr(plus + 3);
@@ -161,8 +164,9 @@ sim::Time batch_time(int hundredths, int batch) {
 std::vector<std::string> split(const std::string& line, char separator) {
     std::vector<std::string> parts;
     std::istringstream text{line};
-    for (std::string part; std::getline(text, part, separator);)
+    for (std::string part; std::getline(text, part, separator);) {
         parts.push_back(part);
+    }
     return parts;
 }
 
@@ -194,8 +198,9 @@ TEST_CASE("all layers in one configuration come to the total of HEP-BNN's build 
         const sim::Problem problem =
             problem_of(row.model, std::string{"hep-bnn-"} + row.platform, row.batch);
         CHECK(build(problem, "cpu", "cpu") == batch_time(row.cpu, row.batch));
-        if (row.xyz > 0)
+        if (row.xyz > 0) {
             CHECK(build(problem, "gpu", "xyz") == batch_time(row.xyz, row.batch));
+        }
     }
 }
 
@@ -271,8 +276,9 @@ TEST_CASE("of two thresholds of one shape each costs what was measured of it") {
     std::vector<sim::Time> costs;
     for (const int index : all.mapping) {
         const sim::Task& task = problem.tasks[static_cast<std::size_t>(index)];
-        if (problem.layer_names[static_cast<std::size_t>(task.first)].starts_with("threshold"))
+        if (problem.layer_names[static_cast<std::size_t>(task.first)].starts_with("threshold")) {
             costs.push_back(task.cost);
+        }
     }
     REQUIRE(costs.size() == 7);
     CHECK(costs[0] == batch_time(372, 16));

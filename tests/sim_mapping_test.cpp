@@ -1,4 +1,4 @@
-#include "sim/mapping.hpp"
+#include "sim/describe/mapping.hpp"
 #include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-#include "sim/model.hpp"
-#include "sim/yaml.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/yaml.hpp"
 #include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>

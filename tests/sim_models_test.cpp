@@ -1,7 +1,7 @@
 // The networks in models/: what they add up to, against figures that others give, and whether
 // their layers are the ones that those describe. Start at kNetworks.
 
-#include "sim/model.hpp"
+#include "sim/describe/model.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 // What a platform that is known by formulas offers for a model: formulas, streams, layers divided
 // over devices, support rules and budgets. The numbers are worked out by hand beside the checks.
 
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
 #include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-#include "sim/platform.hpp"
+#include "sim/describe/platform.hpp"
 #include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>

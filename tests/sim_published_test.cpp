@@ -2,8 +2,8 @@
 // are written down here a second time, and against the figures in results/diana and
 // results/darkside. Start at `digital_cycles` and `analog_cycles`.
 
-#include "sim/accuracy.hpp"
-#include "sim/assess.hpp"
+#include "sim/run/accuracy.hpp"
+#include "sim/run/assess.hpp"
 #include "sim/search/search.hpp"
 
 #include <doctest/doctest.h>
@@ -25,7 +25,7 @@ constexpr double kClockMhz = 260;
 const std::filesystem::path kModels[] = {HETMAP_SOURCE_DIR "/models"};
 const std::filesystem::path kPlatforms[] = {HETMAP_SOURCE_DIR "/platforms/published"};
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
+using sim::at;
 
 double us_of(double cycles) { return cycles / kClockMhz; }
 double cycles_of(sim::Time time) { return sim::microseconds(time) * kClockMhz; }

@@ -29,8 +29,9 @@ Model small_model() {
         result.output.element = Element::binary;
         result.name = name;
         result.operation = operation == nullptr ? nullptr : find_operation(operation);
-        if (input >= 0)
+        if (input >= 0) {
             result.inputs = {input};
+        }
         return result;
     };
     Model model;
@@ -86,8 +87,9 @@ Problem small_problem() {
         result.first = first;
         result.rest = std::move(rest);
         result.last = result.rest.empty() ? first : result.rest.back();
-        if (first > 0)
+        if (first > 0) {
             result.inputs = {{.tensor = first - 1, .layout = 0}};
+        }
         result.device = device;
         result.cost = cost;
         result.kind = kind;
@@ -105,8 +107,9 @@ Problem small_problem() {
 
     // Every tensor: host to device 2.10 us, back 1.90 us; on the host nhwc to plain 0.30 us.
     for (int tensor = 0; tensor < p.layers(); ++tensor) {
-        for (int layout = 0; layout < p.layouts; ++layout)
+        for (int layout = 0; layout < p.layouts; ++layout) {
             p.copy_times.insert(p.copy_times.end(), {us(0), us(2.1), us(1.9), us(0)});
+        }
         p.convert_times.insert(p.convert_times.end(), {us(0), us(0.3), us(0.3), us(0)});
         p.convert_times.insert(p.convert_times.end(), {us(0), kNever, kNever, us(0)});
     }
@@ -202,8 +205,9 @@ const std::filesystem::path kSource{HETMAP_SOURCE_DIR};
 
 void check_golden(const std::string& name, const std::string& text) {
     const auto path = kSource / "tests" / "golden" / name;
-    if (std::getenv("HETMAP_UPDATE_GOLDEN") != nullptr)
+    if (std::getenv("HETMAP_UPDATE_GOLDEN") != nullptr) {
         std::ofstream(path, std::ios::binary) << text;
+    }
     CHECK_MESSAGE(text == read(path), "differs from " << path.string());
 }
 
@@ -214,9 +218,11 @@ std::string last_line(const std::string& text) {
 }
 
 std::string render(std::string_view name, const Answer& answer) {
-    for (const Report& report : reports())
-        if (report.name == name)
+    for (const Report& report : reports()) {
+        if (report.name == name) {
             return report.render(answer);
+        }
+    }
     FAIL("no report " << std::string(name));
     return "";
 }
@@ -230,60 +236,72 @@ std::string xml_error(const std::string& xml) {
     const auto check_text = [](const std::string& text) {
         for (std::size_t k = text.find('&'); k != std::string::npos; k = text.find('&', k + 1)) {
             const std::string entity = text.substr(k, text.find(';', k) - k);
-            if (!std::set{"&amp"s, "&lt"s, "&gt"s, "&quot"s, "&#39"s}.contains(entity))
+            if (!std::set{"&amp"s, "&lt"s, "&gt"s, "&quot"s, "&#39"s}.contains(entity)) {
                 return false;
+            }
         }
         return text.find('<') == std::string::npos &&
                std::none_of(text.begin(), text.end(), [](unsigned char c) {
                    return c < 0x20 && c != '\n' && c != '\t';
                });
     };
-    if (xml.starts_with("<?xml"))
+    if (xml.starts_with("<?xml")) {
         i = xml.find("?>") + 2;
+    }
     while (i < xml.size()) {
         if (xml[i] != '<') {
             const auto end = std::min(xml.find('<', i), xml.size());
             const std::string text = xml.substr(i, end - i);
-            if (!check_text(text))
+            if (!check_text(text)) {
                 return "bad text: " + text;
-            if (open.empty() && text.find_first_not_of(" \n") != std::string::npos)
+            }
+            if (open.empty() && text.find_first_not_of(" \n") != std::string::npos) {
                 return "text outside the root: " + text;
+            }
             i = end;
             continue;
         }
         const auto end = xml.find('>', i);
-        if (end == std::string::npos)
+        if (end == std::string::npos) {
             return "a tag without end";
+        }
         std::string tag = xml.substr(i + 1, end - i - 1);
         i = end + 1;
         if (tag.starts_with('/')) {
-            if (open.empty() || open.back() != tag.substr(1))
+            if (open.empty() || open.back() != tag.substr(1)) {
                 return "unexpected end of " + tag.substr(1);
+            }
             open.pop_back();
             continue;
         }
         const bool closed = tag.ends_with('/');
-        if (closed)
+        if (closed) {
             tag.pop_back();
+        }
         const auto name_end = std::min(tag.find(' '), tag.size());
         std::set<std::string> seen;
         for (std::size_t k = tag.find_first_not_of(' ', name_end); k < tag.size();) {
             const auto equals = tag.find("=\"", k);
             const auto quote = equals == std::string::npos ? equals : tag.find('"', equals + 2);
-            if (quote == std::string::npos)
+            if (quote == std::string::npos) {
                 return "an attribute without quotes in " + tag;
-            if (!seen.insert(tag.substr(k, equals - k)).second)
+            }
+            if (!seen.insert(tag.substr(k, equals - k)).second) {
                 return "an attribute twice in " + tag;
-            if (!check_text(tag.substr(equals + 2, quote - equals - 2)))
+            }
+            if (!check_text(tag.substr(equals + 2, quote - equals - 2))) {
                 return "bad attribute in " + tag;
+            }
             k = std::min(tag.find_first_not_of(' ', quote + 1), tag.size());
         }
         roots += open.empty() ? 1 : 0;
-        if (!closed)
+        if (!closed) {
             open.push_back(tag.substr(0, name_end));
+        }
     }
-    if (!open.empty())
+    if (!open.empty()) {
         return open.back() + " is never closed";
+    }
     return roots == 1 ? "" : "not one root";
 }
 
@@ -313,8 +331,9 @@ TEST_CASE("the text table asks first, answers last and is the sample in its sour
 
     std::string comment;
     std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);)
+    for (std::string line; std::getline(lines, line);) {
         comment += line.empty() ? "//\n" : "//     " + line + "\n";
+    }
     CHECK(read(kSource / "sim" / "report" / "text.cpp").find(comment) != std::string::npos);
 }
 
@@ -401,8 +420,9 @@ TEST_CASE("the JSON answer has the promised keys, exact times, and null for what
                             "evaluated",
                             "seconds",
                             "baselines",
-                            "layers"})
+                            "layers"}) {
         CHECK_MESSAGE(json.contains(key), key);
+    }
     CHECK(json["makespan_us"] == 15.98);
     CHECK(json["energy_mj"].is_null());
     CHECK(json["proven_optimal"] == true);
@@ -416,8 +436,9 @@ TEST_CASE("the JSON answer has the promised keys, exact times, and null for what
                             "configuration",
                             "start_us",
                             "end_us",
-                            "cost_kind"})
+                            "cost_kind"}) {
         CHECK_MESSAGE(conv.contains(key), key);
+    }
     CHECK(conv["name"] == "conv1+threshold1+pool1");
     CHECK(conv["kernel"] == "conv2d binary | threshold | max_pool2d");
     CHECK(json["layers"][1]["spread"].is_null());
@@ -436,10 +457,12 @@ TEST_CASE("the trace has a named track for each resource and no overlap on any")
     std::map<int, double> busy_until;
     std::map<std::string, int> count;
     for (const auto& event : trace["traceEvents"]) {
-        if (event["name"] == "thread_name")
+        if (event["name"] == "thread_name") {
             tracks[event["tid"]] = event["args"]["name"];
-        if (event["ph"] != "X")
+        }
+        if (event["ph"] != "X") {
             continue;
+        }
         const int track = event["tid"];
         CHECK(event["ts"].get<double>() >= busy_until[track]);
         // Both are decimal microseconds: a picosecond of slack for their sum in binary.
@@ -459,8 +482,9 @@ TEST_CASE("the Gantt chart is well-formed SVG with a box for each event") {
     check_golden("gantt.svg", svg);
     CHECK(xml_error(svg) == "");
     std::size_t boxes = 0;
-    for (auto at = svg.find("<title>"); at != std::string::npos; at = svg.find("<title>", at + 1))
+    for (auto at = svg.find("<title>"); at != std::string::npos; at = svg.find("<title>", at + 1)) {
         ++boxes;
+    }
     CHECK(boxes == 7);  // 3 tasks, 2 copies, 1 conversion, 1 submission
 }
 
@@ -518,8 +542,10 @@ TEST_CASE("the Gantt chart's axis fits schedules of a nanosecond and of a minute
         CHECK(svg.find("nan") == std::string::npos);
         CHECK(svg.find("inf") == std::string::npos);
         std::size_t lines = 0;
-        for (auto at = svg.find("<line "); at != std::string::npos; at = svg.find("<line ", at + 1))
+        for (auto at = svg.find("<line "); at != std::string::npos;
+             at = svg.find("<line ", at + 1)) {
             ++lines;
+        }
         CHECK(lines >= 1);
         CHECK(lines <= 13);
     }
@@ -605,8 +631,9 @@ TEST_CASE(
           "\ndoes not fit: memory 'host' needs 3.0 KiB, 1.0 KiB more than its 2.0 KiB",
           "\naccuracy: 90.26% (measured: io-8bit)\n",
           "\nstream: a frame every 10.00 us (100000.0 a second) with 2 in flight, each takes 20.00 "
-          "us\n"})
+          "us\n"}) {
         CHECK_MESSAGE(text.find(line) != std::string::npos, line);
+    }
     answer.accuracy->is_proxy = true;
     CHECK(text_table(answer).find("by proxy, not measured") != std::string::npos);
 }

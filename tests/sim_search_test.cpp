@@ -3,10 +3,10 @@
 // them do when they are stopped, or when there is no answer.
 
 #include "sim/error.hpp"
-#include "sim/evaluator.hpp"
+#include "sim/run/evaluator.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim/search/layered.hpp"
 #include "sim/search/search.hpp"
-#include "sim/simulator.hpp"
 #include "sim_certificate.hpp"
 #include "sim_generate.hpp"
 #include "sim_oracle.hpp"
@@ -46,9 +46,10 @@ void check_mapping(const Problem& problem, const SearchResult& result) {
 Problem random_chain(std::uint64_t seed) {
     generate::Random r(seed);
     generate::Draft d;
-    for (int i = 0; i < 2; ++i)
+    for (int i = 0; i < 2; ++i) {
         d.add_device(
             {.memory = i, .asynchronous = false, .submit = {}, .per_task = {}, .completion = {}});
+    }
     d.conversions = {{r.integer(0, 5), 1}, {r.integer(0, 5), 0}};
     d.problem.memories = 2;
     d.problem.layouts = 2;
@@ -57,18 +58,23 @@ Problem random_chain(std::uint64_t seed) {
     d.links = {{0, 0}, {r.integer(0, 9), 1}, {r.integer(0, 9), 1}, {0, 0}};
     d.add_layer({}, 5);
     const int layers = 7;
-    for (int l = 1; l <= layers; ++l)
+    for (int l = 1; l <= layers; ++l) {
         d.add_layer({l - 1}, r.integer(0, 9));
+    }
     d.add_output();
     const auto bit = [&] { return static_cast<int>(r.integer(0, 1)); };
     d.add_task({0}, 0, {0}, 0, Time{});
     d.add_task({layers + 1}, 0, {0}, 0, Time{});
-    for (int l = 1; l <= layers; ++l)
-        for (int k = 0; k < 3; ++k)
+    for (int l = 1; l <= layers; ++l) {
+        for (int k = 0; k < 3; ++k) {
             d.add_task({l}, bit(), {bit()}, bit(), Time{r.integer(1, 30)});
-    for (int length = 2; length <= 3; ++length)
-        for (const std::vector<int>& chain : d.chains(length))
+        }
+    }
+    for (int length = 2; length <= 3; ++length) {
+        for (const std::vector<int>& chain : d.chains(length)) {
             d.add_task(chain, bit(), {bit()}, bit(), Time{r.integer(1, 20 * length)});
+        }
+    }
     return d.finish("chain " + std::to_string(seed));
 }
 
@@ -86,10 +92,12 @@ Problem tiny() {
     d.add_output();
     d.add_task({0}, 0, {0}, 0, Time{});
     d.add_task({3}, 0, {0}, 0, Time{});
-    for (const int cost : {7, 5})
+    for (const int cost : {7, 5}) {
         d.add_task({1}, 0, {0}, 0, Time{cost});
-    for (const int cost : {4, 6, 9})
+    }
+    for (const int cost : {4, 6, 9}) {
         d.add_task({2}, 0, {0}, 0, Time{cost});
+    }
     d.add_task({1, 2}, 0, {0}, 0, Time{8});
     return d.finish("tiny");
 }
@@ -135,8 +143,10 @@ TEST_CASE("exhaustive tries every mapping once") {
     CHECK(result.status == SearchStatus::proven);
     for (std::uint64_t seed = 1; seed <= 300; ++seed) {
         const Problem p = generate::small_random(seed);
-        if (const SearchResult all = sim::exhaustive(p, {}); all.status != SearchStatus::infeasible)
+        if (const SearchResult all = sim::exhaustive(p, {});
+            all.status != SearchStatus::infeasible) {
             CHECK(all.evaluated == sim::count_mappings(p));
+        }
     }
 }
 
@@ -176,8 +186,9 @@ TEST_CASE("every exact search finds the optimum of 500 random problems") {
             CAPTURE(search.name);
             const SearchResult result = search.run(p, {});
             check_mapping(p, result);
-            if (result.status != SearchStatus::infeasible)
+            if (result.status != SearchStatus::infeasible) {
                 CHECK(result.makespan >= truth.makespan);
+            }
             CHECK(result.lower_bound <= truth.makespan);
             if (search.exact && result.status != SearchStatus::infeasible) {
                 CHECK(result.status == SearchStatus::proven);
@@ -185,8 +196,9 @@ TEST_CASE("every exact search finds the optimum of 500 random problems") {
                 ++answers;
             }
         }
-        if (truth.status == SearchStatus::infeasible)
+        if (truth.status == SearchStatus::infeasible) {
             CHECK(sim::branch_and_bound(p, {}).status == SearchStatus::infeasible);
+        }
     }
     CHECK(answers > 900);
 }
@@ -198,10 +210,12 @@ TEST_CASE("each idea of the layered search alone, and with an incumbent just abo
         CAPTURE(seed);
         Problem p = generate::small_random(seed);
         const SearchResult truth = sim::exhaustive(p, {});
-        if (truth.status == SearchStatus::infeasible)
+        if (truth.status == SearchStatus::infeasible) {
             continue;
-        if (seed % 3 == 0)
+        }
+        if (seed % 3 == 0) {
             sim::drop_dominated_tasks(p);
+        }
         const auto bits = static_cast<unsigned>(seed % 64);
         CAPTURE(bits);
         SearchOptions options;
@@ -238,8 +252,9 @@ TEST_CASE("a result that nothing reads is no part of the makespan, nor of any bo
         sim::Task& output = *std::find_if(p.tasks.begin(), p.tasks.end(), [&](const auto& task) {
             return task.first == p.layers() - 1;
         });
-        if (output.inputs.size() < 2)
+        if (output.inputs.size() < 2) {
             continue;
+        }
         ++changed;
         const int unread = output.inputs.back().tensor;
         output.inputs.pop_back();
@@ -255,18 +270,21 @@ TEST_CASE("a result that nothing reads is no part of the makespan, nor of any bo
 
 TEST_CASE("schedules of hours and weeks are proven too, without overflow") {
     for (const std::int64_t factor :
-         {std::int64_t{10'000'000'000'000}, std::int64_t{1'000'000'000'000'000}})
+         {std::int64_t{10'000'000'000'000}, std::int64_t{1'000'000'000'000'000}}) {
         for (std::uint64_t seed = 1; seed <= 50; ++seed) {
             CAPTURE(seed);
             Problem p = generate::small_random(seed);
             const SearchResult truth = sim::branch_and_bound(p, {});
             const auto stretch = [&](Time& time) { time *= time < sim::kNever ? factor : 1; };
-            for (sim::Task& task : p.tasks)
+            for (sim::Task& task : p.tasks) {
                 stretch(task.cost);
-            for (Time& time : p.copy_times)
+            }
+            for (Time& time : p.copy_times) {
                 stretch(time);
-            for (Time& time : p.convert_times)
+            }
+            for (Time& time : p.convert_times) {
                 stretch(time);
+            }
             for (sim::ProblemDevice& device : p.devices) {
                 stretch(device.submit);
                 stretch(device.per_task);
@@ -274,10 +292,12 @@ TEST_CASE("schedules of hours and weeks are proven too, without overflow") {
             }
             const SearchResult found = sim::branch_and_bound(p, {});
             CHECK(found.status == truth.status);
-            if (truth.status == SearchStatus::proven)
+            if (truth.status == SearchStatus::proven) {
                 CHECK(found.makespan == truth.makespan * factor);
+            }
             CHECK(sim::exhaustive(p, {}).makespan == found.makespan);
         }
+    }
 }
 
 TEST_CASE("dynamic programming is exact on chains of synchronous devices, and linear") {
@@ -294,11 +314,13 @@ TEST_CASE("dynamic programming is exact on chains of synchronous devices, and li
     generate::machine(d, 2);
     d.add_layer({}, 1);
     const int layers = 5'000;
-    for (int l = 1; l <= layers; ++l)
+    for (int l = 1; l <= layers; ++l) {
         d.add_layer({l - 1}, 1);
+    }
     d.add_output();
-    for (int l = 0; l <= layers + 1; ++l)
+    for (int l = 0; l <= layers + 1; ++l) {
         d.add_task({l}, 0, {0}, 0, Time{l % 7});
+    }
     const Problem p = d.finish("long");
     const SearchResult found = sim::dynamic_programming(p, {});
     CHECK(found.status == SearchStatus::proven);
@@ -334,10 +356,12 @@ TEST_CASE("earliest finish credits a chain with the layers that it takes over") 
 
 TEST_CASE("uniform takes one implementation for all layers, the best one or the one asked for") {
     Problem p = tiny();
-    for (sim::Task& task : p.tasks)
+    for (sim::Task& task : p.tasks) {
         task.variant = "slow";
-    for (const std::size_t k : {std::size_t{3}, std::size_t{6}})  // 5 + 9
+    }
+    for (const std::size_t k : {std::size_t{3}, std::size_t{6}}) {  // 5 + 9
         p.tasks[k].variant = "fast";
+    }
     p.tasks[2].cost = Time{8};
     const SearchResult best = sim::uniform(p, {});
     CHECK(best.note == "cpu/slow/c");
@@ -400,15 +424,17 @@ TEST_CASE("a checker that shares no code with the search accepts its certificate
         random_layered(20, 2, 1),
         vgg7({.implementations = 10, .devices = 3, .seed = 1, .near = false}),
         resnet18({.implementations = 6, .devices = 2, .seed = 1, .near = true})};
-    for (std::uint64_t seed = 1; seed <= 100; ++seed)
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
         problems.push_back(small_random(seed));
+    }
     SearchOptions options;
     options.certificate = 100'000;
     for (const Problem& p : problems) {
         CAPTURE(p.model);
         const SearchResult found = sim::branch_and_bound(p, options);
-        if (found.status == SearchStatus::infeasible)
+        if (found.status == SearchStatus::infeasible) {
             continue;
+        }
         REQUIRE(!found.certificate.empty());
         CHECK(certificate::complaint(p, found.makespan, found.mapping, found.certificate) == "");
     }
@@ -475,8 +501,9 @@ TEST_CASE("a search that is stopped has a mapping and an honest bound") {
             check_mapping(p, found);
             CHECK(found.makespan >= optimum);
             CHECK(found.lower_bound <= optimum);
-            if (search.name == "exhaustive")
+            if (search.name == "exhaustive") {
                 CHECK(found.lower_bound == Time{});
+            }
         }
     }
 }
@@ -522,8 +549,9 @@ TEST_CASE("3,000 layers do not hang, and stopping is quick") {
         CAPTURE(search.name);
         left = search.name == "exhaustive" ? 3 : 10'000;
         const SearchResult found = search.run(p, options);
-        if (search.name != "dynamic-programming")
+        if (search.name != "dynamic-programming") {
             check_mapping(p, found);
+        }
     }
 }
 

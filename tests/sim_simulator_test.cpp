@@ -1,12 +1,11 @@
 // The execution model, rule by rule, on schedules worked out by hand; then its three readings
 // (evaluator, simulator, oracle) and the batch evaluator against each other on random mappings.
 
-#include "sim/assess.hpp"
-#include "sim/batch_evaluator.hpp"
 #include "sim/error.hpp"
-#include "sim/evaluator.hpp"
+#include "sim/run/assess.hpp"
+#include "sim/run/evaluator.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
-#include "sim/simulator.hpp"
 #include "sim_beyond.hpp"
 #include "sim_by_hand.hpp"
 #include "sim_generate.hpp"
@@ -39,11 +38,10 @@ Schedule expect(const Problem& problem, std::int64_t makespan) {
     CHECK(schedule.makespan == Time{makespan});
     CHECK(sim::makespan(problem, mapping) == Time{makespan});
     CHECK(oracle::makespan(problem, mapping) == Time{makespan});
-    CHECK(sim::makespans(problem, std::vector<Mapping>{mapping}).front() == Time{makespan});
     return schedule;
 }
 
-// The same where the oracle and the batch evaluator have nothing to say.
+// The same where the oracle has nothing to say.
 Schedule expect_divided(const Problem& problem, std::int64_t makespan) {
     const Mapping mapping = everything(problem);
     CHECK(sim::makespan(problem, mapping) == Time{makespan});
@@ -57,8 +55,9 @@ Problem beyond_plain(std::uint64_t seed) {
     Problem p = generate::small_random(seed);
     beyond::add_divided(p, 6, seed);
     beyond::add_energy(p, seed);
-    if (seed % 3 != 0)
+    if (seed % 3 != 0) {
         beyond::add_synchronise(p, seed);
+    }
     return p;
 }
 
@@ -97,8 +96,9 @@ TEST_CASE("rule 2: appending a task to a segment delays the ones before it") {
         add_layers(d,
                    n == 1 ? std::vector<std::vector<int>>{{0}}
                           : std::vector<std::vector<int>>{{0}, {1}, {2}});
-        for (int l = 1; l <= n; ++l)
+        for (int l = 1; l <= n; ++l) {
             d.add_task({l}, 1, {0}, 0, Time{100});
+        }
         const Problem p = finish(d);
         const Schedule schedule = expect(p, 10 + 2 * n + 100 * n + 3);
         const auto first = std::find_if(
@@ -117,8 +117,9 @@ TEST_CASE("rule 2: tasks that are not submitted in one go start when their own i
     d.problem.devices[1].memory = 0;
     d.problem.whole_segments = false;
     add_layers(d, {{0}, {1}, {2}});
-    for (int l = 1; l <= 3; ++l)
+    for (int l = 1; l <= 3; ++l) {
         d.add_task({l}, 1, {0}, 0, Time{3});
+    }
     const Problem p = finish(d);
     CHECK(story(p, expect(p, 24)) ==
           "submit 1 0..12, task 1 12..15, submit 2 12..14, submit 3 14..16, task 2 15..18, task 3 "
@@ -321,8 +322,9 @@ TEST_CASE("a divided layer is a segment of its own, and closes the open one") {
     generate::Draft d = hand();
     d.problem.devices[1].memory = 0;
     add_layers(d, {{0}, {1}, {2}});
-    for (int l = 1; l <= 3; ++l)
+    for (int l = 1; l <= 3; ++l) {
         d.add_task({l}, 1, {0}, 0, Time{5});
+    }
     divide(d.problem.tasks[2], {1, 0});
     const Problem p = finish(d);
     // The host's part sees what the device made in 1 at 20.
@@ -426,8 +428,9 @@ TEST_CASE("evaluator and simulator agree on 10,000 mappings with divided layers 
             const auto energy = sim::energy_of(p, schedule);
             REQUIRE(energy.has_value());
             REQUIRE(energy->total() == p.at_rest * got + sim::Energy{evaluator.core.energy});
-            for (const sim::Energy piece : energy->working)
+            for (const sim::Energy piece : energy->working) {
                 REQUIRE(piece >= sim::Energy{});
+            }
         }
     }
     CHECK(feasible > 7'000);
@@ -437,8 +440,9 @@ TEST_CASE("evaluator and simulator agree on 10,000 mappings with divided layers 
 TEST_CASE("events of one instant keep the order in which they were made, and times never go back") {
     const Problem p = generate::small_random(2);
     const Schedule schedule = sim::simulate(p, sim::random_mapping(p, 1));
-    for (std::size_t i = 1; i < schedule.events.size(); ++i)
+    for (std::size_t i = 1; i < schedule.events.size(); ++i) {
         CHECK(schedule.events[i - 1].start <= schedule.events[i].start);
+    }
     for (const sim::Event& event : schedule.events) {
         CHECK(event.start <= event.end);
         CHECK(event.end <= schedule.makespan);
@@ -449,34 +453,40 @@ TEST_CASE("no resource does two things at a time, over 400 random schedules") {
     for (std::uint64_t seed = 1; seed <= 400; ++seed) {
         const Problem p = seed <= 200 ? generate::small_random(seed) : beyond_plain(seed);
         const Mapping mapping = sim::random_mapping(p, seed);
-        if (sim::makespan(p, mapping) >= sim::kNever)
+        if (sim::makespan(p, mapping) >= sim::kNever) {
             continue;
+        }
         const Schedule schedule = sim::simulate(p, mapping);
         const auto disjoint = [&](auto belongs) {
             Time free{};
             for (const sim::Event& event : schedule.events) {
-                if (!belongs(event))
+                if (!belongs(event)) {
                     continue;
+                }
                 CHECK(event.start >= free);
                 free = event.end;
             }
         };
-        for (int d = 0; d < static_cast<int>(p.devices.size()); ++d)
+        for (int d = 0; d < static_cast<int>(p.devices.size()); ++d) {
             disjoint([&](const sim::Event& event) {
                 return (event.kind == EventKind::task || event.kind == EventKind::conversion) &&
                        event.resource == d;
             });
-        for (int e = 0; e < p.engines; ++e)
+        }
+        for (int e = 0; e < p.engines; ++e) {
             disjoint([&](const sim::Event& event) {
                 return event.kind == EventKind::copy && event.resource == e;
             });
+        }
         // The dispatcher submits, or does the work of the synchronous devices.
         disjoint([&](const sim::Event& event) {
-            if (event.kind == EventKind::submission)
+            if (event.kind == EventKind::submission) {
                 return true;
+            }
             if (event.kind == EventKind::copy ||
-                p.devices[static_cast<std::size_t>(event.resource)].asynchronous)
+                p.devices[static_cast<std::size_t>(event.resource)].asynchronous) {
                 return false;
+            }
             // Two synchronous devices that divide a layer are one dispatcher's work.
             const auto& parts = p.tasks[static_cast<std::size_t>(event.task)].parts;
             const auto first = std::find_if(parts.begin(), parts.end(), [&](const sim::Part& part) {
@@ -517,7 +527,6 @@ TEST_CASE("a copy without a link is refused, and never ends for a search") {
                          "'memory1' to 'memory0'",
                          sim::InputError);
     CHECK(sim::makespan(p, everything(p)) == sim::kNever);
-    CHECK(sim::makespans(p, std::vector<Mapping>{everything(p)}).front() == sim::kNever);
 }
 
 TEST_CASE("evaluator, simulator and oracle agree on 10,000 random mappings of 500 problems") {
@@ -530,54 +539,14 @@ TEST_CASE("evaluator, simulator and oracle agree on 10,000 random mappings of 50
             const auto expected = oracle::makespan(p, mapping);
             const Time got = evaluator.makespan(mapping);
             REQUIRE(got == expected.value_or(sim::kNever));
-            if (!expected)
+            if (!expected) {
                 continue;
+            }
             ++feasible;
             REQUIRE(sim::simulate(p, mapping).makespan == *expected);
         }
     }
     CHECK(feasible > 8'000);
-}
-
-TEST_CASE("the batch evaluator agrees with the evaluator, with every instruction set") {
-    using sim::InstructionSet;
-    for (const InstructionSet set :
-         {InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512}) {
-        if (!sim::has(set))
-            continue;
-        for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-            Problem p = generate::small_random(seed);
-            if (seed % 2 == 0)  // too long for 32 bits
-                for (sim::Task& task : p.tasks)
-                    task.cost += task.rest.empty() ? Time{1'000'000'007} : Time{};
-            std::vector<Mapping> mappings;
-            for (std::uint64_t draw = 0; draw < 70; ++draw)
-                mappings.push_back(sim::random_mapping(p, draw));
-            sim::BatchEvaluator batch(p, set);
-            CHECK(batch.lanes() == (seed % 2 == 0 ? 16 : 32));
-            const std::span<const Time> times = batch.makespans(mappings);
-            sim::Evaluator evaluator(p);
-            for (std::size_t i = 0; i < mappings.size(); ++i)
-                REQUIRE(times[i] == evaluator.makespan(mappings[i]));
-        }
-    }
-}
-
-TEST_CASE("the batch evaluator falls back where tasks of a layer read in contradicting orders") {
-    generate::Draft d = hand();
-    add_layers(d, {{0}, {0}, {1, 2}});
-    d.add_task({1}, 0, {0}, 0, Time{5});
-    d.add_task({2}, 0, {0}, 0, Time{5});
-    d.add_task({3}, 1, {0}, 0, Time{5});
-    d.add_task({3}, 1, {0}, 0, Time{6});
-    std::swap(d.problem.tasks.back().inputs[0], d.problem.tasks.back().inputs[1]);
-    const Problem p = finish(d);
-    sim::BatchEvaluator batch(p);
-    CHECK(batch.lanes() == 1);
-    const std::vector<Mapping> mappings{{0, 1, 2, 3, 5}, {0, 1, 2, 4, 5}};
-    const std::span<const Time> times = batch.makespans(mappings);
-    CHECK(times[0] == sim::makespan(p, mappings[0]));
-    CHECK(times[1] == sim::makespan(p, mappings[1]));
 }
 
 TEST_CASE("pop takes back exactly what push did") {
@@ -592,8 +561,9 @@ TEST_CASE("pop takes back exactly what push did") {
                 const std::vector<int>& rest = p.tasks[static_cast<std::size_t>(other)].rest;
                 if (std::any_of(rest.begin(), rest.end(), [&](int covered) {
                         return evaluator.covered[static_cast<std::size_t>(covered)] != 0;
-                    }))
+                    })) {
                     continue;
+                }
                 const sim::Evaluator before = evaluator;
                 evaluator.push(other);
                 evaluator.pop();
@@ -609,18 +579,20 @@ TEST_CASE("pop takes back exactly what push did") {
                 REQUIRE(evaluator.waiting.size() == before.waiting.size());
                 for (std::size_t t = 0; t < before.tensors.size(); ++t) {
                     REQUIRE(evaluator.tensors[t].exposed == before.tensors[t].exposed);
-                    if (!before.tensors[t].exposed)
+                    if (!before.tensors[t].exposed) {
                         continue;
+                    }
                     REQUIRE(evaluator.tensors[t].at == before.tensors[t].at);
                     REQUIRE(evaluator.tensors[t].lag == before.tensors[t].lag);
                 }
             }
             evaluator.push(task);
         }
-        if (seed <= 200)
+        if (seed <= 200) {
             CHECK(evaluator.makespan() == oracle::makespan(p, mapping).value_or(sim::kNever));
-        else
+        } else {
             CHECK(evaluator.makespan() == sim::makespan(p, mapping));
+        }
     }
 }
 
@@ -631,5 +603,4 @@ TEST_CASE("10,000 tasks are simulated alike by all readings") {
     REQUIRE(expected);
     CHECK(sim::makespan(p, mapping) == *expected);
     CHECK(sim::simulate(p, mapping).makespan == *expected);
-    CHECK(sim::makespans(p, std::vector<Mapping>{mapping}).front() == *expected);
 }

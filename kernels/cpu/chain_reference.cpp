@@ -32,10 +32,11 @@ Image read_image(const Shape& shape, const std::byte* tensor, int image) {
     if (shape.element == Element::int32) {
         std::memcpy(result.values.data(), source, count * 4);
     } else {
-        for (std::size_t i = 0; i < count; ++i)
+        for (std::size_t i = 0; i < count; ++i) {
             result.values[i] = shape.element == Element::u8
                                    ? std::to_integer<std::int32_t>(source[i])
                                    : std::to_integer<std::int8_t>(source[i]);
+        }
     }
     return result;
 }
@@ -44,16 +45,19 @@ void write_slice(const Image& result, const Slice& slice, std::byte* tensor, int
     const Shape& shape = result.shape;
     const std::size_t size = element_bytes(shape.element);
     std::byte* base = tensor + static_cast<std::size_t>(image) * elements_of(shape) * size;
-    for (int y = slice.row_begin; y < slice.row_end; ++y)
-        for (int x = 0; x < shape.width; ++x)
+    for (int y = slice.row_begin; y < slice.row_end; ++y) {
+        for (int x = 0; x < shape.width; ++x) {
             for (int c = slice.channel_begin; c < slice.channel_end; ++c) {
                 const std::size_t index = result.index(y, x, c);
                 const std::int32_t value = result.values[index];
-                if (shape.element == Element::int32)
+                if (shape.element == Element::int32) {
                     std::memcpy(base + index * 4, &value, 4);
-                else
+                } else {
                     base[index] = static_cast<std::byte>(value);
+                }
             }
+        }
+    }
 }
 
 // The step whose result is the main input of step `index`; negative: the chain's input.
@@ -105,12 +109,13 @@ Body prepare_reference(const Chain& chain, int /*slices: it needs no scratch mem
         const Shape& input =
             from < 0 ? chain.input : prepared->shapes[static_cast<std::size_t>(from)];
         std::size_t fan_in = 0;
-        if (step.kind == StepKind::conv2d)
+        if (step.kind == StepKind::conv2d) {
             fan_in = static_cast<std::size_t>(step.kernel_height) *
                      static_cast<std::size_t>(step.kernel_width) *
                      static_cast<std::size_t>(input.channels);
-        else if (step.kind == StepKind::linear)
+        } else if (step.kind == StepKind::linear) {
             fan_in = elements_of(input);
+        }
         prepared->signs.push_back(fan_in > 0 ? signs_of(step, fan_in) : std::vector<std::int8_t>());
     }
     return [prepared](const Tensors& tensors, const Slice& slice) {

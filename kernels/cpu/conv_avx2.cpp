@@ -89,26 +89,30 @@ void direct_tile(const BinaryDot& job, const std::uint32_t* weights, int channel
         const int end = word + kBytesHold / 2 < job.words ? word + kBytesHold / 2 : job.words;
         Vector counts[P];
 #pragma GCC unroll 8
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P; ++p) {
             counts[p] = _mm256_setzero_si256();
+        }
         for (; word < end; ++word) {
             const std::ptrdiff_t at = job.taps[word] * std::ptrdiff_t{2};
 #pragma GCC unroll 2
             for (int half = 0; half < 2; ++half, weights += 8) {
                 const Vector weight = load(weights);
 #pragma GCC unroll 8
-                for (int p = 0; p < P; ++p)
+                for (int p = 0; p < P; ++p) {
                     counts[p] = add_counts(
                         counts[p], _mm256_xor_si256(broadcast(windows[p] + at + half), weight));
+                }
             }
         }
 #pragma GCC unroll 8
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P; ++p) {
             sums[p] = _mm256_sub_epi32(sums[p], wide(counts[p]));
+        }
     }
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p)
+    for (int p = 0; p < P; ++p) {
         finish<true>(job.out, channel, first + p, job.positions[first + p].border, sums[p]);
+    }
 }
 
 // Eight channels at P positions.
@@ -125,8 +129,9 @@ void chained_tile(const BinaryDot& job, const std::uint32_t* weights, int channe
         const std::ptrdiff_t end = word + kBytesHold < job.words ? word + kBytesHold : job.words;
         Vector counts[P];
 #pragma GCC unroll 8
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P; ++p) {
             counts[p] = _mm256_setzero_si256();
+        }
         for (; word < end; ++word, weights += 16) {
             const Vector middle_weight = load(weights), after_weight = load(weights + 8);
 #pragma GCC unroll 8
@@ -141,8 +146,9 @@ void chained_tile(const BinaryDot& job, const std::uint32_t* weights, int channe
             }
         }
 #pragma GCC unroll 8
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P; ++p) {
             sums[p] = _mm256_sub_epi32(sums[p], wide(counts[p]));
+        }
     }
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
@@ -186,18 +192,23 @@ void binary_dot_avx2(const BinaryDot& job) {
         const std::uint32_t* weights = job.weights + std::ptrdiff_t{channel} * 2 * job.words;
         int first = 0;
         if (job.chained) {
-            for (; first + 2 <= job.position_count; first += 2)
+            for (; first + 2 <= job.position_count; first += 2) {
                 chained_tile<2>(job, weights, channel, first);
-            for (; first < job.position_count; ++first)
+            }
+            for (; first < job.position_count; ++first) {
                 chained_tile<1>(job, weights, channel, first);
+            }
             continue;
         }
-        for (; first + 6 <= job.position_count; first += 6)
+        for (; first + 6 <= job.position_count; first += 6) {
             direct_tile<6>(job, weights, channel, first);
-        for (; first + 2 <= job.position_count; first += 2)
+        }
+        for (; first + 2 <= job.position_count; first += 2) {
             direct_tile<2>(job, weights, channel, first);
-        if (first < job.position_count)
+        }
+        if (first < job.position_count) {
             direct_tile<1>(job, weights, channel, first);
+        }
     }
 }
 

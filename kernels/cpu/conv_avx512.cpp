@@ -58,8 +58,9 @@ void direct_tile(const BinaryDot& job, const std::uint32_t* weights, int block, 
         windows[p] = reinterpret_cast<const Half*>(
             job.input + (job.positions[first + p].window - job.first_window));
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v)
+        for (int v = 0; v < V; ++v) {
             sums[p][v] = _mm512_setzero_si512();
+        }
     }
     const std::int32_t* const end = job.taps + job.words;
     for (const std::int32_t* tap = job.taps; tap != end; ++tap) {
@@ -68,27 +69,31 @@ void direct_tile(const BinaryDot& job, const std::uint32_t* weights, int block, 
         for (int half = 0; half < 2; ++half, weights += V * 16) {
             Vector weight[V];
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v)
+            for (int v = 0; v < V; ++v) {
                 weight[v] = _mm512_load_si512(weights + v * 16);
+            }
 #pragma GCC unroll 8
             for (int p = 0; p < P; ++p) {
                 const Vector input = broadcast(windows[p] + at + half);
 #pragma GCC unroll 4
-                for (int v = 0; v < V; ++v)
+                for (int v = 0; v < V; ++v) {
                     direct_step(sums[p][v], input, weight[v]);
+                }
             }
         }
     }
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p)
+    for (int p = 0; p < P; ++p) {
         finish<V, true>(job.out, block, first + p, job.positions[first + p].border, sums[p]);
+    }
 }
 
 template <int V>
 void direct_block(const BinaryDot& job, const std::uint32_t* weights, int block) {
     int first = 0;
-    for (; first + kDirectPositions <= job.position_count; first += kDirectPositions)
+    for (; first + kDirectPositions <= job.position_count; first += kDirectPositions) {
         direct_tile<V, kDirectPositions>(job, weights, block, first);
+    }
     switch (job.position_count - first) {
         case 5:
             return direct_tile<V, 5>(job, weights, block, first);
@@ -141,8 +146,9 @@ void chained_tile(const BinaryDot& job, const std::uint32_t* weights, int block,
         const Vector middle = _mm512_load_si512(weights);
         const Vector after = _mm512_load_si512(weights + 16);
 #pragma GCC unroll 16
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P; ++p) {
             chain_step(sums[p], chain[p], windows[p] + 2 * word, middle, after);
+        }
     }
 #pragma GCC unroll 16
     for (int p = 0; p < P; ++p) {
@@ -154,10 +160,12 @@ void chained_tile(const BinaryDot& job, const std::uint32_t* weights, int block,
 
 void chained_block(const BinaryDot& job, const std::uint32_t* weights, int block) {
     int first = 0;
-    for (; first + kChainedPositions <= job.position_count; first += kChainedPositions)
+    for (; first + kChainedPositions <= job.position_count; first += kChainedPositions) {
         chained_tile<kChainedPositions>(job, weights, block, first);
-    for (; first + 4 <= job.position_count; first += 4)
+    }
+    for (; first + 4 <= job.position_count; first += 4) {
         chained_tile<4>(job, weights, block, first);
+    }
     switch (job.position_count - first) {
         case 3:
             return chained_tile<3>(job, weights, block, first);
@@ -187,9 +195,10 @@ void chain_windows_avx512(const ChainWindows& job) {
         for (int j = 0; j < job.runs; ++j, run += job.run_stride, output += job.run_words) {
             const std::uint64_t change = (chain ^ run[-1]) >> 32;
             const Vector changes = _mm512_set1_epi32(static_cast<std::int32_t>(change));
-            for (int word = 0; word < job.run_words; word += 8)
+            for (int word = 0; word < job.run_words; word += 8) {
                 _mm512_storeu_si512(output + word,
                                     _mm512_xor_si512(_mm512_loadu_si512(run + word), changes));
+            }
             chain ^= run[-1] ^ run[job.run_words - 1];
         }
     }

@@ -43,8 +43,9 @@ public:
         const Folded* limits = nullptr;
         if (pattern.add != nullptr) {
             result_ = pattern.threshold != nullptr ? Result::sum_bits : Result::sum;
-            if (pattern.threshold != nullptr)
+            if (pattern.threshold != nullptr) {
                 thresholds_ = flip_thresholds(*pattern.threshold);
+            }
         } else if (pattern.threshold != nullptr) {
             result_ = Result::bits;
             folded = fold(*pattern.threshold);
@@ -59,19 +60,22 @@ public:
         output_positions_ = pooling_ == Pooling::sums ? 4 : 1;
 
         // 2. Weights, windows, bands, memory.
-        if (is_binary())
+        if (is_binary()) {
             plan_binary(*pattern.dot, limits, chain.batch);
-        else
+        } else {
             plan_bytes(*pattern.dot, limits);
-        for (int i = 0; i < slices; ++i)
+        }
+        for (int i = 0; i < slices; ++i) {
             scratch_.push_back(make_scratch());
+        }
     }
 
     void run(const Tensors& tensors, const Slice& slice) {
         Scratch& scratch = scratch_[size(slice.index)];
         Rows rows{slice.row_begin, slice.row_end};
-        if (pooling_ == Pooling::bits)
+        if (pooling_ == Pooling::bits) {
             rows = rows_under(pool_, dot_shape(), rows);
+        }
         const bool whole = rows.begin == 0 && rows.end == rows_;
         const int together = whole ? images_together_ : 1;
         for (int image = slice.image_begin; image < slice.image_end; image += together) {
@@ -80,8 +84,9 @@ public:
                 band.end = std::min(band.begin + band_rows_, rows.end);
                 run_band(tensors, slice, scratch, {image, images, band}, rows.begin);
             }
-            if (pooling_ == Pooling::bits)
+            if (pooling_ == Pooling::bits) {
                 run_pool(tensors, slice, scratch, image, images, rows.begin);
+            }
         }
     }
 
@@ -126,8 +131,9 @@ private:
     int rows_within(std::int64_t bytes_per_input_row) const {
         int rows = rows_;
         while (rows > 1 && positions_in(rows) > kFewPositions &&
-               input_rows(rows) * bytes_per_input_row > kBandBytes)
+               input_rows(rows) * bytes_per_input_row > kBandBytes) {
             --rows;
+        }
         // Bands of equal size.
         const int bands = (rows_ + rows - 1) / rows;
         return (rows_ + bands - 1) / bands;
@@ -141,8 +147,9 @@ private:
 
     void plan_binary(const Step& step, const Folded* limits, int batch) {
         const int positions = positions_in(rows_);
-        if (positions < kFewPositions)
+        if (positions < kFewPositions) {
             images_together_ = std::min(batch, (2 * kFewPositions + positions - 1) / positions);
+        }
         taps_ = taps_of(geometry_);
         const int words = static_cast<int>(taps_.size());
         tiling_ = loops_.tiling(words, positions * images_together_, geometry_.channels);
@@ -152,15 +159,19 @@ private:
         row_stride_ = std::int64_t{geometry_.padded_width()} * geometry_.input.words() +
                       (tiling_.chained ? 1 : 0);
         image_stride_ = geometry_.padded_height() * row_stride_;
-        for (int image = 0; image < images_together_; ++image)
-            for (int y = 0; y < geometry_.height; ++y)
-                for (int x = 0; x < geometry_.width; ++x)
+        for (int image = 0; image < images_together_; ++image) {
+            for (int y = 0; y < geometry_.height; ++y) {
+                for (int x = 0; x < geometry_.width; ++x) {
                     add_position(y, x, image * image_stride_, row_stride_, geometry_.input.words());
+                }
+            }
+        }
         band_rows_ = rows_;
-        if (tiling_.chained)
+        if (tiling_.chained) {
             window_count_ = windows_within(words * 8);
-        else if (images_together_ == 1)
+        } else if (images_together_ == 1) {
             band_rows_ = rows_within(row_stride_ * 8);
+        }
     }
 
     void plan_bytes(const Step& step, const Folded* limits) {
@@ -170,19 +181,24 @@ private:
         copied_ = runs * ((run + 3) / 4) > (geometry_.fan_in() + 3) / 4;
         bytes_ = pack_bytes(geometry_, step, borders_, limits, copied_ ? 1 : runs);
         row_stride_ = std::int64_t{geometry_.padded_width()} * geometry_.input.channels;
-        for (int i = 0; i < (copied_ ? 1 : runs); ++i)
-            for (int group = 0; group < bytes_.run_groups; ++group)
+        for (int i = 0; i < (copied_ ? 1 : runs); ++i) {
+            for (int group = 0; group < bytes_.run_groups; ++group) {
                 taps_.push_back(static_cast<std::int32_t>(i * row_stride_ + group * 4));
+            }
+        }
 
         const int side = pooling_ == Pooling::sums ? 2 : 1;
-        for (int y = 0; y < rows_; ++y)
-            for (int x = 0; x < row_outputs_; ++x)
-                for (int i = 0; i < output_positions_; ++i)
+        for (int y = 0; y < rows_; ++y) {
+            for (int x = 0; x < row_outputs_; ++x) {
+                for (int i = 0; i < output_positions_; ++i) {
                     add_position(y * side + i / 2,
                                  x * side + i % 2,
                                  0,
                                  row_stride_,
                                  geometry_.input.channels);
+                }
+            }
+        }
         band_rows_ = rows_within(row_stride_);
         window_count_ = windows_within(bytes_.run_groups * 4);
     }
@@ -201,18 +217,22 @@ private:
                                       : input_rows(band_rows_);
         if (!is_binary()) {
             scratch.bytes = Buffer<std::uint8_t>(size(rows * row_stride_));
-            if (copied_)
+            if (copied_) {
                 scratch.patches =
                     Buffer<std::uint8_t>(size(window_count_) * size(bytes_.run_groups) * 4);
+            }
         } else {
-            if (tiling_.chained || geometry_.padding > 0)
+            if (tiling_.chained || geometry_.padding > 0) {
                 scratch.words = Buffer<std::uint64_t>(size(rows * row_stride_));
-            if (tiling_.chained)
+            }
+            if (tiling_.chained) {
                 scratch.windows = Buffer<std::uint64_t>(size(window_count_) * taps_.size());
+            }
         }
-        if (pooling_ == Pooling::bits)
+        if (pooling_ == Pooling::bits) {
             scratch.bits = Buffer<std::uint64_t>(
                 size(positions_in(rows_)) * size(images_together_) * size(dot_shape().words()));
+        }
         return scratch;
     }
 
@@ -236,11 +256,12 @@ private:
         out.borders = static_cast<int>(borders_.classes.size());
         const int words = dot_shape().words();
         out.stride = makes_bits() ? words * 8 : geometry_.channels * 4;
-        if (pooling_ == Pooling::bits)
+        if (pooling_ == Pooling::bits) {
             out.output = reinterpret_cast<std::byte*>(scratch.bits.data()) +
                          (band.rows.begin - first_row) * row_outputs_ * out.stride;
-        else
+        } else {
             out.output = tensors.output + first_output * out.stride;
+        }
         if (result_ == Result::sum || result_ == Result::sum_bits) {
             out.second = as<std::int32_t>(tensors.second_input) + first_output * geometry_.channels;
             out.second_stride = geometry_.channels;
@@ -250,15 +271,18 @@ private:
 
         // The loops write bytes of 8 channels each; the rest of the last word is zero.
         const int written = (geometry_.channels + 7) / 8;
-        if (makes_bits() && slice.channel_end == geometry_.channels && written < words * 8)
-            for (int i = 0; i < outputs; ++i)
+        if (makes_bits() && slice.channel_end == geometry_.channels && written < words * 8) {
+            for (int i = 0; i < outputs; ++i) {
                 std::memset(out.output + i * out.stride + written, 0, size(words * 8 - written));
+            }
+        }
 
         const Position* positions = positions_.data() + positions_in(band.rows.begin);
-        if (is_binary())
+        if (is_binary()) {
             run_binary(tensors, slice, scratch, band, positions, outputs, out);
-        else
+        } else {
             run_bytes(tensors, slice, scratch, band, positions, outputs * output_positions_, out);
+        }
     }
 
     void run_binary(const Tensors& tensors,
@@ -287,15 +311,17 @@ private:
             loops_.binary_dot(job);
             return;
         }
-        for (int i = 0; i < band.images; ++i)
+        for (int i = 0; i < band.images; ++i) {
             copy_rows(
                 images + i * image_words, band.rows, scratch.words.data() + i * image_stride_);
+        }
         job.input = scratch.words.data();
         job.first_window = positions->window;
-        if (tiling_.chained)
+        if (tiling_.chained) {
             run_chained(job, scratch);
-        else
+        } else {
             loops_.binary_dot(job);
+        }
     }
 
     // Copies the padded rows of an image that rows of the output need. A word of padding is
@@ -316,9 +342,11 @@ private:
             chain ^= low ^ high;
         };
         const auto put_padding = [&](int pixels) {
-            for (int pixel = 0; pixel < pixels; ++pixel)
-                for (int word = 0; word < words; ++word)
+            for (int pixel = 0; pixel < pixels; ++pixel) {
+                for (int word = 0; word < words; ++word) {
                     put(pad_word(word));
+                }
+            }
         };
 
         const int end = input_row(rows.begin) + input_rows(rows.end - rows.begin);
@@ -335,8 +363,9 @@ private:
             put_padding(geometry_.padding);
             const std::uint64_t* from = image + size(y) * row_words;
             if (tiling_.chained) {
-                for (std::size_t word = 0; word < row_words; ++word)
+                for (std::size_t word = 0; word < row_words; ++word) {
                     put(from[word]);
+                }
             } else {
                 std::memcpy(to, from, row_words * 8);
                 to += row_words;
@@ -346,8 +375,9 @@ private:
     }
 
     std::uint64_t pad_word(int word) const {
-        if (geometry_.pad_value != 1)
+        if (geometry_.pad_value != 1) {
             return 0;
+        }
         const int channels = std::min(64, geometry_.input.channels - 64 * word);
         return ~std::uint64_t{0} >> (64 - channels);
     }
@@ -379,8 +409,9 @@ private:
 
     static void advance(DotOutput& out, int outputs) {
         out.output += outputs * out.stride;
-        if (out.second != nullptr)
+        if (out.second != nullptr) {
             out.second += outputs * out.second_stride;
+        }
     }
 
     void run_bytes(const Tensors& tensors,
@@ -450,9 +481,11 @@ private:
             const std::uint8_t* from =
                 scratch.bytes.data() + (job.positions[i].window - job.first_window);
             std::uint8_t* to = scratch.patches.data() + i * job.stride;
-            for (int ky = 0; ky < geometry_.kernel_height; ++ky, from += row_stride_, to += run)
-                for (int byte = 0; byte < run; byte += 16)
+            for (int ky = 0; ky < geometry_.kernel_height; ++ky, from += row_stride_, to += run) {
+                for (int byte = 0; byte < run; byte += 16) {
                     std::memcpy(to + byte, from + byte, 16);
+                }
+            }
         }
     }
 

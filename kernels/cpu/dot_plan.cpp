@@ -22,10 +22,13 @@ bool is_flipped(const Folded* folded, int channel) {
 std::vector<std::int32_t> taps_of(const DotGeometry& geometry) {
     const int words = geometry.input.words();
     std::vector<std::int32_t> taps;
-    for (int ky = 0; ky < geometry.kernel_height; ++ky)
-        for (int kx = 0; kx < geometry.kernel_width; ++kx)
-            for (int word = 0; word < words; ++word)
+    for (int ky = 0; ky < geometry.kernel_height; ++ky) {
+        for (int kx = 0; kx < geometry.kernel_width; ++kx) {
+            for (int word = 0; word < words; ++word) {
                 taps.push_back((ky * geometry.padded_width() + kx) * words + word);
+            }
+        }
+    }
     return taps;
 }
 
@@ -45,8 +48,9 @@ BinaryParameters pack_binary(const DotGeometry& geometry,
     for (int channel = 0; channel < filled; ++channel) {
         const std::size_t row = size(channel / 16) * classes * 16 + size(channel % 16);
         if (channel >= geometry.channels) {  // never a bit
-            for (std::size_t border = 0; border < classes; ++border)
+            for (std::size_t border = 0; border < classes; ++border) {
                 packed.table[row + border * 16] = INT32_MAX;
+            }
             continue;
         }
         const ChannelWeights weights(geometry, step, channel, is_flipped(folded, channel));
@@ -60,8 +64,9 @@ BinaryParameters pack_binary(const DotGeometry& geometry,
             const auto weight =
                 static_cast<std::uint32_t>(weights.word(half / 2) >> (32 * (half % 2)));
             packed.weights[at] = weight ^ before;
-            if (tiling.chained)
+            if (tiling.chained) {
                 before = packed.weights[at];
+            }
         }
 
         // 2. Limits or bases, by border class.
@@ -96,8 +101,9 @@ ByteParameters pack_bytes(const DotGeometry& geometry,
     for (int channel = 0; channel < filled; ++channel) {
         const std::size_t row = size(channel / 16) * classes * 16 + size(channel % 16);
         if (channel >= geometry.channels) {  // never a bit
-            for (std::size_t border = 0; border < classes; ++border)
+            for (std::size_t border = 0; border < classes; ++border) {
                 packed.table[row + border * 16] = INT32_MAX;
+            }
             continue;
         }
         const ChannelWeights weights(geometry, step, channel, is_flipped(folded, channel));
@@ -109,9 +115,10 @@ ByteParameters pack_bytes(const DotGeometry& geometry,
         }
         for (std::size_t border = 0; border < classes; ++border) {
             std::int64_t value = -padded_sum(geometry, weights, borders.classes[border]);
-            if (folded != nullptr)  // dot products are far from the ends of int32 (see `accepts`)
+            if (folded != nullptr) {  // dot products are far from the ends of int32 (see `accepts`)
                 value = std::clamp<std::int64_t>(
                     folded->thresholds[size(channel)] - value, INT32_MIN, INT32_MAX);
+            }
             packed.table[row + border * 16] = static_cast<std::int32_t>(value);
         }
     }
@@ -126,10 +133,11 @@ FlippedThresholds flip_thresholds(const Step& threshold) {
         const bool flipped = channel < channels && bit_of(threshold.flips, channel);
         result.flips[channel] = flipped ? -1 : 0;
         // x <= t is ~x >= ~t: complement turns the order round, and nothing can overflow.
-        if (channel < channels)
+        if (channel < channels) {
             result.thresholds[channel] = threshold.thresholds[channel] ^ result.flips[channel];
-        else
+        } else {
             result.thresholds[channel] = INT32_MAX;
+        }
     }
     return result;
 }

@@ -60,18 +60,21 @@ public:
           input_(chain.input),
           output_(output_of(chain)),
           thresholds_(flip_thresholds(*pattern.threshold)) {
-        if (pattern.pool == nullptr)
+        if (pattern.pool == nullptr) {
             return;
+        }
         pool_ = *pattern.pool;
         pooled_ = true;
-        for (int i = 0; i < slices; ++i)
+        for (int i = 0; i < slices; ++i) {
             bits_.emplace_back(size(input_.height) * size(input_.width) * size(input_.words()));
+        }
     }
 
     void run(const Tensors& tensors, const Slice& slice) {
         Rows rows{slice.row_begin, slice.row_end};
-        if (pooled_)
+        if (pooled_) {
             rows = rows_under(pool_, binary_input(), rows);
+        }
         for (int image = slice.image_begin; image < slice.image_end; ++image) {
             const std::int64_t first = pixels_before(input_, image, rows.begin);
             std::uint64_t* bits = pooled_
@@ -85,8 +88,9 @@ public:
                               .thresholds = thresholds_.thresholds.data(),
                               .flips = thresholds_.flips.data(),
                               .output = bits});
-            if (!pooled_)
+            if (!pooled_) {
                 continue;
+            }
             Pool pool = pool_of(pool_, binary_input(), output_, slice);
             pool.input = reinterpret_cast<const std::byte*>(bits);
             pool.input_row = rows.begin;
@@ -121,12 +125,13 @@ Body pool_body(const Chain& chain, const Loops& loops) {
         for (int image = slice.image_begin; image < slice.image_end; ++image) {
             pool.input = tensors.input + pixels_before(input, image, 0) * unit(input);
             pool.output = tensors.output + pixels_before(output, image, 0) * unit(output);
-            if (input.element == Element::binary)
+            if (input.element == Element::binary) {
                 loops.pool_binary(pool);
-            else if (input.element == Element::u8)
+            } else if (input.element == Element::u8) {
                 loops.pool_u8(pool);
-            else
+            } else {
                 loops.pool_int32(pool);
+            }
         }
     };
 }
@@ -212,10 +217,12 @@ Body elementwise_body(const Chain& chain, const Pattern& pattern, const Loops& l
         auto work = std::make_shared<ThresholdBody>(chain, pattern, loops, slices);
         return [work](const Tensors& tensors, const Slice& slice) { work->run(tensors, slice); };
     }
-    if (pattern.pool != nullptr)
+    if (pattern.pool != nullptr) {
         return pool_body(chain, loops);
-    if (pattern.add != nullptr)
+    }
+    if (pattern.add != nullptr) {
         return add_body(chain, loops);
+    }
     return flatten_body(chain);
 }
 

@@ -12,9 +12,10 @@ inline void add_loop(const std::int32_t* a,
                      const std::int32_t* b,
                      std::int32_t* __restrict sum,
                      std::ptrdiff_t count) {
-    for (std::ptrdiff_t i = 0; i < count; ++i)
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
         sum[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(a[i]) +
                                            static_cast<std::uint32_t>(b[i]));
+    }
 }
 
 struct Or {
@@ -35,10 +36,12 @@ inline void pool_pairs(const T* __restrict upper,
                        int units,
                        Combine combine) {
     const std::ptrdiff_t step = Units > 0 ? Units : units;
-    for (int x = 0; x < width; ++x, upper += 2 * step, lower += 2 * step, output += step)
-        for (std::ptrdiff_t unit = 0; unit < step; ++unit)
+    for (int x = 0; x < width; ++x, upper += 2 * step, lower += 2 * step, output += step) {
+        for (std::ptrdiff_t unit = 0; unit < step; ++unit) {
             output[unit] = combine(combine(upper[unit], upper[step + unit]),
                                    combine(lower[unit], lower[step + unit]));
+        }
+    }
 }
 
 // A window of rows x columns elements, over some of their units: in a local variable where they are
@@ -55,15 +58,21 @@ inline void pool_window(const T* __restrict input,
     T few[Units > 0 ? Units : 1];
     T* const result = Units > 0 ? few : output;
     const int count = Units > 0 ? Units : units;
-    for (int unit = 0; unit < count; ++unit)
+    for (int unit = 0; unit < count; ++unit) {
         result[unit] = input[unit];
-    for (int row = 0; row < rows; ++row, input += row_stride)
-        for (int column = 0; column < columns; ++column)
-            for (int unit = 0; unit < count; ++unit)
+    }
+    for (int row = 0; row < rows; ++row, input += row_stride) {
+        for (int column = 0; column < columns; ++column) {
+            for (int unit = 0; unit < count; ++unit) {
                 result[unit] = combine(result[unit], input[column * column_stride + unit]);
-    if (Units > 0)
-        for (int unit = 0; unit < count; ++unit)
+            }
+        }
+    }
+    if (Units > 0) {
+        for (int unit = 0; unit < count; ++unit) {
             output[unit] = result[unit];
+        }
+    }
 }
 
 inline int at_least(int a, int b) { return a < b ? b : a; }
@@ -83,12 +92,13 @@ void pool_loop(const Pool job, Combine combine) {
         if (pairs) {
             const T* upper = input + (2 * y - job.input_row) * input_row;
             const T* lower = upper + input_row;
-            if (job.units == 1)
+            if (job.units == 1) {
                 pool_pairs<1>(upper, lower, row, job.output_width, 1, combine);
-            else if (job.units == 2)
+            } else if (job.units == 2) {
                 pool_pairs<2>(upper, lower, row, job.output_width, 2, combine);
-            else
+            } else {
                 pool_pairs<0>(upper, lower, row, job.output_width, job.units, combine);
+            }
             continue;
         }
         const int first_y = y * job.stride - job.padding;
@@ -103,12 +113,13 @@ void pool_loop(const Pool job, Combine combine) {
             T* result = row + std::ptrdiff_t{x} * job.units + job.unit_begin;
             const int rows = y_end - y_begin, columns = x_end - x_begin;
             const int units = job.unit_end - job.unit_begin;
-            if (units == 1)
+            if (units == 1) {
                 pool_window<1>(window, input_row, job.units, rows, columns, result, 1, combine);
-            else if (units == 2)
+            } else if (units == 2) {
                 pool_window<2>(window, input_row, job.units, rows, columns, result, 2, combine);
-            else
+            } else {
                 pool_window<0>(window, input_row, job.units, rows, columns, result, units, combine);
+            }
         }
     }
 }

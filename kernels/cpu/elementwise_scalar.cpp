@@ -12,16 +12,18 @@ void threshold_scalar(const Threshold& job) {
         for (int begin = job.channel_begin; begin < job.channel_end; begin += 64) {
             const int end = begin + 64 < job.channel_end ? begin + 64 : job.channel_end;
             std::uint8_t reached[64] = {};
-            for (int channel = begin; channel < end; ++channel)
+            for (int channel = begin; channel < end; ++channel) {
                 reached[channel - begin] =
                     (input[channel] ^ job.flips[channel]) >= job.thresholds[channel];
+            }
             // Eight bytes of 0 or 1 become eight bits: the multiplication moves the lowest bit of
             // byte i to bit 56 + i.
             std::uint64_t word = 0;
             for (int byte = 0; byte < 64; byte += 8) {
                 std::uint64_t eight = 0;
-                for (int i = 0; i < 8; ++i)
+                for (int i = 0; i < 8; ++i) {
                     eight |= std::uint64_t{reached[byte + i]} << (8 * i);
+                }
                 word |= (eight * 0x0102040810204080 >> 56) << byte;
             }
             job.output[pixel * words + begin / 64] = word;

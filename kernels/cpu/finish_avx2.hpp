@@ -32,9 +32,10 @@ inline void finish(const DotOutput& out, int channel, int at, int border, Vector
     Vector values = _mm256_add_epi32(Double ? _mm256_add_epi32(sums, sums) : sums, entries);
     const Vector exist = _mm256_cmpgt_epi32(_mm256_set1_epi32(out.channels - channel),
                                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-    if (out.result != Result::int32)
+    if (out.result != Result::int32) {
         values = _mm256_add_epi32(
             values, _mm256_maskload_epi32(out.second + at * out.second_stride + channel, exist));
+    }
     if (out.result != Result::sum_bits) {
         _mm256_maskstore_epi32(reinterpret_cast<std::int32_t*>(output) + channel, exist, values);
         return;

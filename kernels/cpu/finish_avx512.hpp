@@ -23,16 +23,18 @@ inline void finish(const DotOutput& out, int block, int at, int border, const Ve
     if (out.result == Result::bits) {
         __mmask16 bits[V];
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v)
+        for (int v = 0; v < V; ++v) {
             bits[v] = _mm512_cmpge_epi32_mask(sums[v], _mm512_load_si512(table + v * row));
+        }
         if constexpr (V == 4) {  // a whole word
             const __mmask64 word = _mm512_kunpackd(_mm512_kunpackw(bits[3], bits[2]),
                                                    _mm512_kunpackw(bits[1], bits[0]));
             _store_mask64(reinterpret_cast<__mmask64*>(output) + block / 4, word);
         } else {
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v)
+            for (int v = 0; v < V; ++v) {
                 _store_mask16(reinterpret_cast<__mmask16*>(output) + block + v, bits[v]);
+            }
         }
         return;
     }
@@ -44,10 +46,11 @@ inline void finish(const DotOutput& out, int block, int at, int border, const Ve
         const int channel = (block + v) * 16;
         const int rest = out.channels - channel;
         const auto exist = static_cast<__mmask16>(rest >= 16 ? 0xffff : 0xffff >> (16 - rest));
-        if (out.result != Result::int32)
+        if (out.result != Result::int32) {
             values = _mm512_add_epi32(
                 values,
                 _mm512_maskz_loadu_epi32(exist, out.second + at * out.second_stride + channel));
+        }
         if (out.result != Result::sum_bits) {
             _mm512_mask_storeu_epi32(output + std::ptrdiff_t{channel} * 4, exist, values);
             continue;

@@ -18,23 +18,27 @@ inline void finish(
     std::byte* output = out.output + at * out.stride;
     unsigned bits = 0;
     if (out.result == Result::bits) {
-        for (int c = 0; c < 8; ++c)
+        for (int c = 0; c < 8; ++c) {
             bits |= static_cast<unsigned>(sums[c] >= table[c]) << c;
+        }
         output[channel / 8] = static_cast<std::byte>(bits);
         return;
     }
     for (int c = 0; c < 8 && channel + c < out.channels; ++c) {
         auto value = static_cast<std::uint32_t>((Double ? 2 * sums[c] : sums[c]) + table[c]);
-        if (out.result != Result::int32)
+        if (out.result != Result::int32) {
             value += static_cast<std::uint32_t>(out.second[at * out.second_stride + channel + c]);
-        if (out.result != Result::sum_bits)
+        }
+        if (out.result != Result::sum_bits) {
             __builtin_memcpy(output + std::ptrdiff_t{channel + c} * 4, &value, 4);
-        else if ((static_cast<std::int32_t>(value) ^ out.flips[channel + c]) >=
-                 out.thresholds[channel + c])
+        } else if ((static_cast<std::int32_t>(value) ^ out.flips[channel + c]) >=
+                   out.thresholds[channel + c]) {
             bits |= 1u << c;
+        }
     }
-    if (out.result == Result::sum_bits)
+    if (out.result == Result::sum_bits) {
         output[channel / 8] = static_cast<std::byte>(bits);
+    }
 }
 
 }  // namespace

@@ -37,9 +37,10 @@ void tile(const ByteDot& job, int block, int first) {
         for (int p = 0; p < P; ++p) {
             const Vector input = broadcast(windows[p] + at);
 #pragma GCC unroll 2
-            for (int v = 0; v < 2; ++v)
+            for (int v = 0; v < 2; ++v) {
                 sums[p][v] = _mm256_add_epi32(
                     sums[p][v], _mm256_madd_epi16(_mm256_maddubs_epi16(input, weight[v]), ones));
+            }
         }
     }
 
@@ -47,18 +48,20 @@ void tile(const ByteDot& job, int block, int first) {
     for (int v = 0; v < 2 && block * 16 + v * 8 < job.channel_end; ++v) {
         const int channel = block * 16 + v * 8;
         if (job.pooled) {
-            if constexpr (P == 4)
+            if constexpr (P == 4) {
                 finish<false>(job.out,
                               channel,
                               first / 4,
                               border,
                               _mm256_max_epi32(_mm256_max_epi32(sums[0][v], sums[1][v]),
                                                _mm256_max_epi32(sums[2][v], sums[3][v])));
+            }
             continue;
         }
 #pragma GCC unroll 4
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P; ++p) {
             finish<false>(job.out, channel, first + p, job.positions[first + p].border, sums[p][v]);
+        }
     }
 }
 
@@ -68,10 +71,12 @@ void byte_dot_avx2(const ByteDot& job) {
     const int end = (job.channel_end + 15) / 16;
     for (int block = job.channel_begin / 16; block < end; ++block) {
         int first = 0;
-        for (; first + 4 <= job.position_count; first += 4)
+        for (; first + 4 <= job.position_count; first += 4) {
             tile<4>(job, block, first);
-        for (; first < job.position_count; ++first)
+        }
+        for (; first < job.position_count; ++first) {
             tile<1>(job, block, first);
+        }
     }
 }
 

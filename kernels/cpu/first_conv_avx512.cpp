@@ -37,8 +37,9 @@ void tile(const ByteDot& job, int block, int first) {
             job.input + (job.stride != 0 ? (first + p) * job.stride
                                          : job.positions[first + p].window - job.first_window);
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v)
+        for (int v = 0; v < V; ++v) {
             sums[p][v] = _mm512_setzero_si512();
+        }
     }
     const std::int8_t* weights = job.weights + std::ptrdiff_t{block} * job.groups * 64;
     const std::ptrdiff_t next = std::ptrdiff_t{job.groups} * 64;  // the next sixteen channels
@@ -46,14 +47,16 @@ void tile(const ByteDot& job, int block, int first) {
         const std::ptrdiff_t at = job.taps[group];
         Vector weight[V];
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v)
+        for (int v = 0; v < V; ++v) {
             weight[v] = _mm512_load_si512(weights + v * next);
+        }
 #pragma GCC unroll 8
         for (int p = 0; p < P; ++p) {
             const Vector input = broadcast(windows[p] + at);
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v)
+            for (int v = 0; v < V; ++v) {
                 add_products(sums[p][v], input, weight[v]);
+            }
         }
     }
 
@@ -61,24 +64,28 @@ void tile(const ByteDot& job, int block, int first) {
     if (job.pooled) {
         if constexpr (P == 4) {
 #pragma GCC unroll 4
-            for (int v = 0; v < V; ++v)
+            for (int v = 0; v < V; ++v) {
                 sums[0][v] = larger(larger(sums[0][v], sums[1][v]), larger(sums[2][v], sums[3][v]));
+            }
             finish<V, false>(job.out, block, first / 4, border, sums[0]);
         }
         return;
     }
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p)
+    for (int p = 0; p < P; ++p) {
         finish<V, false>(job.out, block, first + p, job.positions[first + p].border, sums[p]);
+    }
 }
 
 template <int V>
 void all_positions(const ByteDot& job, int block) {
     int first = 0;
-    for (; first + 4 <= job.position_count; first += 4)
+    for (; first + 4 <= job.position_count; first += 4) {
         tile<V, 4>(job, block, first);
-    for (; first < job.position_count; ++first)
+    }
+    for (; first < job.position_count; ++first) {
         tile<V, 1>(job, block, first);
+    }
 }
 
 }  // namespace
@@ -86,12 +93,15 @@ void all_positions(const ByteDot& job, int block) {
 void byte_dot_avx512(const ByteDot& job) {
     const int end = (job.channel_end + 15) / 16;
     int block = job.channel_begin / 16;
-    for (; block + 4 <= end; block += 4)
+    for (; block + 4 <= end; block += 4) {
         all_positions<4>(job, block);
-    for (; block + 2 <= end; block += 2)
+    }
+    for (; block + 2 <= end; block += 2) {
         all_positions<2>(job, block);
-    if (block < end)
+    }
+    if (block < end) {
         all_positions<1>(job, block);
+    }
 }
 
 }  // namespace kernels::cpu

@@ -61,9 +61,10 @@ inline unsigned carry_of_bits(unsigned a, unsigned b, unsigned c) {
 }
 
 inline int dot4_u8s8(unsigned pixels, unsigned weights, int sum) {
-    for (int byte = 0; byte < 4; ++byte)
+    for (int byte = 0; byte < 4; ++byte) {
         sum += static_cast<int>(pixels >> (8 * byte) & 0xff) *
                static_cast<std::int8_t>(weights >> (8 * byte));
+    }
     return sum;
 }
 

@@ -19,8 +19,9 @@ __device__ __forceinline__ int sum_of(
     // Unsigned, for sums with the second input wrap around.
     unsigned sum = static_cast<unsigned>(__ldg(finish.table + border * shape.filled + channel)) +
                    static_cast<unsigned>(kBytes ? score : 2 * score);
-    if (shape.with_second != 0)
+    if (shape.with_second != 0) {
         sum += static_cast<unsigned>(__ldg(finish.second + pixel * shape.channels + channel));
+    }
     return static_cast<int>(sum);
 }
 
@@ -28,11 +29,13 @@ __device__ __forceinline__ int sum_of(
 template <bool kBytes>
 __device__ __forceinline__ bool bit_of(
     const DotShape& shape, const Finish& finish, int score, int border, int pixel, int channel) {
-    if (shape.result == Result::bits)
+    if (shape.result == Result::bits) {
         return score >= __ldg(finish.table + border * shape.filled + channel) &&
                channel < shape.channels;
-    if (channel >= shape.channels)
+    }
+    if (channel >= shape.channels) {
         return false;
+    }
     const int sum = sum_of<kBytes>(shape, finish, score, border, pixel, channel);
     return (sum ^ __ldg(finish.flips + channel)) >= __ldg(finish.thresholds + channel);
 }

@@ -20,10 +20,12 @@ void pack_row(const DotGeometry& geometry, const ChannelWeights& weights, std::u
         return;
     }
     int i = 0;
-    for (int pixel = 0; pixel < pixels; ++pixel)
-        for (int c = 0; c < geometry.input.channels; ++c, ++i)
+    for (int pixel = 0; pixel < pixels; ++pixel) {
+        for (int c = 0; c < geometry.input.channels; ++c, ++i) {
             row[i / 4] |= std::uint32_t{static_cast<std::uint8_t>(weights.weight(pixel, c))}
                           << (8 * (i % 4));
+        }
+    }
 }
 
 // A limit or a base (dot_plan.hpp).
@@ -34,8 +36,9 @@ std::int64_t entry_of(const DotGeometry& geometry,
     const std::int64_t padded = padded_sum(geometry, weights, border);
     if (geometry.input.element == Element::binary) {
         const std::int64_t base = geometry.fan_in() + padded;
-        if (threshold == nullptr)
+        if (threshold == nullptr) {
             return base;
+        }
         return -std::clamp<std::int64_t>((base - *threshold) >> 1, -1, geometry.fan_in());
     }
     // Sums of u8 are far from the ends of int32 (small_enough).
@@ -79,8 +82,9 @@ DotPlan plan_dot(const Chain& chain, const Pattern& pattern) {
              .with_second = pattern.add != nullptr ? 1 : 0};
 
     Folded folded;
-    if (shape.result == Result::bits)
+    if (shape.result == Result::bits) {
         folded = fold(*pattern.threshold);
+    }
     plan.weights.assign(size(shape.filled) * size(shape.length), 0);
     plan.table.assign(borders.classes.size() * size(shape.filled), INT32_MAX);  // never a bit
     plan.of_position = borders.of_position;
@@ -89,16 +93,18 @@ DotPlan plan_dot(const Chain& chain, const Pattern& pattern) {
         const ChannelWeights weights(
             geometry, *pattern.dot, channel, is_folded && folded.flipped[size(channel)]);
         pack_row(geometry, weights, &plan.weights[size(channel) * size(shape.length)]);
-        for (std::size_t border = 0; border < borders.classes.size(); ++border)
+        for (std::size_t border = 0; border < borders.classes.size(); ++border) {
             plan.table[border * size(shape.filled) + size(channel)] = static_cast<std::int32_t>(
                 entry_of(geometry,
                          weights,
                          borders.classes[border],
                          is_folded ? &folded.thresholds[size(channel)] : nullptr));
+        }
     }
 
-    if (shape.result == Result::sum_bits)
+    if (shape.result == Result::sum_bits) {
         plan.flipped = flip_thresholds(*pattern.threshold);
+    }
     return plan;
 }
 
@@ -126,8 +132,9 @@ FinishBuffers add_finish(DeviceKernel& kernel, const DotPlan& plan) {
         buffers.thresholds = add_constant(kernel, plan.flipped.thresholds);
         buffers.flips = add_constant(kernel, plan.flipped.flips);
     }
-    if (plan.shape.with_second == 0)
+    if (plan.shape.with_second == 0) {
         buffers.second = buffers.table;  // not read
+    }
     return buffers;
 }
 
@@ -145,15 +152,17 @@ bool fits(const Chain& chain, const Pattern& pattern) {
     const auto within = [&](const Shape& shape) {
         return tensor_bytes(shape, Layout::nhwc, chain.batch) < kMost;
     };
-    if (!pattern.known || !small_enough(chain, pattern) || !within(chain.input))
+    if (!pattern.known || !small_enough(chain, pattern) || !within(chain.input)) {
         return false;
+    }
     const std::vector<Shape> shapes = shapes_of(chain);
     for (std::size_t i = 0; i < shapes.size(); ++i) {
         // Sums that only become bits are nowhere in memory.
         const bool stored =
             i + 1 == shapes.size() || shapes[i].element != Element::int32 || pattern.add != nullptr;
-        if (stored && !within(shapes[i]))
+        if (stored && !within(shapes[i])) {
             return false;
+        }
     }
     return true;
 }

@@ -43,16 +43,18 @@ __global__ void __launch_bounds__(256, 4) threshold_pool(ElementShape shape,
         bool bit = false;
         if (channel < shape.channels) {
             const int threshold = __ldg(thresholds + channel), flip = __ldg(flips + channel);
-            for (int y = window.y_begin; y < window.y_end; ++y)
+            for (int y = window.y_begin; y < window.y_end; ++y) {
                 for (int x = window.x_begin; x < window.x_end; ++x) {
                     const int pixel = (window.image * shape.height + y) * shape.width + x;
                     const int value = __ldg(input + pixel * shape.channels + channel);
                     bit = bit || (value ^ flip) >= threshold;
                 }
+            }
         }
         const unsigned word = __ballot_sync(~0u, bit ? 1 : 0);
-        if (lane == 0)
+        if (lane == 0) {
             output[unit] = word;
+        }
     }
 }
 
@@ -71,14 +73,16 @@ __global__ void __launch_bounds__(256, 3) pool(ElementShape shape,
             return __ldg(from + pixel * shape.channels + unit % shape.channels);
         };
         Value result = at(window.y_begin, window.x_begin);
-        for (int y = window.y_begin; y < window.y_end; ++y)
+        for (int y = window.y_begin; y < window.y_end; ++y) {
             for (int x = window.x_begin; x < window.x_end; ++x) {
                 const Value value = at(y, x);
-                if (sizeof(Value) == 8)
+                if (sizeof(Value) == 8) {
                     result |= value;
-                else
+                } else {
                     result = result < value ? value : result;
+                }
             }
+        }
         to[unit] = result;
     }
 }
@@ -128,9 +132,10 @@ __global__ void __launch_bounds__(256, 4) flatten(ElementShape shape,
 // 16 bytes each.
 __global__ void __launch_bounds__(256, 4)
     copy(int units, const unsigned* __restrict__ input, unsigned* __restrict__ output) {
-    for (int unit = first_unit(); unit < units; unit += unit_step())
+    for (int unit = first_unit(); unit < units; unit += unit_step()) {
         reinterpret_cast<uint4*>(output)[unit] =
             __ldg(reinterpret_cast<const uint4*>(input) + unit);
+    }
 }
 
 }  // namespace kernels::cuda

@@ -16,9 +16,11 @@ unsigned groups(int count, int each) { return static_cast<unsigned>((count + eac
 // For the convolution: (ky, kx, input channel) x filled, so that rows are whole tiles.
 std::vector<float> by_depth(const FloatStep& step, const FloatShape& shape, std::size_t depth) {
     std::vector<float> weights(depth * size(shape.filled), 0.0f);
-    for (std::size_t channel = 0; channel < size(shape.channels); ++channel)
-        for (std::size_t i = 0; i < depth; ++i)
+    for (std::size_t channel = 0; channel < size(shape.channels); ++channel) {
+        for (std::size_t i = 0; i < depth; ++i) {
             weights[i * size(shape.filled) + channel] = step.weights[channel * depth + i];
+        }
+    }
     return weights;
 }
 
@@ -47,8 +49,9 @@ FloatShape shape_of(const FloatStep& step, int batch, int height, int width, int
     };
     shape.height = windows(height);
     shape.width = windows(width);
-    if (step.kind == FloatStepKind::max_pool2d)
+    if (step.kind == FloatStepKind::max_pool2d) {
         shape.channels = channels;
+    }
     return shape;
 }
 
@@ -67,9 +70,10 @@ DeviceKernel float_network(const FloatNetwork& network) {
         const bool pool = step.kind == FloatStepKind::max_pool2d;
         if (shape.height < 1 || shape.width < 1 || (pool && step.padding != 0) ||
             (!pool && (step.weights.size() != depth * size(shape.channels) ||
-                       step.bias.size() != size(shape.channels))))
+                       step.bias.size() != size(shape.channels)))) {
             throw std::invalid_argument("step " + std::to_string(i) +
                                         " of a float network does not fit");
+        }
         const BufferArgument to =
             i + 1 == network.steps.size()
                 ? kOutputBuffer

@@ -86,9 +86,10 @@ __global__ void __launch_bounds__(128) float_conv(FloatShape shape,
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
             const int channel = first_channel + 4 * channel_quad + j;
-            if (pixel < pixel_count && channel < shape.channels)
+            if (pixel < pixel_count && channel < shape.channels) {
                 output[pixel * shape.channels + channel] =
                     float_finish(shape, sums[i][j], __ldg(bias + channel));
+            }
         }
     }
 }
@@ -106,18 +107,23 @@ __global__ void __launch_bounds__(256) float_linear(FloatShape shape,
     const float* const values = input + image * depth;
     const float* const row = weights + channel * depth;
     float sum = 0;
-    for (int i = thread; i < depth; i += 256)
+    for (int i = thread; i < depth; i += 256) {
         sum += __ldg(values + i) * __ldg(row + i);
-    for (int other = 16; other > 0; other /= 2)
+    }
+    for (int other = 16; other > 0; other /= 2) {
         sum += __shfl_xor_sync(~0u, sum, other);
-    if (thread % 32 == 0)
+    }
+    if (thread % 32 == 0) {
         partial[thread / 32] = sum;
+    }
     __syncthreads();
-    if (thread != 0)
+    if (thread != 0) {
         return;
+    }
     sum = 0;
-    for (const float each : partial)
+    for (const float each : partial) {
         sum += each;
+    }
     output[image * shape.channels + channel] = float_finish(shape, sum, __ldg(bias + channel));
 }
 
@@ -135,9 +141,11 @@ __global__ void __launch_bounds__(256)
             return __ldg(input + from * channels + unit % channels);
         };
         float largest = at(0, 0);
-        for (int ky = 0; ky < shape.kernel_height; ++ky)
-            for (int kx = 0; kx < shape.kernel_width; ++kx)
+        for (int ky = 0; ky < shape.kernel_height; ++ky) {
+            for (int kx = 0; kx < shape.kernel_width; ++kx) {
                 largest = fmaxf(largest, at(ky, kx));
+            }
+        }
         output[unit] = largest;
     }
 }

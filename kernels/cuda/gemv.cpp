@@ -32,16 +32,20 @@ std::vector<std::uint32_t> pack_weights(const DotPlan& plan, int quads) {
 std::vector<std::string> gemv_configurations(const Chain& chain, const DeviceLimits&) {
     const Pattern pattern = pattern_of(chain);
     if (!fits(chain, pattern) || pattern.dot == nullptr || pattern.dot->kind != StepKind::linear ||
-        pattern.pool != nullptr || chain.batch > kMostImages)
+        pattern.pool != nullptr || chain.batch > kMostImages) {
         return {};
+    }
     // Images must begin at whole words.
     const DotGeometry geometry = geometry_of(*pattern.dot, chain.input);
-    if (chain.input.element == Element::u8 && geometry.fan_in() % 4 != 0)
+    if (chain.input.element == Element::u8 && geometry.fan_in() % 4 != 0) {
         return {};
+    }
     std::vector<std::string> names;
-    for (const GemvTile& tile : kGemvTiles)
-        if (chain.batch > 1 || tile.images == 1)
+    for (const GemvTile& tile : kGemvTiles) {
+        if (chain.batch > 1 || tile.images == 1) {
             names.push_back(name_of(tile));
+        }
+    }
     return names;
 }
 
@@ -49,8 +53,9 @@ DeviceKernel gemv_prepare(const Chain& chain,
                           const std::string& configuration,
                           const DeviceLimits& limits) {
     const std::vector<std::string> offered = gemv_configurations(chain, limits);
-    if (std::find(offered.begin(), offered.end(), configuration) == offered.end())
+    if (std::find(offered.begin(), offered.end(), configuration) == offered.end()) {
         refuse("gemv", configuration);
+    }
     const GemvTile tile =
         *std::find_if(std::begin(kGemvTiles), std::end(kGemvTiles), [&](const GemvTile& each) {
             return name_of(each) == configuration;

@@ -15,10 +15,12 @@
 namespace kernels::cuda {
 
 GemvKernel gemv_kernel(bool bytes, const GemvTile& tile) {
-    if (tile == GemvTile{2, 4})
+    if (tile == GemvTile{2, 4}) {
         return bytes ? exported(gemv<true, 2, 4>) : exported(gemv<false, 2, 4>);
-    if (tile == GemvTile{4, 1})
+    }
+    if (tile == GemvTile{4, 1}) {
         return bytes ? exported(gemv<true, 4, 1>) : exported(gemv<false, 4, 1>);
+    }
     return bytes ? exported(gemv<true, 1, 1>) : exported(gemv<false, 1, 1>);
 }
 

@@ -26,19 +26,22 @@ LaunchShape launch_shape(const NaiveShape& shape,
     const unsigned largest = std::min(largest_group, 1024u);
     const int units = dot.result == Result::sums ? dot.channels : dot.filled / 32;
     LaunchShape launch;
-    if (names(configuration, 'x'))
+    if (names(configuration, 'x')) {
         launch.groups.x = up_to(dot.batch, kMostGroups);
+    }
     if (shape.linear != 0) {
         launch.group_size.x = up_to(units, largest);
         return launch;
     }
     launch.group_size.x = up_to(shape.pool.height, largest);
-    if (names(configuration, 'y'))
+    if (names(configuration, 'y')) {
         launch.groups.y = up_to(shape.pool.width, kMostGroups);
-    else
+    } else {
         launch.group_size.y = up_to(shape.pool.width, largest / launch.group_size.x);
-    if (names(configuration, 'z'))
+    }
+    if (names(configuration, 'z')) {
         launch.groups.z = up_to(units, kMostGroups);
+    }
     return launch;
 }
 
@@ -46,12 +49,15 @@ LaunchShape launch_shape(const NaiveShape& shape,
 
 std::vector<std::string> naive_configurations(const Chain& chain, const DeviceLimits&) {
     const Pattern pattern = pattern_of(chain);
-    if (!fits(chain, pattern))
+    if (!fits(chain, pattern)) {
         return {};
-    if (pattern.dot == nullptr)
+    }
+    if (pattern.dot == nullptr) {
         return {"elementwise"};
-    if (pattern.dot->kind == StepKind::linear)  // HEP-BNN's other names mean the same there
+    }
+    if (pattern.dot->kind == StepKind::linear) {  // HEP-BNN's other names mean the same there
         return {"xyz", "z"};
+    }
     return {"xyz", "xz", "yz", "z", "xy", "y", "x"};
 }
 
@@ -59,11 +65,13 @@ DeviceKernel naive_prepare(const Chain& chain,
                            const std::string& configuration,
                            const DeviceLimits& limits) {
     const std::vector<std::string> offered = naive_configurations(chain, limits);
-    if (std::find(offered.begin(), offered.end(), configuration) == offered.end())
+    if (std::find(offered.begin(), offered.end(), configuration) == offered.end()) {
         refuse("naive", configuration);
+    }
     const Pattern pattern = pattern_of(chain);
-    if (pattern.dot == nullptr)
+    if (pattern.dot == nullptr) {
         return elementwise_prepare(chain);
+    }
 
     const DotPlan plan = plan_dot(chain, pattern);
     const Step one{.kind = StepKind::max_pool2d};

@@ -18,7 +18,7 @@ __device__ int naive_score(const DotShape& shape,
                            int channel) {
     const unsigned* weight = weights + channel * shape.length;
     int score = 0, i = 0;
-    for (int ky = 0; ky < shape.kernel_height; ++ky)
+    for (int ky = 0; ky < shape.kernel_height; ++ky) {
         for (int kx = 0; kx < shape.kernel_width; ++kx) {
             const int from_y = y * shape.stride + ky - shape.padding;
             const int from_x = x * shape.stride + kx - shape.padding;
@@ -39,6 +39,7 @@ __device__ int naive_score(const DotShape& shape,
                 }
             }
         }
+    }
     return score;
 }
 
@@ -68,9 +69,9 @@ __global__ void __launch_bounds__(1024, 1) naive(NaiveShape shape,
     const int column_step = linear ? 1 : static_cast<int>(gridDim.y * blockDim.y);
 
     for (int image = static_cast<int>(blockIdx.x); image < dot.batch;
-         image += static_cast<int>(gridDim.x))
-        for (int row = first_row; row < pool.height; row += row_step)
-            for (int column = first_column; column < pool.width; column += column_step)
+         image += static_cast<int>(gridDim.x)) {
+        for (int row = first_row; row < pool.height; row += row_step) {
+            for (int column = first_column; column < pool.width; column += column_step) {
                 for (int unit = first_unit; unit < units; unit += unit_step) {
                     const int at = (image * pool.height + row) * pool.width + column;
                     if (!bits) {
@@ -82,26 +83,33 @@ __global__ void __launch_bounds__(1024, 1) naive(NaiveShape shape,
                         continue;
                     }
                     unsigned word = 0;
-                    for (int ky = 0; ky < pool.kernel_height; ++ky)
+                    for (int ky = 0; ky < pool.kernel_height; ++ky) {
                         for (int kx = 0; kx < pool.kernel_width; ++kx) {
                             const int y = row * pool.stride + ky - pool.padding;
                             const int x = column * pool.stride + kx - pool.padding;
-                            if (y < 0 || y >= dot.height || x < 0 || x >= dot.width)
+                            if (y < 0 || y >= dot.height || x < 0 || x >= dot.width) {
                                 continue;
+                            }
                             const int border = of_position[y * dot.width + x];
                             const int pixel = (image * dot.height + y) * dot.width + x;
                             for (int bit = 0; bit < 32; ++bit) {
                                 const int channel = 32 * unit + bit;
-                                if (channel >= dot.channels)
+                                if (channel >= dot.channels) {
                                     break;
+                                }
                                 const int score =
                                     naive_score<kBytes>(dot, input, weights, image, y, x, channel);
-                                if (bit_of<kBytes>(dot, finish, score, border, pixel, channel))
+                                if (bit_of<kBytes>(dot, finish, score, border, pixel, channel)) {
                                     word |= 1u << bit;
+                                }
                             }
                         }
+                    }
                     output[at * units + unit] = word;
                 }
+            }
+        }
+    }
 }
 
 }  // namespace kernels::cuda

@@ -33,28 +33,35 @@ public:
           last_(static_cast<int>(chain.steps.size()) - 1),
           users_(chain.steps.size()) {
         for (int i = 0; i <= last_; ++i) {
-            if (main_of(i) >= 0)
+            if (main_of(i) >= 0) {
                 users_[size(main_of(i))].push_back(i);
-            if (step(i).kind != StepKind::add)
+            }
+            if (step(i).kind != StepKind::add) {
                 continue;
-            if (step(i).second_from >= 0)
+            }
+            if (step(i).second_from >= 0) {
                 users_[size(step(i).second_from)].push_back(i);
+            }
             fits_ = fits_ && step(i).second_from != kBefore;
         }
         std::vector<bool> done(chain.steps.size(), false);
         for (int i = 0; i <= last_ && fits_; ++i) {
-            if (done[size(i)])
+            if (done[size(i)]) {
                 continue;
+            }
             Fused fused{.first = i, .input = main_of(i)};
-            if (is_dot(i))
+            if (is_dot(i)) {
                 fuse(fused);
-            else if (is_only_indices(i))
+            } else if (is_only_indices(i)) {
                 continue;
-            else
+            } else {
                 fused.sums = i;
-            for (const int each : {i, fused.add, fused.threshold, fused.pool})
-                if (each >= 0)
+            }
+            for (const int each : {i, fused.add, fused.threshold, fused.pool}) {
+                if (each >= 0) {
                     done[size(each)] = true;
+                }
+            }
             units_.push_back(fused);
         }
     }
@@ -112,9 +119,11 @@ private:
 
     void fuse(Fused& unit) {
         // 1. Where the input is.
-        if (step(unit.first).kind == StepKind::linear)
-            while (unit.input >= 0 && is_only_indices(unit.input))
+        if (step(unit.first).kind == StepKind::linear) {
+            while (unit.input >= 0 && is_only_indices(unit.input)) {
                 unit.input = main_of(unit.input);
+            }
+        }
         // 2. An add whose other side is there already.
         int value = unit.first;
         if (used_once(value)) {
@@ -129,17 +138,21 @@ private:
             }
         }
         // 3. A threshold; sums are written for others.
-        for (const int user : users_[size(value)])
-            if (unit.threshold < 0 && step(user).kind == StepKind::threshold)
+        for (const int user : users_[size(value)]) {
+            if (unit.threshold < 0 && step(user).kind == StepKind::threshold) {
                 unit.threshold = user;
-        if (unit.threshold < 0 || !used_once(value))
+            }
+        }
+        if (unit.threshold < 0 || !used_once(value)) {
             unit.sums = value;
+        }
         unit.bits = unit.threshold;
         // 4. A pool, if all sums stay inside.
         if (unit.threshold >= 0 && unit.sums < 0 && used_once(unit.threshold)) {
             const int user = users_[size(unit.threshold)].front();
-            if (step(user).kind == StepKind::max_pool2d && fits_pool(step(user)))
+            if (step(user).kind == StepKind::max_pool2d && fits_pool(step(user))) {
                 unit.pool = unit.bits = user;
+            }
         }
         fits_ = fits_unit(request_of(unit));
     }
@@ -162,19 +175,22 @@ std::int64_t elements_of(const Shape& shape, int batch) {
 
 bool fits_persistent(const Chain& chain, const DeviceLimits& limits) {
     if (!limits.cooperative || limits.capability < 75 || chain.batch > kLargestPersistentBatch ||
-        limits.local_bytes < size(kPersistentWarps) * 4096)
+        limits.local_bytes < size(kPersistentWarps) * 4096) {
         return false;
+    }
     // Indices fit into int, places in scratch memory into unsigned.
     std::vector<Shape> tensors = shapes_of(chain);
     tensors.push_back(chain.input);
     std::size_t bytes = 0;
     for (const Shape& shape : tensors) {
-        if (elements_of(shape, chain.batch) >= std::int64_t{1} << 29)
+        if (elements_of(shape, chain.batch) >= std::int64_t{1} << 29) {
             return false;
+        }
         bytes += tensor_bytes(shape, Layout::nhwc, chain.batch) + 128;
     }
-    if (bytes > UINT32_MAX)
+    if (bytes > UINT32_MAX) {
         return false;
+    }
     const PersistentPlan plan(chain, persistent_multiply(limits));
     return plan.fits() && plan.dots() >= 2;
 }
@@ -223,8 +239,9 @@ void describe_elementwise(PersistentUnit& unit,
             unit.kind = PersistentKind::copy;
             if (input.element == Element::binary) {
                 unit.count = out_words;
-                if (input.channels % 64 != 0)
+                if (input.channels % 64 != 0) {
                     unit.kind = PersistentKind::flatten_bits;
+                }
             } else if (input.element == Element::u8) {
                 unit.count = (elements + 3) / 4;
             }
@@ -234,8 +251,9 @@ void describe_elementwise(PersistentUnit& unit,
 }  // namespace
 
 std::vector<std::string> persistent_configurations(const Chain& chain, const DeviceLimits& limits) {
-    if (!fits_persistent(chain, limits))
+    if (!fits_persistent(chain, limits)) {
         return {};
+    }
     // Blocks for each multiprocessor. Turing's have memory for one.
     return limits.capability < 80 ? std::vector<std::string>{"1"}
                                   : std::vector<std::string>{"1", "2"};
@@ -245,8 +263,9 @@ DeviceKernel persistent_prepare(const Chain& chain,
                                 const std::string& configuration,
                                 const DeviceLimits& limits) {
     const std::vector<std::string> offered = persistent_configurations(chain, limits);
-    if (std::find(offered.begin(), offered.end(), configuration) == offered.end())
+    if (std::find(offered.begin(), offered.end(), configuration) == offered.end()) {
         throw std::invalid_argument("persistent: no configuration " + configuration);
+    }
     const Multiply multiply = persistent_multiply(limits);
     const PersistentPlan plan(chain, multiply);
     const PersistentKernels kernels = persistent_kernels();
@@ -257,11 +276,13 @@ DeviceKernel persistent_prepare(const Chain& chain,
     std::map<int, PersistentTensor> places{{kInput, {PersistentPlace::input, 0}},
                                            {kSecondInput, {PersistentPlace::second_input, 0}}};
     const auto place = [&](int value) {
-        if (value == -1)
+        if (value == -1) {
             return PersistentTensor{PersistentPlace::scratch, 0};
+        }
         const auto found = places.find(value);
-        if (found != places.end())
+        if (found != places.end()) {
             return found->second;
+        }
         PersistentTensor tensor{PersistentPlace::output, 0};
         if (value != plan.last()) {
             tensor = {PersistentPlace::scratch, static_cast<unsigned>(scratch)};
@@ -279,8 +300,9 @@ DeviceKernel persistent_prepare(const Chain& chain,
     for (const auto& fused : plan.units()) {
         const Step& first = plan.step(fused.first);
         int second = fused.second;
-        if (first.kind == StepKind::add)
+        if (first.kind == StepKind::add) {
             second = first.second_from;
+        }
         PersistentUnit unit{};
         unit.input = place(fused.input);
         unit.second = place(second);
@@ -296,8 +318,9 @@ DeviceKernel persistent_prepare(const Chain& chain,
             DotDivision division{.tiles = kPersistentTiles, .warps_k = 1};
             while (division.warps_k < kPersistentWarps &&
                    alone * division.warps_k * 2 <= std::int64_t{blocks} * kPersistentWarps &&
-                   division.warps_k * 2 <= unit.dot.steps)
+                   division.warps_k * 2 <= unit.dot.steps) {
                 division.warps_k *= 2;
+            }
             divide(unit.dot, division, kPersistentWarps);
         } else {
             describe_elementwise(unit,
@@ -309,13 +332,16 @@ DeviceKernel persistent_prepare(const Chain& chain,
         }
         for (const int value : {fused.input, second}) {
             const auto found = written.find(value);
-            if (found != written.end() && found->second == meetings)
+            if (found != written.end() && found->second == meetings) {
                 unit.wait = 1;
+            }
         }
         meetings += unit.wait;
-        for (const int value : {fused.sums, fused.bits})
-            if (value >= 0)
+        for (const int value : {fused.sums, fused.bits}) {
+            if (value >= 0) {
                 written[value] = meetings;
+            }
+        }
         units.push_back(unit);
     }
 

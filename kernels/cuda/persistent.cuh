@@ -20,8 +20,9 @@ __device__ __forceinline__ void meet(unsigned* state) {
         const unsigned share = blockIdx.x == 0 ? kTop - (gridDim.x - 1) : 1u;
         __threadfence();
         const unsigned before = atomicAdd(state, share);
-        while (((*static_cast<volatile unsigned*>(state) ^ before) & kTop) == 0)
+        while (((*static_cast<volatile unsigned*>(state) ^ before) & kTop) == 0) {
             __nanosleep(20);
+        }
         __threadfence();
     }
     __syncthreads();
@@ -37,12 +38,13 @@ struct PersistentBuffers {
 __device__ __forceinline__ unsigned char* address_of(const PersistentBuffers& buffers,
                                                      const PersistentTensor& tensor) {
     const void* base = buffers.scratch;
-    if (tensor.place == PersistentPlace::input)
+    if (tensor.place == PersistentPlace::input) {
         base = buffers.input;
-    else if (tensor.place == PersistentPlace::second_input)
+    } else if (tensor.place == PersistentPlace::second_input) {
         base = buffers.second_input;
-    else if (tensor.place == PersistentPlace::output)
+    } else if (tensor.place == PersistentPlace::output) {
         base = buffers.output;
+    }
     return static_cast<unsigned char*>(const_cast<void*>(base)) + tensor.offset;
 }
 
@@ -54,10 +56,12 @@ __device__ __forceinline__ void for_each_in_window(const PersistentUnit& unit,
     const int x = pixel % unit.out_width, y = pixel / unit.out_width % unit.out_height;
     const int image = pixel / unit.out_width / unit.out_height;
     const int top = y * unit.stride - unit.padding, left = x * unit.stride - unit.padding;
-    for (int row = max(top, 0); row < min(top + unit.kernel_height, unit.height); ++row)
+    for (int row = max(top, 0); row < min(top + unit.kernel_height, unit.height); ++row) {
         for (int column = max(left, 0); column < min(left + unit.kernel_width, unit.width);
-             ++column)
+             ++column) {
             visit((image * unit.height + row) * unit.width + column);
+        }
+    }
 }
 
 // One piece of what a unit without a dot product writes.
@@ -149,9 +153,10 @@ __device__ __forceinline__ void run_persistent(int units,
         // 1. What to do next.
         __syncthreads();
         constexpr int kWords = sizeof(PersistentUnit) / 4;
-        for (int i = thread; i < kWords; i += static_cast<int>(blockDim.x))
+        for (int i = thread; i < kWords; i += static_cast<int>(blockDim.x)) {
             reinterpret_cast<unsigned*>(&unit)[i] =
                 __ldg(table_at<unsigned>(constant, table) + index * kWords + i);
+        }
         __syncthreads();
 
         // 2. Its inputs have to be there.
@@ -167,8 +172,9 @@ __device__ __forceinline__ void run_persistent(int units,
             unsigned char* const output = address_of(buffers, unit.sums);
             const int stride = blocks * static_cast<int>(blockDim.x);
             for (int piece = next * static_cast<int>(blockDim.x) + thread; piece < unit.count;
-                 piece += stride)
+                 piece += stride) {
                 write_piece(unit, constant, input, second, output, piece);
+            }
             continue;
         }
         const DotTensors at{constant,
@@ -180,10 +186,11 @@ __device__ __forceinline__ void run_persistent(int units,
         auto* const shared = reinterpret_cast<int4*>(dynamic_shared());
         int tile = next;
         for (; tile < tiles; tile += blocks) {
-            if (unit.pixels != 0)
+            if (unit.pixels != 0) {
                 dot_tile<Multiply::pixels, kPersistentTiles, kAhead>(unit.dot, at, tile, shared);
-            else
+            } else {
                 dot_tile<kMultiply, kPersistentTiles, kAhead>(unit.dot, at, tile, shared);
+            }
         }
         next = tile - tiles;
     }

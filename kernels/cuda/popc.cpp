@@ -22,12 +22,13 @@ int quads_of(const DotShape& dot) { return (dot.length + 3) / 4; }
 std::vector<std::uint32_t> pack_weights(const DotPlan& plan) {
     const int quads = quads_of(plan.shape);
     std::vector<std::uint32_t> packed(size(plan.shape.filled) * size(quads) * 4, 0);
-    for (int channel = 0; channel < plan.shape.filled; ++channel)
+    for (int channel = 0; channel < plan.shape.filled; ++channel) {
         for (int word = 0; word < plan.shape.length; ++word) {
             const std::size_t quad = size(channel / 32) * size(quads) + size(word / 4);
             packed[(quad * 32 + size(channel % 32)) * 4 + size(word % 4)] =
                 plan.weights[size(channel) * size(plan.shape.length) + size(word)];
         }
+    }
     return packed;
 }
 
@@ -36,8 +37,8 @@ std::vector<PopcTap> taps_of(const DotPlan& plan) {
     const DotShape& dot = plan.shape;
     const bool bytes = plan.element == Element::u8;
     std::vector<PopcTap> taps;
-    for (int y = 0; y < dot.kernel_height; ++y)
-        for (int x = 0; x < dot.kernel_width; ++x)
+    for (int y = 0; y < dot.kernel_height; ++y) {
+        for (int x = 0; x < dot.kernel_width; ++x) {
             for (int i = 0; i < dot.input_pixel; ++i) {
                 const int ones = std::clamp(dot.padded_channels - 32 * i, 0, 32);
                 const auto padded = static_cast<unsigned>((std::uint64_t{1} << ones) - 1);
@@ -48,6 +49,8 @@ std::vector<PopcTap> taps_of(const DotPlan& plan) {
                                           : dot.padded_channels > 0 ? 1u
                                                                     : 0u});
             }
+        }
+    }
     constexpr int kNowhere = 1 << 29;
     taps.resize(size(quads_of(dot)) * (bytes ? 16 : 4), {kNowhere, kNowhere, 0, 0});
     return taps;
@@ -67,10 +70,12 @@ bool is_fused(const Pattern& pattern, const PopcTile& tile) {
 
 std::vector<std::string> popc_configurations(const Chain& chain, const DeviceLimits& limits) {
     const Pattern pattern = pattern_of(chain);
-    if (!fits(chain, pattern))
+    if (!fits(chain, pattern)) {
         return {};
-    if (pattern.dot == nullptr)
+    }
+    if (pattern.dot == nullptr) {
         return {"elementwise"};
+    }
 
     // The largest tile that gives every multiprocessor two blocks goes first.
     const DotGeometry geometry = geometry_of(*pattern.dot, chain.input);
@@ -92,11 +97,13 @@ DeviceKernel popc_prepare(const Chain& chain,
                           const std::string& configuration,
                           const DeviceLimits& limits) {
     const std::vector<std::string> offered = popc_configurations(chain, limits);
-    if (std::find(offered.begin(), offered.end(), configuration) == offered.end())
+    if (std::find(offered.begin(), offered.end(), configuration) == offered.end()) {
         refuse("popc", configuration);
+    }
     const Pattern pattern = pattern_of(chain);
-    if (pattern.dot == nullptr)
+    if (pattern.dot == nullptr) {
         return elementwise_prepare(chain);
+    }
     const PopcTile tile =
         *std::find_if(std::begin(kPopcTiles), std::end(kPopcTiles), [&](const auto& each) {
             return name_of(each) == configuration;
@@ -139,9 +146,10 @@ DeviceKernel popc_prepare(const Chain& chain,
         finish.flips,
         finish.second,
         output));
-    if (then_pooled)
+    if (then_pooled) {
         kernel.launches.push_back(
             pool_launch(*pattern.pool, before_pool, chain.batch, output, kOutputBuffer));
+    }
     return kernel;
 }
 

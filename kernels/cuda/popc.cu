@@ -25,12 +25,15 @@
 namespace kernels::cuda {
 
 PopcKernel popc_kernel(bool bytes, const PopcTile& tile) {
-    if (tile == PopcTile{8, 4})
+    if (tile == PopcTile{8, 4}) {
         return bytes ? exported(popc<true, 8, 4>) : exported(popc<false, 8, 4>);
-    if (tile == PopcTile{8, 2})
+    }
+    if (tile == PopcTile{8, 2}) {
         return bytes ? exported(popc<true, 8, 2>) : exported(popc<false, 8, 2>);
-    if (tile == PopcTile{4, 1})
+    }
+    if (tile == PopcTile{4, 1}) {
         return bytes ? exported(popc<true, 4, 1>) : exported(popc<false, 4, 1>);
+    }
     return bytes ? exported(popc<true, 1, 1>) : exported(popc<false, 1, 1>);
 }
 

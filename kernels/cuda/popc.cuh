@@ -23,8 +23,9 @@ __device__ __forceinline__ PopcPixel popc_pixel(const PopcShape& shape,
     const DotShape& dot = shape.dot;
     const int stored = shape.pooled != 0 ? index / 4 : index;
     const int image = stored / (shape.rows * shape.columns);
-    if (image >= dot.batch)
+    if (image >= dot.batch) {
         return {0, 0, 0, -1, 0, 0};
+    }
     int y = stored / shape.columns % shape.rows, x = stored % shape.columns;
     if (shape.pooled != 0) {
         y = 2 * y + index / 2 % 2;
@@ -139,8 +140,9 @@ __global__ void __launch_bounds__(32 * kPopcWarps, popc_resident(kPixels, kBlock
 
     // 1. Which pixels are the tile's?
     const int own = static_cast<int>(threadIdx.x);
-    if (own < kTile)
+    if (own < kTile) {
         pixels[own] = popc_pixel(shape, of_position, static_cast<int>(blockIdx.x) * kTile + own);
+    }
 
     // 2. Chunk by chunk: the block gathers windows into shared memory, a lane for each word; every
     //    warp counts over its pixels, a lane for each channel.
@@ -151,10 +153,12 @@ __global__ void __launch_bounds__(32 * kPopcWarps, popc_resident(kPixels, kBlock
         __syncthreads();
         if (lane < 4 * quads) {
             const PopcWord<kBytes> word(taps, 4 * chunk + lane);
-            for (int pixel = warp; pixel < kTile; pixel += kPopcWarps)
-                if (pixels[pixel].border >= 0)
+            for (int pixel = warp; pixel < kTile; pixel += kPopcWarps) {
+                if (pixels[pixel].border >= 0) {
                     reinterpret_cast<unsigned*>(windows[pixel])[lane] =
                         word.read(dot, input, pixels[pixel]);
+                }
+            }
         }
         __syncthreads();
 #pragma unroll kUnrolled
@@ -169,8 +173,9 @@ __global__ void __launch_bounds__(32 * kPopcWarps, popc_resident(kPixels, kBlock
             for (int pixel = 0; pixel < kPixels; ++pixel) {
                 const uint4 window = windows[warp * kPixels + pixel][quad];
 #pragma unroll
-                for (int i = 0; i < kBlocks; ++i)
+                for (int i = 0; i < kBlocks; ++i) {
                     sums[pixel][i].add(window, weight[i]);
+                }
             }
         }
     }
@@ -187,24 +192,28 @@ __global__ void __launch_bounds__(32 * kPopcWarps, popc_resident(kPixels, kBlock
             const int channel = (first_block + i) * 32 + lane, score = sums[pixel][i].score();
             const bool there = at.border >= 0 && channel < dot.channels;
             if (dot.result == Result::sums) {
-                if (there)
+                if (there) {
                     output[at.at * dot.channels + channel] = static_cast<unsigned>(
                         sum_of<kBytes>(dot, finish, score, at.border, at.at, channel));
+                }
                 continue;
             }
             const bool bit = there && bit_of<kBytes>(dot, finish, score, at.border, at.at, channel);
             const unsigned word = __ballot_sync(~0u, bit ? 1 : 0);
-            if (lane == (shape.pooled != 0 ? pixel / 4 : pixel) * kBlocks + i)
+            if (lane == (shape.pooled != 0 ? pixel / 4 : pixel) * kBlocks + i) {
                 kept |= word;
+            }
         }
     }
-    if (dot.result == Result::sums)
+    if (dot.result == Result::sums) {
         return;
+    }
     const int step = shape.pooled != 0 ? 4 : 1;
     const int pixel = lane / kBlocks * step, block = first_block + lane % kBlocks;
     if (pixel < kPixels && block < shape.channel_blocks &&
-        pixels[warp * kPixels + pixel].border >= 0)
+        pixels[warp * kPixels + pixel].border >= 0) {
         output[pixels[warp * kPixels + pixel].stored * shape.channel_blocks + block] = kept;
+    }
 }
 
 }  // namespace kernels::cuda

@@ -17,8 +17,9 @@ constexpr int kMostBitTiles = 8, kMostByteTiles = 4;
 
 std::optional<DotRequest> request_of(const Chain& chain, Multiply multiply) {
     const Pattern pattern = pattern_of(chain);
-    if (!pattern.known || pattern.dot == nullptr || !small_enough(chain, pattern))
+    if (!pattern.known || pattern.dot == nullptr || !small_enough(chain, pattern)) {
         return std::nullopt;
+    }
     const DotRequest request{.dot = pattern.dot,
                              .input = chain.input,
                              .add = pattern.add != nullptr,
@@ -46,10 +47,12 @@ std::vector<std::string> dot_configurations(const Chain& chain,
                                             int most_tiles,
                                             const DeviceLimits& limits) {
     std::vector<std::string> names;
-    if (const auto request = request_of(chain, multiply))
+    if (const auto request = request_of(chain, multiply)) {
         for (const DotDivision& division :
-             divisions_of(sizes_of(*request), most_tiles, limits.compute_units))
+             divisions_of(sizes_of(*request), most_tiles, limits.compute_units)) {
             names.push_back(division.name());
+        }
+    }
     return names;
 }
 
@@ -60,13 +63,15 @@ DeviceKernel prepare_dot(const Chain& chain,
                          const DeviceLimits& limits,
                          const DotKernels& kernels) {
     const auto request = request_of(chain, multiply);
-    if (!request)
+    if (!request) {
         throw std::invalid_argument("tensor cores: expected a convolution or linear layer");
+    }
     std::vector<std::byte> constant;
     DotUnit unit = append_unit(constant, *request);
     for (const DotDivision& division : divisions_of(unit, most_tiles, limits.compute_units)) {
-        if (division.name() != configuration)
+        if (division.name() != configuration) {
             continue;
+        }
         divide(unit, division, division.warps_k > 4 ? division.warps_k : 4);
         DeviceKernel kernel;
         const BufferArgument constants = add_constant(kernel, constant);
@@ -93,10 +98,12 @@ Multiply byte_multiply(const Chain& chain) {
 }  // namespace
 
 std::optional<Multiply> bit_multiply(const DeviceLimits& limits) {
-    if (limits.capability >= 80 && limits.capability < 100)
+    if (limits.capability >= 80 && limits.capability < 100) {
         return Multiply::bit_and;
-    if (limits.capability >= 75 && limits.capability < 80)
+    }
+    if (limits.capability >= 75 && limits.capability < 80) {
         return Multiply::bit_xor;
+    }
     return std::nullopt;
 }
 
@@ -111,8 +118,9 @@ DeviceKernel tensor_core_prepare(const Chain& chain,
                                  const std::string& configuration,
                                  const DeviceLimits& limits) {
     const auto multiply = bit_multiply(limits);
-    if (!multiply)
+    if (!multiply) {
         throw std::invalid_argument("tensor_core: the device multiplies no bits");
+    }
     return prepare_dot(
         chain,
         configuration,

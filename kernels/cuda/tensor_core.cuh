@@ -107,8 +107,9 @@ __device__ __forceinline__ void load_activations(uint2 (&b)[kTiles],
             b[j].x = __funnelshift_r(low, middle, shift) & inside.x;
             b[j].y = __funnelshift_r(middle, high, shift) & inside.y;
         } else {
-            if ((positions.outside[j] & static_cast<unsigned>(tap.y)) == 0)
+            if ((positions.outside[j] & static_cast<unsigned>(tap.y)) == 0) {
                 b[j] = static_cast<const uint2*>(at.input)[positions.base[j] + tap.x];
+            }
         }
     }
 }
@@ -122,14 +123,15 @@ __device__ __forceinline__ void multiply(int (&sums)[kTiles][4],
 #pragma unroll
     for (int j = 0; j < kTiles; ++j) {
         const unsigned columns[2] = {b[j].x, b[j].y};
-        if constexpr (kMultiply == Multiply::bit_and)
+        if constexpr (kMultiply == Multiply::bit_and) {
             mma_b1_and_16x8x256(sums[j], rows, columns);
-        else if constexpr (kMultiply == Multiply::bit_xor)
+        } else if constexpr (kMultiply == Multiply::bit_xor) {
             mma_b1_xor_16x8x256(sums[j], rows, columns);
-        else if constexpr (kMultiply == Multiply::pixels)
+        } else if constexpr (kMultiply == Multiply::pixels) {
             mma_s8u8_16x8x32(sums[j], rows, columns);
-        else
+        } else {
             mma_s8_16x8x32(sums[j], rows, columns);
+        }
     }
 }
 
@@ -144,16 +146,18 @@ __device__ __forceinline__ void multiply_spread(int (&sums)[4][kTiles][4],
     for (int bit = 0; bit < 8; ++bit) {
         uint2 spread[kTiles];
 #pragma unroll
-        for (int j = 0; j < kTiles; ++j)
+        for (int j = 0; j < kTiles; ++j) {
             spread[j] = make_uint2(b[j].x >> bit & kLowest, b[j].y >> bit & kLowest);
+        }
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
+        for (int i = 0; i < 4; ++i) {
             multiply<Multiply::bit_bytes, kTiles>(sums[i],
                                                   make_uint4(a[i].x >> bit & kLowest,
                                                              a[i].y >> bit & kLowest,
                                                              a[i].z >> bit & kLowest,
                                                              a[i].w >> bit & kLowest),
                                                   spread);
+        }
     }
 }
 
@@ -165,8 +169,9 @@ __device__ __forceinline__ void multiply_step(int (&sums)[4][kTiles][4],
         multiply_spread<kTiles>(sums, a, b);
     } else {
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
+        for (int i = 0; i < 4; ++i) {
             multiply<kMultiply, kTiles>(sums[i], a[i], b);
+        }
     }
 }
 
@@ -178,18 +183,20 @@ struct LanePlace {
 
 __device__ __forceinline__ void store_bits(
     const DotUnit& unit, const DotTensors& at, const LanePlace& place, int pixel, unsigned bits) {
-    if (pixel < unit.pixels)
+    if (pixel < unit.pixels) {
         static_cast<unsigned char*>(
             at.bits)[(static_cast<long long>(pixel) * unit.groups + place.group) * 8 + place.byte] =
             static_cast<unsigned char>(bits);
+    }
 }
 
 // u + limit < 0 for eight channels, the first in the lowest bit.
 __device__ __forceinline__ unsigned below_limits(const int (&u)[8], const int (&limit)[8]) {
     unsigned bits = 0;
 #pragma unroll
-    for (int c = 7; c >= 0; --c)
+    for (int c = 7; c >= 0; --c) {
         bits = __funnelshift_l(static_cast<unsigned>(u[c] + limit[c]), bits, 1);
+    }
     return bits;
 }
 
@@ -206,8 +213,9 @@ __device__ __forceinline__ void load_8(int (&values)[8], const int* from) {
 
 // The index of a column's position in the convolution's output.
 __device__ __forceinline__ int position_of(const DotUnit& unit, int column) {
-    if (unit.pooled == 0)
+    if (unit.pooled == 0) {
         return column;
+    }
     const int pixel = pixel_of(unit, column), part = part_of(column);
     const int image = pixel / unit.items, within = pixel % unit.items;
     const int y = within / unit.pooled_width * 2 + part / 2;
@@ -226,10 +234,12 @@ __device__ __forceinline__ unsigned finish_column(const DotUnit& unit,
     load_8(
         base,
         table_at<int>(at.constant, unit.table) + border * unit.groups * 64 + place.first_channel());
-    if (unit.has_limits != 0)
+    if (unit.has_limits != 0) {
         return below_limits(u, base);
-    if (pixel_of(unit, column) >= unit.pixels)
+    }
+    if (pixel_of(unit, column) >= unit.pixels) {
         return 0;
+    }
 
     const long long first =
         static_cast<long long>(position_of(unit, column)) * unit.channels + place.first_channel();
@@ -241,8 +251,9 @@ __device__ __forceinline__ unsigned finish_column(const DotUnit& unit,
         const int left = unit.channels - channel;
         unsigned sum[4];  // they wrap around
 #pragma unroll
-        for (int c = 0; c < 4; ++c)
+        for (int c = 0; c < 4; ++c) {
             sum[c] = static_cast<unsigned>(base[4 * q + c] - unit.scale * u[4 * q + c]);
+        }
         if (unit.has_second != 0) {
             const int* const second = at.second + first + 4 * q;
             if (aligned && left > 0) {
@@ -253,9 +264,11 @@ __device__ __forceinline__ unsigned finish_column(const DotUnit& unit,
                 sum[3] += static_cast<unsigned>(four.w);
             } else {
 #pragma unroll
-                for (int c = 0; c < 4; ++c)
-                    if (c < left)
+                for (int c = 0; c < 4; ++c) {
+                    if (c < left) {
                         sum[c] += static_cast<unsigned>(second[c]);
+                    }
+                }
             }
         }
         if (unit.has_sums != 0) {
@@ -267,9 +280,11 @@ __device__ __forceinline__ unsigned finish_column(const DotUnit& unit,
                                                            static_cast<int>(sum[3]));
             } else {
 #pragma unroll
-                for (int c = 0; c < 4; ++c)
-                    if (c < left)
+                for (int c = 0; c < 4; ++c) {
+                    if (c < left) {
                         sums[c] = static_cast<int>(sum[c]);
+                    }
+                }
             }
         }
         if (unit.has_thresholds != 0) {
@@ -280,9 +295,11 @@ __device__ __forceinline__ unsigned finish_column(const DotUnit& unit,
             const int limits[4] = {limit.x, limit.y, limit.z, limit.w};
             const int flips[4] = {flip.x, flip.y, flip.z, flip.w};
 #pragma unroll
-            for (int c = 0; c < 4; ++c)
-                if ((static_cast<int>(sum[c]) ^ flips[c]) >= limits[c])
+            for (int c = 0; c < 4; ++c) {
+                if ((static_cast<int>(sum[c]) ^ flips[c]) >= limits[c]) {
                     bits |= 1u << (4 * q + c);
+                }
+            }
         }
     }
     return bits;
@@ -344,39 +361,47 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
         uint2 b[kAhead][kTiles];
         const auto load = [&](uint4(&to_a)[4], uint2(&to_b)[kTiles], int step) {
 #pragma unroll
-            for (int i = 0; i < 4; ++i)
+            for (int i = 0; i < 4; ++i) {
                 to_a[i] = __ldg(weights + step * 128 + i * 32);
+            }
             load_activations<kMultiply, kTiles>(
                 to_b, unit, at, positions, __ldg(taps + 4 * step), 4 * step + lane % 4);
         };
 #pragma unroll
-        for (int s = 0; s < kAhead; ++s)
-            if (begin + s < end)
+        for (int s = 0; s < kAhead; ++s) {
+            if (begin + s < end) {
                 load(a[s], b[s], begin + s);
+            }
+        }
 #pragma unroll 1
-        for (int first = begin; first < end; first += kAhead)
+        for (int first = begin; first < end; first += kAhead) {
 #pragma unroll
             for (int s = 0; s < kAhead; ++s) {
                 const int step = first + s;
-                if (step >= end)
+                if (step >= end) {
                     break;
+                }
                 multiply_step<kMultiply, kTiles>(sums, a[s], b[s]);
                 if constexpr (kOnes) {
 #pragma unroll
-                    for (int j = 0; j < kTiles; ++j)
+                    for (int j = 0; j < kTiles; ++j) {
                         ones[j] += __popc(b[s][j].x) + __popc(b[s][j].y);
+                    }
                 }
-                if (step + kAhead < end)
+                if (step + kAhead < end) {
                     load(a[s], b[s], step + kAhead);
+                }
             }
+        }
     } else {
         uint4 a[4];
         uint2 b[kTiles], next_b[kTiles];
         load_activations<kMultiply, kTiles>(
             b, unit, at, positions, __ldg(taps + 4 * begin), 4 * begin + lane % 4);
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
+        for (int i = 0; i < 4; ++i) {
             a[i] = __ldg(weights + begin * 128 + i * 32);
+        }
         int2 tap = __ldg(taps + 4 * begin + 4);
 #pragma unroll(kMultiply == Multiply::bit_and || kMultiply == Multiply::bit_xor ? 2 : 1)
         for (int step = begin; step < end; ++step) {
@@ -387,12 +412,14 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
             if constexpr (kMultiply == Multiply::bit_bytes) {
                 uint4 next_a[4];
 #pragma unroll
-                for (int i = 0; i < 4; ++i)
+                for (int i = 0; i < 4; ++i) {
                     next_a[i] = __ldg(next_weights + i * 32);
+                }
                 multiply_step<kMultiply, kTiles>(sums, a, b);
 #pragma unroll
-                for (int i = 0; i < 4; ++i)
+                for (int i = 0; i < 4; ++i) {
                     a[i] = next_a[i];
+                }
             } else {
 #pragma unroll
                 for (int i = 0; i < 4; ++i) {  // each is free as soon as it has been multiplied
@@ -402,8 +429,9 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
             }
 #pragma unroll
             for (int j = 0; j < kTiles; ++j) {
-                if constexpr (kOnes)
+                if constexpr (kOnes) {
                     ones[j] += __popc(b[j].x) + __popc(b[j].y);
+                }
                 b[j] = next_b[j];
             }
         }
@@ -447,11 +475,13 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
                 counts_of<kMultiply, kTiles>(u, sums, j, e, ones_here);
                 const unsigned bits = below_limits(u, limit);
                 window |= bits;
-                if (8 * j + e < left_alone)
+                if (8 * j + e < left_alone) {
                     bits_at[(8 * j + e) * row] = static_cast<unsigned char>(bits);
+                }
             }
-            if (unit.pooled != 0 && 4 * pair < left)
+            if (unit.pooled != 0 && 4 * pair < left) {
                 bits_at[4 * pair * row] = static_cast<unsigned char>(window);
+            }
         }
         return;
     }
@@ -463,7 +493,7 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
 #pragma unroll 1
     for (int pair = 0; pair < kTiles / 2; ++pair) {
 #pragma unroll
-        for (int j = 0; j < kTiles; ++j)
+        for (int j = 0; j < kTiles; ++j) {
             if (j / 2 == pair) {
 #pragma unroll
                 for (int e = 0; e < 2; ++e) {
@@ -472,13 +502,16 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
                         kOnes ? __shfl_sync(kAllLanes, ones[j], 4 * (own_column + e)) : 0;
                     counts_of<kMultiply, kTiles>(u, sums, j, e, ones_here);
 #pragma unroll
-                    for (int q = 0; q < 2; ++q)
+                    for (int q = 0; q < 2; ++q) {
                         own[(j % 2 * 4 + e * 2 + q) * 32] =
                             make_int4(u[4 * q], u[4 * q + 1], u[4 * q + 2], u[4 * q + 3]);
+                    }
                 }
             }
-        if (unit.warps_k > 1)
+        }
+        if (unit.warps_k > 1) {
             __syncthreads();
+        }
         unsigned window = 0;
         bool finished = false;
 #pragma unroll 1
@@ -489,12 +522,13 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
                 kTiles > 4 && j >= 4 ? positions.border[(kTiles - 1) / 4] : positions.border[0],
                 j % 4 * 8 + own_column + e);
             if (!active ||
-                ((unit.pooled != 0 ? pair : 4 * pair + each) & (unit.warps_k - 1)) != warp_k)
+                ((unit.pooled != 0 ? pair : 4 * pair + each) & (unit.warps_k - 1)) != warp_k) {
                 continue;
+            }
             int u[8] = {};
             const int4* part = shared + (warp - warp_k) * 256 + each * 64 + lane;
 #pragma unroll 1
-            for (int k = 0; k < unit.warps_k; ++k, part += 256)
+            for (int k = 0; k < unit.warps_k; ++k, part += 256) {
 #pragma unroll
                 for (int q = 0; q < 2; ++q) {
                     const int4 four = part[q * 32];
@@ -503,18 +537,22 @@ __device__ __forceinline__ void dot_tile(const DotUnit& unit,
                     u[4 * q + 2] += four.z;
                     u[4 * q + 3] += four.w;
                 }
+            }
             const int column = first_column + 8 * j + own_column + e;
             const unsigned bits = finish_column(unit, at, place, column, border, u);
             window |= bits;
             finished = true;
-            if (unit.pooled == 0 && (unit.has_limits != 0 || unit.has_thresholds != 0))
+            if (unit.pooled == 0 && (unit.has_limits != 0 || unit.has_thresholds != 0)) {
                 store_bits(unit, at, place, column, bits);
+            }
         }
-        if (finished && unit.pooled != 0)
+        if (finished && unit.pooled != 0) {
             store_bits(
                 unit, at, place, pixel_of(unit, first_column + 16 * pair + own_column), window);
-        if (unit.warps_k > 1)
+        }
+        if (unit.warps_k > 1) {
             __syncthreads();
+        }
     }
 }
 

@@ -22,8 +22,9 @@ struct Words {
 };
 
 Words words_of(const DotGeometry& geometry, Multiply multiply) {
-    if (multiply != Multiply::pixels)
+    if (multiply != Multiply::pixels) {
         return {geometry.input.words(), geometry.kernel_height * geometry.kernel_width, 0};
+    }
     int bytes = geometry.kernel_width * geometry.input.channels, runs = geometry.kernel_height;
     if (geometry.padding == 0 && geometry.kernel_width == geometry.input.width) {
         bytes *= runs;  // rows of the window are neighbours
@@ -50,10 +51,11 @@ std::vector<std::uint32_t> pack_weights(const DotGeometry& geometry,
                 for (int byte = 0; byte < 8; ++byte) {
                     const int in_run = word % words.in_run * 8 + byte;
                     const int element = word / words.in_run * words.run_bytes + in_run;
-                    if (in_run < words.run_bytes)
+                    if (in_run < words.run_bytes) {
                         bits |= std::uint64_t{static_cast<std::uint8_t>(
                                     weights.weight(element / channels, element % channels))}
                                 << (8 * byte);
+                    }
                 }
             } else {
                 bits = weights.word(word);
@@ -101,7 +103,7 @@ std::vector<std::int32_t> pack_positions(const DotGeometry& geometry,
         request.multiply == Multiply::pixels ? geometry.input.channels : geometry.input.words();
     const int pool = request.pool != nullptr ? 2 : 1;
     std::vector<std::int32_t> positions;
-    for (int item = 0; item < output.height * output.width; ++item)
+    for (int item = 0; item < output.height * output.width; ++item) {
         for (int part = 0; part < pool * pool; ++part) {
             const int y = item / output.width * pool + part / 2;
             const int x = item % output.width * pool + part % 2;
@@ -111,6 +113,7 @@ std::vector<std::int32_t> pack_positions(const DotGeometry& geometry,
                              {(row * geometry.input.width + column) * pixel,
                               borders.of_position[size(y * geometry.width + x)]});
         }
+    }
     return positions;
 }
 
@@ -119,12 +122,16 @@ std::vector<std::uint32_t> pack_outside(const DotGeometry& geometry, const Borde
     for (const Border& border : borders.classes) {
         std::uint32_t codes = kBehind;
         if (geometry.padding > 0) {
-            for (int ky = 0; ky < geometry.kernel_height; ++ky)
-                if (ky < border.ky_begin || ky >= border.ky_end)
+            for (int ky = 0; ky < geometry.kernel_height; ++ky) {
+                if (ky < border.ky_begin || ky >= border.ky_end) {
                     codes |= 1u << ky;
-            for (int kx = 0; kx < geometry.kernel_width; ++kx)
-                if (kx < border.kx_begin || kx >= border.kx_end)
+                }
+            }
+            for (int kx = 0; kx < geometry.kernel_width; ++kx) {
+                if (kx < border.kx_begin || kx >= border.kx_end) {
                     codes |= 1u << (kLongestPadded + kx);
+                }
+            }
         }
         outside.push_back(codes);
     }
@@ -137,7 +144,7 @@ std::vector<std::uint64_t> pack_masks(const DotGeometry& geometry,
                                       const Borders& borders,
                                       const DotUnit& unit) {
     std::vector<std::uint64_t> masks;
-    for (const Border& border : borders.classes)
+    for (const Border& border : borders.classes) {
         for (int word = 0; word < unit.mask_row; ++word) {
             std::uint64_t mask = 0;
             for (int byte = 0; byte < 8 && word < words.count(); ++byte) {
@@ -146,18 +153,21 @@ std::vector<std::uint64_t> pack_masks(const DotGeometry& geometry,
                 const int pixel = element / geometry.input.channels;
                 const int ky = pixel / geometry.kernel_width, kx = pixel % geometry.kernel_width;
                 if (in_run < words.run_bytes && ky >= border.ky_begin && ky < border.ky_end &&
-                    kx >= border.kx_begin && kx < border.kx_end)
+                    kx >= border.kx_begin && kx < border.kx_end) {
                     mask |= std::uint64_t{0xff} << (8 * byte);
+                }
             }
             masks.push_back(mask);
         }
+    }
     return masks;
 }
 
 std::int64_t ones_of(const ChannelWeights& weights, const Words& words) {
     std::int64_t ones = 0;
-    for (int word = 0; word < words.count(); ++word)
+    for (int word = 0; word < words.count(); ++word) {
         ones += std::popcount(weights.word(word));
+    }
     return ones;
 }
 
@@ -179,14 +189,16 @@ std::vector<std::int32_t> pack_table(const DotGeometry& geometry,
         std::int64_t all = 0, correction = geometry.pad_value;
         if (request.multiply != Multiply::pixels) {
             all = geometry.fan_in();
-            if (request.multiply != Multiply::bit_xor)
+            if (request.multiply != Multiply::bit_xor) {
                 all -= 2 * ones_of(weights, words);
+            }
             correction += 1;
         }
         for (std::size_t border = 0; border < borders.classes.size(); ++border) {
             std::int64_t value = all;
-            if (correction != 0)
+            if (correction != 0) {
                 value += correction * padded_sum(geometry, weights, borders.classes[border]);
+            }
             if (folded != nullptr) {
                 const std::int64_t slack = value - folded->thresholds[size(channel)];
                 value = -(unit.scale == 2 ? slack >> 1 : slack) - 1;
@@ -291,10 +303,11 @@ DotUnit append_unit(std::vector<std::byte>& constant, const DotRequest& request)
     unit.weights = append(constant, pack_weights(geometry, request, words, unit, limits));
     unit.taps = append(constant, pack_taps(geometry, request, words, unit));
     unit.positions = append(constant, pack_positions(geometry, request, borders, output));
-    if (pixels)
+    if (pixels) {
         unit.masks = append(constant, pack_masks(geometry, words, borders, unit));
-    else
+    } else {
         unit.outside = append(constant, pack_outside(geometry, borders));
+    }
     unit.table = append(constant, pack_table(geometry, request, words, borders, unit, limits));
     if (unit.has_thresholds != 0) {
         const auto [thresholds, flips] = complemented(*request.threshold, unit.channels);
@@ -321,8 +334,9 @@ void divide(DotUnit& unit, const DotDivision& division, int warps) {
     const int wanted = (position_tiles(unit) + division.tiles - 1) / division.tiles;
     unit.warps_k = division.warps_k;
     unit.warps_m = division.tiles == 8 && unit.groups >= 2 && others >= 2 ? others / 2 : others;
-    while (unit.warps_m / 2 >= wanted)
+    while (unit.warps_m / 2 >= wanted) {
         unit.warps_m /= 2;
+    }
     unit.warps_n = others / unit.warps_m;
     unit.shift_m = std::countr_zero(static_cast<unsigned>(unit.warps_m));
     unit.shift_k = std::countr_zero(static_cast<unsigned>(unit.warps_k));
@@ -345,25 +359,28 @@ std::vector<DotDivision> divisions_of(const DotUnit& unit, int most_tiles, int c
     };
     const std::int64_t wanted = std::int64_t{8} * compute_units;
     std::vector<Candidate> candidates;
-    for (int tiles = most_tiles; tiles >= 2; tiles /= 2)
+    for (int tiles = most_tiles; tiles >= 2; tiles /= 2) {
         for (const int warps_k : {1, 4, 8}) {
             const std::int64_t alone =
                 std::int64_t{(position_tiles(unit) + tiles - 1) / tiles} * unit.groups;
             const bool too_large = tiles > 2 && position_tiles(unit) < tiles;
             const bool too_many = warps_k > 1 && (alone >= wanted || unit.steps < 2 * warps_k ||
                                                   tiles * warps_k > 16);
-            if (too_large || too_many)
+            if (too_large || too_many) {
                 continue;
+            }
             const int filled = static_cast<int>(std::min(wanted, alone * warps_k) * 100 / wanted);
             const int efficiency = (tiles == 8 ? 100 : tiles == 4 ? 80 : 50) - 2 * warps_k;
             candidates.push_back({{tiles, warps_k}, filled * efficiency});
         }
+    }
     std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
         return a.score > b.score;
     });
     std::vector<DotDivision> divisions;
-    for (const Candidate& candidate : candidates)
+    for (const Candidate& candidate : candidates) {
         divisions.push_back(candidate.division);
+    }
     return divisions;
 }
 

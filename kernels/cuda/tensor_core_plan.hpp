@@ -62,8 +62,9 @@ unsigned append(std::vector<std::byte>& constant, const std::vector<Value>& valu
     constant.resize((constant.size() + kAlignment - 1) / kAlignment * kAlignment);
     const std::size_t at = constant.size();
     constant.resize(at + values.size() * sizeof(Value));
-    if (!values.empty())
+    if (!values.empty()) {
         std::memcpy(constant.data() + at, values.data(), values.size() * sizeof(Value));
+    }
     return static_cast<unsigned>(at);
 }
 

@@ -13,8 +13,9 @@ namespace kernels::opencl {
 namespace {
 
 std::vector<std::string> configurations(const Chain& chain, const DeviceLimits&) {
-    if (!accepts(chain))
+    if (!accepts(chain)) {
         return {};
+    }
     return {"xyz", "yz", "xy", "xz", "z", "y", "x"};
 }
 
@@ -27,21 +28,25 @@ std::string_view source() {
 DeviceKernel prepare(const Chain& chain,
                      const std::string& configuration,
                      const DeviceLimits& limits) {
-    if (!std::ranges::count(configurations(chain, limits), configuration))
+    if (!std::ranges::count(configurations(chain, limits), configuration)) {
         throw std::invalid_argument("naive: no configuration '" + configuration + "'");
+    }
     const auto names = [&](char axis) { return configuration.find(axis) != std::string::npos; };
     const Spread spread{.images = names('x'), .positions = names('y'), .channels = names('z')};
     const Pattern pattern = pattern_of(chain);
-    if (pattern.dot == nullptr)
+    if (pattern.dot == nullptr) {
         return prepare_steps(chain, pattern, source(), spread, limits);
+    }
 
     Chain fused = chain;
-    if (overlaps(pattern.pool))
+    if (overlaps(pattern.pool)) {
         fused.steps.pop_back();
+    }
     const Pattern fused_pattern = pattern_of(fused);
     Sizes sizes = sizes_of(fused, fused_pattern);
-    if (fused_pattern.threshold == nullptr)
+    if (fused_pattern.threshold == nullptr) {
         sizes.pieces = sizes.dot_channels;
+    }
 
     DeviceKernel kernel;
     kernel.source = source();
@@ -50,8 +55,9 @@ DeviceKernel prepare(const Chain& chain,
     const int words = geometry.kernel_height * geometry.kernel_width * geometry.input.words();
     for (int channel = 0; channel < geometry.channels; ++channel) {
         const ChannelWeights bits(geometry, *pattern.dot, channel, false);
-        for (int word = 0; word < words; ++word)
+        for (int word = 0; word < words; ++word) {
             weights.push_back(bits.word(word));
+        }
     }
     append_constant<std::uint64_t>(kernel, weights);
     append_thresholds(kernel, pattern.threshold, geometry.channels);
@@ -65,8 +71,9 @@ DeviceKernel prepare(const Chain& chain,
                         BufferArgument{Place::constant, 2},
                         by_value(sizes)};
     kernel.launches.push_back(std::move(launch));
-    if (overlaps(pattern.pool))
+    if (overlaps(pattern.pool)) {
         append_pool(kernel, chain, pattern, spread, limits);
+    }
     return kernel;
 }
 

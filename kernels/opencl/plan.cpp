@@ -36,22 +36,26 @@ void set_input(Sizes& sizes, const Shape& input) {
 
 bool accepts(const Chain& chain) {
     const Pattern pattern = pattern_of(chain);
-    if (!pattern.known || !small_enough(chain, pattern))
+    if (!pattern.known || !small_enough(chain, pattern)) {
         return false;
+    }
     const std::vector<Shape> shapes = shapes_of(chain);
     const auto tensor_fits = [&](const Shape& shape) {
         return fits(tensor_bytes(shape, Layout::nhwc, chain.batch));
     };
-    if (!tensor_fits(chain.input) || !tensor_fits(shapes.back()))
+    if (!tensor_fits(chain.input) || !tensor_fits(shapes.back())) {
         return false;
-    if (pattern.dot == nullptr)
+    }
+    if (pattern.dot == nullptr) {
         return true;
+    }
     const auto dot = static_cast<std::size_t>(pattern.dot - chain.steps.data());
     const Shape& sums = shapes[dot];
     // The second addend, what is between a threshold and a pool, and the number of work items.
     const Shape bits{sums.height, sums.width, sums.channels, Element::binary};
-    if ((pattern.add != nullptr && !tensor_fits(sums)) || !tensor_fits(bits))
+    if ((pattern.add != nullptr && !tensor_fits(sums)) || !tensor_fits(bits)) {
         return false;
+    }
     const DotGeometry geometry = geometry_of(*pattern.dot, chain.input);
     const auto weights = static_cast<std::size_t>(round_up(geometry.channels, 8)) *
                          static_cast<std::size_t>(geometry.kernel_height) *
@@ -75,18 +79,20 @@ Sizes sizes_of(const Chain& chain, const Pattern& pattern) {
         sizes.dot_width = geometry.width;
         sizes.dot_channels = geometry.channels;
     }
-    if (pattern.pool != nullptr)
+    if (pattern.pool != nullptr) {
         set_pool(sizes, *pattern.pool);
+    }
     sizes.out_height = output.height;
     sizes.out_width = output.width;
     sizes.adds = pattern.add != nullptr ? 1 : 0;
     sizes.thresholds = pattern.threshold != nullptr ? 1 : 0;
-    if (sizes.thresholds != 0)
+    if (sizes.thresholds != 0) {
         sizes.pieces = output.words() * 8;
-    else if (pattern.dot != nullptr)
+    } else if (pattern.dot != nullptr) {
         sizes.pieces = (output.channels + 7) / 8;
-    else
+    } else {
         sizes.pieces = elements_of(output);
+    }
     return sizes;
 }
 
@@ -183,11 +189,14 @@ void append_pool(DeviceKernel& kernel,
                  const DeviceLimits& limits) {
     const std::vector<Shape> shapes = shapes_of(chain);
     const Shape& unpooled = shapes[shapes.size() - 2];
-    for (Launch& launch : kernel.launches)
-        for (Argument& argument : launch.arguments)
+    for (Launch& launch : kernel.launches) {
+        for (Argument& argument : launch.arguments) {
             if (auto* const buffer = std::get_if<BufferArgument>(&argument);
-                buffer != nullptr && buffer->place == Place::output)
+                buffer != nullptr && buffer->place == Place::output) {
                 *buffer = {Place::scratch, static_cast<int>(kernel.scratch.size())};
+            }
+        }
+    }
 
     Sizes sizes{.batch = chain.batch};
     set_input(sizes, unpooled);

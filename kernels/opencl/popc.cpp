@@ -31,12 +31,15 @@ bool offers(const Shaping& shaping,
             const Chain& chain,
             const Pattern& pattern,
             const DeviceLimits& limits) {
-    if (group_size(shaping.group, limits) != shaping.group)
+    if (group_size(shaping.group, limits) != shaping.group) {
         return false;
-    if (pattern.dot == nullptr)  // nothing but a grid
+    }
+    if (pattern.dot == nullptr) {  // nothing but a grid
         return shaping.name == "1x64";
-    if (shaping.adders && chain.input.element != Element::binary)
+    }
+    if (shaping.adders && chain.input.element != Element::binary) {
         return false;
+    }
     const DotGeometry geometry = geometry_of(*pattern.dot, chain.input);
     const std::int64_t outputs = std::int64_t{geometry.height} * geometry.width;
     const std::int64_t classes_of_axis = 2 * std::int64_t{geometry.padding} + 1;
@@ -50,9 +53,11 @@ std::vector<std::string> configurations(const Chain& chain, const DeviceLimits& 
     std::vector<std::string> names;
     if (accepts(chain)) {
         const Pattern pattern = pattern_of(chain);
-        for (const Shaping& shaping : kShapings)
-            if (offers(shaping, chain, pattern, limits))
+        for (const Shaping& shaping : kShapings) {
+            if (offers(shaping, chain, pattern, limits)) {
                 names.emplace_back(shaping.name);
+            }
+        }
     }
     return names;
 }
@@ -72,9 +77,10 @@ std::vector<std::uint64_t> pack_words(const DotGeometry& geometry, const Step& s
     std::vector<std::uint64_t> packed((channels + 7) / 8 * 8 * words);
     for (std::size_t channel = 0; channel < channels; ++channel) {
         const ChannelWeights bits(geometry, step, static_cast<int>(channel), false);
-        for (std::size_t word = 0; word < words; ++word)
+        for (std::size_t word = 0; word < words; ++word) {
             packed[(channel / 8 * words + word) * 8 + channel % 8] =
                 bits.word(static_cast<int>(word));
+        }
     }
     return packed;
 }
@@ -87,9 +93,10 @@ std::vector<std::int8_t> pack_bytes(const DotGeometry& geometry, const Step& ste
     std::vector<std::int8_t> packed((channels + 7) / 8 * 8 * fan_in);
     for (std::size_t channel = 0; channel < channels; ++channel) {
         const ChannelWeights weights(geometry, step, static_cast<int>(channel), false);
-        for (std::size_t i = 0; i < fan_in; ++i)
+        for (std::size_t i = 0; i < fan_in; ++i) {
             packed[(channel / 8 * fan_in + i) * 8 + channel % 8] = static_cast<std::int8_t>(
                 weights.weight(static_cast<int>(i / per_pixel), static_cast<int>(i % per_pixel)));
+        }
     }
     return packed;
 }
@@ -106,14 +113,17 @@ std::vector<std::int32_t> taps_of(const DotGeometry& geometry, const Borders& bo
     const Shape& input = geometry.input;
     const int elements = input.element == Element::binary ? input.words() : input.channels;
     std::vector<std::int32_t> taps;
-    for (const Border& border : borders.classes)
-        for (int ky = 0; ky < geometry.kernel_height; ++ky)
+    for (const Border& border : borders.classes) {
+        for (int ky = 0; ky < geometry.kernel_height; ++ky) {
             for (int kx = 0; kx < geometry.kernel_width; ++kx) {
                 const bool inside = ky >= border.ky_begin && ky < border.ky_end &&
                                     kx >= border.kx_begin && kx < border.kx_end;
-                for (int i = 0; i < elements; ++i)
+                for (int i = 0; i < elements; ++i) {
                     taps.push_back(inside ? (ky * input.width + kx) * elements + i : -1);
+                }
             }
+        }
+    }
     return taps;
 }
 
@@ -143,8 +153,9 @@ DeviceKernel prepare(const Chain& chain,
                      const std::string& configuration,
                      const DeviceLimits& limits) {
     const auto* const shaping = std::ranges::find(kShapings, configuration, &Shaping::name);
-    if (!std::ranges::count(configurations(chain, limits), configuration))
+    if (!std::ranges::count(configurations(chain, limits), configuration)) {
         throw std::invalid_argument("popc: no configuration '" + configuration + "'");
+    }
     constexpr Spread kAll{.images = true, .positions = true, .channels = true};
     const Pattern pattern = pattern_of(chain);
     const bool bytes = pattern.dot != nullptr && chain.input.element == Element::u8;
@@ -153,8 +164,9 @@ DeviceKernel prepare(const Chain& chain,
     for (const auto& [name, value] : {std::pair{"BYTES", bytes},
                                       {"ADDERS", shaping->adders},
                                       {"NARROW", shaping->group > 8},
-                                      {"PAD_ONES", pads_ones}})
+                                      {"PAD_ONES", pads_ones}}) {
         options += std::string(" -D") + name + (value ? "=1" : "=0");
+    }
     if (pattern.dot == nullptr) {
         DeviceKernel kernel = prepare_steps(chain, pattern, source(), kAll, limits);
         kernel.options = options;
@@ -163,8 +175,9 @@ DeviceKernel prepare(const Chain& chain,
 
     // 1. What one launch does: everything but a pool whose windows overlap.
     Chain fused = chain;
-    if (overlaps(pattern.pool))
+    if (overlaps(pattern.pool)) {
         fused.steps.pop_back();
+    }
     const Pattern fused_pattern = pattern_of(fused);
     Sizes sizes = sizes_of(fused, fused_pattern);
 
@@ -176,12 +189,14 @@ DeviceKernel prepare(const Chain& chain,
     const Borders borders = all_borders(geometry);
     const Border interior{0, geometry.kernel_height, 0, geometry.kernel_width};
     const auto found = std::ranges::find(borders.classes, interior);
-    if (found != borders.classes.end())
+    if (found != borders.classes.end()) {
         sizes.interior = static_cast<std::int32_t>(found - borders.classes.begin());
-    if (bytes)
+    }
+    if (bytes) {
         append_constant<std::int8_t>(kernel, pack_bytes(geometry, *pattern.dot));
-    else
+    } else {
         append_constant<std::uint64_t>(kernel, pack_words(geometry, *pattern.dot));
+    }
     append_constant<std::int32_t>(kernel, borders.of_position);
     append_constant<std::int32_t>(kernel, taps_of(geometry, borders));
     append_constant<std::int32_t>(kernel, bases_of(geometry, *pattern.dot, borders));
@@ -200,12 +215,14 @@ DeviceKernel prepare(const Chain& chain,
     launch.arguments = {BufferArgument{Place::input, 0},
                         BufferArgument{pattern.add != nullptr ? Place::second_input : Place::input},
                         BufferArgument{Place::output, 0}};
-    for (int constant = 0; constant < 6; ++constant)
+    for (int constant = 0; constant < 6; ++constant) {
         launch.arguments.emplace_back(BufferArgument{Place::constant, constant});
+    }
     launch.arguments.push_back(by_value(sizes));
     kernel.launches.push_back(std::move(launch));
-    if (overlaps(pattern.pool))
+    if (overlaps(pattern.pool)) {
         append_pool(kernel, chain, pattern, kAll, limits);
+    }
     return kernel;
 }
 

@@ -16,7 +16,7 @@
 #include "calibrate/device.hpp"
 #include "calibrate/profile_writer.hpp"
 #include "calibrate/statistics.hpp"
-#include "sim/model.hpp"
+#include "sim/describe/model.hpp"
 
 #include <fmt/format.h>
 

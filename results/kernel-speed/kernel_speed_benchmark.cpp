@@ -74,14 +74,16 @@ void race(std::deque<Contestant>& contestants, int rounds) {
         const double seconds = std::max(thread_seconds() - begin, 1e-8);
         contestant.repeats = std::max(1, static_cast<int>(std::ceil(60e-6 / seconds)));
     }
-    for (int round = 0; round < rounds; ++round)
+    for (int round = 0; round < rounds; ++round) {
         for (Contestant& contestant : contestants) {
             contestant.run();
             const double begin = thread_seconds();
-            for (int i = 0; i < contestant.repeats; ++i)
+            for (int i = 0; i < contestant.repeats; ++i) {
                 contestant.run();
+            }
             contestant.samples.push_back((thread_seconds() - begin) / contestant.repeats);
         }
+    }
 }
 
 // ---- Ceilings: 512-bit loops on registers only -------------------------------------------------
@@ -104,13 +106,14 @@ constexpr int kCeilingSteps = 1000;
     "vpaddq %%zmm31, %%zmm" #sum ", %%zmm" #sum "\n"
 
 void triple_loop() {
-    for (int i = 0; i < kCeilingSteps; ++i)
+    for (int i = 0; i < kCeilingSteps; ++i) {
         asm volatile(
             TRIPLE(0, 20, 24) TRIPLE(1, 20, 25) TRIPLE(2, 20, 26) TRIPLE(3, 20, 27)
             TRIPLE(4, 21, 24) TRIPLE(5, 21, 25) TRIPLE(6, 21, 26) TRIPLE(7, 21, 27)
             TRIPLE(8, 22, 24) TRIPLE(9, 22, 25) TRIPLE(10, 22, 26) TRIPLE(11, 22, 27)
             TRIPLE(12, 23, 24) TRIPLE(13, 23, 25) TRIPLE(14, 23, 26) TRIPLE(15, 23, 27)
-            ::: CLOBBERED);
+            ::: CLOBBERED)
+};
     asm volatile("vzeroupper" ::: CLOBBERED);
 }
 
@@ -124,13 +127,14 @@ void triple_loop() {
     "vpaddq %%zmm31, %%zmm" #sum ", %%zmm" #sum "\n"
 
 void pair_loop() {
-    for (int i = 0; i < kCeilingSteps; ++i)
+    for (int i = 0; i < kCeilingSteps; ++i) {
         asm volatile(
             PAIR(0, 8, 16) PAIR(1, 9, 8) PAIR(2, 10, 9) PAIR(3, 11, 10)
             PAIR(4, 12, 11) PAIR(5, 13, 12) PAIR(6, 14, 13) PAIR(7, 15, 14)
             PAIR(7, 14, 15) PAIR(6, 13, 14) PAIR(5, 12, 13) PAIR(4, 11, 12)
             PAIR(3, 10, 11) PAIR(2, 9, 10) PAIR(1, 8, 9) PAIR(0, 16, 8)
-            ::: CLOBBERED);
+            ::: CLOBBERED)
+};
     asm volatile("vzeroupper" ::: CLOBBERED);
 }
 
@@ -175,10 +179,12 @@ std::mt19937_64& generator() {
 std::span<const std::uint64_t> random_words(std::size_t rows, std::size_t bits) {
     static std::deque<std::vector<std::uint64_t>> store;
     std::vector<std::uint64_t>& words = store.emplace_back();
-    for (std::size_t row = 0; row < rows; ++row)
-        for (std::size_t bit = 0; bit < bits; bit += 64)
+    for (std::size_t row = 0; row < rows; ++row) {
+        for (std::size_t bit = 0; bit < bits; bit += 64) {
             words.push_back(generator()() &
                             (~std::uint64_t{0} >> (64 - std::min<std::size_t>(64, bits - bit))));
+        }
+    }
     return words;
 }
 
@@ -186,8 +192,9 @@ std::span<const std::int32_t> random_thresholds(int channels, int spread) {
     static std::deque<std::vector<std::int32_t>> store;
     std::vector<std::int32_t>& thresholds = store.emplace_back();
     std::uniform_int_distribution<int> distribution(-spread, spread);
-    for (int c = 0; c < channels; ++c)
+    for (int c = 0; c < channels; ++c) {
         thresholds.push_back(distribution(generator()));
+    }
     return thresholds;
 }
 
@@ -225,18 +232,21 @@ Chain conv_layer(Shape input, int channels, int batch, bool pooled = false) {
     Chain chain{.input = input, .steps = {}, .batch = batch};
     chain.steps.push_back(conv(input, channels));
     chain.steps.push_back(threshold(channels, 9 * input.channels, input.element == Element::u8));
-    if (pooled)
+    if (pooled) {
         chain.steps.push_back(pool());
+    }
     return chain;
 }
 
 Chain linear_layer(Shape input, int channels, int batch, bool thresholded) {
     Chain chain{.input = input, .steps = {}, .batch = batch};
-    if (input.height * input.width > 1)
+    if (input.height * input.width > 1) {
         chain.steps.push_back({.kind = StepKind::flatten});
+    }
     chain.steps.push_back(linear(input, channels));
-    if (thresholded)
+    if (thresholded) {
         chain.steps.push_back(threshold(channels, input.height * input.width * input.channels));
+    }
     return chain;
 }
 
@@ -247,10 +257,11 @@ double products_of(const Chain& chain) {
     for (std::size_t i = 0; i < chain.steps.size(); shape = shapes[i++]) {
         const Step& step = chain.steps[i];
         const double outputs = double(shapes[i].height) * shapes[i].width * shapes[i].channels;
-        if (step.kind == StepKind::conv2d)
+        if (step.kind == StepKind::conv2d) {
             products += outputs * step.kernel_height * step.kernel_width * shape.channels;
-        else if (step.kind == StepKind::linear)
+        } else if (step.kind == StepKind::linear) {
             products += outputs * shape.height * shape.width * shape.channels;
+        }
     }
     return products * chain.batch;
 }
@@ -261,12 +272,14 @@ Memory random_tensor(const Shape& shape, int batch) {
     if (shape.element == Element::binary && shape.channels % 64 != 0) {
         Memory plain(tensor_bytes(shape, Layout::plain, batch));
         const std::size_t count = tensor_bytes(shape, Layout::plain, batch);
-        for (std::size_t i = 0; i < count; ++i)
+        for (std::size_t i = 0; i < count; ++i) {
             plain.data.get()[i] = static_cast<std::byte>(generator()() & 1 ? 1 : -1);
+        }
         convert(shape, batch, Layout::plain, Layout::nhwc, plain.data.get(), memory.data.get());
     } else {
-        for (std::size_t i = 0; i < size; ++i)
+        for (std::size_t i = 0; i < size; ++i) {
             memory.data.get()[i] = static_cast<std::byte>(generator()());
+        }
     }
     return memory;
 }
@@ -433,27 +446,34 @@ std::vector<Row> layer_rows(const Layer& layer, int batch, Dnnl& dnnl, int round
     std::deque<Network> networks;
     for (const char* name : kVariantNames) {
         const Variant* variant = find_variant(name);
-        if (variant == nullptr || !variant->supported())
+        if (variant == nullptr || !variant->supported()) {
             continue;
+        }
         networks.emplace_back(*variant, std::vector<Chain>{chain}, input);
         contestants.push_back({name, [&network = networks.back()] { network.run(); }});
     }
-    if (dnnl.found() && !layer.fully_connected && layer.input.element == Element::binary)
-        if (auto run = dnnl.convolution(layer.input, layer.channels, batch))
+    if (dnnl.found() && !layer.fully_connected && layer.input.element == Element::binary) {
+        if (auto run = dnnl.convolution(layer.input, layer.channels, batch)) {
             contestants.push_back({"oneDNN s8", run});
+        }
+    }
     if (has_ceilings()) {
         contestants.push_back({"xor+popcount+add", triple_loop});
         contestants.push_back({"chained pairs", pair_loop});
     }
     race(contestants, rounds);
-    for (std::size_t i = 1; i < networks.size(); ++i)
-        if (!networks[i].same_output(networks[0]))
+    for (std::size_t i = 1; i < networks.size(); ++i) {
+        if (!networks[i].same_output(networks[0])) {
             throw std::runtime_error(layer.name + ": the variants disagree");
+        }
+    }
 
     double ceiling = 0;
-    for (const Contestant& contestant : contestants)
-        if (contestant.name == "xor+popcount+add")
+    for (const Contestant& contestant : contestants) {
+        if (contestant.name == "xor+popcount+add") {
             ceiling = kTripleProducts / contestant.median();
+        }
+    }
     std::vector<Row> rows;
     for (const Contestant& contestant : contestants) {
         const double seconds = contestant.median();
@@ -497,32 +517,37 @@ std::vector<Row> network_rows(const std::string& name,
     std::deque<Network> networks;
     for (const char* variant_name : kVariantNames) {
         const Variant* variant = find_variant(variant_name);
-        if (variant == nullptr || !variant->supported())
+        if (variant == nullptr || !variant->supported()) {
             continue;
+        }
         networks.emplace_back(*variant, layers, input);
         contestants.push_back({variant_name, [&network = networks.back()] { network.run(); }});
     }
     race(contestants, rounds);
-    for (std::size_t i = 1; i < networks.size(); ++i)
-        if (!networks[i].same_output(networks[0]))
+    for (std::size_t i = 1; i < networks.size(); ++i) {
+        if (!networks[i].same_output(networks[0])) {
             throw std::runtime_error(name + ": the variants disagree");
+        }
+    }
 
     double products = 0;
-    for (const Chain& chain : layers)
+    for (const Chain& chain : layers) {
         products += products_of(chain);
+    }
     std::vector<Row> rows;
-    for (const Contestant& contestant : contestants)
+    for (const Contestant& contestant : contestants) {
         rows.push_back({name,
                         layers[0].batch,
                         contestant.name,
                         contestant.median() * 1e6,
                         2e-12 * products / contestant.median(),
                         0});
+    }
     return rows;
 }
 
 void print(const std::vector<Row>& rows) {
-    for (const Row& row : rows)
+    for (const Row& row : rows) {
         fmt::print("{:<26} {:>5}  {:<17} {:>10.2f} {:>7.3f} {:>8}\n",
                    row.what,
                    row.batch,
@@ -530,6 +555,7 @@ void print(const std::vector<Row>& rows) {
                    row.microseconds,
                    row.tops,
                    row.share > 0 ? fmt::format("{:.1f}", 100 * row.share) : "-");
+    }
     std::fflush(stdout);
 }
 
@@ -562,8 +588,9 @@ int main(int argc, char** argv) try {
 
     Dnnl dnnl;
     fmt::print("kernel speed, one thread, medians of {} interleaved samples\n", rounds);
-    if (!dnnl.found())
+    if (!dnnl.found()) {
         fmt::print("oneDNN was not found: no peer in this table\n");
+    }
     fmt::print("\n{:<26} {:>5}  {:<17} {:>10} {:>7} {:>8}\n",
                "3x3 layer + threshold",
                "batch",
@@ -576,9 +603,11 @@ int main(int argc, char** argv) try {
         print(rows);
         all.insert(all.end(), rows.begin(), rows.end());
     };
-    for (const int batch : {1, 8})
-        for (const Layer& layer : layers)
+    for (const int batch : {1, 8}) {
+        for (const Layer& layer : layers) {
             add(layer_rows(layer, batch, dnnl, rounds));
+        }
+    }
 
     fmt::print("\n{:<26} {:>5}  {:<17} {:>10} {:>7}\n",
                "network, fused layers",
@@ -598,7 +627,7 @@ int main(int argc, char** argv) try {
             return 2;
         }
         fmt::print(csv, "what,batch,variant,time_us,tops,share_of_xor_popcount_add\n");
-        for (const Row& row : all)
+        for (const Row& row : all) {
             fmt::print(csv,
                        "{},{},{},{:.3f},{:.4f},{:.4f}\n",
                        row.what,
@@ -607,6 +636,7 @@ int main(int argc, char** argv) try {
                        row.microseconds,
                        row.tops,
                        row.share);
+        }
         std::fclose(csv);
         fmt::print("\nwrote {}\n", file);
     }

@@ -7,10 +7,9 @@
 // the slowest round beside them. Problems are seeded and invented (tests/sim_generate.hpp): their
 // makespans say nothing about real machines. SimGrid is in simgrid_peer_benchmark.cpp.
 
-#include "sim/batch_evaluator.hpp"
-#include "sim/evaluator.hpp"
+#include "sim/run/evaluator.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
-#include "sim/simulator.hpp"
 #include "tests/sim_generate.hpp"
 
 #include <fmt/core.h>
@@ -47,16 +46,19 @@ struct Contestant {
 
 // Everybody once, then everybody again.
 void take_turns(std::vector<Contestant>& all, int rounds) {
-    for (Contestant& one : all)
+    for (Contestant& one : all) {
         one.run();  // warm
-    for (int round = 0; round < rounds; ++round)
+    }
+    for (int round = 0; round < rounds; ++round) {
         for (Contestant& one : all) {
             const double begin = thread_seconds();
             one.run();
             one.seconds.push_back(thread_seconds() - begin);
         }
-    for (Contestant& one : all)
+    }
+    for (Contestant& one : all) {
         std::sort(one.seconds.begin(), one.seconds.end());
+    }
 }
 
 // `of`: what a run's seconds mean in the unit.
@@ -75,7 +77,7 @@ Result result_of(const std::string& question,
 }
 
 void print(const std::vector<Result>& results) {
-    for (const Result& r : results)
+    for (const Result& r : results) {
         fmt::print("  {:<24} {:<24} {:>10.2f} {:<14} ({:.2f} to {:.2f})\n",
                    r.problem,
                    r.variant,
@@ -83,6 +85,7 @@ void print(const std::vector<Result>& results) {
                    r.unit,
                    r.least,
                    r.most);
+    }
 }
 
 [[noreturn]] void fail(const std::string& what) {
@@ -93,15 +96,19 @@ void print(const std::vector<Result>& results) {
 // Times rounded to nanoseconds, as measured profiles have them.
 Problem rounded(Problem p) {
     const auto round = [](sim::Time& time) {
-        if (time < sim::kNever)
+        if (time < sim::kNever) {
             time = sim::Time{time.count() / 1'000 * 1'000};
+        }
     };
-    for (sim::Task& task : p.tasks)
+    for (sim::Task& task : p.tasks) {
         round(task.cost);
-    for (sim::Time& time : p.copy_times)
+    }
+    for (sim::Time& time : p.copy_times) {
         round(time);
-    for (sim::Time& time : p.convert_times)
+    }
+    for (sim::Time& time : p.convert_times) {
         round(time);
+    }
     return p;
 }
 
@@ -110,8 +117,9 @@ Problem rounded(Problem p) {
 std::vector<Result> simulations(int rounds) {
     constexpr int kMappings = 4096;
     std::vector<Problem> problems;
-    for (std::uint64_t seed = 1; seed <= 3; ++seed)
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
         problems.push_back(generate::random_layered(20, 2, seed));
+    }
     problems.push_back(rounded(generate::random_layered(20, 2, 1)));
     problems.back().model += " (ns)";
     problems.push_back(generate::vgg7({.implementations = 10, .devices = 2, .seed = 1}));
@@ -119,31 +127,25 @@ std::vector<Result> simulations(int rounds) {
     std::vector<Contestant> all;
     std::vector<std::vector<Mapping>> mappings(problems.size());
     std::vector<sim::Evaluator> evaluators;
-    std::vector<sim::BatchEvaluator> batches;
     for (std::size_t i = 0; i < problems.size(); ++i) {
-        for (std::uint64_t draw = 0; draw < kMappings; ++draw)
+        for (std::uint64_t draw = 0; draw < kMappings; ++draw) {
             mappings[i].push_back(sim::random_mapping(problems[i], draw));
+        }
         evaluators.emplace_back(problems[i]);
-        batches.emplace_back(problems[i]);
-        const std::span<const sim::Time> times = batches[i].makespans(mappings[i]);
-        for (std::size_t m = 0; m < mappings[i].size(); ++m)
-            if (times[m] != evaluators[i].makespan(mappings[i][m]))
-                fail("the batch evaluator and the evaluator disagree");
     }
     for (std::size_t i = 0; i < problems.size(); ++i) {
         all.push_back({problems[i].model, "evaluator", [&, i] {
-                           for (const Mapping& mapping : mappings[i])
+                           for (const Mapping& mapping : mappings[i]) {
                                (void)evaluators[i].makespan(mapping);
-                       }});
-        all.push_back({problems[i].model, fmt::format("batch of {}", batches[i].lanes()), [&, i] {
-                           (void)batches[i].makespans(mappings[i]);
+                           }
                        }});
     }
     take_turns(all, rounds);
     std::vector<Result> results;
-    for (const Contestant& one : all)
+    for (const Contestant& one : all) {
         results.push_back(result_of(
             "simulate 20 tasks", one, "M/s", [](double s) { return kMappings / s / 1e6; }));
+    }
     return results;
 }
 
@@ -151,11 +153,13 @@ std::vector<Result> simulations(int rounds) {
 
 std::vector<Result> exhaustive(int rounds) {
     std::vector<Problem> problems{generate::ladder(20, 2, 1)};
-    for (std::uint64_t seed = 1; seed <= 5; ++seed)
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
         problems.push_back(generate::random_layered(20, 2, seed));
+    }
     std::vector<Contestant> all;
-    for (const Problem& p : problems)
+    for (const Problem& p : problems) {
         all.push_back({p.model, "exhaustive", [&p] { (void)sim::exhaustive(p, {}); }});
+    }
     take_turns(all, rounds);
     std::vector<Result> results;
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -178,9 +182,10 @@ std::vector<Result> large(int rounds) {
     all.push_back({p.model, "simulate, all events", [&] { (void)sim::simulate(p, mapping); }});
     take_turns(all, rounds);
     std::vector<Result> results;
-    for (const Contestant& one : all)
+    for (const Contestant& one : all) {
         results.push_back(
             result_of("simulate 10,000 tasks", one, "ms", [](double s) { return s * 1e3; }));
+    }
     return results;
 }
 
@@ -197,8 +202,9 @@ std::vector<Result> proofs() {
     std::vector<Family> families;
     for (const int implementations : {2, 4}) {
         families.push_back({fmt::format("random 25 x {}", implementations), {}});
-        for (std::uint64_t seed = 1; seed <= 5; ++seed)
+        for (std::uint64_t seed = 1; seed <= 5; ++seed) {
             families.back().problems.push_back(random_layered(25, implementations, seed));
+        }
     }
     const std::pair<const char*, Problem (*)(const NetworkOptions&)> networks[] = {
         {"vgg7", vgg7},
@@ -209,10 +215,12 @@ std::vector<Result> proofs() {
         {"googlenet", googlenet}};
     for (const auto& [name, make] : networks) {
         families.push_back({fmt::format("{} x 10", name), {}});
-        for (const bool near : {false, true})
-            for (std::uint64_t seed = 1; seed <= 3; ++seed)
+        for (const bool near : {false, true}) {
+            for (std::uint64_t seed = 1; seed <= 3; ++seed) {
                 families.back().problems.push_back(
                     make({.implementations = 10, .devices = 3, .seed = seed, .near = near}));
+            }
+        }
     }
     std::vector<Result> results;
     for (const Family& family : families) {
@@ -272,10 +280,11 @@ int main(int argc, char** argv) {
     report("4. branch-and-bound, one core: median, least and most of each family", proofs());
     if (argc > 1) {
         std::FILE* file = std::fopen(argv[1], "w");
-        if (!file)
+        if (!file) {
             fail(std::string("cannot write ") + argv[1]);
+        }
         fmt::print(file, "question,problem,variant,unit,median,least,most\n");
-        for (const Result& r : all)
+        for (const Result& r : all) {
             fmt::print(file,
                        "\"{}\",\"{}\",\"{}\",{},{:.6g},{:.6g},{:.6g}\n",
                        r.question,
@@ -285,6 +294,7 @@ int main(int argc, char** argv) {
                        r.median,
                        r.least,
                        r.most);
+        }
         std::fclose(file);
         fmt::print("written to {}\n", argv[1]);
     }

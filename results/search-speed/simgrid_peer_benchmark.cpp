@@ -22,8 +22,7 @@ int main() {
 
 #else
 
-#include "sim/batch_evaluator.hpp"
-#include "sim/evaluator.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/search.hpp"
 #include "tests/sim_generate.hpp"
 
@@ -225,7 +224,6 @@ int main(int argc, char** argv) {
     for (std::uint64_t seed = 1; seed <= 3; ++seed) {
         const Problem problem = generate::random_layered(20, 2, seed);
         sim::Evaluator evaluator(problem);
-        sim::BatchEvaluator batch(problem);
         std::vector<Mapping> mappings;
         for (std::uint64_t draw = 0; draw < kOurs; ++draw)
             mappings.push_back(sim::random_mapping(problem, draw));
@@ -245,12 +243,9 @@ int main(int argc, char** argv) {
             for (const Mapping& mapping : mappings)
                 (void)evaluator.makespan(mapping);
             rates["evaluator"].push_back(kOurs / (thread_seconds() - begin));
-            begin = thread_seconds();
-            (void)batch.makespans(mappings);
-            rates["batch"].push_back(kOurs / (thread_seconds() - begin));
         }
         const double theirs = median(rates["simgrid"]);
-        for (const char* variant : {"simgrid", "evaluator", "batch"}) {
+        for (const char* variant : {"simgrid", "evaluator"}) {
             const double rate = median(rates[variant]);
             fmt::print("  {:<20} {:<10} {:>12.0f}   {:>6.1f} times SimGrid\n",
                        problem.model,

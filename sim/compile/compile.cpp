@@ -1,11 +1,12 @@
 // Model x platform x batch, compiled to dense arrays. Start at `compile`, at the end.
 
-#include "sim/accuracy.hpp"
+#include "sim/compile/costs.hpp"
 #include "sim/compile/offers.hpp"
+#include "sim/compile/problem.hpp"
 #include "sim/compile/transfers.hpp"
-#include "sim/costs.hpp"
-#include "sim/graph.hpp"
-#include "sim/problem.hpp"
+#include "sim/describe/graph.hpp"
+#include "sim/index.hpp"
+#include "sim/run/accuracy.hpp"
 
 #include <fmt/format.h>
 
@@ -22,8 +23,6 @@ namespace sim {
 namespace {
 
 constexpr int kLargestBatch = 65'536;
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 [[noreturn]] void refuse(const Platform& platform, const std::string& what) {
     throw InputError{fmt::format("platform {}: {}", platform.name, what)};

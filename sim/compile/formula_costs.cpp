@@ -1,5 +1,7 @@
 #include "sim/compile/formula_costs.hpp"
 
+#include "sim/index.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,7 +24,7 @@ std::size_t budget_named(const std::vector<Budget>& budgets,
                          const FormulaCost& cost,
                          const std::string& resource,
                          const SourcePosition& where) {
-    const std::string& device = platform.devices[static_cast<std::size_t>(cost.device)].name;
+    const std::string& device = platform.devices[at(cost.device)].name;
     const auto found = std::ranges::find(budgets, device + "." + resource, &Budget::name);
     if (found == budgets.end()) {
         throw input_error(where, fmt::format("device '{}' has no resource '{}'", device, resource));
@@ -91,9 +93,8 @@ double value_named(const FormulaInputs& inputs, std::string_view name) {
 
 std::string described(const Model& model, int layer, const Share& share) {
     const int one[] = {layer};
-    std::string text = fmt::format("layer '{}' ({})",
-                                   model.layers[static_cast<std::size_t>(layer)].name,
-                                   signature(model, one));
+    std::string text =
+        fmt::format("layer '{}' ({})", model.layers[at(layer)].name, signature(model, one));
     if (share.output_channels > 0) {
         text += fmt::format(", {} of its output channels", share.output_channels);
     }
@@ -124,7 +125,7 @@ double checked_value(double value,
 std::optional<FormulaResult> evaluate(
     const CompiledCost& cost, const Model& model, int layer, int batch, const Share& share) {
     const FormulaCost& source = *cost.cost;
-    const Operation* const operation = model.layers[static_cast<std::size_t>(layer)].operation;
+    const Operation* const operation = model.layers[at(layer)].operation;
     if (operation == nullptr ||
         std::ranges::find(source.operations, operation->name) == source.operations.end()) {
         return std::nullopt;

@@ -3,10 +3,10 @@
 // Formula costs of a platform, compiled: what a layer, or a share of its channels, takes on a
 // device that is known by a model only. Start at `evaluate`.
 
-#include "sim/formula.hpp"
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/describe/formula.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <functional>
 #include <optional>

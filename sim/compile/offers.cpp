@@ -1,7 +1,8 @@
 #include "sim/compile/offers.hpp"
 
+#include "sim/compile/costs.hpp"
 #include "sim/compile/splits.hpp"
-#include "sim/costs.hpp"
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 
@@ -13,8 +14,6 @@
 
 namespace sim {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 [[noreturn]] void refuse(const Platform& platform, const std::string& what) {
     throw InputError{fmt::format("platform {}: {}", platform.name, what)};

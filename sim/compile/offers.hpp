@@ -6,8 +6,8 @@
 // support. Start at `offers_of`; compile() turns offers into tasks.
 
 #include "sim/compile/formula_costs.hpp"
+#include "sim/compile/problem.hpp"
 #include "sim/compile/support.hpp"
-#include "sim/problem.hpp"
 
 #include <string>
 #include <vector>

@@ -2,8 +2,9 @@
 
 #include "sim/compile/splits.hpp"
 
+#include "sim/compile/costs.hpp"
 #include "sim/compile/transfers.hpp"
-#include "sim/costs.hpp"
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 
@@ -12,8 +13,6 @@
 
 namespace sim {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 std::string_view or_packed(const std::string& layout) {
     return layout.empty() ? kPackedLayout : std::string_view{layout};

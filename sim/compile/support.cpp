@@ -1,6 +1,7 @@
 #include "sim/compile/support.hpp"
 
 #include "sim/compile/formula_costs.hpp"
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 
@@ -44,7 +45,7 @@ std::string why_not(const CompiledRule& compiled,
                     int index,
                     const FormulaInputs& inputs) {
     const SupportRule& rule = *compiled.rule;
-    const Layer& layer = model.layers[static_cast<std::size_t>(index)];
+    const Layer& layer = model.layers[at(index)];
     const Attributes& a = layer.attributes;
     std::vector<std::string> reasons;
     if (has_attribute(layer, "kernel")) {
@@ -68,7 +69,7 @@ std::string why_not(const CompiledRule& compiled,
             not_among("the weights' element", std::string{name_of(a.weights)}, rule.weights));
     }
     for (const int input : layer.inputs) {
-        const Element element = model.layers[static_cast<std::size_t>(input)].output.element;
+        const Element element = model.layers[at(input)].output.element;
         reasons.push_back(
             not_among("the input's element", std::string{name_of(element)}, rule.activations));
     }
@@ -91,7 +92,7 @@ std::string why_no_rule(const std::vector<CompiledRule>& rules,
                         const Model& model,
                         int index,
                         const FormulaInputs& inputs) {
-    const Layer& layer = model.layers[static_cast<std::size_t>(index)];
+    const Layer& layer = model.layers[at(index)];
     std::vector<std::string> reasons;
     std::vector<std::string> operations;  // of the rules that are for others
     for (const CompiledRule& compiled : rules) {

@@ -2,8 +2,9 @@
 
 // Which device can run which layer, by the support rules of the platform; and if not, why.
 
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
+#include "sim/index.hpp"
 
 #include <string>
 #include <vector>
@@ -15,9 +16,7 @@ struct Support {
     // empty where it can.
     std::vector<std::vector<std::string>> reasons;
 
-    bool admits(int layer, int device) const {
-        return reasons[static_cast<std::size_t>(layer)][static_cast<std::size_t>(device)].empty();
-    }
+    bool admits(int layer, int device) const { return reasons[at(layer)][at(device)].empty(); }
 };
 
 // Constraints on what an operation does not have (the stride of an addition) do not hold for it.

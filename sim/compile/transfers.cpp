@@ -1,7 +1,8 @@
 #include "sim/compile/transfers.hpp"
 
+#include "sim/compile/costs.hpp"
 #include "sim/compile/formula_costs.hpp"
-#include "sim/costs.hpp"
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 
@@ -14,8 +15,6 @@ namespace sim {
 namespace {
 
 constexpr std::string_view kFirst = "first", kFastest = "fastest";
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 std::vector<std::string> mode_names_of(const Platform& platform) {
     std::vector<std::string> names;

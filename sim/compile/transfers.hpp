@@ -3,9 +3,9 @@
 // Links of a platform as a problem has them: engines, transfer modes, what a copy of every tensor
 // takes. Start at `add_transfers`.
 
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <string>
 #include <string_view>

@@ -2,6 +2,7 @@
 // edge for each tensor, dashed where it is copied or converted. tests/golden/mapping.dot is a
 // sample.
 
+#include "sim/index.hpp"
 #include "sim/report/names.hpp"
 #include "sim/report/palette.hpp"
 
@@ -16,8 +17,9 @@ namespace {
 std::string dot_string(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
-        if (c == '"' || c == '\\')
+        if (c == '"' || c == '\\') {
             out += '\\';
+        }
         out += c;
     }
     return out + "\"";
@@ -38,8 +40,9 @@ std::string label_of(const std::vector<std::string>& lines) {
 std::string dot_graph(const Answer& answer) {
     const Problem& problem = *answer.problem;
     std::string out = "// " + heading(answer) + ": " + finding(answer) + "\n";
-    for (char& c : out)
+    for (char& c : out) {
         c = c == '\n' || c == '\r' ? ' ' : c;
+    }
     out.back() = '\n';
     out +=
         "digraph mapping {\n"
@@ -50,25 +53,24 @@ std::string dot_graph(const Answer& answer) {
         "    edge [fontname=\"Helvetica\", fontsize=9, color=\"#555555\"]\n";
 
     // 1. Nodes, named after their first layer's number.
-    std::vector<int> maker(static_cast<std::size_t>(problem.layers()), -1);  // by tensor
+    std::vector<int> maker(at(problem.layers()), -1);  // by tensor
     for (const int index : answer.mapping) {
-        const Task& task = problem.tasks[static_cast<std::size_t>(index)];
-        maker[static_cast<std::size_t>(task.last)] = task.first;
+        const Task& task = problem.tasks[at(index)];
+        maker[at(task.last)] = task.first;
         if (is_boundary(problem, task)) {
             out += fmt::format("    t{} [shape=ellipse, fillcolor=\"#eeeeee\", label={}]\n",
                                task.first,
                                dot_string(chain_name(problem, task)));
             continue;
         }
-        std::vector<std::string> lines{
-            problem.layer_names.at(static_cast<std::size_t>(task.first))};
-        for (const int layer : task.rest)
-            lines.push_back(problem.layer_names.at(static_cast<std::size_t>(layer)));
-        lines.push_back(fmt::format("{}: {}",
-                                    problem.device_names.at(static_cast<std::size_t>(task.device)),
-                                    kernel_name(task)));
+        std::vector<std::string> lines{problem.layer_names.at(at(task.first))};
+        for (const int layer : task.rest) {
+            lines.push_back(problem.layer_names.at(at(layer)));
+        }
+        lines.push_back(
+            fmt::format("{}: {}", problem.device_names.at(at(task.device)), kernel_name(task)));
         lines.push_back(fmt::format("{:.2f} us", exact_microseconds(task.cost)));
-        const Colour colour = colour_of(static_cast<std::size_t>(task.device));
+        const Colour colour = colour_of(at(task.device));
         out += fmt::format("    t{} [fillcolor=\"{}\", fontcolor=\"{}\", label={}]\n",
                            task.first,
                            colour.fill,
@@ -81,32 +83,36 @@ std::string dot_graph(const Answer& answer) {
     std::map<std::pair<int, int>, std::vector<const Event*>> copies;       // tensor, to memory
     std::map<std::pair<int, int>, std::vector<const Event*>> conversions;  // tensor, device
     for (const Event& event : answer.schedule.events) {
-        if (event.kind == EventKind::copy)
+        if (event.kind == EventKind::copy) {
             copies[{event.tensor, event.to}].push_back(&event);
-        if (event.kind == EventKind::conversion)
+        }
+        if (event.kind == EventKind::conversion) {
             conversions[{event.tensor, event.resource}].push_back(&event);
+        }
     }
 
     // 3. Edges.
     for (const int index : answer.mapping) {
-        const Task& task = problem.tasks[static_cast<std::size_t>(index)];
-        const int memory = problem.devices.at(static_cast<std::size_t>(task.device)).memory;
+        const Task& task = problem.tasks[at(index)];
+        const int memory = problem.devices.at(at(task.device)).memory;
         for (const TaskInput& input : task.inputs) {
             std::vector<std::string> lines;
             const auto add = [&](std::string_view what, const std::vector<const Event*>& events) {
-                for (const Event* event : events)
+                for (const Event* event : events) {
                     lines.push_back(fmt::format("{} {}, {:.2f} us",
                                                 what,
                                                 event_detail(problem, *event),
                                                 exact_microseconds(event->end - event->start)));
+                }
             };
-            if (const auto it = copies.find({input.tensor, memory}); it != copies.end())
+            if (const auto it = copies.find({input.tensor, memory}); it != copies.end()) {
                 add("copy", it->second);
+            }
             if (const auto it = conversions.find({input.tensor, task.device});
-                it != conversions.end())
+                it != conversions.end()) {
                 add("convert", it->second);
-            out += fmt::format(
-                "    t{} -> t{}", maker.at(static_cast<std::size_t>(input.tensor)), task.first);
+            }
+            out += fmt::format("    t{} -> t{}", maker.at(at(input.tensor)), task.first);
             out +=
                 lines.empty() ? "\n" : fmt::format(" [style=dashed, label={}]\n", label_of(lines));
         }

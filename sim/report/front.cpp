@@ -11,6 +11,7 @@
 // `devices`: how the output channels of the layers with weights are divided. The CSV has a row for
 // each point: its number, every objective in the unit of the header, then each device's share.
 
+#include "sim/index.hpp"
 #include "sim/report/names.hpp"
 #include "sim/report/palette.hpp"
 #include "sim/report/svg.hpp"
@@ -31,8 +32,9 @@ std::string title_of(const FrontAnswer& front) {
         names += i == 0 ? "" : i + 1 == count ? " and " : ", ";
         names += named(front.goal.minimise[i]).name;
     }
-    if (front.points.empty())
+    if (front.points.empty()) {
         return "the front of " + names;
+    }
     const Problem& problem = *front.points.front().problem;
     return fmt::format("{} on {}, batch {}: the front of {}",
                        problem.model,
@@ -50,38 +52,44 @@ std::vector<double> channel_shares(const Problem& problem, const Mapping& mappin
     std::vector<double> channels(problem.devices.size(), 0);
     double all = 0;
     for (const int index : mapping) {
-        const Task& task = problem.tasks[static_cast<std::size_t>(index)];
+        const Task& task = problem.tasks[at(index)];
         const auto add = [&](int layer) {
-            const auto l = static_cast<std::size_t>(layer);
+            const auto l = at(layer);
             const int count =
                 l < problem.weighted_channels.size() ? problem.weighted_channels[l] : 0;
             double whole = 0;
-            for (const Part& part : task.parts)
+            for (const Part& part : task.parts) {
                 whole += part.channels;
-            for (const Part& part : task.parts)
-                channels[static_cast<std::size_t>(part.device)] += count * part.channels / whole;
-            if (task.parts.empty())
-                channels[static_cast<std::size_t>(task.device)] += count;
+            }
+            for (const Part& part : task.parts) {
+                channels[at(part.device)] += count * part.channels / whole;
+            }
+            if (task.parts.empty()) {
+                channels[at(task.device)] += count;
+            }
             all += count;
         };
         add(task.first);
         std::for_each(task.rest.begin(), task.rest.end(), add);
     }
-    for (double& share : channels)
+    for (double& share : channels) {
         share /= std::max(all, 1.0);
+    }
     return channels;
 }
 
 std::string shares_text(const Problem& problem, const Mapping& mapping) {
     const std::vector<double> shares = channel_shares(problem, mapping);
     std::string text;
-    for (std::size_t d = 0; d < shares.size(); ++d)
-        if (shares[d] > 0)
+    for (std::size_t d = 0; d < shares.size(); ++d) {
+        if (shares[d] > 0) {
             text += fmt::format("{}{} {:.{}f}%",
                                 text.empty() ? "" : ", ",
                                 problem.device_names.at(d),
                                 100 * shares[d],
                                 shares[d] > 0.995 && shares[d] < 1 ? 1 : 0);
+        }
+    }
     return text;
 }
 
@@ -100,8 +108,9 @@ std::string conclusion(const FrontAnswer& front) {
 std::string front_text(const FrontAnswer& front) {
     // 1. Cells.
     std::vector<std::vector<std::string>> rows{{"point"}};
-    for (const Objective& objective : front.goal.minimise)
+    for (const Objective& objective : front.goal.minimise) {
         rows[0].push_back(column_of(objective));
+    }
     for (std::size_t i = 0; i < front.points.size(); ++i) {
         std::vector<std::string>& row = rows.emplace_back();
         row.push_back(std::to_string(i + 1));
@@ -115,13 +124,16 @@ std::string front_text(const FrontAnswer& front) {
     }
     // 2. Right-aligned columns, then the devices.
     std::vector<std::size_t> widths(rows[0].size(), 0);
-    for (const auto& row : rows)
-        for (std::size_t c = 0; c < row.size(); ++c)
+    for (const auto& row : rows) {
+        for (std::size_t c = 0; c < row.size(); ++c) {
             widths[c] = std::max(widths[c], width_of(row[c]));
+        }
+    }
     std::string text = title_of(front) + "\n\n";
     for (std::size_t r = 0; r < rows.size(); ++r) {
-        for (std::size_t c = 0; c < rows[r].size(); ++c)
+        for (std::size_t c = 0; c < rows[r].size(); ++c) {
             text += fmt::format("{}{:>{}}", c == 0 ? "" : "  ", rows[r][c], widths[c]);
+        }
         text += "  " +
                 (r == 0 ? "devices"
                         : shares_text(*front.points[r - 1].problem, front.points[r - 1].mapping)) +
@@ -130,29 +142,37 @@ std::string front_text(const FrontAnswer& front) {
     text += "\n";
     if (std::any_of(front.goal.minimise.begin(), front.goal.minimise.end(), [](const auto& o) {
             return o.criterion == Criterion::loss;
-        }))
+        })) {
         text += "the proxy of accuracy lost: sensitivities added up, not measured\n";
-    if (!front.front.note.empty())
+    }
+    if (!front.front.note.empty()) {
         text += "note: " + front.front.note + "\n";
+    }
     return text + conclusion(front) + "\n";
 }
 
 std::string front_csv(const FrontAnswer& front) {
     std::string text = "point";
-    for (const Objective& objective : front.goal.minimise)
+    for (const Objective& objective : front.goal.minimise) {
         text += "," + column_of(objective);
-    if (!front.points.empty())
-        for (const std::string& device : front.points.front().problem->device_names)
+    }
+    if (!front.points.empty()) {
+        for (const std::string& device : front.points.front().problem->device_names) {
             text += fmt::format(",share of channels on {}", device);
+        }
+    }
     text += "\n";
     for (std::size_t i = 0; i < front.points.size(); ++i) {
         text += std::to_string(i + 1);
-        for (std::size_t o = 0; o < front.goal.minimise.size(); ++o)
+        for (std::size_t o = 0; o < front.goal.minimise.size(); ++o) {
             text += fmt::format(
                 ",{:.12g}",
                 front.front.points[i].values[o] / named(front.goal.minimise[o]).per_unit);
-        for (const double share : channel_shares(*front.points[i].problem, front.points[i].mapping))
+        }
+        for (const double share :
+             channel_shares(*front.points[i].problem, front.points[i].mapping)) {
             text += fmt::format(",{:.6g}", share);
+        }
         text += "\n";
     }
     return text;
@@ -167,8 +187,9 @@ std::string front_svg(const FrontAnswer& front) {
     for (std::size_t o = 0; o < 2; ++o) {
         const std::size_t objective = std::min(o, front.goal.minimise.size() - 1);
         names[o] = named(front.goal.minimise[objective]);
-        for (const FrontPoint& point : front.front.points)
+        for (const FrontPoint& point : front.front.points) {
             values[o].push_back(point.values[objective] / names[o].per_unit);
+        }
     }
     // 1. Scales: some room around the points.
     std::array<double, 2> low{}, high{};
@@ -233,13 +254,15 @@ std::string front_svg(const FrontAnswer& front) {
         names[1].unit);
     // 3. The steps and the points.
     std::string path;
-    for (std::size_t i = 0; i < values[0].size(); ++i)
+    for (std::size_t i = 0; i < values[0].size(); ++i) {
         path += i == 0 ? fmt::format("M{:.1f} {:.1f}", x_of(values[0][i]), y_of(values[1][i]))
                        : fmt::format("H{:.1f}V{:.1f}", x_of(values[0][i]), y_of(values[1][i]));
-    if (front.goal.minimise.size() == 2)
+    }
+    if (front.goal.minimise.size() == 2) {
         svg +=
             fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\"/>\n", path, colour_of(5).fill);
-    for (std::size_t i = 0; i < values[0].size(); ++i)
+    }
+    for (std::size_t i = 0; i < values[0].size(); ++i) {
         svg += fmt::format(
             "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" "
             "fill=\"{}\"><title>{}: {:.6g} {}, {:.6g} {}</title></circle>\n",
@@ -251,6 +274,7 @@ std::string front_svg(const FrontAnswer& front) {
             names[0].unit,
             values[1][i],
             names[1].unit);
+    }
     return svg + "</svg>\n";
 }
 

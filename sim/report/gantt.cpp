@@ -4,6 +4,7 @@
 //
 // It is one file without scripts or outside fonts, so that it opens in any browser and in papers.
 
+#include "sim/index.hpp"
 #include "sim/report/names.hpp"
 #include "sim/report/palette.hpp"
 #include "sim/report/svg.hpp"
@@ -30,16 +31,19 @@ constexpr Colour kSubmission{"#8a8a8a", "#ffffff"};
 // there is no room for even three.
 std::string shortened(std::string_view text, double pixels) {
     const auto room = static_cast<std::size_t>(std::max(0.0, pixels / kCharacter));
-    if (width_of(text) <= room)
+    if (width_of(text) <= room) {
         return std::string(text);
-    if (room < 3)
+    }
+    if (room < 3) {
         return "";
+    }
     std::string out;
     std::size_t characters = 0;
     for (const char c : text) {
         characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80 ? 1 : 0;
-        if (characters == room)
+        if (characters == room) {
             break;
+        }
         out += c;
     }
     return out + "…";
@@ -61,8 +65,9 @@ Axis axis_for(Time makespan) {
     for (const auto& [size, name] : kUnits) {
         axis.picoseconds_per_unit = size;
         axis.unit = name;
-        if (length >= 2 * size)
+        if (length >= 2 * size) {
             break;
+        }
     }
     const double raw = length / axis.picoseconds_per_unit / 12;
     axis.step = round_step(raw);
@@ -75,16 +80,20 @@ struct Legend {
     std::vector<std::string> variants;
 
     Colour colour(const Problem& problem, const Event& event) {
-        if (event.kind == EventKind::copy)
+        if (event.kind == EventKind::copy) {
             return kCopy;
-        if (event.kind == EventKind::conversion)
+        }
+        if (event.kind == EventKind::conversion) {
             return kConversion;
-        if (event.kind == EventKind::submission)
+        }
+        if (event.kind == EventKind::submission) {
             return kSubmission;
-        const std::string& variant = problem.tasks[static_cast<std::size_t>(event.task)].variant;
+        }
+        const std::string& variant = problem.tasks[at(event.task)].variant;
         auto found = std::find(variants.begin(), variants.end(), variant);
-        if (found == variants.end())
+        if (found == variants.end()) {
             found = variants.insert(variants.end(), variant);
+        }
         return colour_of(static_cast<std::size_t>(found - variants.begin()));
     }
 };
@@ -92,18 +101,20 @@ struct Legend {
 // All that a hovering reader wants to know.
 std::string tooltip(const Problem& problem, const Event& event) {
     std::string text = event_name(problem, event);
-    if (const std::string detail = event_detail(problem, event); !detail.empty())
+    if (const std::string detail = event_detail(problem, event); !detail.empty()) {
         text += "\n" + detail;
+    }
     text += fmt::format("\n{:.3f} to {:.3f} us ({:.3f} us)",
                         exact_microseconds(event.start),
                         exact_microseconds(event.end),
                         exact_microseconds(event.end - event.start));
     if (event.kind == EventKind::task) {
-        const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
+        const Task& task = problem.tasks[at(event.task)];
         text += fmt::format("\ncost {}", name_of(task.kind));
     }
-    if (event.resource == 0 && event.waited.count() > 0)
+    if (event.resource == 0 && event.waited.count() > 0) {
         text += fmt::format("\nafter waiting {:.3f} us", exact_microseconds(event.waited));
+    }
     return text;
 }
 
@@ -115,8 +126,9 @@ std::string gantt_svg(const Answer& answer) {
 
     // 1. Room: lane names on the left, two lines of title above, axis and legend below.
     std::size_t longest = 0;
-    for (const Lane& lane : lanes)
+    for (const Lane& lane : lanes) {
         longest = std::max({longest, width_of(lane.name), width_of(lane.role)});
+    }
     const double left = kMargin + std::min(240.0, static_cast<double>(longest) * 7.2) + 16;
     const double right = kWidth - kMargin, top = 76;
     const double bottom = top + kLaneHeight * static_cast<double>(lanes.size());
@@ -144,7 +156,7 @@ std::string gantt_svg(const Answer& answer) {
     for (std::size_t i = 0; i < lanes.size(); ++i) {
         const double y = top + kLaneHeight * static_cast<double>(i);
         const bool doubled = lanes[i].role != lanes[i].name;
-        if (i % 2 == 0)
+        if (i % 2 == 0) {
             svg += fmt::format(
                 "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{:.0f}\" height=\"{:.0f}\" "
                 "fill=\"#f5f6f8\"/>\n",
@@ -152,18 +164,20 @@ std::string gantt_svg(const Answer& answer) {
                 y,
                 right - kMargin + 8,
                 kLaneHeight);
+        }
         svg += fmt::format(
             "<text x=\"{:.0f}\" y=\"{:.0f}\" font-size=\"13\" font-weight=\"bold\" "
             "fill=\"#1a1a1a\">{}</text>\n",
             kMargin,
             y + (doubled ? 21 : 27),
             escaped(lanes[i].name));
-        if (doubled)
+        if (doubled) {
             svg += fmt::format(
                 "<text x=\"{:.0f}\" y=\"{:.0f}\" font-size=\"10.5\" fill=\"#777777\">{}</text>\n",
                 kMargin,
                 y + 35,
                 escaped(lanes[i].role));
+        }
     }
     const Axis axis = axis_for(makespan);
     const double units = static_cast<double>(makespan.count()) / axis.picoseconds_per_unit;
@@ -195,8 +209,9 @@ std::string gantt_svg(const Answer& answer) {
     for (const Event& event : answer.schedule.events) {
         const bool on_host = event.resource == 0 &&
                              (event.kind == EventKind::task || event.kind == EventKind::conversion);
-        if (!on_host || event.waited.count() == 0 || host == lanes.end())
+        if (!on_host || event.waited.count() == 0 || host == lanes.end()) {
             continue;
+        }
         waits = true;
         svg += fmt::format(
             "<line x1=\"{0:.2f}\" y1=\"{2:.1f}\" x2=\"{1:.2f}\" y2=\"{2:.1f}\" "
@@ -229,7 +244,7 @@ std::string gantt_svg(const Answer& answer) {
                 width > 3 ? "1" : "0");
             const std::string name = shortened(event_name(problem, *event), width - 6);
             const bool two_lines = !name.empty() && event->kind == EventKind::task;
-            if (!name.empty())
+            if (!name.empty()) {
                 svg += fmt::format(
                     "<text x=\"{:.2f}\" y=\"{:.1f}\" font-size=\"11\" "
                     "text-anchor=\"middle\" fill=\"{}\">{}</text>",
@@ -237,7 +252,8 @@ std::string gantt_svg(const Answer& answer) {
                     middle + (two_lines ? -2 : 4),
                     colour.text,
                     escaped(name));
-            if (two_lines)
+            }
+            if (two_lines) {
                 svg += fmt::format(
                     "<text x=\"{:.2f}\" y=\"{:.1f}\" font-size=\"9.5\" text-anchor=\"middle\" "
                     "fill=\"{}\">{}</text>",
@@ -245,6 +261,7 @@ std::string gantt_svg(const Answer& answer) {
                     middle + 10,
                     colour.text,
                     escaped(shortened(event_detail(problem, *event), (width - 6) * 1.15)));
+            }
             svg += "</g>\n";
         }
     }
@@ -254,8 +271,9 @@ std::string gantt_svg(const Answer& answer) {
     const double y = bottom + 52;
     const auto entry = [&](const std::string& shape, std::string_view name) {
         const double needed = 22 + static_cast<double>(width_of(name)) * 6.4 + 18;
-        if (x + needed > right)
+        if (x + needed > right) {
             return;  // a legend that does not fit is cut; tooltips still tell
+        }
         svg += fmt::format(
             "<g transform=\"translate({:.1f} {:.0f})\">{}<text x=\"20\" y=\"10\" "
             "font-size=\"11\" fill=\"#333333\">{}</text></g>\n",
@@ -268,19 +286,24 @@ std::string gantt_svg(const Answer& answer) {
     const auto box = [](Colour colour) {
         return fmt::format("<rect width=\"14\" height=\"12\" rx=\"2\" fill=\"{}\"/>", colour.fill);
     };
-    for (std::size_t v = 0; v < legend.variants.size(); ++v)
+    for (std::size_t v = 0; v < legend.variants.size(); ++v) {
         entry(box(colour_of(v)), legend.variants[v]);
-    if (kinds[static_cast<std::size_t>(EventKind::copy)])
+    }
+    if (kinds[static_cast<std::size_t>(EventKind::copy)]) {
         entry(box(kCopy), "copy");
-    if (kinds[static_cast<std::size_t>(EventKind::conversion)])
+    }
+    if (kinds[static_cast<std::size_t>(EventKind::conversion)]) {
         entry(box(kConversion), "layout conversion");
-    if (kinds[static_cast<std::size_t>(EventKind::submission)])
+    }
+    if (kinds[static_cast<std::size_t>(EventKind::submission)]) {
         entry(box(kSubmission), "submission");
-    if (waits)
+    }
+    if (waits) {
         entry(
             "<line x1=\"0\" y1=\"6\" x2=\"14\" y2=\"6\" stroke=\"#b03060\" stroke-width=\"2\" "
             "stroke-dasharray=\"3 3\"/>",
             "the host waits");
+    }
     return svg + "</svg>\n";
 }
 

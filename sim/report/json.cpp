@@ -6,6 +6,7 @@
 // `configuration` its parallel shape. Beyond the layers, `copies`, `conversions` and
 // `submissions` list what else the schedule holds.
 
+#include "sim/index.hpp"
 #include "sim/report/names.hpp"
 
 #include <nlohmann/json.hpp>
@@ -36,12 +37,12 @@ std::string_view name_of(SearchStatus status) {
 
 ordered_json layer_object(const Answer& answer, const Event& event) {
     const Problem& problem = *answer.problem;
-    const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
+    const Task& task = problem.tasks[at(event.task)];
     const std::string operation = operation_name(answer, task);
     ordered_json object{
         {"name", chain_name(problem, task)},
         {"layers", ordered_json::array()},
-        {"device", problem.device_names.at(static_cast<std::size_t>(task.device))},
+        {"device", problem.device_names.at(at(task.device))},
         {"kernel", operation.empty() ? ordered_json(nullptr) : ordered_json(operation)},
         {"variant", task.variant},
         {"configuration", task.configuration},
@@ -57,50 +58,54 @@ ordered_json layer_object(const Answer& answer, const Event& event) {
                                 : ordered_json(nullptr)},
         {"parts", ordered_json::array()},
     };
-    for (const Part& part : task.parts)
+    for (const Part& part : task.parts) {
         object["parts"].push_back(
-            {{"device", problem.device_names.at(static_cast<std::size_t>(part.device))},
+            {{"device", problem.device_names.at(at(part.device))},
              {"channels", part.channels},
              {"busy_us", exact_microseconds(part.busy)},
              {"variant", part.variant},
              {"configuration", part.configuration},
              {"precision",
               part.precision.empty() ? ordered_json(nullptr) : ordered_json(part.precision)}});
-    object["layers"].push_back(problem.layer_names.at(static_cast<std::size_t>(task.first)));
-    for (const int layer : task.rest)
-        object["layers"].push_back(problem.layer_names.at(static_cast<std::size_t>(layer)));
-    if (task.spread.samples > 0)
+    }
+    object["layers"].push_back(problem.layer_names.at(at(task.first)));
+    for (const int layer : task.rest) {
+        object["layers"].push_back(problem.layer_names.at(at(layer)));
+    }
+    if (task.spread.samples > 0) {
         object["spread"] = {{"p05_us", exact_microseconds(task.spread.p05)},
                             {"p50_us", exact_microseconds(task.spread.p50)},
                             {"p95_us", exact_microseconds(task.spread.p95)},
                             {"samples", task.spread.samples}};
+    }
     return object;
 }
 
 // The task a copy, conversion or submission is for; null for the model's output.
 ordered_json reader_of(const Problem& problem, const Event& event) {
-    if (event.task < 0)
+    if (event.task < 0) {
         return nullptr;
-    const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
+    }
+    const Task& task = problem.tasks[at(event.task)];
     return is_boundary(problem, task) ? ordered_json(nullptr)
                                       : ordered_json(chain_name(problem, task));
 }
 
 ordered_json copy_object(const Problem& problem, const Event& event) {
-    return {{"tensor", problem.layer_names.at(static_cast<std::size_t>(event.tensor))},
-            {"engine", problem.engine_names.at(static_cast<std::size_t>(event.resource))},
-            {"from", problem.memory_names.at(static_cast<std::size_t>(event.from))},
-            {"to", problem.memory_names.at(static_cast<std::size_t>(event.to))},
+    return {{"tensor", problem.layer_names.at(at(event.tensor))},
+            {"engine", problem.engine_names.at(at(event.resource))},
+            {"from", problem.memory_names.at(at(event.from))},
+            {"to", problem.memory_names.at(at(event.to))},
             {"for", reader_of(problem, event)},
             {"start_us", exact_microseconds(event.start)},
             {"end_us", exact_microseconds(event.end)}};
 }
 
 ordered_json conversion_object(const Problem& problem, const Event& event) {
-    return {{"tensor", problem.layer_names.at(static_cast<std::size_t>(event.tensor))},
-            {"device", problem.device_names.at(static_cast<std::size_t>(event.resource))},
-            {"from", problem.layout_names.at(static_cast<std::size_t>(event.from))},
-            {"to", problem.layout_names.at(static_cast<std::size_t>(event.to))},
+    return {{"tensor", problem.layer_names.at(at(event.tensor))},
+            {"device", problem.device_names.at(at(event.resource))},
+            {"from", problem.layout_names.at(at(event.from))},
+            {"to", problem.layout_names.at(at(event.to))},
             {"for", reader_of(problem, event)},
             {"start_us", exact_microseconds(event.start)},
             {"end_us", exact_microseconds(event.end)},
@@ -117,14 +122,17 @@ ordered_json submission_object(const Problem& problem, const Event& event) {
 ordered_json millijoules(Energy energy) { return microjoules(energy) / 1000; }
 
 ordered_json energy_object(const Problem& problem, const std::optional<EnergyBreakdown>& energy) {
-    if (!energy)
+    if (!energy) {
         return nullptr;
+    }
     ordered_json devices = ordered_json::object(), links = ordered_json::object();
-    for (std::size_t d = 0; d < energy->idle.size(); ++d)
+    for (std::size_t d = 0; d < energy->idle.size(); ++d) {
         devices[problem.device_names.at(d)] = {{"idle_mj", millijoules(energy->idle[d])},
                                                {"working_mj", millijoules(energy->working[d])}};
-    for (std::size_t l = 0; l < energy->links.size(); ++l)
+    }
+    for (std::size_t l = 0; l < energy->links.size(); ++l) {
         links[problem.engine_names.at(l)] = millijoules(energy->links[l]);
+    }
     return {{"base_mj", millijoules(energy->base)}, {"devices", devices}, {"links", links}};
 }
 
@@ -134,26 +142,28 @@ ordered_json devices_object(const Answer& answer) {
     const std::vector<Time> busy = busy_times(answer);
     const auto whole = static_cast<double>(answer.schedule.makespan.count());
     ordered_json object = ordered_json::object();
-    for (std::size_t d = 0; d < busy.size(); ++d)
+    for (std::size_t d = 0; d < busy.size(); ++d) {
         object[problem.device_names.at(d)] = {
             {"busy_us", exact_microseconds(busy[d])},
             {"utilization", whole > 0 ? static_cast<double>(busy[d].count()) / whole : 0.0}};
+    }
     return object;
 }
 
 ordered_json resources_object(const Answer& answer) {
     const Problem& problem = *answer.problem;
     ordered_json object = ordered_json::object();
-    for (std::size_t b = 0; b < problem.budgets.size(); ++b)
+    for (std::size_t b = 0; b < problem.budgets.size(); ++b) {
         object[problem.budgets[b].name] = {{"used", budget_use(answer, b)},
                                            {"limit", problem.budgets[b].limit}};
+    }
     return object;
 }
 
 ordered_json memories_object(const Answer& answer) {
     const Problem& problem = *answer.problem;
     ordered_json object = ordered_json::object();
-    for (std::size_t m = 0; m < answer.memories.size(); ++m)
+    for (std::size_t m = 0; m < answer.memories.size(); ++m) {
         object[problem.memory_names.at(m)] = {
             {"weights_bytes", answer.memories[m].weights},
             {"peak_bytes", answer.memories[m].peak},
@@ -161,19 +171,22 @@ ordered_json memories_object(const Answer& answer) {
              m < problem.capacities.size() && problem.capacities[m] > 0
                  ? ordered_json(problem.capacities[m])
                  : ordered_json(nullptr)}};
+    }
     return object;
 }
 
 ordered_json violations_array(const Answer& answer) {
     ordered_json array = ordered_json::array();
-    for (const Violation& violation : answer.violations)
+    for (const Violation& violation : answer.violations) {
         array.push_back(to_string(*answer.problem, violation));
+    }
     return array;
 }
 
 ordered_json accuracy_object(const std::optional<AccuracyEstimate>& accuracy) {
-    if (!accuracy)
+    if (!accuracy) {
         return nullptr;
+    }
     return {
         {"percent", accuracy->percent},
         {"proxy", accuracy->is_proxy},
@@ -181,12 +194,14 @@ ordered_json accuracy_object(const std::optional<AccuracyEstimate>& accuracy) {
 }
 
 ordered_json stream_object(const Answer& answer) {
-    if (!answer.stream)
+    if (!answer.stream) {
         return nullptr;
+    }
     const Stream& stream = *answer.stream;
     ordered_json peaks = ordered_json::object();
-    for (std::size_t m = 0; m < stream.peak_bytes.size(); ++m)
+    for (std::size_t m = 0; m < stream.peak_bytes.size(); ++m) {
         peaks[answer.problem->memory_names.at(m)] = stream.peak_bytes[m];
+    }
     return {
         {"period_us", exact_microseconds(stream.period)},
         {"frames_per_s",
@@ -220,8 +235,9 @@ ordered_json object_of(const Answer& answer) {
     const bool answered = !answer.mapping.empty();
 
     ordered_json baselines = ordered_json::object();
-    for (const Baseline& baseline : answer.baselines)
+    for (const Baseline& baseline : answer.baselines) {
         baselines[baseline.name] = microseconds_or_null(baseline.makespan);
+    }
 
     ordered_json layers = ordered_json::array(), copies = ordered_json::array();
     ordered_json conversions = ordered_json::array(), submissions = ordered_json::array();
@@ -229,9 +245,10 @@ ordered_json object_of(const Answer& answer) {
     for (const Event& event : answer.schedule.events) {
         switch (event.kind) {
             case EventKind::task:
-                if (const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
-                    !is_boundary(problem, task) && event.resource == task.device)
+                if (const Task& task = problem.tasks[at(event.task)];
+                    !is_boundary(problem, task) && event.resource == task.device) {
                     layers.push_back(layer_object(answer, event));
+                }
                 break;
             case EventKind::copy:
                 copies.push_back(copy_object(problem, event));
@@ -300,13 +317,15 @@ std::string json_text(const Answer& answer) { return dumped(object_of(answer)); 
 
 std::string front_json(const FrontAnswer& front) {
     ordered_json objectives = ordered_json::array(), points = ordered_json::array();
-    for (const Objective& objective : front.goal.minimise)
+    for (const Objective& objective : front.goal.minimise) {
         objectives.push_back({{"name", named(objective).name}, {"unit", named(objective).unit}});
+    }
     for (std::size_t i = 0; i < front.points.size(); ++i) {
         ordered_json values = ordered_json::object();
-        for (std::size_t o = 0; o < front.goal.minimise.size(); ++o)
+        for (std::size_t o = 0; o < front.goal.minimise.size(); ++o) {
             values[named(front.goal.minimise[o]).name] =
                 value_or_null(front.goal.minimise[o], front.front.points[i].values[o]);
+        }
         ordered_json point = object_of(front.points[i]);
         for (const char* const of_a_search : {"objective",
                                               "value",
@@ -319,8 +338,9 @@ std::string front_json(const FrontAnswer& front) {
                                               "evaluated",
                                               "seconds",
                                               "note",
-                                              "baselines"})
+                                              "baselines"}) {
             point.erase(of_a_search);
+        }
         point["values"] = std::move(values);
         point["mapping_file"] = i < front.mapping_files.size()
                                     ? ordered_json(front.mapping_files[i])

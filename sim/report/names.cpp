@@ -1,5 +1,7 @@
 #include "sim/report/names.hpp"
 
+#include "sim/index.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +15,7 @@ std::string name_or_number(const std::vector<std::string>& names,
                            int index,
                            std::string_view what) {
     // Problems built by hand may leave names out.
-    const auto i = static_cast<std::size_t>(index);
+    const auto i = at(index);
     return index >= 0 && i < names.size() && !names[i].empty() ? names[i]
                                                                : fmt::format("{} {}", what, index);
 }
@@ -32,10 +34,11 @@ std::vector<Baseline> best_of_families(std::span<const Baseline> baselines, bool
         const auto found = std::find_if(best.begin(), best.end(), [&](const Baseline& b) {
             return family(b) == family(baseline);
         });
-        if (found == best.end())
+        if (found == best.end()) {
             best.push_back(baseline);
-        else if (by_time ? baseline.makespan < found->makespan : baseline.value < found->value)
+        } else if (by_time ? baseline.makespan < found->makespan : baseline.value < found->value) {
             *found = baseline;
+        }
     }
     return best;
 }
@@ -54,13 +57,14 @@ std::string comparisons(Time ours, std::span<const Baseline> baselines) {
         const double ratio =
             static_cast<double>(baseline.makespan.count()) / static_cast<double>(ours.count());
         const bool faster = ratio >= 1.005;
-        if (faster)
+        if (faster) {
             text += fmt::format(
                 "{}{} than {}", ratio_text(ratio), said_faster ? "" : " faster", baseline.name);
-        else if (ratio > 0.995)
+        } else if (ratio > 0.995) {
             text += fmt::format("as fast as {}", baseline.name);
-        else
+        } else {
             text += fmt::format("{} slower than {}", ratio_text(1 / ratio), baseline.name);
+        }
         said_faster = faster;
     }
     return text;
@@ -70,17 +74,19 @@ std::string comparisons(Time ours, std::span<const Baseline> baselines) {
 std::string comparisons_of_values(double ours, std::span<const Baseline> baselines) {
     std::string text;
     for (const Baseline& baseline : baselines) {
-        if (!(ours > 0) || !(baseline.value > 0) || !std::isfinite(baseline.value))
+        if (!(ours > 0) || !(baseline.value > 0) || !std::isfinite(baseline.value)) {
             continue;
+        }
         const double ratio = baseline.value / ours;
         text += text.empty() ? "" : ", ";
-        if (ratio > 0.995 && ratio < 1.005)
+        if (ratio > 0.995 && ratio < 1.005) {
             text += fmt::format("as good as {}", baseline.name);
-        else
+        } else {
             text += fmt::format("{} {} than {}",
                                 ratio_text(std::max(ratio, 1 / ratio)),
                                 ratio > 1 ? "better" : "worse",
                                 baseline.name);
+        }
     }
     return text;
 }
@@ -99,13 +105,15 @@ std::string proof(const Answer& answer) {
                           with_separators(result.evaluated),
                           std::string(answer.search == "exhaustive" ? "mapping" : "node") +
                               (result.evaluated == 1 ? "" : "s"));
-    if (result.status == SearchStatus::proven)
+    if (result.status == SearchStatus::proven) {
         return ", proven optimal" + effort;
+    }
     const bool time = minimises_time(answer.goal);
     const double value = value_of(answer);
     const double bound = time ? static_cast<double>(result.lower_bound.count()) : result.bound;
-    if (bound <= 0)
+    if (bound <= 0) {
         return ", not proven optimal" + effort;
+    }
     // Rounded up: a bound that is stated must hold.
     const double gap = std::ceil(std::max(0.0, value / bound - 1) * 1000) / 10;
     return fmt::format(", not proven optimal: at most {:.1f}% above the optimum{}", gap, effort);
@@ -119,8 +127,9 @@ bool is_boundary(const Problem& problem, const Task& task) {
 
 std::string chain_name(const Problem& problem, const Task& task) {
     std::string name = name_or_number(problem.layer_names, task.first, "layer");
-    for (const int layer : task.rest)
+    for (const int layer : task.rest) {
         name += "+" + name_or_number(problem.layer_names, layer, "layer");
+    }
     return name;
 }
 
@@ -129,12 +138,11 @@ std::string kernel_name(const Task& task) {
 }
 
 std::string operation_name(const Answer& answer, const Task& task) {
-    if (answer.model == nullptr || is_boundary(*answer.problem, task))
+    if (answer.model == nullptr || is_boundary(*answer.problem, task)) {
         return "";
+    }
     std::vector<int> chain;
-    const auto add = [&](int layer) {
-        chain.push_back(answer.problem->model_layer.at(static_cast<std::size_t>(layer)));
-    };
+    const auto add = [&](int layer) { chain.push_back(answer.problem->model_layer.at(at(layer))); };
     add(task.first);
     std::for_each(task.rest.begin(), task.rest.end(), add);
     return pattern(*answer.model, chain);
@@ -143,7 +151,7 @@ std::string operation_name(const Answer& answer, const Task& task) {
 std::string event_name(const Problem& problem, const Event& event) {
     switch (event.kind) {
         case EventKind::task:
-            return chain_name(problem, problem.tasks[static_cast<std::size_t>(event.task)]);
+            return chain_name(problem, problem.tasks[at(event.task)]);
         case EventKind::conversion:
             return "conversion of " + name_or_number(problem.layer_names, event.tensor, "layer");
         case EventKind::copy:
@@ -159,9 +167,10 @@ std::string event_name(const Problem& problem, const Event& event) {
 std::string event_detail(const Problem& problem, const Event& event) {
     switch (event.kind) {
         case EventKind::task:
-            if (const Part* const part = part_of(problem, event))
+            if (const Part* const part = part_of(problem, event)) {
                 return fmt::format("{}, {} channels", part->variant, part->channels);
-            return kernel_name(problem.tasks[static_cast<std::size_t>(event.task)]);
+            }
+            return kernel_name(problem.tasks[at(event.task)]);
         case EventKind::conversion:
             return name_or_number(problem.layout_names, event.from, "layout") + " to " +
                    name_or_number(problem.layout_names, event.to, "layout");
@@ -173,9 +182,10 @@ std::string event_detail(const Problem& problem, const Event& event) {
         case EventKind::submission:
             break;
     }
-    if (event.task < 0)
+    if (event.task < 0) {
         return "";
-    const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
+    }
+    const Task& task = problem.tasks[at(event.task)];
     return name_or_number(problem.device_names, task.device, "device");
 }
 
@@ -183,17 +193,20 @@ std::vector<Lane> lanes_of(const Answer& answer) {
     const Problem& problem = *answer.problem;
     Lane dispatcher{.name = "dispatcher", .role = "dispatcher", .events = {}};
     std::vector<Lane> devices, engines;
-    for (int d = 0; d < static_cast<int>(problem.devices.size()); ++d)
+    for (int d = 0; d < static_cast<int>(problem.devices.size()); ++d) {
         devices.push_back({name_or_number(problem.device_names, d, "device"), "device", {}});
-    for (int e = 0; e < problem.engines; ++e)
+    }
+    for (int e = 0; e < problem.engines; ++e) {
         engines.push_back({name_or_number(problem.engine_names, e, "engine"), "copy engine", {}});
+    }
 
     for (const Event& event : answer.schedule.events) {
-        const auto resource = static_cast<std::size_t>(event.resource);
+        const auto resource = at(event.resource);
         switch (event.kind) {
             case EventKind::task:
-                if (!is_boundary(problem, problem.tasks[static_cast<std::size_t>(event.task)]))
+                if (!is_boundary(problem, problem.tasks[at(event.task)])) {
                     devices.at(resource).events.push_back(&event);
+                }
                 break;
             case EventKind::conversion:
             case EventKind::reconfiguration:
@@ -209,12 +222,15 @@ std::vector<Lane> lanes_of(const Answer& answer) {
     }
 
     std::vector<Lane> lanes;
-    if (!dispatcher.events.empty())
+    if (!dispatcher.events.empty()) {
         lanes.push_back(std::move(dispatcher));
+    }
     std::move(devices.begin(), devices.end(), std::back_inserter(lanes));
-    for (Lane& lane : engines)
-        if (!lane.events.empty())
+    for (Lane& lane : engines) {
+        if (!lane.events.empty()) {
             lanes.push_back(std::move(lane));
+        }
+    }
     return lanes;
 }
 
@@ -227,18 +243,22 @@ std::string heading(const Answer& answer) {
 }
 
 std::string finding(const Answer& answer) {
-    if (!answer.search.empty() && answer.result.status == SearchStatus::infeasible)
+    if (!answer.search.empty() && answer.result.status == SearchStatus::infeasible) {
         return "no mapping" + (answer.result.note.empty() ? "" : ": " + answer.result.note);
+    }
 
     const bool time = minimises_time(answer.goal);
     std::string line = time ? "" : value_text(answer.goal.minimise.front(), answer.result.value);
-    if (!time)
+    if (!time) {
         line += answer.search.empty() ? ", " : proof(answer) + "; ";
+    }
     line += fmt::format("{:.2f} us", exact_microseconds(answer.schedule.makespan));
-    if (answer.energy && (time || answer.goal.minimise.front().criterion != Criterion::energy))
+    if (answer.energy && (time || answer.goal.minimise.front().criterion != Criterion::energy)) {
         line += ", " + energy_text(answer.energy->total());
-    if (time && !answer.search.empty())
+    }
+    if (time && !answer.search.empty()) {
         line += proof(answer);
+    }
     if (!answer.baselines.empty()) {
         const std::vector<Baseline> best = best_of_families(answer.baselines, time);
         const std::string than = time ? comparisons(answer.schedule.makespan, best)
@@ -249,9 +269,10 @@ std::string finding(const Answer& answer) {
 }
 
 const Part* part_of(const Problem& problem, const Event& event) {
-    if (event.kind != EventKind::task || event.task < 0)
+    if (event.kind != EventKind::task || event.task < 0) {
         return nullptr;
-    const std::vector<Part>& parts = problem.tasks[static_cast<std::size_t>(event.task)].parts;
+    }
+    const std::vector<Part>& parts = problem.tasks[at(event.task)].parts;
     const auto found = std::find_if(parts.begin(), parts.end(), [&](const Part& part) {
         return part.device == event.resource;
     });
@@ -262,11 +283,11 @@ std::vector<Time> busy_times(const Answer& answer) {
     const Problem& problem = *answer.problem;
     std::vector<Time> busy(problem.devices.size(), Time{});
     for (const Event& event : answer.schedule.events) {
-        if (event.kind == EventKind::copy)
+        if (event.kind == EventKind::copy) {
             continue;  // an engine's
+        }
         const Part* const part = part_of(problem, event);
-        busy[static_cast<std::size_t>(event.resource)] +=
-            part != nullptr ? part->busy : event.end - event.start;
+        busy[at(event.resource)] += part != nullptr ? part->busy : event.end - event.start;
     }
     return busy;
 }
@@ -274,15 +295,15 @@ std::vector<Time> busy_times(const Answer& answer) {
 std::int64_t budget_use(const Answer& answer, std::size_t budget) {
     const Problem& problem = *answer.problem;
     const Budget& limits = problem.budgets[budget];
-    const bool is_reconfigured =
-        problem.devices[static_cast<std::size_t>(limits.device)].reconfiguration > Time{};
+    const bool is_reconfigured = problem.devices[at(limits.device)].reconfiguration > Time{};
     std::int64_t used = 0, most = 0;
     bool goes_on = false;  // the task before was on the device too
     for (const int index : answer.mapping) {
-        const Task& task = problem.tasks[static_cast<std::size_t>(index)];
+        const Task& task = problem.tasks[at(index)];
         const std::int64_t more = budget < task.uses.size() ? task.uses[budget] : 0;
-        if (is_reconfigured && (!goes_on || used + more > limits.limit))
+        if (is_reconfigured && (!goes_on || used + more > limits.limit)) {
             used = 0;  // another configuration
+        }
         goes_on = task.device == limits.device;
         used += more;
         most = std::max(most, used);
@@ -310,8 +331,9 @@ ObjectiveName named(const Objective& objective) {
 
 std::string energy_text(Energy energy) {
     const double uj = microjoules(energy);
-    if (std::abs(uj) >= 999.95)
+    if (std::abs(uj) >= 999.95) {
         return fmt::format("{:.4g} mJ", uj / 1000);
+    }
     return std::abs(uj) >= 1 || energy.femtojoules == 0 ? fmt::format("{:.4g} uJ", uj)
                                                         : fmt::format("{:.4g} nJ", uj * 1000);
 }
@@ -328,14 +350,17 @@ std::string accuracy_text(const AccuracyEstimate& accuracy) {
 }
 
 std::string value_text(const Objective& objective, double value) {
-    if (objective.criterion == Criterion::energy)
+    if (objective.criterion == Criterion::energy) {
         return energy_text(Energy{std::llround(value)});
+    }
     const ObjectiveName name = named(objective);
-    if (objective.criterion == Criterion::period && value > 0)
+    if (objective.criterion == Criterion::period && value > 0) {
         return fmt::format(
             "a frame every {:.2f} us ({:.1f} a second)", value / name.per_unit, 1e12 / value);
-    if (objective.criterion == Criterion::latency)
+    }
+    if (objective.criterion == Criterion::latency) {
         return fmt::format("{:.2f} us", value / name.per_unit);
+    }
     return fmt::format("{:.4g} {}{}",
                        value / name.per_unit,
                        name.unit,
@@ -346,8 +371,9 @@ double exact_microseconds(Time time) { return static_cast<double>(time.count()) 
 
 std::string with_separators(std::uint64_t number) {
     std::string digits = std::to_string(number);
-    for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3)
-        digits.insert(static_cast<std::size_t>(i), ",");
+    for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3) {
+        digits.insert(at(i), ",");
+    }
     return digits;
 }
 

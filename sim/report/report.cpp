@@ -11,10 +11,12 @@ Assessment complete(Answer& answer, int frames_in_flight) {
     answer.memories = memory_use(problem, answer.mapping, answer.schedule);
     Assessment assessment = assess(problem, answer.mapping, {.frames_in_flight = frames_in_flight});
     answer.violations = assessment.violations;
-    if (answer.model != nullptr)
+    if (answer.model != nullptr) {
         answer.accuracy = accuracy_of(*answer.model, problem, answer.mapping);
-    if (frames_in_flight > 0)
+    }
+    if (frames_in_flight > 0) {
         answer.stream = simulate_stream(problem, answer.mapping, frames_in_flight);
+    }
     return assessment;
 }
 

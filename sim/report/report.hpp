@@ -3,12 +3,12 @@
 // Reports: what a schedule looks like, as text, JSON, SVG, trace or DOT. A new report is a file
 // here and a row in report.cpp; its option follows. Reports only read; they decide nothing.
 
-#include "sim/accuracy.hpp"
-#include "sim/assess.hpp"
-#include "sim/model.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/run/accuracy.hpp"
+#include "sim/run/assess.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
-#include "sim/simulator.hpp"
 
 #include <optional>
 #include <span>

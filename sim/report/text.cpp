@@ -17,6 +17,7 @@
 // The column `cost` appears only if some cost was not measured. The line before the last adds up
 // what is not computing; it appears only if there is such a thing.
 
+#include "sim/index.hpp"
 #include "sim/report/names.hpp"
 
 #include <fmt/format.h>
@@ -36,9 +37,9 @@ std::string two_decimals(Time time) { return fmt::format("{:.2f}", exact_microse
 
 Row row_of(const Problem& problem, const Event& event) {
     const std::string start = two_decimals(event.start), end = two_decimals(event.end);
-    const auto resource = static_cast<std::size_t>(event.resource);
+    const auto resource = at(event.resource);
     if (event.kind == EventKind::task) {
-        const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
+        const Task& task = problem.tasks[at(event.task)];
         return {event_name(problem, event),
                 problem.device_names.at(resource),
                 event_detail(problem, event),
@@ -81,21 +82,26 @@ std::string overheads(const Answer& answer) {
         }
         // `waited` of a submission or a copy would be another resource's.
         const bool on_device = event.kind == EventKind::task || event.kind == EventKind::conversion;
-        if (on_device && event.resource == 0)
+        if (on_device && event.resource == 0) {
             waited += event.waited;
+        }
     }
     std::string line;
     const auto add = [&](const std::string& what, Time time) {
         line += fmt::format("{}{} {} us", line.empty() ? "" : ", ", what, two_decimals(time));
     };
-    if (copies.count > 0)
+    if (copies.count > 0) {
         add(counted(copies.count, "copy", "copies"), copies.time);
-    if (conversions.count > 0)
+    }
+    if (conversions.count > 0) {
         add(counted(conversions.count, "conversion", "conversions"), conversions.time);
-    if (submissions.count > 0)
+    }
+    if (submissions.count > 0) {
         add(counted(submissions.count, "submission", "submissions"), submissions.time);
-    if (waited.count() > 0)
+    }
+    if (waited.count() > 0) {
         add("the host waits", waited);
+    }
     return line;
 }
 
@@ -112,14 +118,17 @@ std::string energy_line(const Problem& problem, const EnergyBreakdown& energy) {
     std::string line;
     const double least = 1e-9 * microjoules(energy.total());  // else it is rounding
     const auto add = [&](std::string_view name, Energy value) {
-        if (std::abs(microjoules(value)) > least)
+        if (std::abs(microjoules(value)) > least) {
             line += fmt::format("{}{} {}", line.empty() ? "" : ", ", name, energy_text(value));
+        }
     };
     add("base", energy.base);
-    for (std::size_t d = 0; d < energy.working.size(); ++d)
+    for (std::size_t d = 0; d < energy.working.size(); ++d) {
         add(problem.device_names.at(d), energy.working[d] + energy.idle[d]);
-    for (std::size_t l = 0; l < energy.links.size(); ++l)
+    }
+    for (std::size_t l = 0; l < energy.links.size(); ++l) {
         add(problem.engine_names.at(l), energy.links[l]);
+    }
     return line;
 }
 
@@ -127,28 +136,35 @@ std::string energy_line(const Problem& problem, const EnergyBreakdown& energy) {
 std::string more_lines(const Answer& answer) {
     const Problem& problem = *answer.problem;
     std::string text;
-    if (answer.energy)
+    if (answer.energy) {
         text += "energy: " + energy_line(problem, *answer.energy) + "\n";
+    }
     std::string taken;
-    for (std::size_t b = 0; b < problem.budgets.size(); ++b)
+    for (std::size_t b = 0; b < problem.budgets.size(); ++b) {
         taken += fmt::format("{}{} {} of {}",
                              taken.empty() ? "" : ", ",
                              problem.budgets[b].name,
                              with_separators(static_cast<std::uint64_t>(budget_use(answer, b))),
                              with_separators(static_cast<std::uint64_t>(problem.budgets[b].limit)));
-    for (std::size_t m = 0; m < answer.memories.size(); ++m)
-        if (m < problem.capacities.size() && problem.capacities[m] > 0)
+    }
+    for (std::size_t m = 0; m < answer.memories.size(); ++m) {
+        if (m < problem.capacities.size() && problem.capacities[m] > 0) {
             taken += fmt::format("{}{} {} of {}",
                                  taken.empty() ? "" : ", ",
                                  problem.memory_names.at(m),
                                  size_text(answer.memories[m].peak),
                                  size_text(problem.capacities[m]));
-    if (!taken.empty())
+        }
+    }
+    if (!taken.empty()) {
         text += "takes: " + taken + "\n";
-    for (const Violation& violation : answer.violations)
+    }
+    for (const Violation& violation : answer.violations) {
         text += "does not fit: " + to_string(problem, violation) + "\n";
-    if (answer.accuracy)
+    }
+    if (answer.accuracy) {
         text += "accuracy: " + accuracy_text(*answer.accuracy) + "\n";
+    }
     if (answer.stream) {
         const Time period = answer.stream->period;
         const std::string rate =
@@ -183,19 +199,22 @@ void append_row(std::string& text,
 std::string text_table(const Answer& answer) {
     const Problem& problem = *answer.problem;
     std::string text = heading(answer) + "\n\n";
-    if (answer.mapping.empty())
+    if (answer.mapping.empty()) {
         return text + finding(answer) + "\n";
+    }
 
     // 1. A row for everything that takes a device or an engine.
     std::vector<Row> rows{{"layer", "device", "kernel", "start [us]", "end [us]", "cost"}};
     bool all_measured = true;
     for (const Event& event : answer.schedule.events) {
-        if (event.kind == EventKind::submission)
+        if (event.kind == EventKind::submission) {
             continue;
+        }
         if (event.kind == EventKind::task) {
-            const Task& task = problem.tasks[static_cast<std::size_t>(event.task)];
-            if (is_boundary(problem, task))
+            const Task& task = problem.tasks[at(event.task)];
+            if (is_boundary(problem, task)) {
                 continue;
+            }
             all_measured = all_measured && task.kind == CostKind::measured;
         }
         rows.push_back(row_of(problem, event));
@@ -204,19 +223,24 @@ std::string text_table(const Answer& answer) {
     // 2. Columns as wide as their widest entry.
     const std::size_t columns = all_measured ? 5 : 6;
     std::array<std::size_t, 6> widths{};
-    for (const Row& row : rows)
-        for (std::size_t c = 0; c < columns; ++c)
+    for (const Row& row : rows) {
+        for (std::size_t c = 0; c < columns; ++c) {
             widths[c] = std::max(widths[c], width_of(row[c]));
-    for (const Row& row : rows)
+        }
+    }
+    for (const Row& row : rows) {
         append_row(text, row, widths, columns);
+    }
 
     // 3. What was found.
     text += "\n";
-    if (const std::string line = overheads(answer); !line.empty())
+    if (const std::string line = overheads(answer); !line.empty()) {
         text += "besides: " + line + "\n";
+    }
     text += more_lines(answer);
-    if (!answer.result.note.empty())
+    if (!answer.result.note.empty()) {
         text += "note: " + answer.result.note + "\n";
+    }
     return text + finding(answer) + "\n";
 }
 

@@ -2,6 +2,7 @@
 // Chrome's "Trace Event Format": complete events ("X") in microseconds, names as metadata ("M").
 // tests/golden/trace.json is a sample.
 
+#include "sim/index.hpp"
 #include "sim/report/names.hpp"
 
 #include <nlohmann/json.hpp>
@@ -53,14 +54,16 @@ std::string trace_json(const Answer& answer) {
                           {"args", {{"sort_index", track}}}});
         for (const Event* event : lanes[i].events) {
             ordered_json arguments = ordered_json::object();
-            if (const std::string detail = event_detail(problem, *event); !detail.empty())
+            if (const std::string detail = event_detail(problem, *event); !detail.empty()) {
                 arguments[event->kind == EventKind::task ? "kernel" : "what"] = detail;
+            }
             if (event->kind == EventKind::task) {
-                const Task& task = problem.tasks[static_cast<std::size_t>(event->task)];
+                const Task& task = problem.tasks[at(event->task)];
                 arguments["cost_kind"] = name_of(task.kind);
             }
-            if (event->waited.count() > 0)
+            if (event->waited.count() > 0) {
                 arguments["waited_us"] = exact_microseconds(event->waited);
+            }
             events.push_back({{"ph", "X"},
                               {"pid", 1},
                               {"tid", track},

@@ -1,6 +1,6 @@
 #include "sim/search/accurate.hpp"
 
-#include "sim/accuracy.hpp"
+#include "sim/run/accuracy.hpp"
 #include "sim/search/results.hpp"
 
 #include <fmt/format.h>
@@ -35,9 +35,11 @@ public:
     // Mappings with the precisions of one measured assignment.
     void try_assignment(const MeasuredAccuracy& measured) {
         const std::vector<bool> may = tasks_of(model_, problem_, measured);
-        if (std::optional<Front> found = search({may.begin(), may.end()}, options_))
-            for (FrontPoint& point : found->points)
+        if (std::optional<Front> found = search({may.begin(), may.end()}, options_)) {
+            for (FrontPoint& point : found->points) {
                 merge(std::move(point));
+            }
+        }
     }
 
     // Mappings of these tasks whose proxy is good enough, but for those measured to be worse.
@@ -49,14 +51,16 @@ public:
         SearchOptions options = options_;
         options.goal.most_loss = most_loss;
         std::optional<Front> found = search(allowed, options);
-        if (!found)
+        if (!found) {
             return;
+        }
         const auto contradicted = std::ranges::find_if(found->points, [&](const FrontPoint& point) {
             return measured_worse(point.mapping) != nullptr;
         });
         if (contradicted == found->points.end()) {
-            for (FrontPoint& point : found->points)
+            for (FrontPoint& point : found->points) {
                 merge(std::move(point));
+            }
             return;
         }
         // Whatever is not of that assignment differs from it in some layer: one search for each.
@@ -66,13 +70,15 @@ public:
             Allowed other = allowed;
             bool differs = false;
             for (std::size_t k = 0; k < other.size(); ++k) {
-                if (!covers(problem_.tasks[k], layer))
+                if (!covers(problem_.tasks[k], layer)) {
                     continue;
+                }
                 differs |= other[k] && !its[k];
                 other[k] = other[k] && !its[k];
             }
-            if (differs)
+            if (differs) {
                 try_proxy(other, most_loss);
+            }
         }
     }
 
@@ -86,8 +92,9 @@ private:
     // The entry that says so, nullptr if there is none.
     const MeasuredAccuracy* measured_worse(const Mapping& mapping) const {
         const std::optional<AccuracyEstimate> estimate = accuracy_of(model_, problem_, mapping);
-        if (!estimate || estimate->is_proxy || estimate->percent >= percent_)
+        if (!estimate || estimate->is_proxy || estimate->percent >= percent_) {
             return nullptr;
+        }
         const auto& entries = model_.accuracy->measured;
         const auto entry = std::ranges::find(entries, estimate->name, &MeasuredAccuracy::name);
         return entry == entries.end() ? nullptr : &*entry;
@@ -96,21 +103,26 @@ private:
     // The front of these tasks alone; nothing where they leave out a layer.
     std::optional<Front> search(const Allowed& allowed, const SearchOptions& options) {
         const Restricted few = restricted(problem_, allowed);
-        for (int layer = 0; layer < problem_.layers(); ++layer)
+        for (int layer = 0; layer < problem_.layers(); ++layer) {
             if (std::ranges::none_of(few.problem.tasks,
-                                     [&](const Task& task) { return covers(task, layer); }))
+                                     [&](const Task& task) { return covers(task, layer); })) {
                 return std::nullopt;
+            }
+        }
         Front found = pareto_front(few.problem, options);
-        for (FrontPoint& point : found.points)
+        for (FrontPoint& point : found.points) {
             point.mapping = few.in_original(point.mapping);
+        }
         front.proven &= found.proven;
         front.evaluated += found.evaluated;
-        if (!found.points.empty() && !found.note.empty())
+        if (!found.points.empty() && !found.note.empty()) {
             front.note = found.note;
+        }
         front.ideal.resize(std::max(front.ideal.size(), found.ideal.size()),
                            std::numeric_limits<double>::infinity());
-        for (std::size_t i = 0; i < found.ideal.size(); ++i)
+        for (std::size_t i = 0; i < found.ideal.size(); ++i) {
             front.ideal[i] = std::min(front.ideal[i], found.ideal[i]);
+        }
         return found;
     }
 
@@ -119,8 +131,9 @@ private:
         const auto covers_it = [](const FrontPoint& a, const FrontPoint& b) {
             return std::ranges::equal(a.values, b.values, std::less_equal{});
         };
-        if (std::ranges::any_of(front.points, [&](const auto& p) { return covers_it(p, point); }))
+        if (std::ranges::any_of(front.points, [&](const auto& p) { return covers_it(p, point); })) {
             return;
+        }
         std::erase_if(front.points, [&](const auto& p) { return covers_it(point, p); });
         const auto place = std::ranges::upper_bound(
             front.points, point.values.front(), {}, [](const auto& p) { return p.values[0]; });
@@ -140,17 +153,21 @@ Front front_with_accuracy(const Model& model,
                           const Problem& problem,
                           const SearchOptions& options,
                           double percent) {
-    if (!model.accuracy)
+    if (!model.accuracy) {
         throw InputError(fmt::format("model '{}' states no accuracy", model.name));
+    }
     const Accuracy& accuracy = *model.accuracy;
     Accurate search(model, problem, options, percent);
 
     // 1. Every assignment that was measured to be good enough; the model as it is counts as one.
-    for (const MeasuredAccuracy& measured : accuracy.measured)
-        if (measured.percent >= percent)
+    for (const MeasuredAccuracy& measured : accuracy.measured) {
+        if (measured.percent >= percent) {
             search.try_assignment(measured);
-    if (accuracy.reference && *accuracy.reference >= percent)
+        }
+    }
+    if (accuracy.reference && *accuracy.reference >= percent) {
         search.try_assignment({});
+    }
 
     // 2. Where losses are known, what they allow. A thousandth of a millionth for the rounding
     //    of decimal fractions.
@@ -172,8 +189,9 @@ Front front_with_accuracy(const Model& model,
                       "none of an accuracy of {}% or more was found, though there "
                       "may be one",
                       percent);
-        if (!unknown.empty())
+        if (!unknown.empty()) {
             front.note += "; " + unknown;
+        }
     }
     return front;
 }

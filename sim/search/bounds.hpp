@@ -4,8 +4,9 @@
 // problem that bounds and states share: what is alive when, and where the model has cuts.
 // Private to the searches. Start at `Bounds::operator()`.
 
-#include "sim/evaluator.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/index.hpp"
+#include "sim/run/evaluator.hpp"
 
 #include <array>
 #include <bit>
@@ -106,13 +107,14 @@ private:
                      int layer,
                      std::array<Ticks, kMaxDevices> queue) const;
     int resource(int device) const {
-        return problem_.devices[static_cast<std::size_t>(device)].asynchronous ? device : 0;
+        return problem_.devices[at(device)].asynchronous ? device : 0;
     }
 
     unsigned resources(const Task& task) const {  // as bits
         unsigned found = 0;
-        for (unsigned left = devices_of(task); left; left &= left - 1)
+        for (unsigned left = devices_of(task); left; left &= left - 1) {
             found |= 1u << resource(std::countr_zero(left));
+        }
         return found;
     }
 

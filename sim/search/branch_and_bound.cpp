@@ -10,7 +10,7 @@
 // Other goals than the least latency, budgets, and problems where only the simulation of a whole
 // mapping tells are for the search of fronts (front.cpp), with one objective.
 
-#include "sim/evaluator.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/certificate.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/layered.hpp"
@@ -27,8 +27,9 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     std::vector<char> better(problem.tasks.size(), 1);
     if (!plain || !options.goal.is_latency()) {
         const Criteria criteria(problem, options.goal);
-        if (!options.goal.is_latency() || is_coupled(problem) || criteria.sums() > 0)
+        if (!options.goal.is_latency() || is_coupled(problem) || criteria.sums() > 0) {
             return best_of(pareto_front(problem, options), options.goal);
+        }
         better = criteria.undominated();
     }
     const Restricted few = plain ? without_dominated_tasks(problem) : restricted(problem, better);
@@ -37,18 +38,21 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     quietly.only.clear();
     for (const auto heuristic : {heft, greedy, uniform}) {
         SearchResult result = heuristic(few.problem, quietly);
-        if (result.status == SearchStatus::infeasible || result.makespan.count() >= best.makespan)
+        if (result.status == SearchStatus::infeasible || result.makespan.count() >= best.makespan) {
             continue;
+        }
         best.makespan = result.makespan.count();
         best.mapping = std::move(result.mapping);
     }
-    if (options.progress && best.makespan < kNeverTicks)
+    if (options.progress && best.makespan < kNeverTicks) {
         options.progress(Time{best.makespan}, Time{});
+    }
 
     best = Layered(few.problem, {}, options).widen(std::move(best));
-    if (best.mapping.empty())
+    if (best.mapping.empty()) {
         return infeasible(best.proven() ? "no mapping covers every layer with links that exist"
                                         : "stopped before any mapping was found");
+    }
     SearchResult result;
     result.mapping = few.in_original(best.mapping);
     result.makespan = Time{best.makespan};
@@ -59,15 +63,18 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         result.note = "certificates are for problems without divided layers";
     } else if (best.proven() && options.certificate > 0) {
         auto beginnings = certificate(few.problem, result.makespan, options.certificate);
-        if (beginnings)
-            for (const Mapping& beginning : *beginnings)
+        if (beginnings) {
+            for (const Mapping& beginning : *beginnings) {
                 result.certificate.push_back(few.in_original(beginning));
-        else
+            }
+        } else {
             result.note = "the certificate would be longer than asked for";
+        }
     }
-    if (!best.proven())
+    if (!best.proven()) {
         result.note =
             best.stopped ? "stopped before the proof" : "more states than --max-states allows";
+    }
     assert(makespan(problem, result.mapping) == result.makespan);
     return result;
 }

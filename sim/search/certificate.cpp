@@ -1,6 +1,7 @@
 #include "sim/search/certificate.hpp"
 
-#include "sim/evaluator.hpp"
+#include "sim/index.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/bounds.hpp"
 
 #include <algorithm>
@@ -19,34 +20,38 @@ public:
           scratch_(bounds_.scratch()) {}
 
     std::optional<std::vector<Mapping>> run() {
-        if (!visit(0))
+        if (!visit(0)) {
             return std::nullopt;
+        }
         return std::move(beginnings_);
     }
 
 private:
     // False if there is no certificate.
     bool visit(int layer) {
-        if (layer == problem_.layers())
+        if (layer == problem_.layers()) {
             return !evaluator_.core.possible || evaluator_.core.dispatcher >= makespan_;
+        }
         if (!evaluator_.core.possible ||
             bounds_(evaluator_, layer, makespan_, scratch_) >= makespan_) {
             beginnings_.push_back(path_);
             return beginnings_.size() <= most_;
         }
-        for (const int k : problem_.starting[static_cast<std::size_t>(layer)]) {
-            const std::vector<int>& rest = problem_.tasks[static_cast<std::size_t>(k)].rest;
+        for (const int k : problem_.starting[at(layer)]) {
+            const std::vector<int>& rest = problem_.tasks[at(k)].rest;
             if (std::any_of(rest.begin(), rest.end(), [&](int other) {
-                    return evaluator_.covered[static_cast<std::size_t>(other)] != 0;
-                }))
+                    return evaluator_.covered[at(other)] != 0;
+                })) {
                 continue;
+            }
             evaluator_.push(k);
             path_.push_back(k);
             const bool good = visit(evaluator_.next_layer(layer + 1));
             path_.pop_back();
             evaluator_.pop();
-            if (!good)
+            if (!good) {
                 return false;
+            }
         }
         return true;
     }

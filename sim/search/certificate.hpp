@@ -9,7 +9,7 @@
 // between partial schedules, canonical states, load or module bounds. That makes it long, so it
 // is for small and medium problems.
 
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
 
 #include <optional>
 #include <vector>

@@ -1,5 +1,7 @@
 #include "sim/search/covers.hpp"
 
+#include "sim/index.hpp"
+
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -18,8 +20,9 @@ std::optional<Ahead> with(const Ahead& ahead, const Task& task) {
     Ahead both = ahead;
     for (const int layer : task.rest) {
         const auto at = std::lower_bound(both.begin(), both.end(), layer);
-        if (at != both.end() && *at == layer)
+        if (at != both.end() && *at == layer) {
             return std::nullopt;
+        }
         both.insert(at, layer);
     }
     return both;
@@ -30,40 +33,42 @@ std::optional<Ahead> with(const Ahead& ahead, const Task& task) {
 Covers::Covers(const Problem& problem, std::vector<char> allowed)
     : problem_(problem), allowed_(std::move(allowed)) {
     // Layers that share a task get the same root.
-    std::vector<int> root(static_cast<std::size_t>(problem.layers()));
+    std::vector<int> root(at(problem.layers()));
     std::iota(root.begin(), root.end(), 0);
     const auto find = [&](int layer) {
-        while (root[static_cast<std::size_t>(layer)] != layer) {
-            int& up = root[static_cast<std::size_t>(layer)];
-            up = root[static_cast<std::size_t>(up)];
+        while (root[at(layer)] != layer) {
+            int& up = root[at(layer)];
+            up = root[at(up)];
             layer = up;
         }
         return layer;
     };
-    std::vector<char> alone(static_cast<std::size_t>(problem.layers()), 0);
+    std::vector<char> alone(at(problem.layers()), 0);
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
-        if (!is_allowed(k))
+        if (!is_allowed(k)) {
             continue;
-        const Task& task = problem.tasks[static_cast<std::size_t>(k)];
-        if (task.rest.empty())
-            alone[static_cast<std::size_t>(task.first)] = 1;
+        }
+        const Task& task = problem.tasks[at(k)];
+        if (task.rest.empty()) {
+            alone[at(task.first)] = 1;
+        }
         for (const int layer : task.rest) {
             const int a = find(task.first), b = find(layer);
-            root[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
+            root[at(std::max(a, b))] = std::min(a, b);
         }
     }
     group_of_.resize(root.size());
     for (int layer = 0; layer < problem.layers(); ++layer) {
         const int top = find(layer);
         if (top == layer) {
-            group_of_[static_cast<std::size_t>(layer)] = static_cast<int>(groups_.size());
+            group_of_[at(layer)] = static_cast<int>(groups_.size());
             groups_.emplace_back();
             safe_.push_back(1);
         }
-        const int group = group_of_[static_cast<std::size_t>(top)];
-        group_of_[static_cast<std::size_t>(layer)] = group;
-        groups_[static_cast<std::size_t>(group)].push_back(layer);
-        safe_[static_cast<std::size_t>(group)] &= alone[static_cast<std::size_t>(layer)];
+        const int group = group_of_[at(top)];
+        group_of_[at(layer)] = group;
+        groups_[at(group)].push_back(layer);
+        safe_[at(group)] &= alone[at(layer)];
     }
 }
 
@@ -83,17 +88,20 @@ std::uint64_t Covers::count() const {
                     add(Ahead(ahead.begin() + 1, ahead.end()), n);
                     continue;
                 }
-                for (const int k : problem_.starting[static_cast<std::size_t>(layer)])
-                    if (is_allowed(k))
-                        if (const auto both =
-                                with(ahead, problem_.tasks[static_cast<std::size_t>(k)]))
+                for (const int k : problem_.starting[at(layer)]) {
+                    if (is_allowed(k)) {
+                        if (const auto both = with(ahead, problem_.tasks[at(k)])) {
                             add(*both, n);
+                        }
+                    }
+                }
             }
             ways = std::move(next);
         }
         const std::uint64_t n = ways.empty() ? 0 : ways.begin()->second;
-        if (n == 0)
+        if (n == 0) {
             return 0;
+        }
         product = product > kMost / n ? kMost : product * n;
     }
     return product;
@@ -112,34 +120,38 @@ std::optional<Mapping> Covers::cheapest(const std::function<Time(int task)>& cos
         for (std::size_t i = 0; i < group.size(); ++i) {
             const auto offer = [&](const Ahead& ahead, Best best) {
                 const auto [at, fresh] = ways[i + 1].try_emplace(ahead, best);
-                if (!fresh && best.sum < at->second.sum)
+                if (!fresh && best.sum < at->second.sum) {
                     at->second = std::move(best);
+                }
             };
             for (const auto& [ahead, best] : ways[i]) {
                 if (!ahead.empty() && ahead.front() == group[i]) {
                     offer(Ahead(ahead.begin() + 1, ahead.end()), {best.sum, ahead, -1});
                     continue;
                 }
-                for (const int k : problem_.starting[static_cast<std::size_t>(group[i])])
-                    if (is_allowed(k))
-                        if (const auto both =
-                                with(ahead, problem_.tasks[static_cast<std::size_t>(k)]))
+                for (const int k : problem_.starting[at(group[i])]) {
+                    if (is_allowed(k)) {
+                        if (const auto both = with(ahead, problem_.tasks[at(k)])) {
                             offer(*both, {best.sum + cost(k), ahead, k});
+                        }
+                    }
+                }
             }
         }
-        if (ways.back().empty())
+        if (ways.back().empty()) {
             return std::nullopt;
-        Ahead at;
+        }
+        Ahead ahead;
         for (std::size_t i = group.size(); i > 0; --i) {
-            const Best& best = ways[i].at(at);
-            if (best.task >= 0)
+            const Best& best = ways[i].at(ahead);
+            if (best.task >= 0) {
                 mapping.push_back(best.task);
-            at = best.before;
+            }
+            ahead = best.before;
         }
     }
     std::sort(mapping.begin(), mapping.end(), [&](int a, int b) {
-        return problem_.tasks[static_cast<std::size_t>(a)].first <
-               problem_.tasks[static_cast<std::size_t>(b)].first;
+        return problem_.tasks[at(a)].first < problem_.tasks[at(b)].first;
     });
     return mapping;
 }
@@ -147,19 +159,23 @@ std::optional<Mapping> Covers::cheapest(const std::function<Time(int task)>& cos
 // Whether the group's layers from `layer` on, without `ahead`, have a cover.
 bool Covers::can_finish(int group, int layer, const std::vector<int>& ahead) const {
     std::set<Ahead> ways{ahead};
-    for (const int at : groups_[static_cast<std::size_t>(group)]) {
-        if (at < layer)
+    for (const int member : groups_[at(group)]) {
+        if (member < layer) {
             continue;
+        }
         std::set<Ahead> next;
         for (const Ahead& way : ways) {
-            if (!way.empty() && way.front() == at) {
+            if (!way.empty() && way.front() == member) {
                 next.insert(Ahead(way.begin() + 1, way.end()));
                 continue;
             }
-            for (const int k : problem_.starting[static_cast<std::size_t>(at)])
-                if (is_allowed(k))
-                    if (auto both = with(way, problem_.tasks[static_cast<std::size_t>(k)]))
+            for (const int k : problem_.starting[at(member)]) {
+                if (is_allowed(k)) {
+                    if (auto both = with(way, problem_.tasks[at(k)])) {
                         next.insert(std::move(*both));
+                    }
+                }
+            }
         }
         ways = std::move(next);
     }
@@ -167,29 +183,34 @@ bool Covers::can_finish(int group, int layer, const std::vector<int>& ahead) con
 }
 
 int Covers::uncoverable() const {
-    for (int group = 0; group < static_cast<int>(groups_.size()); ++group)
-        if (!safe_[static_cast<std::size_t>(group)] && !can_finish(group, 0, {}))
-            return groups_[static_cast<std::size_t>(group)].front();
+    for (int group = 0; group < static_cast<int>(groups_.size()); ++group) {
+        if (!safe_[at(group)] && !can_finish(group, 0, {})) {
+            return groups_[at(group)].front();
+        }
+    }
     return -1;
 }
 
 std::vector<int> Covers::fitting(const std::vector<char>& covered, int layer) const {
-    const int group = group_of_[static_cast<std::size_t>(layer)];
+    const int group = group_of_[at(layer)];
     std::vector<int> found;
-    for (const int k : problem_.starting[static_cast<std::size_t>(layer)]) {
-        const Task& task = problem_.tasks[static_cast<std::size_t>(k)];
-        const bool overlaps = std::any_of(task.rest.begin(), task.rest.end(), [&](int other) {
-            return covered[static_cast<std::size_t>(other)] != 0;
-        });
-        if (!is_allowed(k) || overlaps)
+    for (const int k : problem_.starting[at(layer)]) {
+        const Task& task = problem_.tasks[at(k)];
+        const bool overlaps = std::any_of(
+            task.rest.begin(), task.rest.end(), [&](int other) { return covered[at(other)] != 0; });
+        if (!is_allowed(k) || overlaps) {
             continue;
-        if (!safe_[static_cast<std::size_t>(group)]) {
+        }
+        if (!safe_[at(group)]) {
             Ahead ahead;
-            for (const int other : groups_[static_cast<std::size_t>(group)])
-                if (other > layer && covered[static_cast<std::size_t>(other)])
+            for (const int other : groups_[at(group)]) {
+                if (other > layer && covered[at(other)]) {
                     ahead.push_back(other);
-            if (!can_finish(group, layer + 1, *with(ahead, task)))
+                }
+            }
+            if (!can_finish(group, layer + 1, *with(ahead, task))) {
                 continue;
+            }
         }
         found.push_back(k);
     }

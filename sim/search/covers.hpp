@@ -7,7 +7,8 @@
 // each other, so everything is asked group by group (a network of a hundred fusible pairs has
 // 2^100 covers and a hundred groups of two).
 
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/index.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -35,9 +36,7 @@ public:
 
 private:
     bool can_finish(int group, int layer, const std::vector<int>& ahead) const;
-    bool is_allowed(int task) const {
-        return allowed_.empty() || allowed_[static_cast<std::size_t>(task)];
-    }
+    bool is_allowed(int task) const { return allowed_.empty() || allowed_[at(task)]; }
 
     const Problem& problem_;
     std::vector<char> allowed_;

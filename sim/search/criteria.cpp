@@ -1,6 +1,7 @@
 #include "sim/search/criteria.hpp"
 
 #include "sim/error.hpp"
+#include "sim/index.hpp"
 #include "sim/search/bounds.hpp"
 #include "sim/search/covers.hpp"
 
@@ -19,8 +20,6 @@ constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 // Parts of a weight.
 constexpr Ticks kQuarters = 4;
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
 // Rounded down, for negative numbers too.
 std::int64_t share(std::int64_t value, std::size_t parts) {
     const auto n = static_cast<std::int64_t>(parts);
@@ -30,15 +29,19 @@ std::int64_t share(std::int64_t value, std::size_t parts) {
 }  // namespace
 
 std::int64_t channels_elsewhere(const Problem& problem, const Task& task, int device) {
-    if (problem.weighted_channels.empty())
+    if (problem.weighted_channels.empty()) {
         return 0;
+    }
     std::int64_t channels = problem.weighted_channels[at(task.first)];
-    for (const int layer : task.rest)
+    for (const int layer : task.rest) {
         channels += problem.weighted_channels[at(layer)];
-    if (task.parts.empty())
+    }
+    if (task.parts.empty()) {
         return task.device == device ? 0 : channels;
-    if (channels == 0)
+    }
+    if (channels == 0) {
         return 0;
+    }
     // Parts may be of the input channels: what counts is their share.
     std::int64_t all = 0, there = 0;
     for (const Part& part : task.parts) {
@@ -61,13 +64,17 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
     : problem_(problem), minimised_(goal.minimise.size()) {
     // 0. What a fused chain may have covered ahead.
     std::vector<int> taken(at(problem.layers()), problem.layers());
-    for (const Task& task : problem.tasks)
-        for (const int layer : task.rest)
+    for (const Task& task : problem.tasks) {
+        for (const int layer : task.rest) {
             taken[at(layer)] = std::min(taken[at(layer)], task.first);
+        }
+    }
     ahead_.resize(at(problem.layers()) + 1);
-    for (int t = 0; t < problem.layers(); ++t)
-        for (int i = taken[at(t)] + 1; i <= t; ++i)
+    for (int t = 0; t < problem.layers(); ++t) {
+        for (int i = taken[at(t)] + 1; i <= t; ++i) {
             ahead_[at(i)].push_back(t);
+        }
+    }
 
     // 1. The axes and the sums behind them.
     const auto add_axis = [&](const Objective& objective) {
@@ -78,9 +85,10 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
                 break;
             case Criterion::energy:
             case Criterion::energy_delay:
-                if (!problem.knows_energy())
+                if (!problem.knows_energy()) {
                     throw InputError("objective " + name_of(problem, objective) +
                                      ": the energy is unknown: " + problem.energy_unknown);
+                }
                 needs_latency_ |=
                     objective.criterion == Criterion::energy_delay || problem.at_rest.value > 0;
                 axis.sum = sum(Kind::energy, 0, true);
@@ -98,38 +106,47 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
         }
         axes_.push_back(axis);
     };
-    for (const Objective& objective : goal.minimise)
+    for (const Objective& objective : goal.minimise) {
         add_axis(objective);
-    for (const Objective& objective : goal.prefer)
+    }
+    for (const Objective& objective : goal.prefer) {
         add_axis(objective);
+    }
 
     // 2. Limits.
-    if (goal.most_loss)
+    if (goal.most_loss) {
         sums_[at(sum(Kind::loss, 0, false))].limit = *goal.most_loss;
-    for (int b = 0; b < static_cast<int>(problem.budgets.size()); ++b)
-        if (is_static(problem, problem.budgets[at(b)]))
+    }
+    for (int b = 0; b < static_cast<int>(problem.budgets.size()); ++b) {
+        if (is_static(problem, problem.budgets[at(b)])) {
             sums_[at(sum(Kind::budget, b, false))].limit = problem.budgets[at(b)].limit;
-    for (int m = 0; m < static_cast<int>(problem.capacities.size()); ++m)
-        if (problem.capacities[at(m)] > 0)
+        }
+    }
+    for (int m = 0; m < static_cast<int>(problem.capacities.size()); ++m) {
+        if (problem.capacities[at(m)] > 0) {
             sums_[at(sum(Kind::weights, m, false))].limit = problem.capacities[at(m)];
+        }
+    }
 
     // 3. What tasks and the layers to come add; limits that nothing reaches go.
     for (Sum& one : sums_) {
-        for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k)
+        for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
             one.of_task.push_back(value(one.kind, one.index, k));
+        }
         find_rest(one.of_task, one.least, one.rest);
         one.most.assign(at(problem.layers()) + 1, 0);
         for (int layer = problem.layers() - 1; layer >= 0; --layer) {
             std::int64_t most = 0;
-            for (const int k : problem.starting[at(layer)])
+            for (const int k : problem.starting[at(layer)]) {
                 most = std::max(most, one.of_task[at(k)]);
+            }
             one.most[at(layer)] = one.most[at(layer) + 1] + most;
         }
     }
     const auto idle = [](const Sum& one) { return !one.ranked && one.most.front() <= one.limit; };
     const auto before = sums_;
     std::erase_if(sums_, idle);
-    for (Axis& axis : axes_)
+    for (Axis& axis : axes_) {
         if (axis.sum >= 0) {
             const Sum& mine = before[at(axis.sum)];
             axis.sum = static_cast<int>(std::find_if(sums_.begin(),
@@ -139,20 +156,25 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
                                                                 one.index == mine.index;
                                                      }) -
                                         sums_.begin());
-            if (mine.kind == Kind::energy)
+            if (mine.kind == Kind::energy) {
                 energy_ = axis.sum;
+            }
         }
+    }
 
     // 4. Energy together with the time at rest.
     bool all_read = true;  // else a result may be late without delaying the end
-    for (int layer = 0; layer + 1 < problem.layers(); ++layer)
+    for (int layer = 0; layer + 1 < problem.layers(); ++layer) {
         all_read &= !problem.consumers[at(layer)].empty();
-    if (energy_ >= 0 && all_read && problem.at_rest.value > 0)
+    }
+    if (energy_ >= 0 && all_read && problem.at_rest.value > 0) {
         make_rested();
+    }
 
     // 5. For the period, the work of each resource: dispatcher and devices, then engines.
-    if (!needs_period_)
+    if (!needs_period_) {
         return;
+    }
     loads_ = static_cast<int>(sums_.size());
     const int devices = static_cast<int>(problem.devices.size());
     for (int r = 0; r < devices + problem.engines; ++r) {
@@ -167,11 +189,13 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
         sums_.push_back(std::move(load));
     }
     unsigned all = 0;
-    for (int d = 0; d < devices; ++d)
+    for (int d = 0; d < devices; ++d) {
         all |= 1u << resource(d);
+    }
     for (unsigned some = 1; some <= all; ++some) {
-        if ((some & all) != some)
+        if ((some & all) != some) {
             continue;
+        }
         Together together{.resources = some, .least = {}, .rest = {}};
         std::vector<std::int64_t> work;
         for (const Task& task : problem.tasks) {
@@ -180,8 +204,9 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
             for (unsigned left_ones = devices_of(task); left_ones; left_ones &= left_ones - 1) {
                 const int device = std::countr_zero(left_ones);
                 held |= 1u << resource(device);
-                if (some & 1 && problem.devices[at(device)].asynchronous)
+                if (some & 1 && problem.devices[at(device)].asynchronous) {
                     sum_of += problem.devices[at(device)].per_task.count();
+                }
             }
             work.push_back(sum_of + task.cost.count() * std::popcount(held & some));
         }
@@ -191,11 +216,12 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
 }
 
 int Criteria::sum(Kind kind, int index, bool ranked) {
-    for (std::size_t i = 0; i < sums_.size(); ++i)
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
         if (sums_[i].kind == kind && sums_[i].index == index) {
             sums_[i].ranked |= ranked;
             return static_cast<int>(i);
         }
+    }
     Sum one;
     one.kind = kind;
     one.index = index;
@@ -211,8 +237,9 @@ std::int64_t Criteria::value(Kind kind, int index, int k) const {
             std::int64_t energy = task.energy.femtojoules;
             for (unsigned left_ones = devices_of(task); left_ones; left_ones &= left_ones - 1) {
                 const ProblemDevice& device = problem_.devices[at(std::countr_zero(left_ones))];
-                if (device.asynchronous)
+                if (device.asynchronous) {
                     energy += device.per_task_energy.femtojoules;
+                }
             }
             return energy;
         }
@@ -239,13 +266,15 @@ void Criteria::find_rest(const std::vector<std::int64_t>& of_task,
         const Task& task = problem_.tasks[k];
         const std::int64_t each = share(of_task[k], task.rest.size() + 1);
         least[at(task.first)] = std::min(least[at(task.first)], each);
-        for (const int layer : task.rest)
+        for (const int layer : task.rest) {
             least[at(layer)] = std::min(least[at(layer)], each);
+        }
     }
     rest.assign(at(problem_.layers()) + 1, 0);
     for (int layer = problem_.layers() - 1; layer >= 0; --layer) {
-        if (least[at(layer)] == kUnlimited)
+        if (least[at(layer)] == kUnlimited) {
             least[at(layer)] = 0;  // nobody can do it: that shows elsewhere
+        }
         rest[at(layer)] = rest[at(layer) + 1] + least[at(layer)];
     }
 }
@@ -255,9 +284,11 @@ std::int64_t Criteria::left(const std::vector<std::int64_t>& least,
                             const Evaluator& placed,
                             int layer) const {
     std::int64_t sum_of = rest[at(layer)];
-    for (const int l : ahead_[at(layer)])
-        if (placed.covered[at(l)])
+    for (const int l : ahead_[at(layer)]) {
+        if (placed.covered[at(l)]) {
             sum_of -= least[at(l)];
+        }
+    }
     return sum_of;
 }
 
@@ -273,8 +304,9 @@ void Criteria::make_rested() {
             }
             const bool own = r == 0 || problem_.devices[at(r)].asynchronous;
             weight[at(r)] = own ? quarters : 0;
-            if (!own)
+            if (!own) {
                 weight[0] += quarters;
+            }
             Rested rested{.weight = weight, .least = {}, .rest = {}};
             std::vector<std::int64_t> of_task;
             for (std::size_t k = 0; k < problem_.tasks.size(); ++k) {
@@ -284,17 +316,20 @@ void Criteria::make_rested() {
                 for (unsigned devs = devices_of(task); devs; devs &= devs - 1) {
                     const ProblemDevice& device = problem_.devices[at(std::countr_zero(devs))];
                     held |= 1u << resource(std::countr_zero(devs));
-                    if (device.asynchronous)
+                    if (device.asynchronous) {
                         work += weight[0] * device.per_task.count();
+                    }
                 }
-                for (; held; held &= held - 1)
+                for (; held; held &= held - 1) {
                     work += weight[at(std::countr_zero(held))] * task.cost.count();
+                }
                 of_task.push_back(sums_[at(energy_)].of_task[k] + at_rest(work));
             }
             find_rest(of_task, rested.least, rested.rest);
             rested_.push_back(std::move(rested));
-            if (!own)
+            if (!own) {
                 weight[0] -= quarters;
+            }
             return;
         }
         for (Ticks w = 0; w <= quarters; ++w) {
@@ -318,40 +353,47 @@ std::int64_t Criteria::least_energy(const Sums& sums, const Evaluator& placed, i
     for (int d = 0; d < static_cast<int>(problem_.devices.size()); ++d) {
         const ProblemDevice& device = problem_.devices[at(d)];
         queue[at(d)] = core.dispatcher;
-        if (!device.asynchronous)
+        if (!device.asynchronous) {
             continue;
+        }
         const bool open = core.open == d;
         const Ticks gate =
             core.dispatcher + device.per_task.count() + (open ? 0 : device.submit.count());
         Ticks end = core.queue[at(d)];
-        if (open && problem_.whole_segments)
+        if (open && problem_.whole_segments) {
             queue[at(d)] = std::max(end, core.dispatcher + core.pending);
-        else if (end > gate)
+        } else if (end > gate) {
             queue[at(d)] = end;
+        }
     }
     std::int64_t best = 0;
     for (const Rested& rested : rested_) {
         Ticks past = 0;
-        for (std::size_t d = 0; d < problem_.devices.size(); ++d)
+        for (std::size_t d = 0; d < problem_.devices.size(); ++d) {
             past += rested.weight[d] * queue[d];
+        }
         best = std::max(best, at_rest(past) + left(rested.least, rested.rest, placed, layer));
     }
     return sums[at(energy_)] + best - 1;  // the time at rest is rounded once, to the nearest
 }
 
 bool Criteria::is_too_much(int task) const {
-    for (int b = 0; b < static_cast<int>(problem_.budgets.size()); ++b)
-        if (use_of(problem_.tasks[at(task)], problem_, b) > problem_.budgets[at(b)].limit)
+    for (int b = 0; b < static_cast<int>(problem_.budgets.size()); ++b) {
+        if (use_of(problem_.tasks[at(task)], problem_, b) > problem_.budgets[at(b)].limit) {
             return true;
+        }
+    }
     return false;
 }
 
 void Criteria::add(Sums& sums, const Evaluator& before, int task) const {
     const std::size_t end = loads_ < 0 ? sums_.size() : at(loads_);
-    for (std::size_t i = 0; i < end; ++i)
+    for (std::size_t i = 0; i < end; ++i) {
         sums[i] += sums_[i].of_task[at(task)];
-    if (loads_ >= 0)
+    }
+    if (loads_ >= 0) {
         add_loads(sums, before, task);
+    }
 }
 
 // As Evaluator::place, without times.
@@ -370,57 +412,69 @@ void Criteria::add_loads(Sums& sums, const Evaluator& before, int index) const {
                        std::find(brought.begin(), brought.end(), std::pair(input.tensor, place)) !=
                            brought.end();
             };
-            if (there(input.layout))
+            if (there(input.layout)) {
                 continue;
+            }
             if (!there(tensor.layout)) {
                 const int from = problem_.devices[at(tensor.device)].memory;
                 const int engine = problem_.engine[at(from * problem_.memories + device.memory)];
                 const Time copy = problem_.copy(input.tensor, tensor.layout, from, device.memory);
-                if (engine >= 0 && copy < kNever)
+                if (engine >= 0 && copy < kNever) {
                     load[devices + engine] += copy.count();
+                }
                 brought.emplace_back(input.tensor,
                                      Evaluator::place_of(device.memory, tensor.layout));
             }
             if (tensor.layout != input.layout) {
                 const Time convert = problem_.convert(input.tensor, d, tensor.layout, input.layout);
-                if (convert < kNever)
+                if (convert < kNever) {
                     load[resource(d)] += convert.count();
+                }
                 brought.emplace_back(input.tensor,
                                      Evaluator::place_of(device.memory, input.layout));
             }
         }
     };
     reads(task.device);
-    for (const Part& part : task.parts)
-        if (part.device != task.device)
+    for (const Part& part : task.parts) {
+        if (part.device != task.device) {
             reads(part.device);
+        }
+    }
     unsigned held = 0;
     for (unsigned left_ones = devices_of(task); left_ones; left_ones &= left_ones - 1) {
         const int d = std::countr_zero(left_ones);
         const ProblemDevice& device = problem_.devices[at(d)];
         held |= 1u << resource(d);
-        if (device.asynchronous)
+        if (device.asynchronous) {
             load[0] += device.per_task.count() +
                        (task.parts.empty() && before.core.open == d ? 0 : device.submit.count());
+        }
     }
-    for (; held; held &= held - 1)
+    for (; held; held &= held - 1) {
         load[std::countr_zero(held)] += task.cost.count();
-    for (const int engine : task.engines)
+    }
+    for (const int engine : task.engines) {
         load[devices + engine] += task.cost.count();
+    }
 }
 
 bool Criteria::fit(const Sums& sums, const Evaluator& placed, int layer) const {
-    for (std::size_t i = 0; i < sums_.size(); ++i)
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
         if (sums_[i].limit < kUnlimited &&
-            sums[i] + left(sums_[i].least, sums_[i].rest, placed, layer) > sums_[i].limit)
+            sums[i] + left(sums_[i].least, sums_[i].rest, placed, layer) > sums_[i].limit) {
             return false;
+        }
+    }
     return true;
 }
 
 void Criteria::raise(Sums& sums, int layer) const {
-    for (std::size_t i = 0; i < sums_.size(); ++i)
-        if (!sums_[i].ranked)
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
+        if (!sums_[i].ranked) {
             sums[i] = std::max(sums[i], sums_[i].limit - sums_[i].most[at(layer)]);
+        }
+    }
 }
 
 void Criteria::bounds(
@@ -430,8 +484,9 @@ void Criteria::bounds(
     };
     const auto energy = [&](int i) {
         std::int64_t least = (problem_.at_rest * Time{latency}).femtojoules + total(i);
-        if (!rested_.empty() && layer < problem_.layers())
+        if (!rested_.empty() && layer < problem_.layers()) {
             least = std::max(least, least_energy(sums, placed, layer));
+        }
         return static_cast<double>(least);
     };
     for (const Axis& axis : axes_) {
@@ -452,12 +507,14 @@ void Criteria::bounds(
                 break;
             case Criterion::period: {
                 std::int64_t busiest = 0;
-                for (std::size_t i = at(loads_); i < sums_.size(); ++i)
+                for (std::size_t i = at(loads_); i < sums_.size(); ++i) {
                     busiest = std::max(busiest, sums[i]);
+                }
                 for (const Together& some : together_) {
                     std::int64_t work = left(some.least, some.rest, placed, layer);
-                    for (unsigned r = some.resources; r; r &= r - 1)
+                    for (unsigned r = some.resources; r; r &= r - 1) {
                         work += sums[at(loads_ + std::countr_zero(r))];
+                    }
                     const std::int64_t n = std::popcount(some.resources);
                     busiest = std::max(busiest, (work + n - 1) / n);
                 }
@@ -495,12 +552,15 @@ std::vector<char> Criteria::undominated() const {
             row.memories |= 1u << device.memory;
             row.synchronous &= !device.asynchronous;
         }
-        for (const int engine : task.engines)
+        for (const int engine : task.engines) {
             row.engines |= 1u << engine;
-        if (needs_latency_ || needs_period_)
+        }
+        if (needs_latency_ || needs_period_) {
             row.costs.push_back(task.cost.count());
-        for (const Sum& one : sums_)
+        }
+        for (const Sum& one : sums_) {
             row.costs.push_back(one.of_task[at(k)]);
+        }
         kinds[{task.first, task.rest, task.device, task.out_layout, std::move(inputs)}].push_back(
             std::move(row));
     }
@@ -520,17 +580,21 @@ std::vector<char> Criteria::undominated() const {
                 const bool fewer = (other->devices & ~row.devices) == 0 && other->synchronous &&
                                    row.synchronous && other->memories == row.memories &&
                                    problem_.layouts == 1;
-                if ((!same && !fewer) || (other->engines & ~row.engines) != 0)
+                if ((!same && !fewer) || (other->engines & ~row.engines) != 0) {
                     return false;
-                for (std::size_t i = 0; i < row.costs.size(); ++i)
-                    if (other->costs[i] > row.costs[i])
+                }
+                for (std::size_t i = 0; i < row.costs.size(); ++i) {
+                    if (other->costs[i] > row.costs[i]) {
                         return false;
+                    }
+                }
                 return true;
             });
-            if (worse)
+            if (worse) {
                 stays[at(row.task)] = 0;
-            else
+            } else {
                 kept.push_back(&row);
+            }
         }
     }
     return stays;
@@ -538,34 +602,43 @@ std::vector<char> Criteria::undominated() const {
 
 std::string Criteria::what_is_too_little() const {
     std::vector<char> allowed;
-    for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k)
+    for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k) {
         allowed.push_back(!is_too_much(k));
-    if (const int layer = Covers(problem_).uncoverable(); layer >= 0)
+    }
+    if (const int layer = Covers(problem_).uncoverable(); layer >= 0) {
         return "no implementation covers layer '" + problem_.layer_names[at(layer)] + "'";
+    }
     const Covers covers(problem_, allowed);
-    if (const int layer = covers.uncoverable(); layer >= 0)
+    if (const int layer = covers.uncoverable(); layer >= 0) {
         return "every implementation of layer '" + problem_.layer_names[at(layer)] +
                "' goes beyond a budget by itself";
+    }
     for (const Sum& one : sums_) {
-        if (one.limit == kUnlimited)
+        if (one.limit == kUnlimited) {
             continue;
+        }
         const auto cheapest =
             covers.cheapest([&](int task) { return Time{one.of_task[at(task)]}; });
-        if (!cheapest)
+        if (!cheapest) {
             continue;
+        }
         std::int64_t needed = 0;
-        for (const int task : *cheapest)
+        for (const int task : *cheapest) {
             needed += one.of_task[at(task)];
-        if (needed <= one.limit)
+        }
+        if (needed <= one.limit) {
             continue;
+        }
         const std::string least =
             std::to_string(needed) + " at least, and its limit is " + std::to_string(one.limit);
-        if (one.kind == Kind::budget)
+        if (one.kind == Kind::budget) {
             return "budget '" + problem_.budgets[at(one.index)].name + "': every mapping needs " +
                    least;
-        if (one.kind == Kind::weights)
+        }
+        if (one.kind == Kind::weights) {
             return "memory '" + problem_.memory_names[at(one.index)] +
                    "': the weights of every mapping need " + least + " bytes";
+        }
         return "accuracy: every mapping loses " +
                std::to_string(static_cast<double>(needed) * 1e-6) + " points or more";
     }

@@ -5,8 +5,9 @@
 // a bound on the latency a bound on every axis. Private to the searches. Start at
 // `Criteria::bounds`.
 
-#include "sim/evaluator.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/index.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/goal.hpp"
 
 #include <array>
@@ -46,8 +47,9 @@ public:
     // Adds what placing the task adds, before it is placed; the energy is the evaluator's, later.
     void add(Sums& sums, const Evaluator& before, int task) const;
     void set_energy(Sums& sums, const Evaluator& placed) const {
-        if (energy_ >= 0)
-            sums[static_cast<std::size_t>(energy_)] = placed.core.energy;
+        if (energy_ >= 0) {
+            sums[at(energy_)] = placed.core.energy;
+        }
     }
     std::int64_t energy(const std::int64_t* sums) const { return energy_ < 0 ? 0 : sums[energy_]; }
 
@@ -112,7 +114,7 @@ private:
                       const Evaluator& placed,
                       int layer) const;
     int resource(int device) const {
-        return problem_.devices[static_cast<std::size_t>(device)].asynchronous ? device : 0;
+        return problem_.devices[at(device)].asynchronous ? device : 0;
     }
 
     const Problem& problem_;

@@ -7,7 +7,8 @@
 // asynchronous device the dispatcher submits ahead and the sum becomes a maximum: this search
 // says so and gives no answer.
 
-#include "sim/evaluator.hpp"
+#include "sim/index.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/results.hpp"
 
 #include <algorithm>
@@ -18,27 +19,30 @@ namespace sim {
 
 SearchResult dynamic_programming(const Problem& problem, const SearchOptions& options) {
     // 1. Does it apply?
-    if (!options.goal.is_latency())
+    if (!options.goal.is_latency()) {
         return infeasible("it knows the latency alone; branch-and-bound knows other goals");
-    if (!is_plain(problem))
+    }
+    if (!is_plain(problem)) {
         return infeasible(
             "it knows no divided layers, budgets, synchronisation, contention, buses or "
             "capacities; "
             "branch-and-bound does");
+    }
     const int layers = problem.layers();
-    for (int layer = 1; layer < layers; ++layer)
-        if (problem.inputs[static_cast<std::size_t>(layer)] != std::vector<int>{layer - 1})
+    for (int layer = 1; layer < layers; ++layer) {
+        if (problem.inputs[at(layer)] != std::vector<int>{layer - 1}) {
             return infeasible(
-                "the model is not a chain: layer '" +
-                problem.layer_names[static_cast<std::size_t>(layer)] +
+                "the model is not a chain: layer '" + problem.layer_names[at(layer)] +
                 "' does not read just the layer before it; branch-and-bound is exact here");
+        }
+    }
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
-        const auto device =
-            static_cast<std::size_t>(problem.tasks[static_cast<std::size_t>(k)].device);
-        if (problem.devices[device].asynchronous)
+        const auto device = at(problem.tasks[at(k)].device);
+        if (problem.devices[device].asynchronous) {
             return infeasible("device '" + problem.device_names[device] +
                               "' is asynchronous and overlaps with the host; branch-and-bound is "
                               "exact here");
+        }
     }
 
     // 2. best[layer][device][layout]: the least time until that layer's result lies there.
@@ -48,29 +52,30 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
         int device = 0, layout = 0;
     };
     using Results = std::array<std::array<Best, kMaxLayouts>, kMaxDevices>;
-    std::vector<Results> best(static_cast<std::size_t>(layers));
-    const auto at = [&](int layer, int device, int layout) -> Best& {
-        return best[static_cast<std::size_t>(layer)][static_cast<std::size_t>(device)]
-                   [static_cast<std::size_t>(layout)];
+    std::vector<Results> best(at(layers));
+    const auto best_of = [&](int layer, int device, int layout) -> Best& {
+        return best[at(layer)][at(device)][at(layout)];
     };
     std::uint64_t evaluated = 0;
     for (int layer = 0; layer < layers; ++layer) {
-        for (const int k : problem.starting[static_cast<std::size_t>(layer)]) {
-            const Task& task = problem.tasks[static_cast<std::size_t>(k)];
-            Best& result = at(task.last, task.device, task.out_layout);
+        for (const int k : problem.starting[at(layer)]) {
+            const Task& task = problem.tasks[at(k)];
+            Best& result = best_of(task.last, task.device, task.out_layout);
             if (layer == 0) {
                 ++evaluated;
-                if (task.cost.count() < result.end)
+                if (task.cost.count() < result.end) {
                     result = {task.cost.count(), k, -1, 0, 0};
+                }
                 continue;
             }
-            const int to = problem.devices[static_cast<std::size_t>(task.device)].memory;
+            const int to = problem.devices[at(task.device)].memory;
             for (int device = 0; device < static_cast<int>(problem.devices.size()); ++device) {
-                const int from = problem.devices[static_cast<std::size_t>(device)].memory;
+                const int from = problem.devices[at(device)].memory;
                 for (int layout = 0; layout < problem.layouts; ++layout) {
-                    const Best& before = at(layer - 1, device, layout);
-                    if (before.task < 0)
+                    const Best& before = best_of(layer - 1, device, layout);
+                    if (before.task < 0) {
                         continue;
+                    }
                     ++evaluated;
                     const int wanted = task.inputs.front().layout;
                     const Ticks copy =
@@ -79,11 +84,13 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
                         layout == wanted
                             ? 0
                             : problem.convert(layer - 1, task.device, layout, wanted).count();
-                    if (copy >= kNeverTicks || convert >= kNeverTicks)
+                    if (copy >= kNeverTicks || convert >= kNeverTicks) {
                         continue;
+                    }
                     const Ticks end = before.end + copy + convert + task.cost.count();
-                    if (end < result.end)
+                    if (end < result.end) {
                         result = {end, k, layer - 1, device, layout};
+                    }
                 }
             }
         }
@@ -91,19 +98,24 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
 
     // 3. Back from the output.
     const Best* last = nullptr;
-    for (const auto& by_device : best.back())
-        for (const Best& one : by_device)
-            if (one.task >= 0 && (!last || one.end < last->end))
+    for (const auto& by_device : best.back()) {
+        for (const Best& one : by_device) {
+            if (one.task >= 0 && (!last || one.end < last->end)) {
                 last = &one;
-    if (!last)
+            }
+        }
+    }
+    if (!last) {
         return infeasible("no mapping covers every layer");
+    }
     SearchResult result;
     result.makespan = result.lower_bound = Time{last->end};
     result.status = SearchStatus::proven;
     result.evaluated = evaluated;
     for (const Best* step = last; step;
-         step = step->layer < 0 ? nullptr : &at(step->layer, step->device, step->layout))
+         step = step->layer < 0 ? nullptr : &best_of(step->layer, step->device, step->layout)) {
         result.mapping.push_back(step->task);
+    }
     std::reverse(result.mapping.begin(), result.mapping.end());
     return result;
 }

@@ -12,8 +12,8 @@
 // That is for the latency of plain problems (problem.hpp). For all else every mapping is assessed
 // by itself: exhaustive_front in front.cpp.
 
-#include "sim/batch_evaluator.hpp"
-#include "sim/evaluator.hpp"
+#include "sim/index.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/results.hpp"
 
 #include <algorithm>
@@ -37,8 +37,6 @@ constexpr std::size_t kProbe = 4096;  // beginnings looked at to find out
 
 // Beginnings held before their groups are run, full or not.
 constexpr std::size_t kMostBeginnings = 65'536;
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 bool fits(const Problem& problem, int task, const std::vector<char>& covered) {
     const std::vector<int>& rest = problem.tasks[at(task)].rest;
@@ -80,10 +78,13 @@ class Reader {
 public:
     explicit Reader(const Problem& problem)
         : problem_(problem), read_later_(at(problem.layers()) + 1) {
-        for (int t = 0; t < problem.layers(); ++t)
-            if (!problem.consumers[at(t)].empty())
-                for (int layer = 0; layer <= problem.consumers[at(t)].back(); ++layer)
+        for (int t = 0; t < problem.layers(); ++t) {
+            if (!problem.consumers[at(t)].empty()) {
+                for (int layer = 0; layer <= problem.consumers[at(t)].back(); ++layer) {
                     read_later_[at(layer)].push_back(t);
+                }
+            }
+        }
     }
 
     // Over `like` and `times`.
@@ -95,35 +96,42 @@ public:
         like.push_back(static_cast<std::uint32_t>(core.open));
         like.push_back(core.possible);
         like.push_back(0);
-        for (int l = layer; l < problem_.layers(); ++l)
+        for (int l = layer; l < problem_.layers(); ++l) {
             if (placed.covered[at(l)]) {
                 ++like[3];
                 like.push_back(static_cast<std::uint32_t>(l));
             }
+        }
         times.push_back(core.dispatcher);
         times.push_back(core.pending);
-        for (std::size_t d = 1; d < problem_.devices.size(); ++d)
+        for (std::size_t d = 1; d < problem_.devices.size(); ++d) {
             times.push_back(core.queue[d]);
-        for (int e = 0; e < problem_.engines; ++e)
+        }
+        for (int e = 0; e < problem_.engines; ++e) {
             times.push_back(core.engine[at(e)]);
+        }
         for (const int t : read_later_[at(layer)]) {
             const Evaluator::Tensor& tensor = placed.tensors[at(t)];
-            if (!tensor.exposed || (like[3] && !is_read(placed, t, layer)))
+            if (!tensor.exposed || (like[3] && !is_read(placed, t, layer))) {
                 continue;
+            }
             unsigned code = static_cast<unsigned>(tensor.device) |
                             static_cast<unsigned>(tensor.layout) << kLayoutBit;
-            for (int memory = 0; memory < problem_.memories; ++memory)
+            for (int memory = 0; memory < problem_.memories; ++memory) {
                 for (int layout = 0; layout < problem_.layouts; ++layout) {
                     const int place = Evaluator::place_of(memory, layout);
-                    if (tensor.at[at(place)] < 0)
+                    if (tensor.at[at(place)] < 0) {
                         continue;
+                    }
                     code |= 1u << (kThereBit + place);
                     times.push_back(tensor.at[at(place)]);
-                    if (tensor.lag[at(place)] < 0)
+                    if (tensor.lag[at(place)] < 0) {
                         continue;
+                    }
                     code |= 1u << (kWaitingBit + place);
                     times.push_back(tensor.lag[at(place)]);
                 }
+            }
             like.push_back(static_cast<std::uint32_t>(t));
             like.push_back(code);
         }
@@ -151,20 +159,24 @@ struct Row {
 #define HETMAP_ROW [[gnu::always_inline]] inline
 
 HETMAP_ROW void assign(Row& row, Ticks time) {
-    for (int i = 0; i < kLanes; ++i)
+    for (int i = 0; i < kLanes; ++i) {
         row.lane[i] = time;
+    }
 }
 HETMAP_ROW void assign(Row& row, const Row& other, Ticks more = 0) {
-    for (int i = 0; i < kLanes; ++i)
+    for (int i = 0; i < kLanes; ++i) {
         row.lane[i] = other.lane[i] + more;
+    }
 }
 HETMAP_ROW void raise(Row& row, const Row& other, Ticks more = 0) {
-    for (int i = 0; i < kLanes; ++i)
+    for (int i = 0; i < kLanes; ++i) {
         row.lane[i] = std::max(row.lane[i], other.lane[i] + more);
+    }
 }
 HETMAP_ROW void raise(Row& row, const Row& a, const Row& b) {
-    for (int i = 0; i < kLanes; ++i)
+    for (int i = 0; i < kLanes; ++i) {
         row.lane[i] = std::max(row.lane[i], a.lane[i] + b.lane[i]);
+    }
 }
 
 // The evaluator with rows for times. What is alike in all lanes is a plain number. Read `push`
@@ -244,8 +256,9 @@ private:
 };
 
 void Rows::close_segment(Core& core) {
-    if (!problem_.whole_segments)
+    if (!problem_.whole_segments) {
         return;
+    }
     raise(core.queue[at(open_)], core.dispatcher, core.pending);
     for (std::size_t i = segment_; i < waiting_.size(); ++i) {
         const auto [tensor, place] = waiting_[i];
@@ -272,15 +285,18 @@ void Rows::push(int index) {
     Core& core = cores_[depth_ + 1];
     assign(core.dispatcher, before.dispatcher);
     assign(core.pending, before.pending);
-    for (std::size_t d = 1; d < problem_.devices.size(); ++d)
+    for (std::size_t d = 1; d < problem_.devices.size(); ++d) {
         assign(core.queue[d], before.queue[d]);
-    for (int e = 0; e < problem_.engines; ++e)
+    }
+    for (int e = 0; e < problem_.engines; ++e) {
         assign(core.engine[at(e)], before.engine[at(e)]);
+    }
 
     // 1. A task elsewhere ends the open segment.
     const bool extends = device.asynchronous && open_ == task.device;
-    if (open_ != 0 && !extends)
+    if (open_ != 0 && !extends) {
         close_segment(core);
+    }
 
     // 2. Bring every input to the device's memory and to its layout.
     const std::size_t first_added = added_.size();
@@ -318,10 +334,11 @@ void Rows::push(int index) {
                 const Ticks convert =
                     problem_.convert(input.tensor, task.device, tensor.layout, input.layout)
                         .count();
-                if (convert >= kNeverTicks)
+                if (convert >= kNeverTicks) {
                     possible_ = false;
-                else
+                } else {
                     conversion += convert;
+                }
                 tensor.there |= 1u << wanted;
                 added_.push_back({input.tensor, wanted});
                 assign(place_at(input.tensor, wanted).time, conversion);  // completed in step 4
@@ -362,8 +379,9 @@ void Rows::push(int index) {
     // 4. Converted inputs. They are where the layout is not the one that was made.
     for (std::size_t i = first_added; i < added_.size(); ++i) {
         const auto [tensor, place] = added_[i];
-        if (place % kMaxLayouts == tensors_[at(tensor)].layout)
+        if (place % kMaxLayouts == tensors_[at(tensor)].layout) {
             continue;
+        }
         Place& made = place_at(tensor, place);
         const Ticks offset = made.time.lane[0];
         if (!device.asynchronous) {
@@ -391,8 +409,9 @@ void Rows::push(int index) {
         waiting_.push_back({task.last, home});
     }
     covered_[at(task.first)] = 1;
-    for (const int layer : task.rest)
+    for (const int layer : task.rest) {
         covered_[at(layer)] = 1;
+    }
     ++depth_;
 }
 
@@ -405,31 +424,36 @@ void Rows::pop() {
         tensors_[at(tensor)].waiting &= ~(1u << place);
     }
     waiting_.resize(frame.waiting);
-    if (frame.closed)
+    if (frame.closed) {
         for (std::size_t i = frame.segment; i < frame.waiting; ++i) {
             const auto [tensor, place] = waiting_[i];
             assign(place_at(tensor, place).time, finals_[frame.finals + i - frame.segment]);
             tensors_[at(tensor)].waiting |= 1u << place;
         }
+    }
     finals_.resize(frame.finals);
     open_ = frame.open;
     possible_ = frame.possible;
     segment_ = frame.segment;
     covered_[at(task.first)] = 0;
-    for (const int layer : task.rest)
+    for (const int layer : task.rest) {
         covered_[at(layer)] = 0;
+    }
 }
 
 void Rows::leaf() {
     evaluated += group_->count;
-    if (!possible_)
+    if (!possible_) {
         return;
+    }
     const Row& makespan = cores_[depth_].dispatcher;
     Ticks least = makespan.lane[0];
-    for (int i = 1; i < kLanes; ++i)
+    for (int i = 1; i < kLanes; ++i) {
         least = std::min(least, makespan.lane[i]);
-    if (least >= best)
+    }
+    if (least >= best) {
         return;
+    }
     best = least;
     const auto lane = static_cast<std::size_t>(
         std::find(makespan.lane, makespan.lane + kLanes, least) - makespan.lane);
@@ -439,17 +463,20 @@ void Rows::leaf() {
 
 void Rows::visit(int layer, void (*self)(Rows&, int)) {
     for (const int k : problem_.starting[at(layer)]) {
-        if (!fits(problem_, k, covered_))
+        if (!fits(problem_, k, covered_)) {
             continue;
+        }
         push(k);
         path_.push_back(k);
         int next = layer + 1;
-        while (covered_[at(next)])
+        while (covered_[at(next)]) {
             ++next;
-        if (next == problem_.layers())
+        }
+        if (next == problem_.layers()) {
             leaf();
-        else
+        } else {
             self(*this, next);
+        }
         path_.pop_back();
         pop();
     }
@@ -460,17 +487,20 @@ void Rows::run(const Likeness& like, const Group& group) {
     group_ = &group;
     std::size_t next = 0;
     const auto take = [&](Row& row) {
-        for (std::size_t i = 0; i < at(kLanes); ++i)
+        for (std::size_t i = 0; i < at(kLanes); ++i) {
             row.lane[i] = group.times[std::min(i, group.count - 1) * group.times_each + next];
+        }
         ++next;
     };
     Core& core = cores_.front();
     take(core.dispatcher);
     take(core.pending);
-    for (std::size_t d = 1; d < problem_.devices.size(); ++d)
+    for (std::size_t d = 1; d < problem_.devices.size(); ++d) {
         take(core.queue[d]);
-    for (int e = 0; e < problem_.engines; ++e)
+    }
+    for (int e = 0; e < problem_.engines; ++e) {
         take(core.engine[at(e)]);
+    }
     const int layer = static_cast<int>(like[0]);
     depth_ = 0;
     open_ = static_cast<int>(like[1]);
@@ -479,8 +509,9 @@ void Rows::run(const Likeness& like, const Group& group) {
     waiting_.clear();
     std::fill(covered_.begin(), covered_.end(), char{0});
     std::size_t i = 4;
-    for (; i < 4 + like[3]; ++i)
+    for (; i < 4 + like[3]; ++i) {
         covered_[like[i]] = 1;
+    }
     for (; i < like.size(); i += 2) {
         const int t = static_cast<int>(like[i]);
         const std::uint32_t code = like[i + 1];
@@ -503,10 +534,14 @@ void Rows::run(const Likeness& like, const Group& group) {
         return;
     }
 #if defined(__x86_64__)
-    if (has(InstructionSet::avx512))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512cd")) {  // all of x86-64-v4
         return visit_avx512(*this, layer);
-    if (has(InstructionSet::avx2))
+    }
+    if (__builtin_cpu_supports("avx2")) {
         return visit_avx2(*this, layer);
+    }
 #endif
     visit_portable(*this, layer);
 }
@@ -522,22 +557,25 @@ public:
           rows_(problem),
           reader_(problem) {
         while (split_ > 1 && problem.layers() - split_ < kMostLayers &&
-               completions(split_ - 1) <= kMostCompletions)
+               completions(split_ - 1) <= kMostCompletions) {
             --split_;
+        }
     }
 
     SearchResult run() {
         probing_ = true;
-        while (completions(split_) >= 2 * kFewestCompletions && fullness() < kFullEnough)
+        while (completions(split_) >= 2 * kFewestCompletions && fullness() < kFullEnough) {
             ++split_;
+        }
         probing_ = false;
         visit(0);
         finish_groups();
         SearchResult result;
         result.evaluated = rows_.evaluated;
-        if (rows_.best_mapping.empty())
+        if (rows_.best_mapping.empty()) {
             return infeasible(stopped_ ? "stopped before any mapping was found"
                                        : "no mapping covers every layer with links that exist");
+        }
         result.mapping = rows_.best_mapping;
         result.makespan = Time{rows_.best};
         if (!stopped_) {
@@ -551,8 +589,9 @@ private:
     // Of the layers from this one on, at most.
     std::size_t completions(int layer) const {
         std::size_t count = 1;
-        for (; layer < problem_.layers() && count <= kMostCompletions; ++layer)
+        for (; layer < problem_.layers() && count <= kMostCompletions; ++layer) {
             count *= std::max<std::size_t>(problem_.starting[at(layer)].size(), 1);
+        }
         return count;
     }
 
@@ -575,15 +614,17 @@ private:
             int layer = 0;
             std::size_t next = 0;
         };
-        if (first >= split_)
+        if (first >= split_) {
             return keep(first);
+        }
         std::vector<Choice> stack{{first, 0}};
         while (!stack.empty() && !stopped_ && !(probing_ && held_ >= kProbe)) {
             Choice& choice = stack.back();
             const std::vector<int>& tasks = problem_.starting[at(choice.layer)];
             while (choice.next < tasks.size() &&
-                   !fits(problem_, tasks[choice.next], evaluator_.covered))
+                   !fits(problem_, tasks[choice.next], evaluator_.covered)) {
                 ++choice.next;
+            }
             if (choice.next == tasks.size()) {
                 stack.pop_back();
                 take_back();
@@ -600,13 +641,15 @@ private:
                 take_back();
             }
         }
-        while (!path_.empty())
+        while (!path_.empty()) {
             take_back();
+        }
     }
 
     void take_back() {
-        if (path_.empty())
+        if (path_.empty()) {
             return;
+        }
         path_.pop_back();
         evaluator_.pop();
     }
@@ -614,40 +657,48 @@ private:
     void keep(int layer) {
         reader_.read(evaluator_, layer, like_, times_);
         auto found = groups_.find(like_);
-        if (found == groups_.end())
+        if (found == groups_.end()) {
             found = groups_.emplace(like_, Group{}).first;
+        }
         Group& group = found->second;
-        if (group.count == group.mappings.size())
+        if (group.count == group.mappings.size()) {
             group.mappings.emplace_back();
+        }
         group.mappings[group.count++] = path_;
         group.times_each = times_.size();
         group.times.insert(group.times.end(), times_.begin(), times_.end());
         ++held_;
-        if (probing_)
+        if (probing_) {
             return;
-        if (group.count == at(kLanes))
+        }
+        if (group.count == at(kLanes)) {
             finish(found->first, group);
-        else if (held_ == kMostBeginnings)
+        } else if (held_ == kMostBeginnings) {
             finish_groups();
+        }
     }
 
     void finish(const Likeness& like, Group& group) {
-        if (group.count == 0 || stopped_)
+        if (group.count == 0 || stopped_) {
             return;
+        }
         const Ticks before = rows_.best;
         rows_.run(like, group);
         held_ -= group.count;
         group.count = 0;
         group.times.clear();
-        if (options_.progress && rows_.best < before)
+        if (options_.progress && rows_.best < before) {
             options_.progress(Time{rows_.best}, Time{});
-        if (options_.stop && options_.stop())
+        }
+        if (options_.stop && options_.stop()) {
             stopped_ = true;
+        }
     }
 
     void finish_groups() {
-        for (auto& [like, group] : groups_)
+        for (auto& [like, group] : groups_) {
             finish(like, group);
+        }
         groups_.clear();
         held_ = 0;
     }
@@ -669,8 +720,9 @@ private:
 }  // namespace
 
 SearchResult exhaustive(const Problem& problem, const SearchOptions& options) {
-    if (!options.goal.is_latency() || !is_plain(problem))
+    if (!options.goal.is_latency() || !is_plain(problem)) {
         return best_of(exhaustive_front(problem, options), options.goal);
+    }
     return Walk(problem, options).run();
 }
 

@@ -9,6 +9,7 @@
 
 #include "sim/search/front.hpp"
 
+#include "sim/index.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/results.hpp"
 
@@ -34,8 +35,6 @@ constexpr std::size_t kFirstWidth = 64, kFactor = 8;
 // A mapping takes many microseconds to assess in full, so enumerating ends after this many nodes
 // for each state that may be held.
 constexpr std::size_t kNodesForEachState = 4;
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 // The same order, as whole numbers.
 std::int64_t ordered(double value) {
@@ -76,27 +75,34 @@ std::vector<std::uint32_t> undominated(std::span<const std::int64_t> numbers,
                    here == there;
         };
         const auto all_rows = [&](const auto& holds) {
-            for (std::uint32_t row = 1; row < rows; ++row)
-                if (!holds(row))
+            for (std::uint32_t row = 1; row < rows; ++row) {
+                if (!holds(row)) {
                     return false;
+                }
+            }
             return true;
         };
         if (!all_rows(is_same) && std::none_of(columns.begin(), columns.end(), [&](auto other) {
                 return all_rows([&](std::uint32_t row) { return follows(other, row); });
-            }))
+            })) {
             columns.push_back(c);
+        }
     }
 
     // 2. A row comes after all that are as good.
     std::vector<std::uint32_t> order(rows), kept;
     std::iota(order.begin(), order.end(), 0u);
     std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-        for (const std::size_t c : columns)
-            if (number(a, c) != number(b, c))
+        for (const std::size_t c : columns) {
+            if (number(a, c) != number(b, c)) {
                 return number(a, c) < number(b, c);
-        for (std::size_t c = first + compared; c < first + compared + ties; ++c)
-            if (number(a, c) != number(b, c))
+            }
+        }
+        for (std::size_t c = first + compared; c < first + compared + ties; ++c) {
+            if (number(a, c) != number(b, c)) {
                 return number(a, c) < number(b, c);
+            }
+        }
         return a < b;
     });
 
@@ -106,8 +112,9 @@ std::vector<std::uint32_t> undominated(std::span<const std::int64_t> numbers,
         std::int64_t least = std::numeric_limits<std::int64_t>::max();
         for (const std::uint32_t row : order) {
             const std::int64_t last = columns.size() < 2 ? 0 : number(row, columns[1]);
-            if (!kept.empty() && (columns.size() < 2 || last >= least))
+            if (!kept.empty() && (columns.size() < 2 || last >= least)) {
                 continue;
+            }
             least = last;
             kept.push_back(row);
         }
@@ -118,13 +125,16 @@ std::vector<std::uint32_t> undominated(std::span<const std::int64_t> numbers,
         for (const std::uint32_t row : order) {
             const std::int64_t y = number(row, columns[1]), z = number(row, columns[2]);
             auto after = stairs.upper_bound(y);
-            if (after != stairs.begin() && std::prev(after)->second <= z)
+            if (after != stairs.begin() && std::prev(after)->second <= z) {
                 continue;
+            }
             kept.push_back(row);
-            if (after != stairs.begin() && std::prev(after)->first == y)
+            if (after != stairs.begin() && std::prev(after)->first == y) {
                 --after;
-            while (after != stairs.end() && after->second >= z)
+            }
+            while (after != stairs.end() && after->second >= z) {
                 after = stairs.erase(after);
+            }
             stairs.emplace(y, z);
         }
         return kept;
@@ -149,57 +159,72 @@ std::vector<std::uint32_t> undominated(std::span<const std::int64_t> numbers,
 bool Points::is_as_good(const Point& point, const double* bounds) const {
     bool equal = true;
     for (std::size_t a = 0; a < minimised_; ++a) {
-        if (point.values[a] > bounds[a])
+        if (point.values[a] > bounds[a]) {
             return false;
+        }
         equal &= point.values[a] == bounds[a];
     }
-    if (equal)
-        for (std::size_t a = minimised_; a < axes_; ++a)
-            if (point.values[a] != bounds[a])
+    if (equal) {
+        for (std::size_t a = minimised_; a < axes_; ++a) {
+            if (point.values[a] != bounds[a]) {
                 return point.values[a] < bounds[a];
+            }
+        }
+    }
     return true;
 }
 
 bool Points::cover(const double* bounds) const {
     // With many axes and points, some of them.
     constexpr std::size_t kMostLooks = 256;
-    for (std::size_t i = settled_; i < points_.size(); ++i)
-        if (is_as_good(points_[i], bounds))
+    for (std::size_t i = settled_; i < points_.size(); ++i) {
+        if (is_as_good(points_[i], bounds)) {
             return true;
+        }
+    }
     const auto end =
         std::upper_bound(points_.begin(),
                          points_.begin() + static_cast<std::ptrdiff_t>(settled_),
                          bounds[0],
                          [](double value, const Point& p) { return value < p.values[0]; });
-    if (end == points_.begin())
+    if (end == points_.begin()) {
         return false;
+    }
     // Of two axes the last of them is the best on the other.
-    if (minimised_ <= 2)
+    if (minimised_ <= 2) {
         return is_as_good(*std::prev(end), bounds);
+    }
     const auto count = static_cast<std::size_t>(end - points_.begin());
     const std::size_t by = count / kMostLooks + 1;
-    for (std::size_t i = count; i > 0; i -= std::min(i, by))
-        if (is_as_good(points_[i - 1], bounds))
+    for (std::size_t i = count; i > 0; i -= std::min(i, by)) {
+        if (is_as_good(points_[i - 1], bounds)) {
             return true;
+        }
+    }
     return false;
 }
 
 void Points::add(Point point) {
-    if (cover(point.values.data()))
+    if (cover(point.values.data())) {
         return;
+    }
     points_.push_back(std::move(point));
-    if (minimised_ == 1 || points_.size() - settled_ > 64 + settled_ / 8)
+    if (minimised_ == 1 || points_.size() - settled_ > 64 + settled_ / 8) {
         settle();
+    }
 }
 
 void Points::settle() {
     std::vector<std::int64_t> numbers;
-    for (const Point& point : points_)
-        for (const double value : point.values)
+    for (const Point& point : points_) {
+        for (const double value : point.values) {
             numbers.push_back(ordered(value));
+        }
+    }
     std::vector<Point> kept;
-    for (const std::uint32_t row : undominated(numbers, axes_, 0, minimised_, axes_ - minimised_))
+    for (const std::uint32_t row : undominated(numbers, axes_, 0, minimised_, axes_ - minimised_)) {
         kept.push_back(std::move(points_[row]));
+    }
     points_ = std::move(kept);
     settled_ = points_.size();
     std::sort(points_.begin(), points_.end(), [](const Point& a, const Point& b) {
@@ -209,8 +234,9 @@ void Points::settle() {
 
 double Points::least(std::size_t axis) const {
     double least = kInfinite;
-    for (const Point& point : points_)
+    for (const Point& point : points_) {
         least = std::min(least, point.values[axis]);
+    }
     return least;
 }
 
@@ -238,14 +264,16 @@ std::optional<std::vector<double>> FrontSearch::values(const Mapping& mapping) {
     evaluator_.clear();
     sums_.assign(criteria_.sums(), 0);
     for (const int task : mapping) {
-        if (criteria_.is_too_much(task))
+        if (criteria_.is_too_much(task)) {
             return std::nullopt;
+        }
         criteria_.add(sums_, evaluator_, task);
         evaluator_.push(task);
     }
     criteria_.set_energy(sums_, evaluator_);
-    if (!evaluator_.core.possible || !criteria_.fit(sums_, evaluator_, problem_.layers()))
+    if (!evaluator_.core.possible || !criteria_.fit(sums_, evaluator_, problem_.layers())) {
         return std::nullopt;
+    }
     std::vector<double> values(criteria_.axes());
     criteria_.bounds(
         evaluator_.core.dispatcher, sums_, evaluator_, problem_.layers(), values.data());
@@ -253,15 +281,17 @@ std::optional<std::vector<double>> FrontSearch::values(const Mapping& mapping) {
 }
 
 void FrontSearch::tidy(Level& level, Group& group) const {
-    if (group.tidy == group.steps.size())
+    if (group.tidy == group.steps.size()) {
         return;
+    }
     const std::size_t stride = group.times + criteria_.sums(), axes = criteria_.axes();
     const std::size_t first = criteria_.needs_latency() ? 0 : group.times;
     std::vector<std::uint32_t> kept;
-    if (stride > 0)
+    if (stride > 0) {
         kept = undominated(group.numbers, stride, first, stride - first, 0);
-    else
+    } else {
         kept.push_back(0);
+    }
     std::sort(kept.begin(), kept.end());
     for (std::size_t i = 0; i < kept.size(); ++i) {
         const std::size_t from = kept[i];
@@ -290,31 +320,36 @@ void FrontSearch::keep(Level& level, const Step& step, const double* bounds) {
     group.bounds.insert(group.bounds.end(), bounds, bounds + criteria_.axes());
     group.steps.push_back(step);
     ++level.states;
-    if (group.steps.size() > 2 * group.tidy + 64)
+    if (group.steps.size() > 2 * group.tidy + 64) {
         tidy(level, group);
+    }
 }
 
 std::vector<FrontSearch::Ref> FrontSearch::refs(Level& level, const Points& points) const {
     std::vector<Ref> found;
     for (Group& group : level.groups) {
         tidy(level, group);
-        for (std::size_t i = 0; i < group.steps.size(); ++i)
-            if (const Ref ref{&group, i}; !points.cover(bounds_of(ref)))
+        for (std::size_t i = 0; i < group.steps.size(); ++i) {
+            if (const Ref ref{&group, i}; !points.cover(bounds_of(ref))) {
                 found.push_back(ref);
+            }
+        }
     }
     return found;
 }
 
 void FrontSearch::let_go(const Ref& ref, Pass& pass) const {
     pass.complete = false;
-    for (std::size_t a = 0; a < criteria_.minimised(); ++a)
+    for (std::size_t a = 0; a < criteria_.minimised(); ++a) {
         pass.let_go[a] = std::min(pass.let_go[a], bounds_of(ref)[a]);
+    }
 }
 
 // The `count` most promising, in turn by different weights of the axes.
 void FrontSearch::choose(std::vector<Ref>& refs, std::size_t count, Pass& pass) const {
-    if (refs.size() <= count)
+    if (refs.size() <= count) {
         return;
+    }
     const std::size_t axes = criteria_.minimised();
     std::vector<std::vector<double>> weights;
     if (axes == 1) {
@@ -336,27 +371,31 @@ void FrontSearch::choose(std::vector<Ref>& refs, std::size_t count, Pass& pass) 
         divide(divide, 0, kQuarters);
     }
     std::vector<double> low(axes, kInfinite), high(axes, -kInfinite);
-    for (const Ref& ref : refs)
+    for (const Ref& ref : refs) {
         for (std::size_t a = 0; a < axes; ++a) {
             low[a] = std::min(low[a], bounds_of(ref)[a]);
             high[a] = std::max(high[a], bounds_of(ref)[a]);
         }
+    }
     struct Scored {
         double score = 0;
         std::size_t place = 0;
     };
     std::vector<Scored> left(refs.size());
-    for (std::size_t i = 0; i < refs.size(); ++i)
+    for (std::size_t i = 0; i < refs.size(); ++i) {
         left[i].place = i;
+    }
     std::vector<char> chosen(refs.size(), 0);
     for (std::size_t w = 0, taken = 0; w < weights.size(); ++w) {
         const std::size_t share = (count - taken) / (weights.size() - w);
         for (Scored& one : left) {
             one.score = 0;
-            for (std::size_t a = 0; a < axes; ++a)
-                if (weights[w][a] > 0 && high[a] > low[a])
+            for (std::size_t a = 0; a < axes; ++a) {
+                if (weights[w][a] > 0 && high[a] > low[a]) {
                     one.score += weights[w][a] *
                                  ((bounds_of(refs[one.place])[a] - low[a]) / (high[a] - low[a]));
+                }
+            }
         }
         const auto end = left.begin() + static_cast<std::ptrdiff_t>(share);
         std::nth_element(left.begin(), end, left.end(), [](const Scored& a, const Scored& b) {
@@ -367,11 +406,13 @@ void FrontSearch::choose(std::vector<Ref>& refs, std::size_t count, Pass& pass) 
         taken += share;
     }
     std::vector<Ref> kept;
-    for (std::size_t i = 0; i < refs.size(); ++i)
-        if (chosen[i])
+    for (std::size_t i = 0; i < refs.size(); ++i) {
+        if (chosen[i]) {
             kept.push_back(refs[i]);
-        else
+        } else {
             let_go(refs[i], pass);
+        }
+    }
     refs = std::move(kept);
 }
 
@@ -414,8 +455,9 @@ FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
     // 1. The first state.
     evaluator_.clear();
     sums_.assign(criteria_.sums(), 0);
-    if (!states_.save(evaluator_, 0, record_))
+    if (!states_.save(evaluator_, 0, record_)) {
         return pass;
+    }
     criteria_.bounds(0, sums_, evaluator_, 0, bounds.data());
     keep(levels[0], {kRoot, -1}, bounds.data());
 
@@ -425,17 +467,21 @@ FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
         std::vector<Ref> work = refs(levels[at(i)], points);
         choose(work, width, pass);
         const std::size_t traced = trace.size();
-        for (const Ref& ref : work)
+        for (const Ref& ref : work) {
             trace.push_back(ref.group->steps[ref.state]);
+        }
 
         for (std::size_t w = 0; w < work.size(); ++w) {
             // 3. Asked to stop: what was not expanded is let go, here and on later levels.
             if (w % 64 == 0 && options_.stop && options_.stop()) {
-                for (std::size_t other = w; other < work.size(); ++other)
+                for (std::size_t other = w; other < work.size(); ++other) {
                     let_go(work[other], pass);
-                for (std::size_t later = at(i) + 1; later < levels.size(); ++later)
-                    for (const Ref& ref : refs(levels[later], points))
+                }
+                for (std::size_t later = at(i) + 1; later < levels.size(); ++later) {
+                    for (const Ref& ref : refs(levels[later], points)) {
                         let_go(ref, pass);
+                    }
+                }
                 pass.stopped = true;
                 pass.complete = false;
                 break;
@@ -451,8 +497,9 @@ FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
             before.assign(sums, sums + criteria_.sums());
             for (const int k : problem_.starting[at(i)]) {
                 const Task& task = problem_.tasks[at(k)];
-                if (overlaps(task, evaluator_))
+                if (overlaps(task, evaluator_)) {
                     continue;
+                }
                 sums_ = before;
                 criteria_.add(sums_, evaluator_, k);
                 evaluator_.push(k);
@@ -462,8 +509,9 @@ FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
                 const Step step{static_cast<std::uint32_t>(traced + w), k};
                 if (evaluator_.core.possible && criteria_.fit(sums_, evaluator_, next)) {
                     Ticks latency = evaluator_.core.dispatcher;
-                    if (next < layers && criteria_.needs_latency())
+                    if (next < layers && criteria_.needs_latency()) {
                         latency = bounds_(evaluator_, next, kNeverTicks, scratch_);
+                    }
                     if (latency < kNeverTicks) {
                         criteria_.bounds(latency, sums_, evaluator_, next, bounds.data());
                         if (next == layers) {
@@ -472,26 +520,30 @@ FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
                                    states_.save(evaluator_, next, record_)) {
                             criteria_.raise(sums_, next);
                             keep(levels[at(next)], step, bounds.data());
-                            if (levels[at(next)].states > 2 * room)
+                            if (levels[at(next)].states > 2 * room) {
                                 shrink(levels[at(next)], room, points, pass);
+                            }
                         }
                     }
                 }
                 evaluator_.pop();
             }
         }
-        if (pass.stopped)
+        if (pass.stopped) {
             break;
+        }
         levels[at(i)] = {};
     }
 
     // 5. Mappings, from the end.
     points.settle();
     for (Points::Point& point : points.all()) {
-        if (!point.mapping.empty())
+        if (!point.mapping.empty()) {
             continue;
-        for (Step step = point.step; step.task >= 0; step = trace[step.parent])
+        }
+        for (Step step = point.step; step.task >= 0; step = trace[step.parent]) {
             point.mapping.push_back(step.task);
+        }
         std::reverse(point.mapping.begin(), point.mapping.end());
     }
     return pass;
@@ -506,9 +558,11 @@ std::vector<double> assessed_values(const Problem& problem,
                                     const Mapping& mapping,
                                     const Assessment& assessment) {
     std::vector<double> values;
-    for (const auto* objectives : {&goal.minimise, &goal.prefer})
-        for (const Objective& objective : *objectives)
+    for (const auto* objectives : {&goal.minimise, &goal.prefer}) {
+        for (const Objective& objective : *objectives) {
             values.push_back(value_on(problem, objective, mapping, assessment));
+        }
+    }
     return values;
 }
 
@@ -549,8 +603,9 @@ public:
                 nearest = to_string(problem_, *worst);
             }
         }
-        if (!assessment.feasible() || (goal_.most_loss && assessment.loss > *goal_.most_loss))
+        if (!assessment.feasible() || (goal_.most_loss && assessment.loss > *goal_.most_loss)) {
             return false;
+        }
         points.add({.values = assessed_values(problem_, goal_, mapping, assessment),
                     .step = {},
                     .mapping = mapping});
@@ -635,19 +690,22 @@ private:
         // 1. What can come next, with its bounds.
         std::vector<Child> children;
         for (const int k : problem_.starting[at(layer)]) {
-            if (overlaps(problem_.tasks[at(k)], evaluator_) || criteria_.is_too_much(k))
+            if (overlaps(problem_.tasks[at(k)], evaluator_) || criteria_.is_too_much(k)) {
                 continue;
+            }
             place(k);
             ++nodes;
             const int next = evaluator_.next_layer(layer + 1);
             if (evaluator_.core.possible && criteria_.fit(sums_.back(), evaluator_, next)) {
                 Ticks latency = evaluator_.core.dispatcher;
-                if (next < problem_.layers() && criteria_.needs_latency())
+                if (next < problem_.layers() && criteria_.needs_latency()) {
                     latency = bounds_(evaluator_, next, kNeverTicks, scratch_);
+                }
                 Child child{.bounds = std::vector<double>(criteria_.axes()), .task = k};
                 criteria_.bounds(latency, sums_.back(), evaluator_, next, child.bounds.data());
-                if (latency < kNeverTicks && !judge_.points.cover(child.bounds.data()))
+                if (latency < kNeverTicks && !judge_.points.cover(child.bounds.data())) {
                     children.push_back(std::move(child));
+                }
             }
             take_back();
         }
@@ -662,10 +720,12 @@ private:
 
         // 2. The best first.
         for (const Child& child : children) {
-            if (judge_.points.cover(child.bounds.data()))
+            if (judge_.points.cover(child.bounds.data())) {
                 continue;
-            if (stopped || exhausted)
+            }
+            if (stopped || exhausted) {
                 return;
+            }
             place(child.task);
             const int next = evaluator_.next_layer(layer + 1);
             if (next < problem_.layers()) {
@@ -700,27 +760,33 @@ std::vector<Mapping> beginnings(const Problem& problem, const SearchOptions& opt
         most_energy = std::max(most_energy, std::abs(static_cast<double>(task.energy.femtojoules)));
     }
     const auto add = [&](const std::function<Time(int)>& cost) {
-        if (std::optional<Mapping> cover = covers.cheapest(cost))
+        if (std::optional<Mapping> cover = covers.cheapest(cost)) {
             found.push_back(std::move(*cover));
+        }
     };
-    for (int quarter = 0; quarter <= (problem.knows_energy() ? 4 : 0); ++quarter)
+    for (int quarter = 0; quarter <= (problem.knows_energy() ? 4 : 0); ++quarter) {
         add([&](int k) {
             const Task& task = problem.tasks[at(k)];
             const double cost = static_cast<double>(task.cost.count()) / most_cost;
             const double energy = static_cast<double>(task.energy.femtojoules) / most_energy;
             return Time{std::llround(((4 - quarter) * cost + quarter * energy) * 0x1p30)};
         });
+    }
     add([&](int k) { return Time{problem.tasks[at(k)].loss}; });
-    for (int b = 0; b < static_cast<int>(problem.budgets.size()); ++b)
+    for (int b = 0; b < static_cast<int>(problem.budgets.size()); ++b) {
         add([&](int k) { return Time{use_of(problem.tasks[at(k)], problem, b)}; });
+    }
     SearchOptions quietly = options;
     quietly.only.clear();
-    for (const auto heuristic : {heft, greedy, uniform})
-        if (SearchResult result = heuristic(problem, quietly); !result.mapping.empty())
+    for (const auto heuristic : {heft, greedy, uniform}) {
+        if (SearchResult result = heuristic(problem, quietly); !result.mapping.empty()) {
             found.push_back(std::move(result.mapping));
+        }
+    }
     quietly.goal = {};
-    if (SearchResult result = greedy(problem, quietly); !result.mapping.empty())
+    if (SearchResult result = greedy(problem, quietly); !result.mapping.empty()) {
         found.push_back(std::move(result.mapping));
+    }
     return found;
 }
 
@@ -742,10 +808,12 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
     Points points(minimised, all.axes());
     FrontSearch search(few.problem, criteria, options);
     for (Mapping& mapping : beginnings(few.problem, options)) {
-        if (!exact)
+        if (!exact) {
             judge.add(few.in_original(mapping));
-        if (std::optional<std::vector<double>> values = search.values(mapping))
+        }
+        if (std::optional<std::vector<double>> values = search.values(mapping)) {
             points.add({.values = std::move(*values), .step = {}, .mapping = std::move(mapping)});
+        }
     }
     points.settle();
 
@@ -759,13 +827,16 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
         nodes += pass.nodes;
         complete = pass.complete;
         stopped = pass.stopped;
-        for (std::size_t a = 0; a < minimised; ++a)
+        for (std::size_t a = 0; a < minimised; ++a) {
             ideal[a] = std::max(ideal[a], std::min(pass.let_go[a], points.least(a)));
-        if (tells && exact && !points.empty())
+        }
+        if (tells && exact && !points.empty()) {
             options.progress(Time{static_cast<Ticks>(points.least(0))},
                              Time{static_cast<Ticks>(std::max(0.0, ideal[0]))});
-        if (2 * width * kFactor > options.max_states)
+        }
+        if (2 * width * kFactor > options.max_states) {
             break;
+        }
     }
 
     // 2. What the whole says.
@@ -780,12 +851,13 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
     }
     bool exhausted = false;
     // Nothing is better than the relaxation's front: often it is reached.
-    if (!exact)
+    if (!exact) {
         proven =
             complete && !stopped &&
             std::all_of(points.all().begin(), points.all().end(), [&](const Points::Point& point) {
                 return judge.points.cover(point.values.data());
             });
+    }
     if (!proven && !exact && !stopped) {
         Enumeration rest(problem, all, options, judge);
         proven = rest.run();
@@ -797,14 +869,17 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
     front.proven = proven;
     front.evaluated = nodes;
     front.ideal = std::move(ideal);
-    if (proven && !front.points.empty())
-        for (std::size_t a = 0; a < minimised; ++a)
+    if (proven && !front.points.empty()) {
+        for (std::size_t a = 0; a < minimised; ++a) {
             front.ideal[a] = judge.points.least(a);
+        }
+    }
     if (front.points.empty()) {
         front.note = all.what_is_too_little();
-        if (front.note.empty())
+        if (front.note.empty()) {
             front.note =
                 proven ? no_mapping(judge) : "stopped before any mapping that fits was found";
+        }
     } else if (stopped) {
         front.note = "stopped before the proof";
     } else if (!proven) {
@@ -823,20 +898,24 @@ Front exhaustive_front(const Problem& problem, const SearchOptions& options) {
     bool stopped = false;
     const auto visit = [&](const auto& self, int layer) -> void {
         for (const int k : problem.starting[at(layer)]) {
-            if (stopped)
+            if (stopped) {
                 return;
-            if (overlaps(problem.tasks[at(k)], evaluator))
+            }
+            if (overlaps(problem.tasks[at(k)], evaluator)) {
                 continue;
+            }
             evaluator.push(k);
             path.push_back(k);
             const int next = evaluator.next_layer(layer + 1);
             if (next < problem.layers()) {
                 self(self, next);
             } else {
-                if (evaluator.core.possible)
+                if (evaluator.core.possible) {
                     judge.add(path);
-                if (++evaluated % 64 == 0)
+                }
+                if (++evaluated % 64 == 0) {
                     stopped = options.stop && options.stop();
+                }
             }
             path.pop_back();
             evaluator.pop();
@@ -847,14 +926,17 @@ Front exhaustive_front(const Problem& problem, const SearchOptions& options) {
     front.proven = !stopped;
     front.evaluated = evaluated;
     front.ideal.assign(options.goal.minimise.size(), -kInfinite);
-    if (front.proven && !front.points.empty())
-        for (std::size_t a = 0; a < front.ideal.size(); ++a)
+    if (front.proven && !front.points.empty()) {
+        for (std::size_t a = 0; a < front.ideal.size(); ++a) {
             front.ideal[a] = judge.points.least(a);
+        }
+    }
     if (front.points.empty()) {
         front.note = criteria.what_is_too_little();
-        if (front.note.empty())
+        if (front.note.empty()) {
             front.note =
                 stopped ? "stopped before any mapping that fits was found" : no_mapping(judge);
+        }
     } else if (stopped) {
         front.note = "stopped before the proof";
     }

@@ -1,6 +1,7 @@
 #include "sim/search/goal.hpp"
 
 #include "sim/error.hpp"
+#include "sim/index.hpp"
 #include "sim/search/criteria.hpp"
 
 #include <array>
@@ -23,24 +24,28 @@ constexpr std::array<std::pair<std::string_view, Criterion>, 5> kCriteria{{
 Objective objective_named(const Problem& problem, std::string_view name, bool may_be_device) {
     std::string names;
     for (const auto& [known, criterion] : kCriteria) {
-        if (known == name)
+        if (known == name) {
             return {.criterion = criterion};
+        }
         names += names.empty() ? "" : ", ";
         names += known;
     }
     for (std::size_t d = 0; may_be_device && d < problem.device_names.size(); ++d) {
-        if (problem.device_names[d] == name)
+        if (problem.device_names[d] == name) {
             return {.criterion = Criterion::device, .device = static_cast<int>(d)};
+        }
         names += ", " + problem.device_names[d];
     }
     throw InputError("objective: expected one of " + names + ", got '" + std::string(name) + "'");
 }
 
 std::string name_of(const Problem& problem, const Objective& objective) {
-    for (const auto& [name, criterion] : kCriteria)
-        if (criterion == objective.criterion)
+    for (const auto& [name, criterion] : kCriteria) {
+        if (criterion == objective.criterion) {
             return std::string(name);
-    const auto device = static_cast<std::size_t>(objective.device);
+        }
+    }
+    const auto device = at(objective.device);
     return device < problem.device_names.size() ? problem.device_names[device]
                                                 : std::to_string(objective.device);
 }
@@ -51,9 +56,10 @@ double value_on(const Problem& problem,
                 const Assessment& assessment) {
     constexpr double kInfinite = std::numeric_limits<double>::infinity();
     const auto energy = [&] {
-        if (!problem.knows_energy())
+        if (!problem.knows_energy()) {
             throw InputError("objective " + name_of(problem, objective) +
                              ": the energy is unknown: " + problem.energy_unknown);
+        }
         return assessment.energy ? static_cast<double>(assessment.energy->femtojoules) : kInfinite;
     };
     const auto latency = static_cast<double>(assessment.makespan.count());
@@ -77,12 +83,13 @@ double value_on(const Problem& problem,
         case Criterion::device:
             break;
     }
-    if (!assessment.feasible())
+    if (!assessment.feasible()) {
         return kInfinite;
+    }
     std::int64_t elsewhere = 0;
-    for (const int task : mapping)
-        elsewhere += channels_elsewhere(
-            problem, problem.tasks[static_cast<std::size_t>(task)], objective.device);
+    for (const int task : mapping) {
+        elsewhere += channels_elsewhere(problem, problem.tasks[at(task)], objective.device);
+    }
     return static_cast<double>(elsewhere);
 }
 

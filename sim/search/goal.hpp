@@ -2,7 +2,7 @@
 
 // What a search is to find: the least of one criterion, or the Pareto front of several.
 
-#include "sim/assess.hpp"
+#include "sim/run/assess.hpp"
 
 #include <optional>
 #include <string>

@@ -4,6 +4,7 @@
 // With another goal: the least of its (first) objective for each layer by itself, ties by
 // Goal::prefer, which is the Min-Cost mapping of ODiMO (arXiv 2306.05060).
 
+#include "sim/index.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/results.hpp"
@@ -44,44 +45,50 @@ SearchResult greedy(const Problem& problem, const SearchOptions& options) {
     std::vector<Objective> objectives{goal.minimise.front()};
     objectives.insert(objectives.end(), goal.prefer.begin(), goal.prefer.end());
     const Covers covers(problem);
-    std::vector<char> covered(static_cast<std::size_t>(problem.layers()), 0);
+    std::vector<char> covered(at(problem.layers()), 0);
     Mapping mapping;
     std::uint64_t evaluated = 0;
     for (int layer = 0; layer < problem.layers(); ++layer) {
-        if (covered[static_cast<std::size_t>(layer)])
+        if (covered[at(layer)]) {
             continue;
+        }
         const std::vector<int> fitting = covers.fitting(covered, layer);
-        if (fitting.empty())
+        if (fitting.empty()) {
             return infeasible("no implementation is left for layer '" +
-                              problem.layer_names[static_cast<std::size_t>(layer)] + "'");
+                              problem.layer_names[at(layer)] + "'");
+        }
         evaluated += fitting.size();
         // Single layers first, then by cost; of equal ones the first.
         const int best = *std::min_element(fitting.begin(), fitting.end(), [&](int a, int b) {
-            const Task& x = problem.tasks[static_cast<std::size_t>(a)];
-            const Task& y = problem.tasks[static_cast<std::size_t>(b)];
-            if (x.rest.empty() != y.rest.empty())
+            const Task& x = problem.tasks[at(a)];
+            const Task& y = problem.tasks[at(b)];
+            if (x.rest.empty() != y.rest.empty()) {
                 return x.rest.empty();
+            }
             for (const Objective& objective : objectives) {
                 const double cost = cost_on(problem, objective, x);
                 const double other = cost_on(problem, objective, y);
-                if (cost != other)
+                if (cost != other) {
                     return cost < other;
+                }
             }
             return false;
         });
         mapping.push_back(best);
-        const Task& task = problem.tasks[static_cast<std::size_t>(best)];
-        covered[static_cast<std::size_t>(layer)] = 1;
-        for (const int other : task.rest)
-            covered[static_cast<std::size_t>(other)] = 1;
+        const Task& task = problem.tasks[at(best)];
+        covered[at(layer)] = 1;
+        for (const int other : task.rest) {
+            covered[at(other)] = 1;
+        }
     }
     SearchResult result = heuristic(problem, std::move(mapping), evaluated);
     if (!goal.is_latency() && result.status != SearchStatus::infeasible) {
         const bool stream = goal.minimise.front().criterion == Criterion::period;
         const Assessment whole = assess(
             problem, result.mapping, {.frames_in_flight = stream ? goal.frames_in_flight : 0});
-        if (goal.most_loss && whole.loss > *goal.most_loss)
+        if (goal.most_loss && whole.loss > *goal.most_loss) {
             return infeasible("its mapping loses more accuracy than allowed");
+        }
         result.value = value_on(problem, goal.minimise.front(), result.mapping, whole);
     }
     return result;

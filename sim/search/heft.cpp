@@ -7,7 +7,8 @@
 // A fused chain ends later than its first layer alone, but does more: it is credited with the
 // fastest single implementation, on any device, of each layer that it takes over.
 
-#include "sim/evaluator.hpp"
+#include "sim/index.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/results.hpp"
 
@@ -18,14 +19,16 @@ namespace sim {
 
 SearchResult heft(const Problem& problem, const SearchOptions& options) {
     const Covers covers(problem);
-    std::vector<Ticks> fastest(static_cast<std::size_t>(problem.layers()), kNeverTicks);
+    std::vector<Ticks> fastest(at(problem.layers()), kNeverTicks);
     for (const Task& task : problem.tasks) {
-        Ticks& least = fastest[static_cast<std::size_t>(task.first)];
-        if (task.rest.empty())
+        Ticks& least = fastest[at(task.first)];
+        if (task.rest.empty()) {
             least = std::min(least, task.cost.count());
+        }
     }
-    for (Ticks& least : fastest)  // only ever fused: no credit
+    for (Ticks& least : fastest) {  // only ever fused: no credit
         least = least == kNeverTicks ? 0 : least;
+    }
 
     Evaluator evaluator(problem);
     Mapping mapping;
@@ -37,25 +40,29 @@ SearchResult heft(const Problem& problem, const SearchOptions& options) {
             evaluator.push(k);
             ++evaluated;
             Ticks end = evaluator.core.possible ? evaluator.end(k) : kNeverTicks;
-            for (const int other : problem.tasks[static_cast<std::size_t>(k)].rest)
-                end -= fastest[static_cast<std::size_t>(other)];
+            for (const int other : problem.tasks[at(k)].rest) {
+                end -= fastest[at(other)];
+            }
             if (best < 0 || end < soonest) {
                 best = k;
                 soonest = end;
             }
             evaluator.pop();
         }
-        if (best < 0)
+        if (best < 0) {
             return infeasible("no implementation is left for layer '" +
-                              problem.layer_names[static_cast<std::size_t>(layer)] + "'");
+                              problem.layer_names[at(layer)] + "'");
+        }
         evaluator.push(best);
         mapping.push_back(best);
     }
     std::int64_t loss = 0;
-    for (const int k : mapping)
-        loss += problem.tasks[static_cast<std::size_t>(k)].loss;
-    if (options.goal.most_loss && loss > *options.goal.most_loss)
+    for (const int k : mapping) {
+        loss += problem.tasks[at(k)].loss;
+    }
+    if (options.goal.most_loss && loss > *options.goal.most_loss) {
         return infeasible("it looks at latency alone, and its mapping loses too much accuracy");
+    }
     return heuristic(problem,
                      std::move(mapping),
                      evaluated,

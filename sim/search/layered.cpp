@@ -1,5 +1,7 @@
 #include "sim/search/layered.hpp"
 
+#include "sim/index.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cstring>
@@ -16,8 +18,6 @@ constexpr Ticks kOrigin = Ticks{1} << 50;
 
 // From this width on threads pay: below, a pass is over before they have started.
 constexpr std::size_t kWideEnough = 4096;
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 std::uint64_t hash(const std::uint64_t* key, std::size_t words) {
     std::uint64_t h = 0x9e3779b97f4a7c15u;
@@ -47,13 +47,16 @@ public:
 
     // False if an entry dominates the new one. Removes the entries that it dominates.
     bool insert(const std::uint64_t* key, std::uint64_t hashed, Entry entry, bool compare) {
-        if (2 * (keys_ + 1) > heads_.size())
+        if (2 * (keys_ + 1) > heads_.size()) {
             grow();
+        }
         std::size_t slot = hashed & (heads_.size() - 1);
-        while (heads_[slot] >= 0 && !equal(key, entries[at(heads_[slot])]))
+        while (heads_[slot] >= 0 && !equal(key, entries[at(heads_[slot])])) {
             slot = (slot + 1) & (heads_.size() - 1);
-        if (heads_[slot] < 0)
+        }
+        if (heads_[slot] < 0) {
             ++keys_;
+        }
         const auto* times = reinterpret_cast<const Ticks*>(key + key_words_);
         for (int* link = &heads_[slot]; compare && *link >= 0;) {
             Entry& other = entries[at(*link)];
@@ -63,16 +66,18 @@ public:
                 less &= times[i] <= theirs[i];
                 more &= theirs[i] <= times[i];
             }
-            if (more)
+            if (more) {
                 return false;
+            }
             if (less && other.alive) {
                 other.alive = false;
                 --alive;
             }
-            if (less && other.next >= 0)
+            if (less && other.next >= 0) {
                 *link = other.next;  // the last of a list stays, to keep its key in the table
-            else
+            } else {
                 link = &other.next;
+            }
         }
         entry.offset = data.size();
         entry.next = heads_[slot];
@@ -86,9 +91,11 @@ public:
     // Keeps the `count` smallest bounds; returns the smallest that goes, kNeverTicks if none.
     Ticks shrink(std::size_t count) {
         std::vector<Entry> left;
-        for (const Entry& entry : entries)
-            if (entry.alive)
+        for (const Entry& entry : entries) {
+            if (entry.alive) {
                 left.push_back(entry);
+            }
+        }
         Ticks gone = kNeverTicks;
         if (left.size() > count) {
             std::nth_element(left.begin(),
@@ -99,8 +106,9 @@ public:
             left.resize(count);
         }
         Level kept(key_words_);
-        for (const Entry& entry : left)
+        for (const Entry& entry : left) {
             kept.insert(&data[entry.offset], hash(&data[entry.offset], key_words_), entry, false);
+        }
         *this = std::move(kept);
         return gone;
     }
@@ -121,12 +129,14 @@ private:
         std::vector<int> old(std::max<std::size_t>(64, heads_.size() * 4), -1);
         old.swap(heads_);
         for (const int head : old) {
-            if (head < 0)
+            if (head < 0) {
                 continue;
+            }
             std::size_t slot =
                 hash(&data[entries[at(head)].offset], key_words_) & (heads_.size() - 1);
-            while (heads_[slot] >= 0)
+            while (heads_[slot] >= 0) {
                 slot = (slot + 1) & (heads_.size() - 1);
+            }
             heads_[slot] = head;
         }
     }
@@ -158,11 +168,13 @@ struct alignas(128) Worker {
 template <class Function>
 void on_threads(int count, const Function& function) {
     std::vector<std::thread> others;
-    for (int t = 1; t < count; ++t)
+    for (int t = 1; t < count; ++t) {
         others.emplace_back(function, t);
+    }
     function(0);
-    for (std::thread& other : others)
+    for (std::thread& other : others) {
         other.join();
+    }
 }
 
 }  // namespace
@@ -173,7 +185,7 @@ Layered::Layered(const Problem& problem, const Ideas& ideas, const SearchOptions
       options_(options),
       bounds_(problem, ideas),
       states_(problem, bounds_, ideas),
-      evaluators_(static_cast<std::size_t>(std::max(1, options.threads)), Evaluator(problem)) {}
+      evaluators_(at(std::max(1, options.threads)), Evaluator(problem)) {}
 
 Incumbent Layered::pass(std::size_t width, Incumbent best) {
     return run(width, std::move(best), -1);
@@ -190,9 +202,10 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
 
     std::vector<std::vector<Level>> levels;  // [layer - first][thread]
     const auto level = [&](int layer) -> std::vector<Level>& {
-        while (static_cast<int>(levels.size()) <= layer - first)
+        while (static_cast<int>(levels.size()) <= layer - first) {
             levels.emplace_back(at(threads),
                                 Level(states_.key_words(first + static_cast<int>(levels.size()))));
+        }
         return levels[at(layer - first)];
     };
     struct Step {
@@ -222,11 +235,13 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
             tensor.lag.fill(-1);
             tensor.at[at(evaluator.home(tensor))] = kOrigin;
         }
-        if (!states_.save(evaluator, first, record))
+        if (!states_.save(evaluator, first, record)) {
             return best;  // nobody can read the module's input
+        }
         std::vector<std::uint64_t> data = record.key;
-        for (const Ticks time : record.times)
+        for (const Ticks time : record.times) {
             data.push_back(static_cast<std::uint64_t>(time));
+        }
         Level::Entry root;
         root.parent = kRoot;
         root.task = -1;
@@ -243,10 +258,13 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
     for (int i = first; i < layers && i - first < static_cast<int>(levels.size()); ++i) {
         // 2. What to expand: the most promising of what is alive.
         work.clear();
-        for (const Level& share : level(i))
-            for (const Level::Entry& entry : share.entries)
-                if (entry.alive && entry.bound < best.makespan)
+        for (const Level& share : level(i)) {
+            for (const Level::Entry& entry : share.entries) {
+                if (entry.alive && entry.bound < best.makespan) {
                     work.push_back({&share, &entry});
+                }
+            }
+        }
         if (work.size() > width) {
             std::nth_element(
                 work.begin(),
@@ -257,8 +275,9 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
             work.resize(width);
         }
         const std::size_t traced = trace.size();
-        for (const Item& item : work)
+        for (const Item& item : work) {
             trace.push_back({item.entry->parent, item.entry->task});
+        }
 
         const std::size_t batch = threads == 1 ? 256 : 2048 * at(threads);
         for (std::size_t begin = 0; begin < work.size(); begin += batch) {
@@ -266,13 +285,18 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
 
             // 3. Asked to stop: what was not expanded is let go, here and on later levels.
             if (options_.stop && options_.stop()) {
-                for (std::size_t w = begin; w < work.size(); ++w)
+                for (std::size_t w = begin; w < work.size(); ++w) {
                     dropped = std::min(dropped, work[w].entry->bound);
-                for (std::size_t later = at(i - first) + 1; later < levels.size(); ++later)
-                    for (const Level& share : levels[later])
-                        for (const Level::Entry& entry : share.entries)
-                            if (entry.alive)
+                }
+                for (std::size_t later = at(i - first) + 1; later < levels.size(); ++later) {
+                    for (const Level& share : levels[later]) {
+                        for (const Level::Entry& entry : share.entries) {
+                            if (entry.alive) {
                                 dropped = std::min(dropped, entry.bound);
+                            }
+                        }
+                    }
+                }
                 best.stopped = true;
                 break;
             }
@@ -291,26 +315,29 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
                         const Task& task = problem_.tasks[at(k)];
                         if (std::any_of(task.rest.begin(), task.rest.end(), [&](int layer) {
                                 return evaluator.covered[at(layer)] != 0;
-                            }))
+                            })) {
                             continue;
+                        }
                         evaluator.push(k);
                         ++worker.nodes;
                         const int next = evaluator.next_layer(i + 1);
                         Ticks bound = entry.bound;
                         if (after >= 0 && bounds_.cut[at(task.last)]) {
                             // The end of a module. One thread only.
-                            if (evaluator.core.possible)
+                            if (evaluator.core.possible) {
                                 best.makespan = std::min(
                                     best.makespan,
                                     std::max(bound, evaluator.end(k) + bounds_.tail[at(k)]));
+                            }
                             evaluator.pop();
                             continue;
                         }
-                        if (next == layers)
+                        if (next == layers) {
                             bound = evaluator.core.dispatcher;
-                        else
+                        } else {
                             bound = std::max(
                                 bound, bounds_(evaluator, next, best.makespan, worker.scratch));
+                        }
                         if (evaluator.core.possible && bound < best.makespan &&
                             states_.save(evaluator, next, worker.record)) {
                             const Record& record = worker.record;
@@ -337,16 +364,20 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
             on_threads(threads, expand);
 
             // 5. Keep: each thread its share of the keys.
-            for (const Worker& worker : workers)
-                for (const Outbox& box : worker.boxes)
-                    for (const Outbox::Child& child : box.children)
+            for (const Worker& worker : workers) {
+                for (const Outbox& box : worker.boxes) {
+                    for (const Outbox::Child& child : box.children) {
                         level(child.level);  // grows the list before threads use it
+                    }
+                }
+            }
             const auto keep = [&](int t) {
                 for (Worker& worker : workers) {
                     Outbox& box = worker.boxes[at(t)];
-                    for (const Outbox::Child& child : box.children)
+                    for (const Outbox::Child& child : box.children) {
                         levels[at(child.level - first)][at(t)].insert(
                             &box.data[child.offset], child.hash, child.entry, ideas_.dominance);
+                    }
                     box.children.clear();
                     box.data.clear();
                 }
@@ -355,58 +386,72 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
 
             // 6. Full levels give back what they would let go anyway; complete mappings are new
             //    incumbents.
-            for (std::size_t later = at(i - first) + 1; later < levels.size(); ++later)
-                for (Level& share : levels[later])
-                    if (share.entries.size() > 2 * room)
+            for (std::size_t later = at(i - first) + 1; later < levels.size(); ++later) {
+                for (Level& share : levels[later]) {
+                    if (share.entries.size() > 2 * room) {
                         dropped = std::min(dropped, share.shrink(room));
-            if (static_cast<int>(levels.size()) > layers - first)
-                for (const Level& share : levels[at(layers - first)])
-                    for (const Level::Entry& entry : share.entries)
+                    }
+                }
+            }
+            if (static_cast<int>(levels.size()) > layers - first) {
+                for (const Level& share : levels[at(layers - first)]) {
+                    for (const Level::Entry& entry : share.entries) {
                         if (entry.alive && entry.bound < best.makespan) {
                             best.makespan = entry.bound;
                             last = {entry.parent, entry.task};
                         }
+                    }
+                }
+            }
         }
-        if (best.stopped)
+        if (best.stopped) {
             break;
-        for (Level& share : level(i))
+        }
+        for (Level& share : level(i)) {
             share = Level(0);
+        }
     }
 
     // 7. The mapping, from the end.
     if (last.task >= 0) {
         best.mapping.clear();
-        for (Step step = last; step.task >= 0; step = trace[step.parent])
+        for (Step step = last; step.task >= 0; step = trace[step.parent]) {
             best.mapping.push_back(step.task);
+        }
         std::reverse(best.mapping.begin(), best.mapping.end());
     }
-    for (const Worker& worker : workers)
+    for (const Worker& worker : workers) {
         best.nodes += worker.nodes;
+    }
     best.bound = std::max(best.bound, std::min(dropped, best.makespan));
     return best;
 }
 
 void Layered::sharpen() {
     if (sharp_ || !ideas_.modules || !ideas_.path ||
-        bounds_.horizon >= static_cast<double>(kOrigin))
+        bounds_.horizon >= static_cast<double>(kOrigin)) {
         return;
+    }
     sharp_ = true;
     bounds_.floor = kOrigin;
     for (int layer = problem_.layers() - 2; layer >= 0; --layer) {
         bounds_.set_tails(layer);
         int end = layer + 1;
-        while (!bounds_.cut[at(end)])
+        while (!bounds_.cut[at(end)]) {
             ++end;
+        }
         // A module of one layer adds nothing, and one of most of the model is as hard as it.
-        if (bounds_.cut[at(layer)] && end > layer + 1 && end - layer <= problem_.layers() / 2)
+        if (bounds_.cut[at(layer)] && end > layer + 1 && end - layer <= problem_.layers() / 2) {
             for (const int k : bounds_.ending[at(layer)]) {
                 Incumbent answer;
                 for (std::size_t width = 8; width <= 4096 && !answer.proven() && !answer.stopped;
-                     width *= 8)
+                     width *= 8) {
                     answer = run(width, std::move(answer), k);
+                }
                 bounds_.tail[at(k)] = std::max(bounds_.tail[at(k)], answer.bound - kOrigin);
                 module_nodes_ += answer.nodes;
             }
+        }
         bounds_.set_loads(layer);
     }
     bounds_.floor = 0;
@@ -420,10 +465,12 @@ Incumbent Layered::widen(Incumbent best, std::size_t first, std::size_t factor) 
             best.nodes += module_nodes_;
         }
         best = pass(width, std::move(best));
-        if (options_.progress)
+        if (options_.progress) {
             options_.progress(Time{best.makespan}, Time{best.bound});
-        if (best.proven() || best.stopped || 2 * width * factor > options_.max_states)
+        }
+        if (best.proven() || best.stopped || 2 * width * factor > options_.max_states) {
             return best;
+        }
     }
 }
 

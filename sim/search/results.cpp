@@ -1,6 +1,7 @@
 #include "sim/search/results.hpp"
 
-#include "sim/evaluator.hpp"
+#include "sim/index.hpp"
+#include "sim/run/evaluator.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -20,13 +21,15 @@ SearchResult heuristic(const Problem& problem,
                        std::string note) {
     SearchResult result;
     result.makespan = makespan(problem, mapping);
-    if (result.makespan >= kNever)
+    if (result.makespan >= kNever) {
         return infeasible("its mapping needs a copy or a conversion that this platform cannot do");
+    }
     if (!is_plain(problem)) {
         const Assessment whole = assess(problem, mapping);
-        if (!whole.violations.empty())
+        if (!whole.violations.empty()) {
             return infeasible("its mapping does not fit: " +
                               to_string(problem, whole.violations.front()));
+        }
         result.makespan = whole.makespan;
     }
     result.mapping = std::move(mapping);
@@ -48,24 +51,27 @@ SearchResult best_of(Front front, const Goal& goal) {
     result.makespan = best.assessment.makespan;
     result.value = best.values.front();
     result.bound = front.ideal.front();
-    if (goal.minimise.front().criterion == Criterion::latency)
+    if (goal.minimise.front().criterion == Criterion::latency) {
         result.lower_bound =
             front.proven ? result.makespan : Time{static_cast<Ticks>(std::max(0.0, result.bound))};
-    if (front.proven)
+    }
+    if (front.proven) {
         result.status = SearchStatus::proven;
+    }
     return result;
 }
 
 bool is_boundary(const Problem& problem, int task) {
-    const int first = problem.tasks[static_cast<std::size_t>(task)].first;
+    const int first = problem.tasks[at(task)].first;
     return first == 0 || first == problem.layers() - 1;
 }
 
 std::string label(const Problem& problem, int task) {
-    if (is_boundary(problem, task))
+    if (is_boundary(problem, task)) {
         return {};
-    const Task& t = problem.tasks[static_cast<std::size_t>(task)];
-    const auto device = static_cast<std::size_t>(t.device);
+    }
+    const Task& t = problem.tasks[at(task)];
+    const auto device = at(t.device);
     const std::string name = device < problem.device_names.size() ? problem.device_names[device]
                                                                   : std::to_string(t.device);
     return name + "/" + t.variant + "/" + t.configuration;
@@ -74,8 +80,9 @@ std::string label(const Problem& problem, int task) {
 Mapping Restricted::in_original(const Mapping& mapping) const {
     Mapping renamed;
     renamed.reserve(mapping.size());
-    for (const int task : mapping)
-        renamed.push_back(original[static_cast<std::size_t>(task)]);
+    for (const int task : mapping) {
+        renamed.push_back(original[at(task)]);
+    }
     return renamed;
 }
 
@@ -83,8 +90,9 @@ Restricted restricted(const Problem& problem, const std::vector<char>& allowed) 
     Restricted few{.problem = problem, .original = {}};
     few.problem.tasks.clear();
     for (std::size_t task = 0; task < problem.tasks.size(); ++task) {
-        if (!allowed[task])
+        if (!allowed[task]) {
             continue;
+        }
         few.problem.tasks.push_back(problem.tasks[task]);
         few.original.push_back(static_cast<int>(task));
     }

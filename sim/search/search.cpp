@@ -1,6 +1,7 @@
 #include "sim/search/search.hpp"
 
 #include "sim/error.hpp"
+#include "sim/index.hpp"
 #include "sim/search/covers.hpp"
 
 #include <algorithm>
@@ -34,8 +35,9 @@ std::span<const Search> searches() { return kSearches; }
 const Search& find_search(std::string_view name) {
     std::string names;
     for (const Search& search : kSearches) {
-        if (search.name == name)
+        if (search.name == name) {
             return search;
+        }
         names += names.empty() ? "" : ", ";
         names += search.name;
     }
@@ -47,19 +49,22 @@ std::uint64_t count_mappings(const Problem& problem) { return Covers(problem).co
 Mapping random_mapping(const Problem& problem, std::uint64_t seed) {
     const Covers covers(problem);
     std::mt19937_64 random(seed);
-    std::vector<char> covered(static_cast<std::size_t>(problem.layers()), 0);
+    std::vector<char> covered(at(problem.layers()), 0);
     Mapping mapping;
     for (int layer = 0; layer < problem.layers(); ++layer) {
-        if (covered[static_cast<std::size_t>(layer)])
+        if (covered[at(layer)]) {
             continue;
+        }
         const std::vector<int> fitting = covers.fitting(covered, layer);
-        if (fitting.empty())
+        if (fitting.empty()) {
             return {};
+        }
         const int task = fitting[static_cast<std::size_t>(random() % fitting.size())];
         mapping.push_back(task);
-        covered[static_cast<std::size_t>(layer)] = 1;
-        for (const int other : problem.tasks[static_cast<std::size_t>(task)].rest)
-            covered[static_cast<std::size_t>(other)] = 1;
+        covered[at(layer)] = 1;
+        for (const int other : problem.tasks[at(task)].rest) {
+            covered[at(other)] = 1;
+        }
     }
     return mapping;
 }

@@ -3,9 +3,9 @@
 // The searches: one table, one interface. The command line, its help, the error text and the
 // agreement test all read it. A new search is a file here and a row in search.cpp.
 
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/run/simulate.hpp"
 #include "sim/search/goal.hpp"
-#include "sim/simulator.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -16,7 +16,7 @@
 // States are canonical: a time that cannot matter before some instant is raised to it, and what
 // cannot matter at all is left out, so that more states turn out equal.
 
-#include "sim/evaluator.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/search/bounds.hpp"
 
 #include <array>

@@ -4,6 +4,7 @@
 // fuse chains it takes the cover with the least sum of costs. cpu-only and gpu-only: the best
 // mapping with the tasks of the host alone, and with no task on the host but input and output.
 
+#include "sim/index.hpp"
 #include "sim/search/bounds.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/results.hpp"
@@ -22,14 +23,16 @@ SearchResult best_among(const Problem& problem,
                         const std::vector<char>& allowed,
                         const SearchOptions& options,
                         const std::string& whom) {
-    if (const int layer = Covers(problem, allowed).uncoverable(); layer >= 0)
-        return infeasible("layer '" + problem.layer_names[static_cast<std::size_t>(layer)] +
-                          "' has no implementation " + whom);
+    if (const int layer = Covers(problem, allowed).uncoverable(); layer >= 0) {
+        return infeasible("layer '" + problem.layer_names[at(layer)] + "' has no implementation " +
+                          whom);
+    }
     const Restricted few = restricted(problem, allowed);
     SearchResult result = branch_and_bound(few.problem, options);
     const bool best = result.status == SearchStatus::proven;
-    if (result.status == SearchStatus::infeasible)
+    if (result.status == SearchStatus::infeasible) {
         return result;
+    }
     result.mapping = few.in_original(result.mapping);
     result.status = SearchStatus::unproven;  // among all mappings
     result.lower_bound = Time{};
@@ -42,19 +45,20 @@ SearchResult best_among(const Problem& problem,
 
 SearchResult cpu_only(const Problem& problem, const SearchOptions& options) {
     std::vector<char> allowed;
-    for (const Task& task : problem.tasks)
+    for (const Task& task : problem.tasks) {
         allowed.push_back(devices_of(task) == 1);
+    }
     return best_among(problem, allowed, options, "on the host alone");
 }
 
 SearchResult gpu_only(const Problem& problem, const SearchOptions& options) {
     std::vector<char> allowed;
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
-        const Task& task = problem.tasks[static_cast<std::size_t>(k)];
+        const Task& task = problem.tasks[at(k)];
         bool elsewhere = true;
-        for (unsigned left = devices_of(task); left; left &= left - 1)
-            elsewhere &=
-                problem.devices[static_cast<std::size_t>(std::countr_zero(left))].asynchronous;
+        for (unsigned left = devices_of(task); left; left &= left - 1) {
+            elsewhere &= problem.devices[at(std::countr_zero(left))].asynchronous;
+        }
         allowed.push_back(is_boundary(problem, k) || elsewhere);
     }
     return best_among(problem, allowed, options, "on asynchronous devices alone");
@@ -66,48 +70,53 @@ SearchResult uniform(const Problem& problem, const SearchOptions& options) {
     std::vector<std::string> wanted;
     std::map<std::string, std::set<int>> layers;  // that it can do, alone or in chains
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
-        const Task& task = problem.tasks[static_cast<std::size_t>(k)];
+        const Task& task = problem.tasks[at(k)];
         labels.push_back(label(problem, k));
         const std::string& name = labels.back();
         const bool divided = options.only.empty() && !task.parts.empty();
-        if (name.empty() || divided || (!options.only.empty() && name != options.only))
+        if (name.empty() || divided || (!options.only.empty() && name != options.only)) {
             continue;
+        }
         std::set<int>& of_name = layers[name];
-        if (of_name.empty())
+        if (of_name.empty()) {
             wanted.push_back(name);
+        }
         of_name.insert(task.first);
         of_name.insert(task.rest.begin(), task.rest.end());
     }
-    if (wanted.empty())
+    if (wanted.empty()) {
         return infeasible("no layer has an implementation '" + options.only + "'");
+    }
 
     SearchResult best = infeasible("no single implementation covers the whole model");
     for (const std::string& name : wanted) {
         // 2. Can it do the whole model?
-        if (options.only.empty() &&
-            layers[name].size() + 2 < static_cast<std::size_t>(problem.layers()))
+        if (options.only.empty() && layers[name].size() + 2 < at(problem.layers())) {
             continue;
+        }
         std::vector<char> allowed;
-        for (const std::string& of_task : labels)
+        for (const std::string& of_task : labels) {
             allowed.push_back(of_task.empty() || of_task == name);
+        }
         const Covers covers(problem, allowed);
-        std::optional<Mapping> cover = covers.cheapest(
-            [&](int task) { return problem.tasks[static_cast<std::size_t>(task)].cost; });
+        std::optional<Mapping> cover =
+            covers.cheapest([&](int task) { return problem.tasks[at(task)].cost; });
         if (!cover) {
-            if (!options.only.empty())
-                best.note = "layer '" +
-                            problem.layer_names[static_cast<std::size_t>(covers.uncoverable())] +
+            if (!options.only.empty()) {
+                best.note = "layer '" + problem.layer_names[at(covers.uncoverable())] +
                             "' has no implementation '" + name + "'";
+            }
             continue;
         }
         // 3. How fast is it?
         SearchResult result = heuristic(problem, std::move(*cover), 1, name);
         result.evaluated += best.evaluated;
         const bool is_first_reason = best.mapping.empty() && !result.note.empty();
-        if (result.makespan < best.makespan)
+        if (result.makespan < best.makespan) {
             best = std::move(result);
-        else if (result.status == SearchStatus::infeasible && is_first_reason)
+        } else if (result.status == SearchStatus::infeasible && is_first_reason) {
             best.note = name + ": " + result.note;
+        }
         best.evaluated = std::max(best.evaluated, result.evaluated);
     }
     return best;

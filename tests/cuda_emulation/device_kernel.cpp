@@ -9,8 +9,9 @@ namespace {
 std::unique_ptr<GuardedMemory> copy_of(std::span<const std::byte> data,
                                        GuardedMemory::Guard guard) {
     auto memory = std::make_unique<GuardedMemory>(data.size(), guard);
-    if (!data.empty())
+    if (!data.empty()) {
         std::memcpy(memory->data(), data.data(), data.size());
+    }
     return memory;
 }
 
@@ -26,8 +27,9 @@ Prepared::Prepared(const kernels::DeviceKernel& kernel, GuardedMemory::Guard gua
         filled.resize(aligned(constant.size()));
         constants_.push_back(copy_of(filled, guard));
     }
-    for (const std::size_t size : kernel.scratch)
+    for (const std::size_t size : kernel.scratch) {
         scratch_.push_back(std::make_unique<GuardedMemory>(aligned(size), guard));
+    }
 }
 
 void Prepared::run(std::span<const std::byte> input,
@@ -56,8 +58,9 @@ void Prepared::run(std::span<const std::byte> input,
 
     for (const kernels::Launch& launch : kernel_.launches) {
         const Known known = find(launch.function);
-        if (launch.arguments.size() != known.parameters)
+        if (launch.arguments.size() != known.parameters) {
             throw Error(launch.name + ": another number of arguments than of parameters");
+        }
         std::vector<std::byte*> addresses(known.parameters);
         std::vector<std::vector<std::byte>> values(known.parameters);
         std::vector<void*> arguments;
@@ -71,9 +74,10 @@ void Prepared::run(std::span<const std::byte> input,
                 arguments.push_back(values[i].data());
             }
             const std::size_t size = values[i].empty() ? sizeof(void*) : values[i].size();
-            if (size != known.sizes[i])
+            if (size != known.sizes[i]) {
                 throw Error(launch.name + ": argument " + std::to_string(i) +
                             " has another size than its parameter");
+            }
         }
         const auto& [groups, size] = std::pair(launch.groups, launch.group_size);
         known.invoke(launch.function,

@@ -34,8 +34,9 @@ public:
         const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
         void* const memory = mmap(
             nullptr, kStack + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED)
+        if (memory == MAP_FAILED) {
             throw std::bad_alloc();
+        }
         mprotect(memory, page, PROT_NONE);
         memory_ = static_cast<std::byte*>(memory);
         page_ = page;
@@ -46,17 +47,20 @@ public:
 
     // Runs until suspend(); the first time, `main`, which never returns.
     void resume(void (*main)()) {
-        if (_setjmp(back_) != 0)
+        if (_setjmp(back_) != 0) {
             return;
-        if (started_)
+        }
+        if (started_) {
             _longjmp(here_, 1);
+        }
         begin(main);
         setcontext(&own_);
     }
 
     void suspend() {
-        if (_setjmp(here_) == 0)
+        if (_setjmp(here_) == 0) {
             _longjmp(back_, 1);
+        }
     }
 
 private:
@@ -154,9 +158,11 @@ bool everyone(State state) {
 }
 
 void wake(State state) {
-    for (std::size_t i = 0; i < current_block->size; ++i)
-        if (current_block->threads[i].state == state)
+    for (std::size_t i = 0; i < current_block->size; ++i) {
+        if (current_block->threads[i].state == state) {
             current_block->threads[i].state = State::ready;
+        }
+    }
 }
 
 // Nobody can go on: who waits where?
@@ -168,15 +174,17 @@ void wake(State state) {
                                             : std::string("wait at ") + thread.waits_for];
     }
     std::string message = "threads of block " + text(blockIdx) + " diverged:";
-    for (const auto& [place, count] : where)
+    for (const auto& [place, count] : where) {
         message += " " + std::to_string(count) + " " + place + ";";
-    for (std::size_t i = 0; i < current_block->size; ++i)
+    }
+    for (std::size_t i = 0; i < current_block->size; ++i) {
         if (current_block->threads[i].state != State::done) {
             message += " the first of those that wait is thread " +
                        text(current_block->threads[i].index) + ", at " +
                        current_block->threads[i].waits_for;
             break;
         }
+    }
     throw Error(message);
 }
 
@@ -190,8 +198,9 @@ public:
     void await_turn(std::size_t index) {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return turn_ == index || error_ != nullptr; });
-        if (error_ != nullptr)
+        if (error_ != nullptr) {
             throw Error("another block failed");
+        }
     }
 
     // Gives the turn to the next block that can run.
@@ -202,10 +211,12 @@ public:
             return std::all_of(
                 states_.begin(), states_.end(), [&](State each) { return each == wanted; });
         };
-        if (all(State::done))
+        if (all(State::done)) {
             return;
-        if (all(State::at_grid))
+        }
+        if (all(State::at_grid)) {
             states_.assign(states_.size(), State::ready);
+        }
         for (std::size_t step = 1; step <= states_.size(); ++step) {
             turn_ = (index + step) % states_.size();
             if (states_[turn_] == State::ready) {
@@ -226,8 +237,9 @@ public:
 
 private:
     void set_error(std::exception_ptr error) {
-        if (error_ == nullptr)
+        if (error_ == nullptr) {
             error_ = std::move(error);
+        }
         changed_.notify_all();
     }
 
@@ -243,22 +255,26 @@ private:
 void prepare_block(const dim3& block, std::size_t shared_bytes, const std::function<void()>& body) {
     current_block->at_barrier = 0;
     current_block->size = std::size_t{block.x} * block.y * block.z;
-    if (current_block->size == 0 || current_block->size > 1024)
+    if (current_block->size == 0 || current_block->size > 1024) {
         throw Error("a block of " + std::to_string(current_block->size) + " threads");
-    if (current_block->threads.size() < current_block->size)
+    }
+    if (current_block->threads.size() < current_block->size) {
         current_block->threads.resize(current_block->size);
+    }
     current_block->meetings.clear();
     current_block->meetings.resize((current_block->size + 31) / 32);
     current_block->body = &body;
     current_block->error = nullptr;
-    if (current_block->shared == nullptr || current_block->shared->size() != shared_bytes)
+    if (current_block->shared == nullptr || current_block->shared->size() != shared_bytes) {
         current_block->shared =
             std::make_unique<GuardedMemory>(shared_bytes, GuardedMemory::Guard::behind);
+    }
     std::memset(current_block->shared->data(), 0xa5, shared_bytes);
     for (std::size_t i = 0; i < current_block->size; ++i) {
         Thread& thread = current_block->threads[i];
-        if (thread.fiber == nullptr)
+        if (thread.fiber == nullptr) {
             thread.fiber = std::make_unique<Fiber>();
+        }
         thread.state = State::ready;
         thread.slept = false;
         const auto at = static_cast<unsigned>(i);
@@ -275,30 +291,35 @@ void run_threads(std::size_t block_index, Order order) {
         for (std::size_t i = 0; i < current_block->size; ++i) {
             current_block->current = order == Order::forward ? i : current_block->size - 1 - i;
             Thread& thread = current_block->threads[current_block->current];
-            if (thread.state != State::ready)
+            if (thread.state != State::ready) {
                 continue;
+            }
             thread.slept = false;
             threadIdx = thread.index;
             thread.fiber->resume(fiber_main);
-            if (current_block->error != nullptr)
+            if (current_block->error != nullptr) {
                 std::rethrow_exception(current_block->error);
+            }
             ran = true;
             progress = progress || !thread.slept;
         }
-        if (everyone(State::done))
+        if (everyone(State::done)) {
             return;
+        }
         if (everyone(State::at_grid)) {
             current_block->grid->pass(block_index, State::at_grid);
             current_block->grid->await_turn(block_index);
             wake(State::at_grid);
             continue;
         }
-        if (!ran)
+        if (!ran) {
             fail_stuck();
+        }
         idle_rounds = progress ? 0 : idle_rounds + 1;
-        if (idle_rounds > kMostIdleRounds)
+        if (idle_rounds > kMostIdleRounds) {
             throw Error("threads of block " + text(blockIdx) +
                         " wait in a loop for something that never comes");
+        }
         if (!progress && current_block->grid != nullptr) {
             current_block->grid->pass(block_index, State::ready);
             current_block->grid->await_turn(block_index);
@@ -313,8 +334,9 @@ void run_block(const dim3& grid,
                const std::function<void()>& body,
                Order order) {
     current_block = &block_of_thread();
-    if (current_block->running)
+    if (current_block->running) {
         throw Error("a kernel launches a kernel");
+    }
     const auto at = static_cast<unsigned>(index);
     gridDim = grid;
     blockDim = block;
@@ -348,8 +370,9 @@ void fail(const char* what) {
 
 const Slots& exchange(unsigned mask, const void* value, std::size_t bytes, const char* what) {
     const std::size_t warp = current_block->current / 32, own = current_block->current % 32;
-    if ((mask >> own & 1) == 0)
+    if ((mask >> own & 1) == 0) {
         fail("takes part in a collective whose mask leaves it out");
+    }
     std::vector<std::unique_ptr<Meeting>>& meetings = current_block->meetings[warp];
     auto found = std::find_if(
         meetings.begin(), meetings.end(), [&](const auto& each) { return each->mask == mask; });
@@ -361,17 +384,20 @@ const Slots& exchange(unsigned mask, const void* value, std::size_t bytes, const
     Meeting& meeting = **found;
     if (meeting.arrived == 0) {  // the first
         meeting.what = what;
-        for (std::size_t other = 0; other < 32; ++other)
+        for (std::size_t other = 0; other < 32; ++other) {
             if ((mask >> other & 1) != 0 &&
                 (warp * 32 + other >= current_block->size ||
-                 current_block->threads[warp * 32 + other].state == State::done))
+                 current_block->threads[warp * 32 + other].state == State::done)) {
                 fail((std::string("waits at ") + what + " for lane " + std::to_string(other) +
                       ", which is not there or has left the kernel")
                          .c_str());
-    } else if (meeting.what != what && std::strcmp(meeting.what, what) != 0)
+            }
+        }
+    } else if (meeting.what != what && std::strcmp(meeting.what, what) != 0) {
         fail((std::string("comes to ") + what + " while other lanes of its mask are at " +
               meeting.what)
                  .c_str());
+    }
 
     Slots& slots = meeting.slots[meeting.count[own]++ % 2];
     std::memcpy(slots[own].data(), value, bytes);
@@ -381,9 +407,11 @@ const Slots& exchange(unsigned mask, const void* value, std::size_t bytes, const
         return slots;
     }
     meeting.arrived = 0;
-    for (std::size_t other = 0; other < 32; ++other)
-        if ((mask >> other & 1) != 0)
+    for (std::size_t other = 0; other < 32; ++other) {
+        if ((mask >> other & 1) != 0) {
             current_block->threads[warp * 32 + other].state = State::ready;
+        }
+    }
     return slots;
 }
 
@@ -400,8 +428,9 @@ void block_barrier(const char* what) {
 }
 
 void grid_barrier() {
-    if (current_block->grid == nullptr)
+    if (current_block->grid == nullptr) {
         fail("comes to grid_barrier in a launch that is not cooperative");
+    }
     wait(State::at_grid, "grid_barrier");
 }
 
@@ -421,20 +450,22 @@ void run_grid(const dim3& grid,
               const std::function<void()>& thread,
               const Options& options) {
     const std::size_t blocks = std::size_t{grid.x} * grid.y * grid.z;
-    if (blocks == 0 || grid.y > 65535 || grid.z > 65535 || block.z > 64)
+    if (blocks == 0 || grid.y > 65535 || grid.z > 65535 || block.z > 64) {
         throw Error("a grid or block that no device takes");
+    }
     const auto number = [&](std::size_t i) {
         return options.order == Order::forward ? i : blocks - 1 - i;
     };
     if (!options.cooperative) {
-        for (std::size_t i = 0; i < blocks; ++i)
+        for (std::size_t i = 0; i < blocks; ++i) {
             run_block(grid, block, number(i), shared_bytes, thread, options.order);
+        }
         return;
     }
 
     Grid together(blocks);
     std::vector<std::thread> hosts;
-    for (std::size_t i = 0; i < blocks; ++i)
+    for (std::size_t i = 0; i < blocks; ++i) {
         hosts.emplace_back([&, i] {
             try {
                 block_of_thread().grid = &together;
@@ -445,18 +476,22 @@ void run_grid(const dim3& grid,
                 together.fail(std::current_exception());
             }
         });
-    for (std::thread& host : hosts)
+    }
+    for (std::thread& host : hosts) {
         host.join();
-    if (together.error() != nullptr)
+    }
+    if (together.error() != nullptr) {
         std::rethrow_exception(together.error());
+    }
 }
 
 void remember(const void* kernel, const Known& known) { known_kernels()[kernel] = known; }
 
 Known find(const void* kernel) {
     const auto found = known_kernels().find(kernel);
-    if (found == known_kernels().end())
+    if (found == known_kernels().end()) {
         throw Error("a launch of a function that was not exported (kernels/cuda/device_code.cuh)");
+    }
     return found->second;
 }
 

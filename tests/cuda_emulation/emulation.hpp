@@ -174,9 +174,11 @@ std::array<Value, 32> warp_exchange(unsigned mask,
     static_assert(std::is_trivially_copyable_v<Value> && sizeof(Value) <= kLargestExchange);
     const Slots& slots = exchange(mask, &value, sizeof(Value), what);
     std::array<Value, 32> values{};
-    for (std::size_t lane = 0; lane < 32; ++lane)
-        if ((mask >> lane & 1) != 0)
+    for (std::size_t lane = 0; lane < 32; ++lane) {
+        if ((mask >> lane & 1) != 0) {
             std::memcpy(&values[lane], slots[lane].data(), sizeof(Value));
+        }
+    }
     return values;
 }
 
@@ -188,8 +190,9 @@ std::byte* dynamic_shared_memory();
 
 template <class Value>
 Value from_lane(unsigned mask, const Value& value, int source, const char* what) {
-    if ((mask >> source & 1) == 0)
+    if ((mask >> source & 1) == 0) {
         fail("reads a lane that is not in the mask");
+    }
     static_assert(std::is_trivially_copyable_v<Value> && sizeof(Value) <= kLargestExchange);
     const Slots& slots = exchange(mask, &value, sizeof(Value), what);
     Value result;
@@ -254,8 +257,9 @@ inline int __ffs(int value) {
 }
 inline unsigned __brev(unsigned value) {
     unsigned result = 0;
-    for (int bit = 0; bit < 32; ++bit)
+    for (int bit = 0; bit < 32; ++bit) {
         result |= (value >> bit & 1) << (31 - bit);
+    }
     return result;
 }
 inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned shift) {
@@ -269,26 +273,30 @@ inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift) {
 inline unsigned __byte_perm(unsigned low, unsigned high, unsigned selector) {
     const std::uint64_t both = std::uint64_t{high} << 32 | low;
     unsigned result = 0;
-    for (int byte = 0; byte < 4; ++byte)
+    for (int byte = 0; byte < 4; ++byte) {
         result |= static_cast<unsigned>(both >> (8 * (selector >> (4 * byte) & 7)) & 0xff)
                   << (8 * byte);
+    }
     return result;
 }
 inline int __dp4a(int a, int b, int c) {
-    for (int byte = 0; byte < 4; ++byte)
+    for (int byte = 0; byte < 4; ++byte) {
         c += static_cast<std::int8_t>(a >> (8 * byte)) * static_cast<std::int8_t>(b >> (8 * byte));
+    }
     return c;
 }
 inline unsigned __dp4a(unsigned a, unsigned b, unsigned c) {
-    for (int byte = 0; byte < 4; ++byte)
+    for (int byte = 0; byte < 4; ++byte) {
         c += (a >> (8 * byte) & 0xff) * (b >> (8 * byte) & 0xff);
+    }
     return c;
 }
 
 template <class Value>
 Value __ldg(const Value* address) {
-    if (reinterpret_cast<std::uintptr_t>(address) % alignof(Value) != 0)
+    if (reinterpret_cast<std::uintptr_t>(address) % alignof(Value) != 0) {
         cuda_emulation::fail("reads at a misaligned address");
+    }
     return *address;
 }
 

@@ -22,8 +22,9 @@ public:
         mapped_ = inside + 2 * page;
         void* const memory =
             mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED)
+        if (memory == MAP_FAILED) {
             throw std::bad_alloc();
+        }
         memory_ = static_cast<std::byte*>(memory);
         mprotect(memory_, page, PROT_NONE);
         mprotect(memory_ + page + inside, page, PROT_NONE);

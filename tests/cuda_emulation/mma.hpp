@@ -17,8 +17,9 @@ inline int popc_xor(unsigned a, unsigned b) { return std::popcount(a ^ b); }
 template <class A, class B>
 int dot_bytes(unsigned a, unsigned b) {
     int sum = 0;
-    for (int byte = 0; byte < 4; ++byte)
+    for (int byte = 0; byte < 4; ++byte) {
         sum += int{static_cast<A>(a >> (8 * byte))} * int{static_cast<B>(b >> (8 * byte))};
+    }
     return sum;
 }
 

@@ -1,7 +1,7 @@
 // What another program does with hetmap::sim: load an installed model, map a problem of its own.
 
-#include "sim/model.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/describe/model.hpp"
 #include "sim/search/search.hpp"
 
 #include <array>

@@ -1,8 +1,9 @@
-#include "sim/platform.hpp"
+#include "sim/describe/platform.hpp"
 
-#include "sim/formula.hpp"
-#include "sim/operations.hpp"
-#include "sim/yaml.hpp"
+#include "sim/describe/formula.hpp"
+#include "sim/describe/operations.hpp"
+#include "sim/describe/yaml.hpp"
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 
@@ -190,7 +191,7 @@ std::string read_operation(const YamlNode& node) {
     for (const Operation& operation : operations()) {
         names.push_back(operation.name);
     }
-    return std::string{names[static_cast<std::size_t>(read_choice(node, "operation", names))]};
+    return std::string{names[at(read_choice(node, "operation", names))]};
 }
 
 std::string read_element(const YamlNode& node) {
@@ -200,7 +201,7 @@ std::string read_element(const YamlNode& node) {
     for (const Element element : kElements) {
         names.push_back(name_of(element));
     }
-    return std::string{names[static_cast<std::size_t>(read_choice(node, "element", names))]};
+    return std::string{names[at(read_choice(node, "element", names))]};
 }
 
 // ---- Memories, devices, links. --------------------------------------------------------------
@@ -629,7 +630,7 @@ FormulaCost read_formula(const YamlNode& node, const Platform& platform) {
     cost.out_layout = read_layout(node, "out_layout");
     cost.precision = text_or(node, "precision", "");
     cost.where = position_of(node);
-    const Device& device = platform.devices[static_cast<std::size_t>(cost.device)];
+    const Device& device = platform.devices[at(cost.device)];
     const YamlNode* const clock = find(node, "clock_mhz");
     if (clock != nullptr) {
         cost.clock_mhz = read_positive(*clock);
@@ -728,7 +729,7 @@ SplitRule read_split(const YamlNode& node, const Platform& platform) {
     } else {
         std::vector<std::string> names;
         for (const int device : rule.devices) {
-            names.push_back(platform.devices[static_cast<std::size_t>(device)].name);
+            names.push_back(platform.devices[at(device)].name);
         }
         rule.join = read_expression(node, "join", names);
     }
@@ -762,7 +763,7 @@ SplitRule read_split(const YamlNode& node, const Platform& platform) {
                 throw input_error(
                     position_of(item),
                     fmt::format("operations: device '{}' has no formula for shares of {}",
-                                platform.devices[static_cast<std::size_t>(device)].name,
+                                platform.devices[at(device)].name,
                                 item.text));
             }
         }

@@ -5,8 +5,8 @@
 //
 // Searches order and prune by cheaper bounds; what they answer has been through here.
 
-#include "sim/problem.hpp"
-#include "sim/simulator.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/run/simulate.hpp"
 
 #include <optional>
 #include <span>

@@ -1,7 +1,8 @@
-#include "sim/model.hpp"
+#include "sim/describe/model.hpp"
 
-#include "sim/graph.hpp"
-#include "sim/yaml.hpp"
+#include "sim/describe/graph.hpp"
+#include "sim/describe/yaml.hpp"
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 
@@ -20,9 +21,7 @@ constexpr std::string_view kFormat = "model/1";
 constexpr std::int64_t kLargestSize = std::int64_t{1} << 20;  // of a side or of channels
 constexpr std::int64_t kLargestWindow = 1 << 12;              // kernel, stride, padding
 
-const Layer& layer_of(const Model& model, int layer) {
-    return model.layers[static_cast<std::size_t>(layer)];
-}
+const Layer& layer_of(const Model& model, int layer) { return model.layers[at(layer)]; }
 
 std::vector<TensorShape> input_shapes(const Model& model, const Layer& layer) {
     std::vector<TensorShape> shapes;
@@ -44,7 +43,7 @@ Element read_element(const YamlNode& node, std::span<const Element> allowed) {
     for (const Element element : allowed) {
         names.push_back(name_of(element));
     }
-    return allowed[static_cast<std::size_t>(read_choice(node, "type", names))];
+    return allowed[at(read_choice(node, "type", names))];
 }
 
 Element read_weights(const YamlNode& node) {
@@ -190,11 +189,10 @@ Names names_of(const std::vector<Layer>& layers) {
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const auto [first, is_new] = names.emplace(layers[i].name, static_cast<int>(i));
         if (!is_new) {
-            throw input_error(
-                layers[i].where,
-                fmt::format("layer '{}' is here twice, first in line {}",
-                            layers[i].name,
-                            layers[static_cast<std::size_t>(first->second)].where.line));
+            throw input_error(layers[i].where,
+                              fmt::format("layer '{}' is here twice, first in line {}",
+                                          layers[i].name,
+                                          layers[at(first->second)].where.line));
         }
     }
     return names;
@@ -252,9 +250,9 @@ void sort_layers(std::vector<Layer>& layers) {
     if (const std::vector<int> cycle = find_cycle(graph); !cycle.empty()) {
         std::string path;
         for (const int layer : cycle) {
-            path += fmt::format("{} -> ", layers[static_cast<std::size_t>(layer)].name);
+            path += fmt::format("{} -> ", layers[at(layer)].name);
         }
-        const Layer& first = layers[static_cast<std::size_t>(cycle.front())];
+        const Layer& first = layers[at(cycle.front())];
         throw input_error(first.where,
                           fmt::format("the layers form a cycle: {}{}", path, first.name));
     }
@@ -262,14 +260,14 @@ void sort_layers(std::vector<Layer>& layers) {
     const std::vector<int> order = topological_order(graph, file_order);
     std::vector<int> place(layers.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
-        place[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
+        place[at(order[i])] = static_cast<int>(i);
     }
     std::vector<Layer> sorted(layers.size());
     for (std::size_t i = 0; i < layers.size(); ++i) {
         for (int& input : layers[i].inputs) {
-            input = place[static_cast<std::size_t>(input)];
+            input = place[at(input)];
         }
-        sorted[static_cast<std::size_t>(place[i])] = std::move(layers[i]);
+        sorted[at(place[i])] = std::move(layers[i]);
     }
     layers = std::move(sorted);
 }
@@ -468,7 +466,7 @@ Model read_model(const std::filesystem::path& path) {
     model.consumers.resize(model.layers.size());
     for (std::size_t i = 0; i < model.layers.size(); ++i) {
         for (const int input : model.layers[i].inputs) {
-            std::vector<int>& readers = model.consumers[static_cast<std::size_t>(input)];
+            std::vector<int>& readers = model.consumers[at(input)];
             if (readers.empty() || readers.back() != static_cast<int>(i)) {
                 readers.push_back(static_cast<int>(i));
             }
@@ -607,7 +605,7 @@ bool is_branching_run(const Model& model, int first, int last) {
                 outside = input;
             }
         }
-        const std::vector<int>& readers = model.consumers[static_cast<std::size_t>(l)];
+        const std::vector<int>& readers = model.consumers[at(l)];
         const auto is_inside = [&](int reader) { return reader > l && reader <= last; };
         if (l != last && (readers.empty() || !std::ranges::all_of(readers, is_inside))) {
             return false;
@@ -678,7 +676,7 @@ std::vector<std::vector<int>> chains_from(const Model& model, int layer, int lon
     std::set<int> others(first_inputs.begin() + (first_inputs.empty() ? 0 : 1), first_inputs.end());
     while (static_cast<int>(chain.size()) <= longest) {
         chains.push_back(chain);
-        const std::vector<int>& readers = model.consumers[static_cast<std::size_t>(chain.back())];
+        const std::vector<int>& readers = model.consumers[at(chain.back())];
         // The input is no layer that anything runs; the output has no reader.
         if (readers.size() != 1 || layer_of(model, chain.back()).operation == nullptr) {
             break;
@@ -699,7 +697,7 @@ std::vector<std::vector<int>> chains_from(const Model& model, int layer, int lon
     const int layers = static_cast<int>(model.layers.size());
     for (int last = layer + 1; last < std::min(layers, layer + longest); ++last) {
         if (is_branching_run(model, layer, last)) {
-            std::vector<int> run(static_cast<std::size_t>(last - layer + 1));
+            std::vector<int> run(at(last - layer + 1));
             std::iota(run.begin(), run.end(), layer);
             if (std::ranges::find(chains, run) == chains.end()) {
                 chains.push_back(std::move(run));

@@ -4,8 +4,8 @@
 //
 // Start at `load_model`. Weights are not here: the simulator never needs them (calibrate does).
 
+#include "sim/describe/operations.hpp"
 #include "sim/error.hpp"
-#include "sim/operations.hpp"
 
 #include <filesystem>
 #include <optional>

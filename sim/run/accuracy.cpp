@@ -1,4 +1,6 @@
-#include "sim/accuracy.hpp"
+#include "sim/run/accuracy.hpp"
+
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 
@@ -8,8 +10,6 @@
 
 namespace sim {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 bool has_weights(const Layer& layer) {
     return layer.operation != nullptr &&

@@ -5,8 +5,8 @@
 //
 // Bytes become `Time` here and in TransferTable::time, and nowhere else.
 
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
 
 #include <optional>
 #include <span>

@@ -1,4 +1,6 @@
-#include "sim/yaml.hpp"
+#include "sim/describe/yaml.hpp"
+
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>

@@ -4,7 +4,7 @@
 // read, edited, compared and used with a newer profile of the same platform; and the transfer modes
 // of its copies, where the platform leaves a choice.
 
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
 
 #include <filesystem>
 #include <string>

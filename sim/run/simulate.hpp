@@ -7,7 +7,7 @@
 // - `simulate`: a whole mapping, with every task, conversion, copy and submission: for people.
 // - `Evaluator`: push a task, pop it: for searches. `makespan` runs a whole mapping with it.
 
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
 
 #include <array>
 #include <cstdint>
@@ -46,7 +46,7 @@ void check_cover(const Problem& problem, const Mapping& mapping);
     const Problem& problem, const Task& task, int device, const TaskInput& input, int from);
 
 // Throws InputError as check_cover does, and where a copy or a conversion is impossible. Coupled
-// problems (problem.hpp) are simulated by sim/activities.hpp.
+// problems (problem.hpp) are simulated by sim/run/activities.hpp.
 Schedule simulate(const Problem& problem, const Mapping& mapping);
 
 }  // namespace sim

@@ -1,7 +1,8 @@
 // Streams of frames: when the state of the run repeats, the rest is known.
 
-#include "sim/activities.hpp"
-#include "sim/assess.hpp"
+#include "sim/index.hpp"
+#include "sim/run/activities.hpp"
+#include "sim/run/assess.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -24,12 +25,13 @@ Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frame
     // 1. From which end to which: one repetition, or the last half of those before the stream ran
     //    dry.
     std::vector<std::pair<Time, Time>> ends;  // and how long the frame was inside
-    for (const Frame& frame : run.frames)
+    for (const Frame& frame : run.frames) {
         ends.emplace_back(frame.end, frame.end - frame.entry);
+    }
     std::ranges::sort(ends);
     const bool steady = run.repeat_end > 0;
-    const auto first = static_cast<std::size_t>(steady ? run.repeat_begin : run.ended / 2);
-    const auto last = static_cast<std::size_t>(steady ? run.repeat_end : run.ended);
+    const auto first = at(steady ? run.repeat_begin : run.ended / 2);
+    const auto last = at(steady ? run.repeat_end : run.ended);
     const auto count = static_cast<std::int64_t>(last - first);
 
     Stream stream;
@@ -37,16 +39,19 @@ Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frame
     stream.steady = steady;
     const Time between = ends[last - 1].first - ends[first - 1].first;
     stream.period = Time{(between.count() + count / 2) / count};
-    for (std::size_t i = first; i < last; ++i)
+    for (std::size_t i = first; i < last; ++i) {
         stream.latency = std::max(stream.latency, ends[i].second);
+    }
 
     // 2. What lies in the memories, of all frames together.
     std::vector<Stay> stays;
-    for (const Frame& frame : run.frames)
+    for (const Frame& frame : run.frames) {
         std::ranges::move(stays_of(problem, mapping, frame.events, frame.entry),
                           std::back_inserter(stays));
-    for (const MemoryUse& use : peaks_of(problem, mapping, stays))
+    }
+    for (const MemoryUse& use : peaks_of(problem, mapping, stays)) {
         stream.peak_bytes.push_back(use.peak);
+    }
     return stream;
 }
 

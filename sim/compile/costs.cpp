@@ -1,4 +1,6 @@
-#include "sim/costs.hpp"
+#include "sim/compile/costs.hpp"
+
+#include "sim/index.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -45,9 +47,7 @@ std::int64_t bytes_in_layout(const TensorShape& shape, std::string_view layout) 
 }
 
 CostFeatures features_of(const Model& model, std::span<const int> chain, int batch) {
-    const auto layer_of = [&](int index) -> const Layer& {
-        return model.layers[static_cast<std::size_t>(index)];
-    };
+    const auto layer_of = [&](int index) -> const Layer& { return model.layers[at(index)]; };
     const TensorShape& first = layer_of(chain.front()).output;
     const std::int64_t tiles =
         std::int64_t{first.height} * first.width * ((first.channels + 63) / 64);

@@ -1,6 +1,7 @@
-#include "sim/assess.hpp"
+#include "sim/run/assess.hpp"
 
-#include "sim/evaluator.hpp"
+#include "sim/index.hpp"
+#include "sim/run/evaluator.hpp"
 
 #include <fmt/format.h>
 
@@ -11,8 +12,6 @@
 namespace sim {
 namespace {
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
 std::string name_in(const std::vector<std::string>& names, int index) {
     return at(index) < names.size() ? names[at(index)] : std::to_string(index);
 }
@@ -20,9 +19,12 @@ std::string name_in(const std::vector<std::string>& names, int index) {
 // The mapping that a schedule is of: its tasks in the order of their first layers.
 Mapping mapping_of(const Problem& problem, const Schedule& schedule) {
     Mapping mapping;
-    for (const Event& event : schedule.events)
-        if (event.kind == EventKind::task && event.resource == problem.tasks[at(event.task)].device)
+    for (const Event& event : schedule.events) {
+        if (event.kind == EventKind::task &&
+            event.resource == problem.tasks[at(event.task)].device) {
             mapping.push_back(event.task);
+        }
+    }
     std::ranges::sort(mapping, {}, [&](int task) { return problem.tasks[at(task)].first; });
     return mapping;
 }
@@ -30,8 +32,9 @@ Mapping mapping_of(const Problem& problem, const Schedule& schedule) {
 // By tensor: the task that makes it; -1 inside a chain.
 std::vector<int> makers_of(const Problem& problem, const Mapping& mapping) {
     std::vector<int> makers(at(problem.layers()), -1);
-    for (const int task : mapping)
+    for (const int task : mapping) {
         makers[at(problem.tasks[at(task)].last)] = task;
+    }
     return makers;
 }
 
@@ -39,8 +42,9 @@ std::vector<std::int64_t> weights_of(const Problem& problem, const Mapping& mapp
     std::vector<std::int64_t> weights(at(problem.memories), 0);
     for (const int task : mapping) {
         const std::vector<std::int64_t>& bytes = problem.tasks[at(task)].weight_bytes;
-        for (std::size_t m = 0; m < bytes.size(); ++m)
+        for (std::size_t m = 0; m < bytes.size(); ++m) {
             weights[m] += bytes[m];
+        }
     }
     return weights;
 }
@@ -61,17 +65,21 @@ std::vector<Violation> budgets_exceeded(const Problem& problem, const Mapping& m
         std::int64_t together = 0;
         for (const int index : mapping) {
             const Task& task = problem.tasks[at(index)];
-            if (task.uses.empty() || !works_on(task, budget.device))
+            if (task.uses.empty() || !works_on(task, budget.device)) {
                 continue;
+            }
             // A reconfigured device can load every task by itself, unless that is too large.
             together = task.uses[at(b)] + (reconfigured ? 0 : together);
-            if (together > budget.limit && violation.layer < 0)
+            if (together > budget.limit && violation.layer < 0) {
                 violation.layer = task.first;
-            if (together > budget.limit)
+            }
+            if (together > budget.limit) {
                 violation.needed = std::max(violation.needed, together);
+            }
         }
-        if (violation.layer >= 0)
+        if (violation.layer >= 0) {
             violations.push_back(violation);
+        }
     }
     return violations;
 }
@@ -85,41 +93,47 @@ std::string bytes_text(std::int64_t bytes) {
 
 std::string to_string(const Problem& problem, const Violation& violation) {
     const std::int64_t more = violation.needed - violation.limit;
-    if (violation.kind == Violation::Kind::budget)
+    if (violation.kind == Violation::Kind::budget) {
         return fmt::format("'{}' needs {}, {} more than its {}, with '{}'",
                            problem.budgets.at(at(violation.index)).name,
                            violation.needed,
                            more,
                            violation.limit,
                            name_in(problem.layer_names, violation.layer));
+    }
     std::string text = fmt::format("memory '{}' needs {}, {} more than its {}",
                                    name_in(problem.memory_names, violation.index),
                                    bytes_text(violation.needed),
                                    bytes_text(more),
                                    bytes_text(violation.limit));
-    if (violation.layer < 0)
+    if (violation.layer < 0) {
         text += ", with several frames in flight";
-    else
+    } else {
         text += fmt::format(", while '{}' runs (at {:.2f} us)",
                             name_in(problem.layer_names, violation.layer),
                             microseconds(violation.when));
+    }
     return text;
 }
 
 Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOptions& options) {
     check_cover(problem, mapping);
     Assessment assessment;
-    for (const int task : mapping)
+    for (const int task : mapping) {
         assessment.loss += problem.tasks[at(task)].loss;
-    if (makespan(problem, mapping) >= kNever)
+    }
+    if (makespan(problem, mapping) >= kNever) {
         return assessment;
+    }
     const Schedule schedule = simulate(problem, mapping);
     assessment.makespan = schedule.makespan;
-    if (const std::optional<EnergyBreakdown> energy = energy_of(problem, schedule))
+    if (const std::optional<EnergyBreakdown> energy = energy_of(problem, schedule)) {
         assessment.energy = energy->total();
+    }
     assessment.violations = violations_of(problem, mapping, schedule);
-    if (options.frames_in_flight <= 0)
+    if (options.frames_in_flight <= 0) {
         return assessment;
+    }
 
     // What fits one frame may not fit several.
     const Stream stream = simulate_stream(problem, mapping, options.frames_in_flight);
@@ -129,11 +143,12 @@ Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOp
             return one.kind == Violation::Kind::capacity && one.index == m;
         });
         const std::int64_t capacity = problem.capacities[at(m)];
-        if (!known && capacity > 0 && stream.peak_bytes[at(m)] > capacity)
+        if (!known && capacity > 0 && stream.peak_bytes[at(m)] > capacity) {
             assessment.violations.push_back({.kind = Violation::Kind::capacity,
                                              .index = m,
                                              .needed = stream.peak_bytes[at(m)],
                                              .limit = capacity});
+        }
     }
     return assessment;
 }
@@ -142,15 +157,18 @@ Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOp
 
 Energy EnergyBreakdown::total() const {
     Energy sum = base;
-    for (const std::vector<Energy>* const pieces : {&idle, &working, &links})
-        for (const Energy energy : *pieces)
+    for (const std::vector<Energy>* const pieces : {&idle, &working, &links}) {
+        for (const Energy energy : *pieces) {
             sum += energy;
+        }
+    }
     return sum;
 }
 
 std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule& schedule) {
-    if (!problem.knows_energy())
+    if (!problem.knows_energy()) {
         return std::nullopt;
+    }
     EnergyBreakdown energy;
     energy.idle.resize(problem.devices.size());
     energy.working.resize(problem.devices.size());
@@ -172,11 +190,13 @@ std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule&
     int open = 0;
     const auto submit = [&](int index, bool segment) {
         const ProblemDevice& device = problem.devices[at(index)];
-        if (!device.asynchronous)
+        if (!device.asynchronous) {
             return;
+        }
         energy.working[0] += device.per_task_energy;
-        if (segment)
+        if (segment) {
             energy.working[0] += device.submit_energy;
+        }
     };
     for (const int index : mapping) {
         const Task& task = problem.tasks[at(index)];
@@ -187,12 +207,14 @@ std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule&
             energy.working[at(part.device)] += part.energy;
             rest = rest - part.energy;
         }
-        if (!task.parts.empty() && !task.engines.empty())
+        if (!task.parts.empty() && !task.engines.empty()) {
             energy.links[at(task.engines.front())] += rest;
-        else
+        } else {
             energy.working[at(task.device)] += rest;
-        if (task.parts.empty())
+        }
+        if (task.parts.empty()) {
             submit(task.device, open != task.device);
+        }
         open =
             task.parts.empty() && problem.devices[at(task.device)].asynchronous ? task.device : 0;
     }
@@ -200,13 +222,14 @@ std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule&
     // 3. Conversions and copies.
     const std::vector<int> makers = makers_of(problem, mapping);
     for (const Event& event : schedule.events) {
-        if (event.kind == EventKind::conversion)
+        if (event.kind == EventKind::conversion) {
             energy.working[at(event.resource)] += problem.convert_energies[at(
                 ((event.tensor * static_cast<int>(problem.devices.size()) + event.resource) *
                      problem.layouts +
                  event.from) *
                     problem.layouts +
                 event.to)];
+        }
         if (event.kind == EventKind::copy) {
             const int layout = problem.tasks[at(makers[at(event.tensor)])].out_layout;
             energy.links[at(event.resource)] += problem.copy_energies[at(
@@ -225,8 +248,9 @@ std::vector<Stay> stays_of(const Problem& problem,
                            std::span<const Event> events,
                            Time entry) {
     std::vector<Stay> stays;
-    if (problem.tensor_bytes.empty())
+    if (problem.tensor_bytes.empty()) {
         return stays;
+    }
     const std::vector<int> makers = makers_of(problem, mapping);
     const int places = problem.memories * problem.layouts;
     std::vector<int> stay_of(at(problem.layers() * places), -1);  // by tensor and place
@@ -253,8 +277,9 @@ std::vector<Stay> stays_of(const Problem& problem,
         const int layer = event.task < 0 ? output : problem.tasks[at(event.task)].first;
         if (event.kind == EventKind::task) {
             const Task& task = problem.tasks[at(event.task)];
-            if (event.resource == task.device && task.last != output)
+            if (event.resource == task.device && task.last != output) {
                 write(task.last, memory_of(task.device), task.out_layout, event, layer);
+            }
         } else if (event.kind == EventKind::copy) {
             write(event.tensor, event.to, layout_of(event.tensor), event, layer);
         } else if (event.kind == EventKind::conversion) {
@@ -269,8 +294,9 @@ std::vector<Stay> stays_of(const Problem& problem,
     };
     for (const Event& event : events) {
         if (event.kind == EventKind::task) {
-            for (const TaskInput& input : problem.tasks[at(event.task)].inputs)
+            for (const TaskInput& input : problem.tasks[at(event.task)].inputs) {
                 read(input.tensor, memory_of(event.resource), input.layout, event.end);
+            }
         } else if (event.kind == EventKind::copy) {
             read(event.tensor, event.from, layout_of(event.tensor), event.end);
         } else if (event.kind == EventKind::conversion) {
@@ -290,8 +316,9 @@ std::vector<MemoryUse> peaks_of(const Problem& problem,
     };
     std::vector<Change> changes;
     for (const Stay& stay : stays) {
-        if (stay.bytes == 0 || stay.from == stay.to)
+        if (stay.bytes == 0 || stay.from == stay.to) {
             continue;
+        }
         changes.push_back({stay.from, stay.bytes, stay.memory, stay.layer});
         changes.push_back({stay.to, -stay.bytes, stay.memory, stay.layer});
     }
@@ -301,8 +328,9 @@ std::vector<MemoryUse> peaks_of(const Problem& problem,
     const std::vector<std::int64_t> weights = weights_of(problem, mapping);
     std::vector<MemoryUse> use(at(problem.memories));
     std::vector<std::int64_t> now = weights;
-    for (std::size_t m = 0; m < use.size(); ++m)
+    for (std::size_t m = 0; m < use.size(); ++m) {
         use[m].weights = use[m].peak = weights[m];
+    }
     for (const Change& change : changes) {
         const auto m = at(change.memory);
         now[m] += change.bytes;
@@ -330,8 +358,9 @@ std::vector<MemoryUse> memory_use(const Problem& problem,
         for (const bool here : {true, false}) {
             const auto event = std::ranges::find_if(
                 schedule.events, [&](const Event& one) { return runs(one, here); });
-            if (use[m].peak_layer < 0 || event == schedule.events.end())
+            if (use[m].peak_layer < 0 || event == schedule.events.end()) {
                 continue;
+            }
             use[m].peak_layer = problem.tasks[at(event->task)].first;
             break;
         }
@@ -343,18 +372,20 @@ std::vector<Violation> violations_of(const Problem& problem,
                                      const Mapping& mapping,
                                      const Schedule& schedule) {
     std::vector<Violation> violations = budgets_exceeded(problem, mapping);
-    if (std::ranges::all_of(problem.capacities, [](std::int64_t bytes) { return bytes == 0; }))
+    if (std::ranges::all_of(problem.capacities, [](std::int64_t bytes) { return bytes == 0; })) {
         return violations;
+    }
     const std::vector<MemoryUse> use = memory_use(problem, mapping, schedule);
     for (int m = 0; m < problem.memories; ++m) {
         const std::int64_t capacity = problem.capacities[at(m)];
-        if (capacity > 0 && use[at(m)].peak > capacity)
+        if (capacity > 0 && use[at(m)].peak > capacity) {
             violations.push_back({.kind = Violation::Kind::capacity,
                                   .index = m,
                                   .needed = use[at(m)].peak,
                                   .limit = capacity,
                                   .layer = use[at(m)].peak_layer,
                                   .when = use[at(m)].peak_at});
+        }
     }
     return violations;
 }

@@ -1,4 +1,6 @@
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+
+#include "sim/index.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -7,8 +9,6 @@
 
 namespace sim {
 namespace {
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 // All the weights and tensors that a mapping can have in the memory at once, and more.
 bool may_overflow(const Problem& problem, int memory) {

@@ -1,4 +1,4 @@
-#include "sim/operations.hpp"
+#include "sim/describe/operations.hpp"
 
 #include <fmt/format.h>
 

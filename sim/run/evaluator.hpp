@@ -15,9 +15,10 @@
 //
 // A divided layer (Task::parts) closes the segment too, and all its times are final. What depends
 // on more than the tasks before (contention, buses, capacities, reconfiguration) is not seen here:
-// for coupled problems the makespan is a lower bound, and sim/activities.hpp has the time.
+// for coupled problems the makespan is a lower bound, and sim/run/activities.hpp has the time.
 
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/index.hpp"
 
 #include <array>
 #include <cstdint>
@@ -77,14 +78,15 @@ public:
     Ticks end(int task) const;
 
     int next_layer(int layer) const {  // the first one from `layer` on that is not covered
-        while (covered[static_cast<std::size_t>(layer)])
+        while (covered[at(layer)]) {
             ++layer;
+        }
         return layer;
     }
 
     static int place_of(int memory, int layout) { return memory * kMaxLayouts + layout; }
     int home(const Tensor& tensor) const {  // where it was made
-        return place_of(devices_[static_cast<std::size_t>(tensor.device)].memory, tensor.layout);
+        return place_of(devices_[at(tensor.device)].memory, tensor.layout);
     }
 
     // The state. Searches save it, load it and read it; see search/state.hpp.
@@ -147,8 +149,7 @@ private:
     bool synchronises_ = false, knows_energy_ = false, plain_ = true;
 };
 
-// The time of one mapping, kNever if it is impossible. For many, keep an Evaluator, or see
-// batch_evaluator.hpp.
+// The time of one mapping, kNever if it is impossible. For many, keep an Evaluator.
 Time makespan(const Problem& problem, std::span<const int> mapping);
 
 }  // namespace sim

@@ -3,8 +3,8 @@
 // Accuracy of a mapping: what a model's file states for the precisions that the mapping gives to
 // the weights of its layers, or a proxy, and called so. Start at `accuracy_of`.
 
-#include "sim/model.hpp"
-#include "sim/problem.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/describe/model.hpp"
 
 #include <optional>
 #include <string>

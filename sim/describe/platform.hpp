@@ -3,7 +3,8 @@
 // A platform: memories, devices, links between memories, and what each kernel costs there.
 //
 // Costs are measured or fitted (machines we have), or formulas (machines known by a model only).
-// Expressions are kept as text here and evaluated by sim/formula.hpp when a problem is compiled.
+// Expressions are kept as text here and evaluated by sim/describe/formula.hpp when a problem is
+// compiled.
 //
 // Start at `load_platform`. The calibrator fills the same structs and writes them with
 // `calibrate/profile_writer`; a written profile loads to an equal Platform. Lists keep the
@@ -47,8 +48,8 @@ struct Memory {
     Time synchronise{};
 };
 
-// An expression in the file, such as "ceil_div(c_out, 16) * oh * ow": see sim/formula.hpp for the
-// names it may use. Checked when the file is read.
+// An expression in the file, such as "ceil_div(c_out, 16) * oh * ow": see sim/describe/formula.hpp
+// for the names it may use. Checked when the file is read.
 struct Expression {
     std::string text;  // empty: not stated
     SourcePosition where;
@@ -157,7 +158,7 @@ struct FittedCost {
 
 // Formula: time, energy and resources as expressions over a layer's attributes, for every layer
 // whose operation is listed and for which `when` is not zero. With `shares`, also for a part of the
-// layer's output channels (names in the expressions: see sim/formula.hpp).
+// layer's output channels (names in the expressions: see sim/describe/formula.hpp).
 struct FormulaCost {
     int device = 0;
     std::vector<std::string> operations;

@@ -1,4 +1,6 @@
-#include "sim/graph.hpp"
+#include "sim/describe/graph.hpp"
+
+#include "sim/index.hpp"
 
 #include <boost/graph/adjacency_list.hpp>
 #include <boost/graph/depth_first_search.hpp>
@@ -15,10 +17,8 @@ namespace {
 using BoostGraph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS>;
 
 BoostGraph to_boost(const Graph& graph) {
-    return {graph.edges.begin(), graph.edges.end(), static_cast<std::size_t>(graph.vertices)};
+    return {graph.edges.begin(), graph.edges.end(), at(graph.vertices)};
 }
-
-std::size_t at(int vertex) { return static_cast<std::size_t>(vertex); }
 
 // Thrown by the visitor below when it has what it looked for: Boost's way out of a search.
 struct CycleFound {

@@ -27,8 +27,8 @@
 //
 // muParser has no loops and no recursion, and takes 20,000 characters: an expression always ends.
 
+#include "sim/describe/model.hpp"
 #include "sim/error.hpp"
-#include "sim/model.hpp"
 
 #include <memory>
 #include <span>

@@ -1,7 +1,8 @@
-#include "sim/simulator.hpp"
+#include "sim/run/simulate.hpp"
 
-#include "sim/activities.hpp"
 #include "sim/error.hpp"
+#include "sim/index.hpp"
+#include "sim/run/activities.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -11,8 +12,7 @@ namespace sim {
 namespace {
 
 std::string name_in(const std::vector<std::string>& names, int index) {
-    return static_cast<std::size_t>(index) < names.size() ? names[static_cast<std::size_t>(index)]
-                                                          : std::to_string(index);
+    return at(index) < names.size() ? names[at(index)] : std::to_string(index);
 }
 
 // Where a tensor is, and since when.
@@ -25,34 +25,40 @@ struct Tensor {
 }  // namespace
 
 void check_cover(const Problem& problem, const Mapping& mapping) {
-    std::vector<int> covered(static_cast<std::size_t>(problem.layers()), 0);
+    std::vector<int> covered(at(problem.layers()), 0);
     int before = -1;
     for (const int index : mapping) {
-        if (index < 0 || index >= static_cast<int>(problem.tasks.size()))
+        if (index < 0 || index >= static_cast<int>(problem.tasks.size())) {
             throw InputError("mapping: there is no implementation " + std::to_string(index));
-        const Task& task = problem.tasks[static_cast<std::size_t>(index)];
-        if (task.first <= before)
+        }
+        const Task& task = problem.tasks[at(index)];
+        if (task.first <= before) {
             throw InputError("mapping: layer '" + name_in(problem.layer_names, task.first) +
                              "' is mapped twice or out of order");
+        }
         before = task.first;
-        ++covered[static_cast<std::size_t>(task.first)];
-        for (const int layer : task.rest)
-            ++covered[static_cast<std::size_t>(layer)];
+        ++covered[at(task.first)];
+        for (const int layer : task.rest) {
+            ++covered[at(layer)];
+        }
     }
-    for (int layer = 0; layer < problem.layers(); ++layer)
-        if (covered[static_cast<std::size_t>(layer)] != 1)
-            throw InputError(
-                "mapping: layer '" + name_in(problem.layer_names, layer) + "' is " +
-                (covered[static_cast<std::size_t>(layer)] ? "mapped twice" : "not mapped"));
+    for (int layer = 0; layer < problem.layers(); ++layer) {
+        if (covered[at(layer)] != 1) {
+            throw InputError("mapping: layer '" + name_in(problem.layer_names, layer) + "' is " +
+                             (covered[at(layer)] ? "mapped twice" : "not mapped"));
+        }
+    }
     std::vector<char> is_made(covered.size(), 0);
     for (const int index : mapping) {
-        const Task& task = problem.tasks[static_cast<std::size_t>(index)];
-        for (const TaskInput& input : task.inputs)
-            if (!is_made[static_cast<std::size_t>(input.tensor)])
+        const Task& task = problem.tasks[at(index)];
+        for (const TaskInput& input : task.inputs) {
+            if (!is_made[at(input.tensor)]) {
                 throw InputError("mapping: layer '" + name_in(problem.layer_names, task.first) +
                                  "' reads '" + name_in(problem.layer_names, input.tensor) +
                                  "', which stays inside a fused chain or comes later");
-        is_made[static_cast<std::size_t>(task.last)] = 1;
+            }
+        }
+        is_made[at(task.last)] = 1;
     }
 }
 
@@ -75,28 +81,28 @@ void refuse_conversion(
 
 Schedule simulate(const Problem& problem, const Mapping& mapping) {
     check_cover(problem, mapping);
-    if (needs_activities(problem))
+    if (needs_activities(problem)) {
         return simulate_activities(problem, mapping);
+    }
     Schedule schedule;
     schedule.events.reserve(3 * mapping.size());
-    std::vector<Tensor> tensors(static_cast<std::size_t>(problem.layers()));
+    std::vector<Tensor> tensors(at(problem.layers()));
     std::vector<Time> queue(problem.devices.size(), Time{});
-    std::vector<Time> engine(static_cast<std::size_t>(problem.engines), Time{});
+    std::vector<Time> engine(at(problem.engines), Time{});
     Time dispatcher{};
     int open = -1;              // the device whose segment the last task was in
     std::vector<int> together;  // the devices of the task at hand, its own first
     const auto task_at = [&](std::size_t i) -> const Task& {
-        return problem.tasks[static_cast<std::size_t>(mapping[i])];
+        return problem.tasks[at(mapping[i])];
     };
     const auto place = [&](int memory, int layout) {
-        return static_cast<std::size_t>(memory * problem.layouts + layout);
+        return at(memory * problem.layouts + layout);
     };
     const auto device_at = [&](int device) -> const ProblemDevice& {
-        return problem.devices[static_cast<std::size_t>(device)];
+        return problem.devices[at(device)];
     };
     const auto busy = [&](int device) -> Time& {
-        return device_at(device).asynchronous ? queue[static_cast<std::size_t>(device)]
-                                              : dispatcher;
+        return device_at(device).asynchronous ? queue[at(device)] : dispatcher;
     };
 
     for (std::size_t begin = 0, end = 0; begin < mapping.size(); begin = end) {
@@ -108,23 +114,28 @@ Schedule simulate(const Problem& problem, const Mapping& mapping) {
         //    of the host, and of devices that take them one by one, are segments of one; so is a
         //    divided layer, on each of its devices.
         end = begin + 1;
-        if (asynchronous && !divided && problem.whole_segments)
+        if (asynchronous && !divided && problem.whole_segments) {
             while (end < mapping.size() && task_at(end).device == device_index &&
-                   task_at(end).parts.empty())
+                   task_at(end).parts.empty()) {
                 ++end;
+            }
+        }
         together.assign(1, device_index);
         if (divided) {
             together.clear();
-            for (const Part& part : task_at(begin).parts)
+            for (const Part& part : task_at(begin).parts) {
                 together.push_back(part.device);
+            }
         }
         for (const int submitted : together) {
             const ProblemDevice& device = device_at(submitted);
-            if (!device.asynchronous)
+            if (!device.asynchronous) {
                 continue;
+            }
             const Time from = dispatcher;
-            if (divided || open != submitted)
+            if (divided || open != submitted) {
                 dispatcher += device.submit;
+            }
             dispatcher += device.per_task * static_cast<std::int64_t>(end - begin);
             schedule.events.push_back({.kind = EventKind::submission,
                                        .resource = 0,
@@ -144,18 +155,19 @@ Schedule simulate(const Problem& problem, const Mapping& mapping) {
             for (const int reader : together) {
                 const ProblemDevice& device = device_at(reader);
                 for (const TaskInput& input : task.inputs) {
-                    Tensor& tensor = tensors[static_cast<std::size_t>(input.tensor)];
+                    Tensor& tensor = tensors[at(input.tensor)];
                     const ProblemDevice& maker = device_at(tensor.device);
                     const std::size_t wanted = place(device.memory, input.layout);
                     const std::size_t raw = place(device.memory, tensor.layout);
                     if (tensor.at[wanted] == kNever && tensor.at[raw] == kNever) {
-                        const int link = problem.engine[static_cast<std::size_t>(
-                            maker.memory * problem.memories + device.memory)];
+                        const int link =
+                            problem.engine[at(maker.memory * problem.memories + device.memory)];
                         const Time copy =
                             problem.copy(input.tensor, tensor.layout, maker.memory, device.memory);
-                        if (link < 0 || copy >= kNever)
+                        if (link < 0 || copy >= kNever) {
                             refuse_copy(problem, task, input.tensor, maker.memory, device.memory);
-                        Time& copying = engine[static_cast<std::size_t>(link)];
+                        }
+                        Time& copying = engine[at(link)];
                         const Time start =
                             std::max(copying, tensor.at[place(maker.memory, tensor.layout)]);
                         copying = start + copy;
@@ -172,32 +184,39 @@ Schedule simulate(const Problem& problem, const Mapping& mapping) {
                     }
                     const std::size_t read = tensor.at[wanted] == kNever ? raw : wanted;
                     Time seen = tensor.at[read];
-                    if (maker.asynchronous && !device.asynchronous && !tensor.by_host[read])
+                    if (maker.asynchronous && !device.asynchronous && !tensor.by_host[read]) {
                         seen += maker.completion;
+                    }
                     // Not what somebody has converted, or copied, since.
                     if (maker.asynchronous && device.asynchronous && tensor.device != reader &&
-                        read == place(maker.memory, tensor.layout) && !problem.synchronise.empty())
-                        seen += problem.synchronise[static_cast<std::size_t>(device.memory)];
+                        read == place(maker.memory, tensor.layout) &&
+                        !problem.synchronise.empty()) {
+                        seen += problem.synchronise[at(device.memory)];
+                    }
                     now = std::max(now, seen);
                 }
             }
 
             // 3. The task starts when its inputs, its submission and all that it holds are there;
             //    first it converts what nobody has converted for its memories before.
-            for (const int holder : together)
+            for (const int holder : together) {
                 now = std::max(now, busy(holder));
-            for (const int held : task.engines)
-                now = std::max(now, engine[static_cast<std::size_t>(held)]);
-            for (const int reader : together)
+            }
+            for (const int held : task.engines) {
+                now = std::max(now, engine[at(held)]);
+            }
+            for (const int reader : together) {
                 for (const TaskInput& input : task.inputs) {
-                    Tensor& tensor = tensors[static_cast<std::size_t>(input.tensor)];
+                    Tensor& tensor = tensors[at(input.tensor)];
                     const std::size_t wanted = place(device_at(reader).memory, input.layout);
-                    if (tensor.at[wanted] != kNever)
+                    if (tensor.at[wanted] != kNever) {
                         continue;
+                    }
                     const Time convert =
                         problem.convert(input.tensor, reader, tensor.layout, input.layout);
-                    if (convert >= kNever)
+                    if (convert >= kNever) {
                         refuse_conversion(problem, task, reader, input, tensor.layout);
+                    }
                     schedule.events.push_back({.kind = EventKind::conversion,
                                                .resource = reader,
                                                .task = index,
@@ -212,24 +231,28 @@ Schedule simulate(const Problem& problem, const Mapping& mapping) {
                     tensor.at[wanted] = now;
                     tensor.by_host[wanted] = !device_at(reader).asynchronous;
                 }
-            for (const int worker : together)
+            }
+            for (const int worker : together) {
                 schedule.events.push_back({.kind = EventKind::task,
                                            .resource = worker,
                                            .task = index,
                                            .start = now,
                                            .end = now + task.cost,
                                            .waited = now - busy(worker)});
+            }
             now += task.cost;
-            for (const int worker : together)
+            for (const int worker : together) {
                 busy(worker) = now;
-            for (const int held : task.engines)
-                engine[static_cast<std::size_t>(held)] = now;
+            }
+            for (const int held : task.engines) {
+                engine[at(held)] = now;
+            }
 
             // 4. Its result is where it was made, as it was made.
-            Tensor& out = tensors[static_cast<std::size_t>(task.last)];
+            Tensor& out = tensors[at(task.last)];
             out.device = task.device;
             out.layout = task.out_layout;
-            out.at.assign(static_cast<std::size_t>(problem.memories * problem.layouts), kNever);
+            out.at.assign(at(problem.memories * problem.layouts), kNever);
             out.by_host.assign(out.at.size(), 0);
             out.at[place(device_at(task.device).memory, task.out_layout)] = now;
         }

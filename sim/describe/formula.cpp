@@ -1,6 +1,7 @@
-#include "sim/formula.hpp"
+#include "sim/describe/formula.hpp"
 
-#include "sim/yaml.hpp"
+#include "sim/describe/yaml.hpp"
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 
@@ -147,7 +148,7 @@ std::string reason_of(const mu::ParserError& error, const std::vector<std::strin
         };
         const bool is_name = !token.empty() && std::ranges::all_of(token, is_part) &&
                              std::isdigit(static_cast<unsigned char>(token.front())) == 0;
-        const std::size_t after = static_cast<std::size_t>(error.GetPos()) + token.size();
+        const std::size_t after = at(error.GetPos()) + token.size();
         const std::size_t next = formula.find_first_not_of(" \t\n", after);
         if (is_name && next != std::string::npos && formula[next] == '(') {
             return fmt::format(
@@ -180,10 +181,10 @@ std::span<const std::string_view> formula_names() { return kNames; }
 
 FormulaInputs formula_inputs(
     const Model& model, int layer, int batch, double clock_mhz, int n, int m) {
-    const Layer& l = model.layers[static_cast<std::size_t>(layer)];
+    const Layer& l = model.layers[at(layer)];
     assert(l.operation != nullptr);
     const auto result_of = [&](int input) -> const TensorShape& {
-        return model.layers[static_cast<std::size_t>(input)].output;
+        return model.layers[at(input)].output;
     };
     std::int64_t inputs = 0;
     for (const int input : l.inputs) {
@@ -246,7 +247,7 @@ void expect_formula_name(const std::string& name, const SourcePosition& where) {
     const auto is_part = [](char c) {
         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
     };
-    if (name.empty() || name.size() > static_cast<std::size_t>(mu::MaxLenIdentifier) ||
+    if (name.empty() || name.size() > at(mu::MaxLenIdentifier) ||
         std::isdigit(static_cast<unsigned char>(name.front())) != 0 ||
         !std::ranges::all_of(name, is_part)) {
         refuse("expected letters, digits and '_', no digit first");

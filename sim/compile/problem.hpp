@@ -8,8 +8,9 @@
 // the host: both are tasks of cost 0 on the host, so a mapping covers every layer and the
 // makespan is the dispatcher's time at the end.
 
-#include "sim/model.hpp"
-#include "sim/platform.hpp"
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
+#include "sim/index.hpp"
 #include "sim/units.hpp"
 
 #include <cstdint>
@@ -146,8 +147,7 @@ struct Problem {
 
     int layers() const { return static_cast<int>(inputs.size()); }
     Time copy(int tensor, int layout, int from, int to) const {
-        return copy_times[static_cast<std::size_t>(
-            ((tensor * layouts + layout) * memories + from) * memories + to)];
+        return copy_times[at(((tensor * layouts + layout) * memories + from) * memories + to)];
     }
     Time convert(int tensor, int device, int from, int to) const {
         return convert_times[static_cast<std::size_t>(

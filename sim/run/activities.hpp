@@ -10,8 +10,8 @@
 // as simple as time in whole picoseconds allows: at every instant it ends what ends, starts what
 // can start, and asks how fast everything that runs goes from here on.
 
-#include "sim/problem.hpp"
-#include "sim/simulator.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/run/simulate.hpp"
 
 #include <vector>
 

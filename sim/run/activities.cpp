@@ -1,4 +1,6 @@
-#include "sim/activities.hpp"
+#include "sim/run/activities.hpp"
+
+#include "sim/index.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,14 +14,14 @@
 namespace sim {
 namespace {
 
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
 std::vector<int> devices_of(const Task& task) {
-    if (task.parts.empty())
+    if (task.parts.empty()) {
         return {task.device};
+    }
     std::vector<int> devices;
-    for (const Part& part : task.parts)
+    for (const Part& part : task.parts) {
         devices.push_back(part.device);
+    }
     return devices;
 }
 
@@ -29,36 +31,45 @@ std::vector<int> devices_of(const Task& task) {
 // tasks on the device begins a configuration, and so does a task that does not fit the one at hand.
 std::vector<std::vector<int>> configurations_of(const Problem& problem, const Mapping& mapping) {
     std::vector<std::vector<int>> configurations(mapping.size());
-    for (std::vector<int>& of_task : configurations)
+    for (std::vector<int>& of_task : configurations) {
         of_task.assign(problem.devices.size(), -1);
+    }
     for (int d = 0; d < static_cast<int>(problem.devices.size()); ++d) {
-        if (problem.devices[at(d)].reconfiguration <= Time{})
+        if (problem.devices[at(d)].reconfiguration <= Time{}) {
             continue;
+        }
         const auto fits = [&](const std::vector<std::int64_t>& used) {
-            for (std::size_t b = 0; b < used.size(); ++b)
-                if (problem.budgets[b].device == d && used[b] > problem.budgets[b].limit)
+            for (std::size_t b = 0; b < used.size(); ++b) {
+                if (problem.budgets[b].device == d && used[b] > problem.budgets[b].limit) {
                     return false;
+                }
+            }
             return true;
         };
         const auto add = [](std::vector<std::int64_t>& used, const Task& task) {
-            for (std::size_t b = 0; b < task.uses.size(); ++b)
+            for (std::size_t b = 0; b < task.uses.size(); ++b) {
                 used[b] += task.uses[b];
+            }
         };
         const auto is_here = [&](int index) {
             return std::ranges::count(devices_of(problem.tasks[at(index)]), d) > 0;
         };
         const std::vector<std::int64_t> none(problem.budgets.size(), 0);
         std::vector<std::int64_t> all = none;
-        for (const int index : mapping)
-            if (is_here(index))
+        for (const int index : mapping) {
+            if (is_here(index)) {
                 add(all, problem.tasks[at(index)]);
-        if (fits(all))
+            }
+        }
+        if (fits(all)) {
             continue;
+        }
         int configuration = -1;
         std::vector<std::int64_t> used = none;
         for (std::size_t i = 0; i < mapping.size(); ++i) {
-            if (!is_here(mapping[i]))
+            if (!is_here(mapping[i])) {
                 continue;
+            }
             const Task& task = problem.tasks[at(mapping[i])];
             add(used, task);
             if (configuration < 0 || !is_here(mapping[i - 1]) || !fits(used)) {
@@ -95,13 +106,15 @@ public:
             end = begin + 1;
             while (asynchronous && !divided && problem_.whole_segments && end < mapping_.size() &&
                    problem_.tasks[at(mapping_[end])].device == first.device &&
-                   problem_.tasks[at(mapping_[end])].parts.empty())
+                   problem_.tasks[at(mapping_[end])].parts.empty()) {
                 ++end;
+            }
             int submitted = -1;
             for (const int d : devices_of(first)) {
                 const ProblemDevice& device = problem_.devices[at(d)];
-                if (!device.asynchronous)
+                if (!device.asynchronous) {
                     continue;
+                }
                 begin_activity({0});
                 submitted = add_step(
                     device.per_task * static_cast<std::int64_t>(end - begin) +
@@ -115,14 +128,16 @@ public:
                 const Task& task = problem_.tasks[at(mapping_[i])];
                 for (const int d : devices_of(task)) {
                     const int wanted = configurations[i][at(d)];
-                    if (wanted == loaded[at(d)] || wanted < 0)
+                    if (wanted == loaded[at(d)] || wanted < 0) {
                         continue;
+                    }
                     loaded[at(d)] = wanted;
                     Activity& load = begin_activity({resource_of(d)});
                     load.loads = true;
                     load.needs.push_back({d, wanted});
-                    if (problem_.devices[at(d)].asynchronous)
+                    if (problem_.devices[at(d)].asynchronous) {
                         load.waits.push_back({submitted, {}});
+                    }
                     add_step(
                         problem_.devices[at(d)].reconfiguration,
                         0,
@@ -157,8 +172,9 @@ private:
         std::ranges::sort(holds);
         holds.erase(std::unique(holds.begin(), holds.end()), holds.end());
         const int index = static_cast<int>(made_.activities.size());
-        for (const int resource : holds)
+        for (const int resource : holds) {
             made_.order[at(resource)].push_back(index);
+        }
         Activity& activity = made_.activities.emplace_back();
         activity.steps_begin = activity.steps_end = static_cast<int>(made_.steps.size());
         activity.holds = std::move(holds);
@@ -185,8 +201,9 @@ private:
         const int pair = from * problem_.memories + to;
         const int engine = problem_.engine[at(pair)];
         const Time time = problem_.copy(tensor, maker.layout, from, to);
-        if (engine < 0 || time >= kNever)
+        if (engine < 0 || time >= kNever) {
             refuse_copy(problem_, task, tensor, from, to);
+        }
         begin_activity({resource_of_engine(engine)})
             .waits.push_back({place(tensor, from, maker.layout).step, {}});
         const int bus = problem_.bus.empty() ? -1 : problem_.bus[at(pair)];
@@ -226,51 +243,61 @@ private:
 
         // 1. Copies, and what the task waits for.
         std::vector<Activity::Wait> waits;
-        if (submitted >= 0)
+        if (submitted >= 0) {
             waits.push_back({submitted, {}});
+        }
         for (const int d : devices) {
             const ProblemDevice& device = problem_.devices[at(d)];
             for (const TaskInput& input : task.inputs) {
                 const Maker maker = makers_[at(input.tensor)];
                 const ProblemDevice& by = problem_.devices[at(maker.device)];
                 const bool converted = place(input.tensor, device.memory, input.layout).step >= 0;
-                if (!converted && place(input.tensor, device.memory, maker.layout).step < 0)
+                if (!converted && place(input.tensor, device.memory, maker.layout).step < 0) {
                     add_copy(index, input.tensor, device.memory);
+                }
                 const int layout = converted ? input.layout : maker.layout;
                 const Place& there = place(input.tensor, device.memory, layout);
                 Time lag{};
-                if (by.asynchronous && !device.asynchronous && !there.by_host)
+                if (by.asynchronous && !device.asynchronous && !there.by_host) {
                     lag = by.completion;
+                }
                 if (by.asynchronous && device.asynchronous && maker.device != d &&
                     device.memory == by.memory && layout == maker.layout &&
-                    !problem_.synchronise.empty())
+                    !problem_.synchronise.empty()) {
                     lag = problem_.synchronise[at(device.memory)];
+                }
                 waits.push_back({there.step, lag});
             }
         }
 
         // 2. What it holds, and its steps.
         std::vector<int> holds;
-        for (const int d : devices)
+        for (const int d : devices) {
             holds.push_back(resource_of(d));
-        for (const int engine : task.engines)
+        }
+        for (const int engine : task.engines) {
             holds.push_back(resource_of_engine(engine));
+        }
         Activity& activity = begin_activity(std::move(holds));
         activity.waits = std::move(waits);
-        for (const int d : devices)
-            if (configurations[at(d)] >= 0)
+        for (const int d : devices) {
+            if (configurations[at(d)] >= 0) {
                 activity.needs.push_back({d, configurations[at(d)]});
+            }
+        }
         unsigned works = 0;
         for (const int d : devices) {
             works |= 1u << d;
             for (const TaskInput& input : task.inputs) {
                 Place& there = place(input.tensor, memory_of(d), input.layout);
-                if (there.step >= 0)
+                if (there.step >= 0) {
                     continue;
+                }
                 const int from = makers_[at(input.tensor)].layout;
                 const Time time = problem_.convert(input.tensor, d, from, input.layout);
-                if (time >= kNever)
+                if (time >= kNever) {
                     refuse_conversion(problem_, task, d, input, from);
+                }
                 there.step = add_step(time,
                                       1u << d,
                                       {.kind = EventKind::conversion,
@@ -286,9 +313,10 @@ private:
             add_step(task.cost,
                      works,
                      {.kind = EventKind::task, .resource = devices.front(), .task = index});
-        for (std::size_t i = 1; i < devices.size(); ++i)
+        for (std::size_t i = 1; i < devices.size(); ++i) {
             made_.events.push_back(
                 {.kind = EventKind::task, .resource = devices[i], .task = index});
+        }
         made_.steps.back().events_end = static_cast<int>(made_.events.size());
 
         // 3. The result.
@@ -318,11 +346,14 @@ public:
           free_since_(activities.order.size()),
           loaded_(problem.devices.size(), -1),
           followers_(activities.steps.size()) {
-        for (std::size_t a = 0; a < activities.activities.size(); ++a)
-            for (const Activity::Wait& wait : activities.activities[a].waits)
+        for (std::size_t a = 0; a < activities.activities.size(); ++a) {
+            for (const Activity::Wait& wait : activities.activities[a].waits) {
                 followers_[at(wait.step)].push_back({static_cast<int>(a), wait.lag});
-        for (const Activity::Step& step : activities.steps)
+            }
+        }
+        for (const Activity::Step& step : activities.steps) {
             has_flows_ |= step.bus >= 0;
+        }
     }
 
     FrameRun run() {
@@ -345,31 +376,39 @@ public:
                     ended |= end_activity(running_[i]);
                     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
                 }
-                if (ended)
+                if (ended) {
                     admit();
+                }
             }
-            if (ended && most_ > 1 && !stopped_)
+            if (ended && most_ > 1 && !stopped_) {
                 look_for_repeat();
+            }
 
             // 2. How fast it goes on, and until when nothing changes.
             set_speeds();
             Time next = kNever;
-            for (const Running& one : running_)
+            for (const Running& one : running_) {
                 next = std::min(next, one.finish);
-            for (const int f : inside_)
-                for (std::size_t r = 0; r < activities_.order.size(); ++r)
+            }
+            for (const int f : inside_) {
+                for (std::size_t r = 0; r < activities_.order.size(); ++r) {
                     if (const int a = head(frames_[at(f)], r); a >= 0) {
                         const State& state = frames_[at(f)];
-                        if (state.missing[at(a)] == 0 && state.ready[at(a)] > now_)
+                        if (state.missing[at(a)] == 0 && state.ready[at(a)] > now_) {
                             next = std::min(next, state.ready[at(a)]);
+                        }
                     }
+                }
+            }
             assert(inside_.empty() || (next >= now_ && next < kNever));
             now_ = next;
         }
-        for (State& state : frames_)
+        for (State& state : frames_) {
             result_.frames.push_back(std::move(state.frame));
-        for (Frame& frame : result_.frames)
+        }
+        for (Frame& frame : result_.frames) {
             finish(frame);
+        }
         return std::move(result_);
     }
 
@@ -409,8 +448,9 @@ private:
             state.frame.events = activities_.events;
             state.next.assign(activities_.order.size(), 0);
             state.ready.assign(activities_.activities.size(), now_);
-            for (const Activity& one : activities_.activities)
+            for (const Activity& one : activities_.activities) {
                 state.missing.push_back(static_cast<int>(one.waits.size()));
+            }
             state.left = static_cast<int>(activities_.activities.size());
             inside_.push_back(static_cast<int>(frames_.size()) - 1);
             result_.ended = ended_;
@@ -421,22 +461,26 @@ private:
     // Every resource that is free takes the next activity of the oldest frame that has one ready.
     bool start_all() {
         bool any = false;
-        for (std::size_t r = 0; r < busy_.size(); ++r)
+        for (std::size_t r = 0; r < busy_.size(); ++r) {
             for (const int f : inside_) {
-                if (busy_[r])
+                if (busy_[r]) {
                     break;
+                }
                 const State& state = frames_[at(f)];
                 const int a = head(state, r);
-                if (a < 0 || state.missing[at(a)] > 0 || state.ready[at(a)] > now_)
+                if (a < 0 || state.missing[at(a)] > 0 || state.ready[at(a)] > now_) {
                     continue;
+                }
                 const bool all = std::ranges::all_of(activity(a).holds, [&](int held) {
                     return !busy_[at(held)] && head(state, at(held)) == a;
                 });
-                if (!all)
+                if (!all) {
                     continue;
+                }
                 start(f, a);
                 any = true;
             }
+        }
         return any;
     }
 
@@ -451,12 +495,14 @@ private:
         running.start = running.finish = running.since = now_;
         bool is_loaded = true;
         for (const auto [device, configuration] : one.needs) {
-            if (loaded_[at(device)] == configuration)
+            if (loaded_[at(device)] == configuration) {
                 continue;
+            }
             loaded_[at(device)] = configuration;
             is_loaded = false;
-            if (one.loads)
+            if (one.loads) {
                 continue;
+            }
             const Time load = problem_.devices[at(device)].reconfiguration;
             const int task =
                 activities_.events[at(activities_.steps[at(one.steps_begin)].events_begin)].task;
@@ -469,10 +515,12 @@ private:
             running.finish += load;
             free_of(device) = running.finish;
         }
-        if (running.finish == now_)
+        if (running.finish == now_) {
             next_step(running);
-        if (one.loads && is_loaded)
+        }
+        if (one.loads && is_loaded) {
             running.finish = now_;
+        }
         running_.push_back(running);
     }
 
@@ -501,16 +549,19 @@ private:
                 state.ready[at(follower)] = std::max(state.ready[at(follower)], now_ + lag);
             }
         }
-        if (++running.step >= activity(running.activity).steps_end)
+        if (++running.step >= activity(running.activity).steps_end) {
             return false;
+        }
         const Activity::Step& step = activities_.steps[at(running.step)];
-        if (!step.continues)
+        if (!step.continues) {
             for (int e = step.events_begin; e < step.events_end; ++e) {
                 events[at(e)].start = now_;
                 if (events[at(e)].kind != EventKind::copy &&
-                    events[at(e)].kind != EventKind::submission)
+                    events[at(e)].kind != EventKind::submission) {
                     events[at(e)].waited = now_ - free_of(events[at(e)]);
+                }
             }
+        }
         running.start = running.since = now_;
         running.finish = now_ + step.work;
         running.remaining = static_cast<double>(step.work.count());
@@ -525,8 +576,9 @@ private:
             free_since_[at(held)] = now_;
         }
         State& state = frames_[at(running.frame)];
-        if (--state.left > 0)
+        if (--state.left > 0) {
             return false;
+        }
         state.frame.end = now_;
         std::erase(inside_, running.frame);
         ++ended_;
@@ -534,8 +586,9 @@ private:
     }
 
     void set_speeds() {
-        if (problem_.contention.empty() && !has_flows_)
+        if (problem_.contention.empty() && !has_flows_) {
             return;
+        }
         std::vector<double> slowdown(running_.size(), 1.0);
         const auto step_of = [&](const Running& one) -> const Activity::Step* {
             return one.step < activity(one.activity).steps_begin ? nullptr
@@ -545,18 +598,22 @@ private:
         // 1. Devices: by all others that work now; of a divided layer, by those on the device that
         //    suffers most.
         unsigned working = 0;
-        for (const Running& one : running_)
-            if (const Activity::Step* const step = step_of(one); step != nullptr)
+        for (const Running& one : running_) {
+            if (const Activity::Step* const step = step_of(one); step != nullptr) {
                 working |= step->works;
+            }
+        }
         const int devices = static_cast<int>(problem_.devices.size());
         for (std::size_t i = 0; i < running_.size() && !problem_.contention.empty(); ++i) {
             const Activity::Step* const step = step_of(running_[i]);
             for (int d = 0; step != nullptr && d < devices; ++d) {
-                if (!(step->works >> d & 1))
+                if (!(step->works >> d & 1)) {
                     continue;
+                }
                 double factor = 1;
-                for (unsigned others = working & ~step->works; others != 0; others &= others - 1)
+                for (unsigned others = working & ~step->works; others != 0; others &= others - 1) {
                     factor *= problem_.contention[at(d * devices + std::countr_zero(others))];
+                }
                 slowdown[i] = std::max(slowdown[i], factor);
             }
         }
@@ -565,10 +622,12 @@ private:
         // left.
         for (int bus = 0; bus < static_cast<int>(problem_.buses.size()); ++bus) {
             std::vector<std::pair<double, std::size_t>> flows;  // by its own rate
-            for (std::size_t i = 0; i < running_.size(); ++i)
+            for (std::size_t i = 0; i < running_.size(); ++i) {
                 if (const Activity::Step* const step = step_of(running_[i]);
-                    step != nullptr && step->bus == bus)
+                    step != nullptr && step->bus == bus) {
                     flows.emplace_back(step->rate, i);
+                }
+            }
             std::ranges::sort(flows);
             double left = problem_.buses[at(bus)].bandwidth.rate;
             for (std::size_t k = 0; k < flows.size(); ++k) {
@@ -582,8 +641,9 @@ private:
         // 3. What goes on as before keeps its end, so that nothing is rounded twice.
         for (std::size_t i = 0; i < running_.size(); ++i) {
             Running& one = running_[i];
-            if (slowdown[i] == one.slowdown)
+            if (slowdown[i] == one.slowdown) {
                 continue;
+            }
             one.remaining -= static_cast<double>((now_ - one.since).count()) / one.slowdown;
             one.remaining = std::max(one.remaining, 0.0);
             one.since = now_;
@@ -602,11 +662,12 @@ private:
         for (const int f : inside_) {
             const State& state = frames_[at(f)];
             words.insert(words.end(), state.next.begin(), state.next.end());
-            for (std::size_t a = 0; a < state.ready.size(); ++a)
+            for (std::size_t a = 0; a < state.ready.size(); ++a) {
                 if (state.ready[a] > now_) {
                     words.push_back(static_cast<std::int64_t>(a));
                     words.push_back((state.ready[a] - now_).count());
                 }
+            }
             words.push_back(-1);
             words.push_back((now_ - state.frame.entry).count());
         }
@@ -619,8 +680,9 @@ private:
                                             (one.finish - now_).count(),
                                             (now_ - one.since).count(),
                                             std::bit_cast<std::int64_t>(one.remaining),
-                                            std::bit_cast<std::int64_t>(one.slowdown)})
+                                            std::bit_cast<std::int64_t>(one.slowdown)}) {
                 words.push_back(word);
+            }
         }
         words.insert(words.end(), loaded_.begin(), loaded_.end());
         return words;
@@ -628,8 +690,9 @@ private:
 
     void look_for_repeat() {
         const auto [seen, is_new] = seen_.emplace(state_now(), ended_);
-        if (is_new)
+        if (is_new) {
             return;
+        }
         result_.repeat_begin = seen->second;
         result_.repeat_end = ended_;
         result_.ended = ended_;

@@ -1,8 +1,9 @@
-#include "sim/mapping.hpp"
+#include "sim/describe/mapping.hpp"
 
 #include "sim/compile/splits.hpp"
 #include "sim/compile/transfers.hpp"
-#include "sim/yaml.hpp"
+#include "sim/describe/yaml.hpp"
+#include "sim/index.hpp"
 
 #include <fmt/format.h>
 
@@ -18,8 +19,6 @@ constexpr std::string_view kFormat = "mapping/1";
 constexpr std::int64_t kLargestBatch = 65'536;
 constexpr std::int64_t kMostChannels = std::int64_t{1} << 30;
 constexpr std::string_view kDivisions[] = {"output_channels", "input_channels"};
-
-std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 MappingPart read_part(const YamlNode& node) {
     constexpr std::string_view kKeys[] = {"device", "channels", "variant", "configuration"};
