@@ -23,7 +23,7 @@
 namespace sim {
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
-    const bool plain = is_plain(problem);
+    const bool basic = is_basic(problem);
     std::vector<char> better(problem.tasks.size(), 1);
     if (!plain || !options.goal.is_latency()) {
         const Criteria criteria(problem, options.goal);

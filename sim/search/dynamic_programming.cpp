@@ -22,7 +22,7 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
     if (!options.goal.is_latency()) {
         return infeasible("it knows the latency alone; branch-and-bound knows other goals");
     }
-    if (!is_plain(problem)) {
+    if (!is_basic(problem)) {
         return infeasible(
             "it knows no divided layers, budgets, synchronisation, contention, buses or "
             "capacities; "

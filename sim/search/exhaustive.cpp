@@ -720,7 +720,7 @@ private:
 }  // namespace
 
 SearchResult exhaustive(const Problem& problem, const SearchOptions& options) {
-    if (!options.goal.is_latency() || !is_plain(problem)) {
+    if (!options.goal.is_latency() || !is_basic(problem)) {
         return best_of(exhaustive_front(problem, options), options.goal);
     }
     return Walk(problem, options).run();

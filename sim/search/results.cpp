@@ -24,7 +24,7 @@ SearchResult heuristic(const Problem& problem,
     if (result.makespan >= kNever) {
         return infeasible("its mapping needs a copy or a conversion that this platform cannot do");
     }
-    if (!is_plain(problem)) {
+    if (!is_basic(problem)) {
         const Assessment whole = assess(problem, mapping);
         if (!whole.violations.empty()) {
             return infeasible("its mapping does not fit: " +
