@@ -32,8 +32,7 @@ bool may_overflow(const Problem& problem, int memory) {
         }
     };
     for (const Task& task : problem.tasks) {
-        for_each_result(task,
-                        [&](const TaskResult& result) { use(result.tensor, result.layout); });
+        for_each_result(task, [&](const TaskResult& result) { use(result.tensor, result.layout); });
         for (const TaskInput& input : task.inputs) {
             use(input.tensor, input.layout);
         }
@@ -168,8 +167,8 @@ Bits devices_of(const Task& task) {
 }
 
 bool fits_order(const Task& task) {
-    return std::ranges::all_of(
-        task.inputs, [&](const TaskInput& input) { return input.tensor < task.first; });
+    return std::ranges::all_of(task.inputs,
+                               [&](const TaskInput& input) { return input.tensor < task.first; });
 }
 
 void index(Problem& problem) {
@@ -320,9 +319,14 @@ std::vector<int> drop_dominated_tasks(Problem& problem) {
         for (const Part& part : task.parts) {
             held.push_back(part.device);
         }
-        return std::tuple{
-            task.first, task.rest, task.device, task.out_layout, task.inner, task.inputs, held,
-            task.engines};
+        return std::tuple{task.first,
+                          task.rest,
+                          task.device,
+                          task.out_layout,
+                          task.inner,
+                          task.inputs,
+                          held,
+                          task.engines};
     };
     const bool has_capacities =
         std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });

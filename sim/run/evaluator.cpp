@@ -119,10 +119,8 @@ void Evaluator::close_segment() {
     change<keep>(at(core.open), std::max(queue(core.open), core.dispatcher + core.pending));
     for (std::size_t i = at(core.segment); i < waiting.size(); ++i) {
         const auto [tensor, place] = waiting[i];
-        change_place<keep>(tensor,
-                           place,
-                           std::max(time(tensor, place), core.dispatcher + lag(tensor, place)),
-                           -1);
+        change_place<keep>(
+            tensor, place, std::max(time(tensor, place), core.dispatcher + lag(tensor, place)), -1);
     }
 }
 
