@@ -286,7 +286,8 @@ void index(Problem& problem);
 
 // The same problem with its layers in another order: order[i] is the layer that comes i-th. The
 // first and the last stay, and no layer comes before what it reads. Tasks keep their indices, so a
-// mapping of one problem is one of the other, and takes the same time.
+// mapping of one problem is one of the other, and takes the same time; only the tensors of early
+// copies have other numbers: `order[tensor]` was the number in the first problem.
 Problem reordered(const Problem& problem, std::span<const int> order);
 
 // All layers of a task, ascending.

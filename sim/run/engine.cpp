@@ -257,15 +257,17 @@ private:
 
     // True if its frame is through.
     bool end_action(const Running& running) {
+        State& state = frames_[at(running.frame)];
         for (const int held : plan_.holds_of(action(running.action))) {
             busy_[at(held)] = 0;
             free_since_[at(held)] = now_;
+            if (held == Plan::kDispatcher) {  // the latest so far
+                state.frame.end = now_;
+            }
         }
-        State& state = frames_[at(running.frame)];
         if (--state.left > 0) {
             return false;
         }
-        state.frame.end = now_;
         std::erase(inside_, running.frame);
         ++ended_;
         return true;

@@ -16,8 +16,8 @@
 namespace sim {
 
 struct Frame {
-    Time entry{}, end = kNever;
-    std::vector<Event> events;  // ordered by (start, sequence)
+    Time entry{}, end = kNever;  // to when the dispatcher has its answer
+    std::vector<Event> events;   // ordered by (start, sequence)
 };
 
 struct FrameRun {
