@@ -14,10 +14,8 @@ namespace {
 std::string name_or_number(const std::vector<std::string>& names,
                            int index,
                            std::string_view what) {
-    // Problems built by hand may leave names out.
-    const auto i = at(index);
-    return index >= 0 && i < names.size() && !names[i].empty() ? names[i]
-                                                               : fmt::format("{} {}", what, index);
+    const bool is_named = index >= 0 && at(index) < names.size() && !names[at(index)].empty();
+    return is_named ? names[at(index)] : fmt::format("{} {}", what, index);
 }
 
 // "2.1x", "1.04x", "23x": two digits that say something.
@@ -121,14 +119,46 @@ std::string proof(const Answer& answer) {
 
 }  // namespace
 
+std::string layer_name(const Problem& problem, int layer) {
+    return name_or_number(problem.layer_names, layer, "layer");
+}
+std::string device_name(const Problem& problem, int device) {
+    return name_or_number(problem.device_names, device, "device");
+}
+std::string memory_name(const Problem& problem, int memory) {
+    return name_or_number(problem.memory_names, memory, "memory");
+}
+std::string layout_name(const Problem& problem, int layout) {
+    return name_or_number(problem.layout_names, layout, "layout");
+}
+std::string engine_name(const Problem& problem, int engine) {
+    return name_or_number(problem.engine_names, engine, "engine");
+}
+
+std::string_view name_of(EventKind kind) {
+    switch (kind) {
+        case EventKind::task:
+            return "task";
+        case EventKind::conversion:
+            return "conversion";
+        case EventKind::copy:
+            return "copy";
+        case EventKind::submission:
+            return "submission";
+        case EventKind::reconfiguration:
+            return "reconfiguration";
+    }
+    return "";
+}
+
 bool is_boundary(const Problem& problem, const Task& task) {
     return task.first == 0 || task.first == problem.layers() - 1;
 }
 
 std::string chain_name(const Problem& problem, const Task& task) {
-    std::string name = name_or_number(problem.layer_names, task.first, "layer");
+    std::string name = layer_name(problem, task.first);
     for (const int layer : task.rest) {
-        name += "+" + name_or_number(problem.layer_names, layer, "layer");
+        name += "+" + layer_name(problem, layer);
     }
     return name;
 }
@@ -153,9 +183,9 @@ std::string event_name(const Problem& problem, const Event& event) {
         case EventKind::task:
             return chain_name(problem, problem.tasks[at(event.task)]);
         case EventKind::conversion:
-            return "conversion of " + name_or_number(problem.layer_names, event.tensor, "layer");
+            return "conversion of " + layer_name(problem, event.tensor);
         case EventKind::copy:
-            return "copy of " + name_or_number(problem.layer_names, event.tensor, "layer");
+            return "copy of " + layer_name(problem, event.tensor);
         case EventKind::reconfiguration:
             return "reconfiguration";
         case EventKind::submission:
@@ -172,13 +202,11 @@ std::string event_detail(const Problem& problem, const Event& event) {
             }
             return kernel_name(problem.tasks[at(event.task)]);
         case EventKind::conversion:
-            return name_or_number(problem.layout_names, event.from, "layout") + " to " +
-                   name_or_number(problem.layout_names, event.to, "layout");
+            return layout_name(problem, event.from) + " to " + layout_name(problem, event.to);
         case EventKind::copy:
-            return name_or_number(problem.memory_names, event.from, "memory") + " to " +
-                   name_or_number(problem.memory_names, event.to, "memory");
+            return memory_name(problem, event.from) + " to " + memory_name(problem, event.to);
         case EventKind::reconfiguration:
-            return name_or_number(problem.device_names, event.resource, "device");
+            return device_name(problem, event.resource);
         case EventKind::submission:
             break;
     }
@@ -186,7 +214,7 @@ std::string event_detail(const Problem& problem, const Event& event) {
         return "";
     }
     const Task& task = problem.tasks[at(event.task)];
-    return name_or_number(problem.device_names, task.device, "device");
+    return device_name(problem, task.device);
 }
 
 std::vector<Lane> lanes_of(const Answer& answer) {
@@ -194,10 +222,10 @@ std::vector<Lane> lanes_of(const Answer& answer) {
     Lane dispatcher{.name = "dispatcher", .role = "dispatcher", .events = {}};
     std::vector<Lane> devices, engines;
     for (int d = 0; d < static_cast<int>(problem.devices.size()); ++d) {
-        devices.push_back({name_or_number(problem.device_names, d, "device"), "device", {}});
+        devices.push_back({device_name(problem, d), "device", {}});
     }
     for (int e = 0; e < problem.engines; ++e) {
-        engines.push_back({name_or_number(problem.engine_names, e, "engine"), "copy engine", {}});
+        engines.push_back({engine_name(problem, e), "copy engine", {}});
     }
 
     for (const Event& event : answer.schedule.events) {
