@@ -565,8 +565,9 @@ TEST_CASE("every report tells of every kind of event, with and without names") {
             // "conver": the graph says "convert".
             const std::string word = kind == EventKind::task ? has_names ? "conv2" : "layer 4"
                                                              : std::string(name_of(kind), 0, 6);
-            for (const auto& [name, render] : renderers) {
-                CAPTURE(name);
+            for (const auto& renderer : renderers) {
+                const auto& [name, render] = renderer;
+                CAPTURE(renderer.first);
                 CAPTURE(word);
                 const std::size_t count = occurrences(render(answer), word);
                 CHECK(count > 0);
