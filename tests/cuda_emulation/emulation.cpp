@@ -212,7 +212,7 @@ void wait(State state, const char* what) {
     thread.fiber->suspend();
 }
 
-bool everyone(State state) {
+bool all_threads_are(State state) {
     return std::all_of(
         current_block->threads.begin(),
         current_block->threads.begin() + static_cast<std::ptrdiff_t>(current_block->size),
@@ -365,10 +365,10 @@ void run_threads(std::size_t block_index, Order order) {
             ran = true;
             progress = progress || !thread.slept;
         }
-        if (everyone(State::done)) {
+        if (all_threads_are(State::done)) {
             return;
         }
-        if (everyone(State::at_grid)) {
+        if (all_threads_are(State::at_grid)) {
             current_block->grid->pass(block_index, State::at_grid);
             current_block->grid->await_turn(block_index);
             wake(State::at_grid);
