@@ -40,14 +40,14 @@ std::string duration_of(const Event& event) {
     return fmt::format("{:.2f} us", exact_microseconds(event.end - event.start));
 }
 
-std::vector<int> layers_of(const Task& task) {
+std::vector<int> fused_layers(const Task& task) {
     std::vector<int> layers{task.first};
     layers.insert(layers.end(), task.rest.begin(), task.rest.end());
     return layers;
 }
 
 // The task's own device, then those it is divided over.
-std::vector<int> devices_of(const Task& task) {
+std::vector<int> working_devices(const Task& task) {
     std::vector<int> devices{task.device};
     for (const Part& part : task.parts) {
         if (part.device != task.device) {
@@ -77,7 +77,7 @@ std::string nodes_of(const Answer& answer) {
             continue;
         }
         std::vector<std::string> lines;
-        for (const int layer : layers_of(task)) {
+        for (const int layer : fused_layers(task)) {
             lines.push_back(layer_name(problem, layer));
         }
         lines.push_back(device_name(problem, task.device) + ": " + kernel_name(task));
@@ -134,7 +134,7 @@ std::string edges_of(const Answer& answer) {
     const Ways ways(answer.schedule);
     std::vector<const Task*> maker(at(problem.layers()), nullptr);  // by tensor
     for (const int index : answer.mapping) {
-        for (const int layer : layers_of(problem.tasks[at(index)])) {
+        for (const int layer : fused_layers(problem.tasks[at(index)])) {
             maker[at(layer)] = &problem.tasks[at(index)];
         }
     }
@@ -152,7 +152,7 @@ std::string edges_of(const Answer& answer) {
                     lines.push_back(line);
                 }
             };
-            for (const int device : devices_of(task)) {
+            for (const int device : working_devices(task)) {
                 for (const Event* event :
                      ways.copies_to(input.tensor, memory_of(device), memory_of(from.device))) {
                     add("copy", event);
