@@ -588,6 +588,19 @@ TEST_CASE("every report tells of every kind of event, with and without names") {
     }
 }
 
+TEST_CASE("what a device's configurations take is counted from one loading to the next") {
+    Small small;
+    small.problem.budgets = {{.name = "cpu.cells", .device = 0, .limit = 20}};
+    small.problem.devices[0].reconfiguration = us(5);
+    small.problem.tasks[1].uses = {6};
+    small.problem.tasks[3].uses = {5};
+    Answer answer = small.answer();
+    CHECK(text_table(answer).find("\ntakes: cpu.cells 11 of 20\n") != std::string::npos);
+    answer.schedule.events.push_back(
+        {.kind = EventKind::reconfiguration, .resource = 0, .task = 3});
+    CHECK(text_table(answer).find("\ntakes: cpu.cells 6 of 20\n") != std::string::npos);
+}
+
 TEST_CASE("a copy by way of another memory is told hop by hop") {
     Small small;
     Problem& problem = small.problem;  // gpu0's memory is reached by way of one called "bridge"

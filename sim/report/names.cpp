@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <set>
 
 namespace sim {
 namespace {
@@ -322,18 +323,18 @@ std::vector<Time> busy_times(const Answer& answer) {
 
 std::int64_t budget_use(const Answer& answer, std::size_t budget) {
     const Problem& problem = *answer.problem;
-    const Budget& limits = problem.budgets[budget];
-    const bool is_reconfigured = problem.devices[at(limits.device)].reconfiguration > Time{};
-    std::int64_t used = 0, most = 0;
-    bool goes_on = false;  // the task before was on the device too
-    for (const int index : answer.mapping) {
-        const Task& task = problem.tasks[at(index)];
-        const std::int64_t more = budget < task.uses.size() ? task.uses[budget] : 0;
-        if (is_reconfigured && (!goes_on || used + more > limits.limit)) {
-            used = 0;  // another configuration
+    const int device = problem.budgets[budget].device;
+    std::set<int> loaded_for;  // tasks before which another configuration is loaded
+    for (const Event& event : answer.schedule.events) {
+        if (event.kind == EventKind::reconfiguration && event.resource == device) {
+            loaded_for.insert(event.task);
         }
-        goes_on = task.device == limits.device;
-        used += more;
+    }
+    std::int64_t used = 0, most = 0;
+    for (const int index : answer.mapping) {
+        const std::vector<std::int64_t>& uses = problem.tasks[at(index)].uses;
+        used = loaded_for.contains(index) ? 0 : used;
+        used += budget < uses.size() ? uses[budget] : 0;
         most = std::max(most, used);
     }
     return most;
