@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <iterator>
 
 namespace sim {
 namespace {
@@ -24,8 +23,9 @@ namespace {
 constexpr double kWidth = 1200, kMargin = 24, kLaneHeight = 46, kBoxHeight = 30;
 constexpr double kCharacter = 6.2;
 constexpr double kLegendRow = 20;
-// The first `width` characters, the last of them an ellipsis if something is left out; empty if
-// there is no room for even three.
+
+// As many characters as fit in `pixels`, the last of them an ellipsis if something is left out;
+// empty if there is no room for even three.
 std::string shortened(std::string_view text, double pixels) {
     const auto room = static_cast<std::size_t>(std::max(0.0, pixels / kCharacter));
     if (width_of(text) <= room) {

@@ -83,8 +83,7 @@ public:
             Stacks{},
             [this](boost::context::fiber&& host) { return run(std::move(host)); });
     }
-    ~Fiber() {
-        abandon();
+    ~Fiber() {  // not in the middle of `work`
         is_ending_ = true;
         resume();  // to the end of run(), which gives the stack back
     }
