@@ -21,7 +21,7 @@ Multiply persistent_multiply(const DeviceLimits& limits) {
 }
 
 // Steps become units: a convolution or linear layer takes along the add, threshold and pool that
-// follow it, where nobody else needs what is in between, or where it can be written beside.
+// follow it, where no other step needs what is in between, or where it can be written beside.
 //
 // Values are known by the step that makes them; kInput and kSecondInput are the chain's inputs.
 class PersistentPlan {
