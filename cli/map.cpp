@@ -61,27 +61,27 @@ void expect_able(const Options& o) {
                             option,
                             search.name,
                             inability,
-                            able.empty() ? "no search does" : "those that do: " + able)};
+                            able.empty() ? "no search can" : "searches that can: " + able)};
         }
     };
-    expect(!o.pareto.empty(), "--pareto", "finds no fronts", [](const sim::Search& one) {
+    expect(!o.pareto.empty(), "--pareto", "cannot find fronts", [](const sim::Search& one) {
         return one.front != nullptr;
     });
     expect(!is_latency,
            o.prefer.empty() ? "--objective" : "--prefer",
-           "looks for the least latency alone",
+           "cannot look for more than the least latency",
            [](const sim::Search& one) { return one.goals == sim::Goals::any; });
     expect(o.min_accuracy.has_value(),
            "--min-accuracy",
-           "keeps to no accuracy",
+           "cannot keep to an accuracy",
            [](const sim::Search& one) { return one.accuracy; });
     expect(o.threads > 1,
            "--threads",
-           "has no use for threads with this goal",
+           "cannot use threads for this goal",
            [&](const sim::Search& one) { return one.threads >= needed; });
     expect(!o.certificate.empty(),
            "--certificate",
-           "gives no certificate of this goal",
+           "cannot give a certificate of this goal",
            [&](const sim::Search& one) { return one.certificates >= needed; });
 }
 
