@@ -114,6 +114,8 @@ TEST_CASE("a checker accepts the certificate that map writes, and not one out of
     const sim::Problem problem = sim::compile(sim::load_model(pair.model, {}),
                                               sim::load_platform(pair.platform, {}),
                                               {.batch = 1, .only = {}, .transfer_modes = "first"});
+    const std::vector<std::string>& names = problem.layer_names;
+    CHECK(file["order"] == std::vector<std::string>(names.begin() + 1, names.end() - 1));
     sim::Mapping mapping = mapping_of(problem, file, file["mapping"]);
     mapping.push_back(problem.starting.back().front());
     std::vector<sim::Mapping> beginnings;

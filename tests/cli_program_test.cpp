@@ -164,13 +164,11 @@ TEST_CASE("every search answers on the command line, or says why it cannot") {
 TEST_CASE("show model prints what costs of layers and chains are filed under") {
     const sim::Model model = small_model();
     const std::string path = model.path.string();
-    const Outcome o =
-        hetmap({"show", "model", path, "--signatures", "--longest", "2", "--json"});
+    const Outcome o = hetmap({"show", "model", path, "--signatures", "--longest", "2", "--json"});
     CAPTURE(o.err);
     REQUIRE(o.code == 0);
     const auto json = nlohmann::json::parse(o.out);
-    const std::string text =
-        hetmap({"show", "model", path, "--signatures", "--longest", "2"}).out;
+    const std::string text = hetmap({"show", "model", path, "--signatures", "--longest", "2"}).out;
     std::size_t chains = 0;
     for (int l = 1; l < static_cast<int>(model.layers.size()); ++l) {
         const std::string signature = sim::signature(model, std::array{l});

@@ -8,6 +8,7 @@
 //       "batch": 1,
 //       "transfer_modes": "first",
 //       "makespan_ps": 15980000,
+//       "order": ["conv1", "pool1", "fc"],
 //       "tasks": [
 //         {"layers": ["conv1", "pool1"], "device": "cpu", "variant": "avx512", "configuration":
 //         "2y"},
@@ -90,12 +91,19 @@ std::string certificate_json(const Answer& answer) {
     for (const Mapping& beginning : answer.result.certificate) {
         beginnings.push_back(tasks.numbers(beginning));
     }
+    ordered_json order = ordered_json::array();
+    for (int layer = 0; layer < problem.layers(); ++layer) {
+        if (problem.model_layer[at(layer)] > 0) {
+            order.push_back(problem.layer_names[at(layer)]);
+        }
+    }
     const ordered_json head{{"hetmap", "certificate/1"},
                             {"model", problem.model},
                             {"platform", problem.platform},
                             {"batch", problem.batch},
                             {"transfer_modes", problem.transfer_modes},
-                            {"makespan_ps", answer.result.makespan.count()}};
+                            {"makespan_ps", answer.result.makespan.count()},
+                            {"order", order}};
     std::string text = "{";
     for (const auto& [key, value] : head.items()) {
         text += "\n  " + ordered_json(key).dump() + ": " + value.dump() + ",";
