@@ -50,9 +50,9 @@ void certify(SearchResult& result, const Restricted& few, const SearchOptions& o
 }  // namespace
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
-    const bool plain = is_plain(problem);
+    const bool basic = is_basic(problem);
     std::vector<char> better(problem.tasks.size(), 1);
-    if (!plain || !options.goal.is_latency()) {
+    if (!basic || !options.goal.is_latency()) {
         const Criteria criteria(problem, options.goal);
         if (!options.goal.is_latency() || is_coupled(problem) || criteria.sums() > 0) {
             SearchResult result = best_of(pareto_front(problem, options), options.goal);
@@ -63,7 +63,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         }
         better = criteria.undominated();
     }
-    const Restricted few = plain ? without_dominated_tasks(problem) : restricted(problem, better);
+    const Restricted few = basic ? without_dominated_tasks(problem) : restricted(problem, better);
     Incumbent best;
     SearchOptions quietly = options;
     quietly.only.clear();

@@ -91,7 +91,7 @@ std::string uncertifiable(const Problem& problem, const Goal& goal) {
     if (!goal.is_latency()) {
         return "certificates are of the least latency, among all mappings";
     }
-    if (!is_plain(problem)) {
+    if (!is_basic(problem)) {
         return "certificates are for problems without divided layers, budgets, capacities, "
                "contention, buses, reconfiguration and synchronisation";
     }
