@@ -68,7 +68,8 @@ std::vector<Chain> chains_of(const sim::Model& model, int longest) {
 void print_signatures(const sim::Model& model, int longest) {
     print("\n");
     for (const Chain& chain : chains_of(model, longest)) {
-        print(fmt::format("{:<32} {}\n", fmt::join(chain.layers, "+"), chain.signature));
+        const std::string layers = fmt::format("{}", fmt::join(chain.layers, "+"));
+        print(fmt::format("{:<32} {}\n", layers, chain.signature));
     }
     print("\n");
     for (const sim::Layer& layer : model.layers) {
