@@ -15,20 +15,23 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 namespace cli {
 namespace {
 
 struct Options {
     std::vector<std::string> models, variants, devices;
-    std::string batch = "1,8", budget, out, resume;
+    std::vector<int> batches{1, 8};
+    std::optional<double> budget;
+    std::string out, resume;
     int threads = 0;
     bool quick = false;
     OutputOptions output;
 };
 
 std::string command_line(const Options& o) {
-    std::string text = "hetmap calibrate --batch " + o.batch;
+    std::string text = fmt::format("hetmap calibrate --batch {}", fmt::join(o.batches, ","));
     for (const std::string& model : o.models) {
         text += " --model " + model;
     }
@@ -41,8 +44,8 @@ std::string command_line(const Options& o) {
     if (o.threads > 0) {
         text += fmt::format(" --threads {}", o.threads);
     }
-    if (!o.budget.empty()) {
-        text += " --budget " + o.budget;
+    if (o.budget) {
+        text += fmt::format(" --budget {}s", *o.budget);
     }
     if (o.quick) {
         text += " --quick";
@@ -74,11 +77,9 @@ std::vector<std::string_view> variant_names() {
 
 void run(const Options& o) {
     calibrate::CalibrationSettings settings;
-    settings.batches = parse_batches(o.batch);
+    settings.batches = o.batches;
     settings.quick = o.quick;
-    settings.budget_s = !o.budget.empty() ? parse_duration(o.budget, "--budget")
-                        : o.quick         ? 15
-                                          : 170;
+    settings.budget_s = o.budget.value_or(o.quick ? 15 : 170);
     settings.threads = o.threads;
     settings.variants = o.variants;
     settings.devices = o.devices;
@@ -146,8 +147,10 @@ void run(const Options& o) {
               "\n");
         return;
     }
-    print(fmt::format(
-        "{}: calibrated {} at batch {}\n\n", done.platform.name, fmt::join(names, ", "), o.batch));
+    print(fmt::format("{}: calibrated {} at batch {}\n\n",
+                      done.platform.name,
+                      fmt::join(names, ", "),
+                      fmt::join(o.batches, ",")));
     for (const auto& [key, value] : done.platform.provenance) {
         if (key == "cpu" || key == "cores" || key == "caches" || key == "outliers") {
             print(fmt::format("{:<10} {}\n", key, value));
@@ -172,8 +175,8 @@ void add_calibrate(CLI::App& app) {
     auto* const command = app.add_subcommand("calibrate", "Measure this machine into a profile");
     const auto o = std::make_shared<Options>();
     command->add_option("--model", o->models, "Name in models/, or path; default: all");
-    command->add_option("--batch", o->batch, "Batch sizes, default 1,8");
-    command->add_option("--budget", o->budget, "Time for measuring, default 170s (quick: 15s)");
+    add_batches(*command, o->batches, "Batch sizes, default 1,8");
+    add_duration(*command, "--budget", o->budget, "Time for measuring, default 170s (quick: 15s)");
     command->add_option("--out", o->out, "The profile; default: <machine>.yaml")->type_name("FILE");
     command->add_option("--resume", o->resume, "Measure what this profile lacks")
         ->type_name("FILE");

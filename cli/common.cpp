@@ -1,9 +1,6 @@
 #include "cli/common.hpp"
 
 #include "calibrate/profile_writer.hpp"
-#include "sim/run/accuracy.hpp"
-#include "sim/run/simulate.hpp"
-#include "sim/search/accurate.hpp"
 
 #include <fmt/format.h>
 
@@ -49,33 +46,7 @@ std::vector<std::filesystem::path> folders(const std::string& name) {
     return found;
 }
 
-// A number and what follows it.
-std::pair<double, std::string> number_and_unit(const std::string& text) {
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{}) {
-        return {-1, ""};
-    }
-    return {value, std::string{end, text.data() + text.size()}};
-}
-
-// A goal that asks for accuracy needs a sensitivity for every precision that is offered.
-void expect_known_losses(const sim::Model& model,
-                         const sim::Problem& problem,
-                         const sim::Goal& goal) {
-    const auto asks = [](const sim::Objective& objective) {
-        return objective.criterion == sim::Criterion::loss;
-    };
-    if (!std::ranges::any_of(goal.minimise, asks) && !std::ranges::any_of(goal.prefer, asks)) {
-        return;
-    }
-    if (!model.accuracy) {
-        throw sim::InputError{fmt::format("accuracy: model '{}' states none", model.name)};
-    }
-    if (const std::string unknown = sim::unknown_sensitivity(model, problem); !unknown.empty()) {
-        throw sim::InputError{"accuracy: " + unknown};
-    }
-}
+constexpr int kLargestBatch = 65536;
 
 }  // namespace
 
@@ -113,44 +84,47 @@ std::function<bool()> stop_after(double seconds) {
     };
 }
 
-double parse_duration(const std::string& text, const std::string& option) {
+CLI::Option* add_duration(CLI::App& command,
+                          const std::string& name,
+                          std::optional<double>& seconds,
+                          const std::string& help) {
     static const std::map<std::string, double> kUnits{
-        {"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"min", 60}, {"h", 3600}};
-    const auto [value, unit] = number_and_unit(text);
-    const auto found = kUnits.find(unit);
-    if (!(value > 0) || !(value < 1e9) || found == kUnits.end()) {
-        throw sim::InputError{
-            fmt::format("{}: expected a duration above zero, such as 90s, 500ms or 2m, got '{}'",
-                        option,
-                        text)};
-    }
-    return value * found->second;
+        {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"min", 60}, {"h", 3600}};
+    return command.add_option(name, seconds, help)
+        ->transform(CLI::AsNumberWithUnit(kUnits).description(""))
+        ->check(CLI::Range(1e-3, 1e9).description(""))
+        ->type_name("TIME");
 }
 
-double parse_percent(const std::string& text, const std::string& option) {
-    const auto [value, unit] = number_and_unit(text);
-    if (!(value >= 0) || !(value < 1e9) || (!unit.empty() && unit != "%")) {
-        throw sim::InputError{
-            fmt::format("{}: expected a percentage, such as 10%, got '{}'", option, text)};
-    }
-    return value;
-}
-
-std::vector<int> parse_batches(const std::string& text) {
-    std::vector<int> batches;
-    std::size_t begin = 0;
-    while (begin <= text.size()) {
-        const std::size_t comma = std::min(text.find(',', begin), text.size());
-        int batch = 0;
-        const auto [end, error] = std::from_chars(text.data() + begin, text.data() + comma, batch);
-        if (error != std::errc{} || end != text.data() + comma || batch < 1 || batch > 65536) {
-            throw sim::InputError{fmt::format(
-                "--batch: expected whole numbers from 1 to 65536, such as 1,8, got '{}'", text)};
+CLI::Option* add_percent(CLI::App& command,
+                         const std::string& name,
+                         std::optional<double>& percent,
+                         const std::string& help) {
+    // Units of CLI::AsNumberWithUnit are letters.
+    const auto read = [](std::string& text) -> std::string {
+        const std::string number = text.ends_with('%') ? text.substr(0, text.size() - 1) : text;
+        double value = 0;
+        const char* const last = number.data() + number.size();
+        const auto [end, error] = std::from_chars(number.data(), last, value);
+        if (error != std::errc{} || end != last || !(value >= 0) || !(value < 1e9)) {
+            return fmt::format("expected a percentage, such as 10%, got '{}'", text);
         }
-        batches.push_back(batch);
-        begin = comma + 1;
-    }
-    return batches;
+        text = number;
+        return {};
+    };
+    return command.add_option(name, percent, help)
+        ->transform(CLI::Validator(read, "", "percent"))
+        ->type_name("PERCENT");
+}
+
+CLI::Option* add_batch(CLI::App& command, int& batch, const std::string& help) {
+    return command.add_option("--batch", batch, help)->check(CLI::Range(1, kLargestBatch));
+}
+
+CLI::Option* add_batches(CLI::App& command, std::vector<int>& batches, const std::string& help) {
+    return command.add_option("--batch", batches, help)
+        ->delimiter(',')
+        ->check(CLI::Range(1, kLargestBatch));
 }
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
@@ -183,75 +157,6 @@ void ProgressBar::show(const std::string& what, double share_done, double second
     shown_ = true;
 }
 
-sim::Answer search_answer(const sim::Model& model,
-                          const sim::Problem& problem,
-                          const std::string& search,
-                          sim::SearchOptions options,
-                          double time_limit,
-                          std::optional<double> min_accuracy) {
-    const sim::Search& chosen = sim::find_search(search);
-    expect_known_losses(model, problem, options.goal);
-    options.stop = stop_after(time_limit);
-    const Stopwatch watch;
-    sim::Answer answer;
-    answer.model = &model;
-    answer.problem = &problem;
-    answer.search = search;
-    answer.goal = options.goal;
-    answer.result = min_accuracy ? sim::search_with_accuracy(model, problem, options, *min_accuracy)
-                                 : chosen.run(problem, options);
-    answer.seconds = watch.seconds();
-    if (answer.result.status == sim::SearchStatus::infeasible) {
-        throw sim::InputError{fmt::format("{}: {}", search, answer.result.note)};
-    }
-    answer.mapping = answer.result.mapping;
-    const sim::Objective& objective = options.goal.minimise.front();
-    const int in_flight =
-        objective.criterion == sim::Criterion::period ? options.goal.frames_in_flight : 0;
-    const sim::Assessment assessment = sim::complete(answer, in_flight);
-    // Some searches only know the time.
-    answer.result.value = sim::value_on(problem, objective, answer.mapping, assessment);
-    return answer;
-}
-
-sim::FrontAnswer search_front(const sim::Model& model,
-                              const sim::Problem& problem,
-                              const std::string& search,
-                              sim::SearchOptions options,
-                              double time_limit,
-                              std::optional<double> min_accuracy) {
-    if (search != "branch-and-bound" && search != "exhaustive") {
-        throw sim::InputError{fmt::format(
-            "--search: '{}' finds no fronts; branch-and-bound and exhaustive do", search)};
-    }
-    expect_known_losses(model, problem, options.goal);
-    options.stop = stop_after(time_limit);
-    const Stopwatch watch;
-    sim::FrontAnswer front;
-    front.search = search;
-    front.goal = options.goal;
-    front.front = min_accuracy ? sim::front_with_accuracy(model, problem, options, *min_accuracy)
-                  : search == "exhaustive" ? sim::exhaustive_front(problem, options)
-                                           : sim::pareto_front(problem, options);
-    front.seconds = watch.seconds();
-    if (front.front.points.empty()) {
-        throw sim::InputError{fmt::format(
-            "{}: no mapping{}", search, front.front.note.empty() ? "" : ": " + front.front.note)};
-    }
-    const bool is_stream = std::ranges::any_of(options.goal.minimise, [](const auto& objective) {
-        return objective.criterion == sim::Criterion::period;
-    });
-    for (const sim::FrontPoint& point : front.front.points) {
-        sim::Answer& answer = front.points.emplace_back();
-        answer.model = &model;
-        answer.problem = &problem;
-        answer.goal = options.goal;
-        answer.mapping = point.mapping;
-        sim::complete(answer, is_stream ? options.goal.frames_in_flight : 0);
-    }
-    return front;
-}
-
 sim::Mapping resolved(const sim::MappingFile& file,
                       const sim::Platform& platform,
                       sim::Problem& problem) {
@@ -260,44 +165,20 @@ sim::Mapping resolved(const sim::MappingFile& file,
     return mapping;
 }
 
-std::vector<NamedResult> baselines(const sim::Problem& problem, const sim::Goal& goal) {
-    std::vector<NamedResult> found;
-    const sim::Objective& objective = goal.minimise.front();
-    const bool is_stream = objective.criterion == sim::Criterion::period;
-    const auto add = [&](const std::string& name, sim::SearchResult result) {
-        if (result.status != sim::SearchStatus::infeasible && !result.mapping.empty()) {
-            const sim::Assessment assessment =
-                sim::assess(problem,
-                            result.mapping,
-                            {.frames_in_flight = is_stream ? goal.frames_in_flight : 0});
-            result.value = sim::value_on(problem, objective, result.mapping, assessment);
-            found.push_back({name, std::move(result)});
-        }
-    };
-    sim::SearchOptions options;
-    options.goal = goal;
-    options.stop = stop_after(10);
-    add("greedy", sim::greedy(problem, options));
-    add("heft", sim::heft(problem, options));
-    if (problem.devices.size() > 1) {
-        add("cpu-only", sim::cpu_only(problem, options));
-        add("gpu-only", sim::gpu_only(problem, options));
+sim::Mapping best_mapping(const sim::Model& model, const sim::Problem& problem) {
+    sim::Question question;
+    question.options.stop = stop_after(60);
+    return sim::answer_to(question, model, problem).mapping;
+}
+
+std::string numbered(const std::string& path, int point) {
+    if (point == 0) {
+        return path;
     }
-    std::set<std::string> configurations;
-    for (const sim::Task& task : problem.tasks) {
-        if (!task.variant.empty() && task.parts.empty()) {
-            configurations.insert(
-                fmt::format("{}/{}/{}",
-                            problem.device_names[static_cast<std::size_t>(task.device)],
-                            task.variant,
-                            task.configuration));
-        }
-    }
-    for (const std::string& configuration : configurations) {
-        options.only = configuration;
-        add("uniform " + configuration, sim::uniform(problem, options));
-    }
-    return found;
+    const std::filesystem::path whole{path};
+    return (whole.parent_path() /
+            fmt::format("{}-{}{}", whole.stem().string(), point, whole.extension().string()))
+        .string();
 }
 
 void ReportFiles::add_options(CLI::App& command) {
@@ -321,7 +202,7 @@ void ReportFiles::check() const {
 void ReportFiles::write(const sim::Answer& answer) const {
     for (const auto& [report, path] : files) {
         if (!path.empty()) {
-            calibrate::write_file(path, report->render(answer));
+            calibrate::write_file(numbered(path, answer.point), report->render(answer));
         }
     }
 }

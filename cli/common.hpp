@@ -7,7 +7,6 @@
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
 #include "sim/report/report.hpp"
-#include "sim/search/search.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -53,10 +52,19 @@ struct OutputOptions {
     bool json = false;
     bool quiet = false;
 };
-// "90s", "2m", "500ms", "1.5" (seconds) as seconds; "10%" as 10. Throw sim::InputError.
-double parse_duration(const std::string& text, const std::string& option);
-double parse_percent(const std::string& text, const std::string& option);
-std::vector<int> parse_batches(const std::string& text);
+// "90s", "2m", "500ms", "1.5" (seconds): as seconds.
+CLI::Option* add_duration(CLI::App& command,
+                          const std::string& name,
+                          std::optional<double>& seconds,
+                          const std::string& help);
+// "10%" or "10": as 10.
+CLI::Option* add_percent(CLI::App& command,
+                         const std::string& name,
+                         std::optional<double>& percent,
+                         const std::string& help);
+// "1", where the command takes several "1,8".
+CLI::Option* add_batch(CLI::App& command, int& batch, const std::string& help);
+CLI::Option* add_batches(CLI::App& command, std::vector<int>& batches, const std::string& help);
 
 // ---- output ------------------------------------------------------------------------------
 // Results go to stdout, all else to stderr.
@@ -78,40 +86,23 @@ private:
 };
 
 // ---- what several commands do ---------------------------------------------------------------
-// Runs a search within limits and completes the answer: schedule, energy, seconds. With
-// `min_accuracy`, in percent, among mappings that have it. Throws InputError if there is none.
-sim::Answer search_answer(const sim::Model& model,
-                          const sim::Problem& problem,
-                          const std::string& search,
-                          sim::SearchOptions options,
-                          double time_limit,
-                          std::optional<double> min_accuracy = std::nullopt);
-sim::FrontAnswer search_front(const sim::Model& model,
-                              const sim::Problem& problem,
-                              const std::string& search,
-                              sim::SearchOptions options,
-                              double time_limit,
-                              std::optional<double> min_accuracy = std::nullopt);
-
 // The mapping of a file, with the transfer modes it names put into `problem`.
 sim::Mapping resolved(const sim::MappingFile& file,
                       const sim::Platform& platform,
                       sim::Problem& problem);
 
-struct NamedResult {
-    std::string name;
-    sim::SearchResult result;
-};
-// What the chosen mapping is compared with: per-layer greedy, best single device, and each
-// configuration by itself. Those that have no answer are left out.
-std::vector<NamedResult> baselines(const sim::Problem& problem, const sim::Goal& goal = {});
+// The best mapping for the least latency that is found in a minute.
+sim::Mapping best_mapping(const sim::Model& model, const sim::Problem& problem);
 
-// Checks that the options' files can be written, before any work.
+// "fronts/a.yaml" of point 2 of a front: "fronts/a-2.yaml"; of point 0, no front's, as it is.
+std::string numbered(const std::string& path, int point);
+
+// An option for each report, and their files.
 struct ReportFiles {
     std::vector<std::pair<const sim::Report*, std::string>> files;
     void add_options(CLI::App& command);
-    void check() const;
-    void write(const sim::Answer& answer) const;
+    void check() const;                           // that they can be written, before any work
+    void write(const sim::Answer& answer) const;  // numbered, if it is a point of a front
 };
 
 }  // namespace cli

@@ -9,18 +9,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <functional>
 #include <memory>
 #include <optional>
 
 namespace cli {
 namespace {
 
+constexpr std::size_t kLongestCertificate = 1'000'000;  // beginnings: some 100 MB
+
 struct Options {
     std::string model, platform, objective = "latency", search = "branch-and-bound";
-    std::string batch = "1", out, time_limit = "60s", transfer_modes = "first";
-    std::string front_csv, front_plot, min_accuracy;
+    std::string out, transfer_modes = "first", front_csv, front_plot, certificate;
     std::vector<std::string> only, prefer, pareto;
+    std::vector<int> batches{1};
+    std::optional<double> time_limit = 60, min_accuracy;
     int threads = 1, frames_in_flight = 4;
     OutputOptions output;
     ReportFiles reports;
@@ -42,26 +45,70 @@ sim::Goal goal_of(const Options& o, const sim::Problem& problem) {
     return goal;
 }
 
+// Refuses options that the search cannot use, and names the searches that can.
+void expect_able(const Options& o) {
+    const sim::Search& search = sim::find_search(o.search);
+    const bool is_latency = o.pareto.empty() && o.objective == "latency" && o.prefer.empty();
+    const sim::Goals needed = is_latency && !o.min_accuracy ? sim::Goals::latency : sim::Goals::any;
+    const auto expect = [&](bool asked,
+                            const std::string& option,
+                            const std::string& inability,
+                            const std::function<bool(const sim::Search&)>& can) {
+        if (asked && !can(search)) {
+            const std::string able = sim::searches_that(can);
+            throw sim::InputError{
+                fmt::format("{}: {} {}; {}",
+                            option,
+                            search.name,
+                            inability,
+                            able.empty() ? "no search can" : "searches that can: " + able)};
+        }
+    };
+    expect(!o.pareto.empty(), "--pareto", "cannot find fronts", [](const sim::Search& one) {
+        return one.front != nullptr;
+    });
+    expect(!is_latency,
+           o.prefer.empty() ? "--objective" : "--prefer",
+           "cannot look for more than the least latency",
+           [](const sim::Search& one) { return one.goals == sim::Goals::any; });
+    expect(o.min_accuracy.has_value(),
+           "--min-accuracy",
+           "cannot keep to an accuracy",
+           [](const sim::Search& one) { return one.accuracy; });
+    expect(o.threads > 1,
+           "--threads",
+           "cannot use threads for this goal",
+           [&](const sim::Search& one) { return one.threads >= needed; });
+    expect(!o.certificate.empty(),
+           "--certificate",
+           "cannot give a certificate of this goal",
+           [&](const sim::Search& one) { return one.certificates >= needed; });
+}
+
 // A model at one batch size, compiled: with the problem, what is asked of it.
 struct Asked {
     std::unique_ptr<sim::Problem> problem;
-    sim::SearchOptions options;
-    double time_limit = 0;
+    sim::Question question;
 };
 
 Asked ask(const Options& o, const sim::Model& model, const sim::Platform& platform, int batch) {
     Asked asked;
     asked.problem = std::make_unique<sim::Problem>(sim::compile(
         model, platform, {.batch = batch, .only = o.only, .transfer_modes = o.transfer_modes}));
-    asked.options.threads = o.threads;
-    asked.options.goal = goal_of(o, *asked.problem);
-    asked.time_limit = parse_duration(o.time_limit, "--time-limit");
+    asked.question.search = o.search;
+    asked.question.min_accuracy = o.min_accuracy;
+    asked.question.seconds = [watch = Stopwatch{}] { return watch.seconds(); };
+    asked.question.options.goal = goal_of(o, *asked.problem);
+    asked.question.options.threads = o.threads;
+    asked.question.options.certificate = o.certificate.empty() ? 0 : kLongestCertificate;
+    asked.question.options.stop = stop_after(*o.time_limit);
     return asked;
 }
 
-std::optional<double> min_accuracy(const Options& o) {
-    return o.min_accuracy.empty() ? std::nullopt
-                                  : std::optional{parse_percent(o.min_accuracy, "--min-accuracy")};
+void write_mapping(const std::string& path, const sim::Answer& answer) {
+    calibrate::write_file(
+        path,
+        sim::to_yaml(sim::describe(*answer.problem, answer.mapping, answer.schedule.makespan)));
 }
 
 // ---- one objective -----------------------------------------------------------------------
@@ -69,14 +116,6 @@ std::optional<double> min_accuracy(const Options& o) {
 struct Mapped {
     std::unique_ptr<sim::Problem> problem;
     sim::Answer answer;
-    // The objective's value for one image.
-    double per_image() const {
-        const sim::Criterion criterion = answer.goal.minimise.front().criterion;
-        const int images = criterion == sim::Criterion::loss           ? 0
-                           : criterion == sim::Criterion::energy_delay ? 2
-                                                                       : 1;  // in the exponent
-        return sim::value_of(answer) / std::pow(problem->batch, images);
-    }
 };
 
 Mapped map_one(const Options& o,
@@ -85,96 +124,89 @@ Mapped map_one(const Options& o,
                int batch) {
     Asked asked = ask(o, model, platform, batch);
     ProgressBar bar{o.output.quiet};
-    const Stopwatch watch;
-    asked.options.progress = [&](sim::Time incumbent, sim::Time bound) {
+    asked.question.options.progress = [&](sim::Time incumbent, sim::Time bound) {
+        const double seconds = asked.question.seconds();
         bar.show(fmt::format("best {:.2f} us, bound {:.2f} us",
                              sim::microseconds(incumbent),
                              sim::microseconds(bound)),
-                 watch.seconds() / asked.time_limit,
-                 asked.time_limit - watch.seconds());
+                 seconds / *o.time_limit,
+                 *o.time_limit - seconds);
     };
     Mapped mapped;
-    mapped.answer = search_answer(
-        model, *asked.problem, o.search, asked.options, asked.time_limit, min_accuracy(o));
-    for (const NamedResult& baseline : baselines(*asked.problem, asked.options.goal)) {
-        const std::optional<sim::AccuracyEstimate> accuracy =
-            sim::accuracy_of(model, *asked.problem, baseline.result.mapping);
-        if (min_accuracy(o) && (!accuracy || accuracy->percent < *min_accuracy(o))) {
-            continue;  // it is not what was asked for
-        }
-        mapped.answer.baselines.push_back(
-            {baseline.name, baseline.result.makespan, baseline.result.value});
-    }
+    mapped.answer = sim::answer_to(asked.question, model, *asked.problem);
+    sim::add_baselines(mapped.answer, o.min_accuracy, stop_after(10));
     mapped.problem = std::move(asked.problem);
     return mapped;
 }
 
-void map_for_one_objective(const Options& o,
-                           const sim::Model& model,
-                           const sim::Platform& platform) {
-    const std::vector<int> batches = parse_batches(o.batch);
+// Each batch size by itself. Those that cannot be mapped are told, unless none can.
+std::vector<Mapped> map_batches(const Options& o,
+                                const sim::Model& model,
+                                const sim::Platform& platform) {
     std::vector<Mapped> all;
-    for (const int batch : batches) {
+    for (const int batch : o.batches) {
         try {
             all.push_back(map_one(o, model, platform, batch));
         } catch (const sim::InputError& error) {
-            if (batch == batches.back() && all.empty()) {
+            if (batch == o.batches.back() && all.empty()) {
                 throw;
             }
             fmt::print(stderr, "batch {}: {}\n", batch, error.what());
         }
     }
-    const auto best = std::ranges::min_element(all, {}, &Mapped::per_image);
+    return all;
+}
+
+void map_for_one_objective(const Options& o,
+                           const sim::Model& model,
+                           const sim::Platform& platform) {
+    const std::vector<Mapped> all = map_batches(o, model, platform);
+    const sim::Answer& best = std::ranges::min_element(all, {}, [](const Mapped& mapped) {
+                                  return sim::value_per_image(mapped.answer);
+                              })->answer;
     if (!o.out.empty()) {
-        calibrate::write_file(
-            o.out,
-            sim::to_yaml(sim::describe(
-                *best->problem, best->answer.mapping, best->answer.schedule.makespan)));
+        write_mapping(o.out, best);
     }
-    o.reports.write(best->answer);
+    o.reports.write(best);
+    const bool certified = best.result.no_certificate.empty();
+    if (!o.certificate.empty() && certified) {
+        calibrate::write_file(o.certificate, sim::certificate_json(best));
+    }
     if (o.output.json) {
-        print(sim::json_text(best->answer));
-        return;
-    }
-    for (const Mapped& mapped : all) {
-        print(sim::text_table(mapped.answer));
+        print(sim::json_text(best));
+    } else {
+        for (const Mapped& mapped : all) {
+            print(sim::text_table(mapped.answer));
+            if (all.size() > 1) {
+                print("\n");
+            }
+        }
         if (all.size() > 1) {
-            print("\n");
+            print(fmt::format(
+                "best per image: batch {}, {} an image\n",
+                best.problem->batch,
+                sim::value_text(best.goal.minimise.front(), sim::value_per_image(best))));
         }
     }
-    if (all.size() > 1) {
-        print(fmt::format("best per image: batch {}, {} an image\n",
-                          best->problem->batch,
-                          sim::value_text(best->answer.goal.minimise.front(), best->per_image())));
+    if (!certified) {
+        throw BoundNotMet{"--certificate: " + best.result.no_certificate};
     }
 }
 
 // ---- several objectives ------------------------------------------------------------------
 
-// "fronts/a.yaml", 2: "fronts/a-2.yaml".
-std::string numbered(const std::string& path, std::size_t number) {
-    const std::filesystem::path whole{path};
-    return (whole.parent_path() /
-            fmt::format("{}-{}{}", whole.stem().string(), number, whole.extension().string()))
-        .string();
-}
-
 void map_the_front(const Options& o, const sim::Model& model, const sim::Platform& platform) {
-    const std::vector<int> batches = parse_batches(o.batch);
-    if (batches.size() != 1) {
+    if (o.batches.size() != 1) {
         throw sim::InputError{"--pareto: a front is of one batch size; name one with --batch"};
     }
-    const Asked asked = ask(o, model, platform, batches.front());
-    sim::FrontAnswer front = search_front(
-        model, *asked.problem, o.search, asked.options, asked.time_limit, min_accuracy(o));
-    if (!o.out.empty()) {
-        for (std::size_t i = 0; i < front.points.size(); ++i) {
-            front.mapping_files.push_back(numbered(o.out, i + 1));
-            calibrate::write_file(
-                front.mapping_files.back(),
-                sim::to_yaml(sim::describe(
-                    *asked.problem, front.points[i].mapping, front.points[i].schedule.makespan)));
+    const Asked asked = ask(o, model, platform, o.batches.front());
+    sim::FrontAnswer front = sim::front_answer_to(asked.question, model, *asked.problem);
+    for (const sim::Answer& point : front.points) {
+        if (!o.out.empty()) {
+            front.mapping_files.push_back(numbered(o.out, point.point));
+            write_mapping(front.mapping_files.back(), point);
         }
+        o.reports.write(point);
     }
     if (!o.front_csv.empty()) {
         calibrate::write_file(o.front_csv, sim::front_csv(front));
@@ -186,12 +218,10 @@ void map_the_front(const Options& o, const sim::Model& model, const sim::Platfor
 }
 
 void run(const Options& o) {
-    sim::find_search(o.search);  // complain before the work
-    if (!o.min_accuracy.empty() && o.search != "branch-and-bound") {
-        throw sim::InputError{"--min-accuracy: only the search branch-and-bound knows it"};
-    }
+    // Complain before the work.
+    expect_able(o);
     o.reports.check();
-    for (const std::string& file : {o.out, o.front_csv, o.front_plot}) {
+    for (const std::string& file : {o.out, o.front_csv, o.front_plot, o.certificate}) {
         if (!file.empty()) {
             calibrate::check_writable(file);
         }
@@ -226,24 +256,27 @@ void add_map(CLI::App& app) {
                      o->prefer,
                      "Of equally good mappings: an objective, or a device that is to do much")
         ->delimiter(',');
-    std::string names;
-    for (const sim::Search& search : sim::searches()) {
-        names += fmt::format("{}{}", names.empty() ? "" : ", ", search.name);
-    }
-    command->add_option("--search", o->search, "One of: " + names);
-    command->add_option("--batch", o->batch, "Images at a time; several: 1,8");
+    command->add_option("--search",
+                        o->search,
+                        "One of: " + sim::searches_that([](const sim::Search&) { return true; }));
+    add_batches(*command, o->batches, "Images at a time; several: 1,8");
     command->add_option("--only", o->only, "Use only these: device[/variant[/configuration]]");
-    command->add_option("--min-accuracy", o->min_accuracy, "Only mappings of so many percent");
+    add_percent(*command, "--min-accuracy", o->min_accuracy, "Only mappings that have it");
     command->add_option("--transfer-modes",
                         o->transfer_modes,
                         "Of copies: first (of each link), fastest (of each copy), or a name");
     command
         ->add_option("--frames-in-flight", o->frames_in_flight, "For throughput: frames at a time")
         ->check(CLI::Range(1, 64));
-    command->add_option("--time-limit", o->time_limit, "The search ends with its best so far");
+    add_duration(*command, "--time-limit", o->time_limit, "The search ends with its best so far");
     command->add_option("--threads", o->threads, "Threads of the search")->check(CLI::Range(1, 64));
     command
         ->add_option("--out", o->out, "Write the mapping (YAML); of a front: FILE-1, FILE-2, ...")
+        ->type_name("FILE");
+    command
+        ->add_option("--certificate",
+                     o->certificate,
+                     "Write a proof that none is faster, which can be checked (JSON)")
         ->type_name("FILE");
     command->add_option("--front", o->front_csv, "Write the front (CSV)")->type_name("FILE");
     command->add_option("--front-plot", o->front_plot, "Draw the front (SVG)")->type_name("FILE");

@@ -20,8 +20,8 @@ namespace cli {
 namespace {
 
 struct Options {
-    std::string model, data, mapping, platform, batch = "1";
-    int print_first = 0;
+    std::string model, data, mapping, platform;
+    int batch = 1, print_first = 0;
     OutputOptions output;
 };
 
@@ -64,7 +64,7 @@ void run(const Options& o) {
 
     // 1. The mapping: given, or the best on a platform, or, with neither, whatever runs here.
     sim::MappingFile file;
-    int batch = parse_batches(o.batch).front();
+    int batch = o.batch;
     if (!o.mapping.empty()) {
         file = sim::load_mapping_file(o.mapping);
         batch = file.batch;
@@ -78,8 +78,7 @@ void run(const Options& o) {
                       .only = guessing(o) ? best_variant() : std::vector<std::string>{},
                       .transfer_modes = file.transfer_modes});
     const sim::Mapping mapping =
-        o.mapping.empty() ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
-                          : resolved(file, platform, problem);
+        o.mapping.empty() ? best_mapping(model, problem) : resolved(file, platform, problem);
 
     // 2. Every image.
     const Stopwatch watch;
@@ -124,7 +123,7 @@ void add_run(CLI::App& app) {
         ->required();
     command->add_option("--mapping", o->mapping, "A file written by hetmap map --out");
     command->add_option("--platform", o->platform, "Run the best mapping for this profile");
-    command->add_option("--batch", o->batch, "Images at a time, where no mapping is given");
+    add_batch(*command, o->batch, "Images at a time, where no mapping is given");
     command->add_option("--print", o->print_first, "Print the classes of this many images");
     command->add_flag("--json", o->output.json, "Print JSON");
     command->add_flag("--quiet", o->output.quiet, "No progress (there is none)");

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -24,6 +25,8 @@ using sim::microseconds;
 
 struct Options {
     std::string what, name;
+    bool signatures = false;
+    int longest = 1;  // layers of the chains whose signatures are shown
     OutputOptions output;
 };
 
@@ -31,22 +34,100 @@ std::string operation_of(const sim::Layer& layer) {
     return std::string{layer.operation == nullptr ? "input" : layer.operation->name};
 }
 
+// "weights: binary, kernel: [3, 3]"
+std::string attributes_text(const sim::Layer& layer) {
+    std::string text;
+    for (const auto& [key, value] : sim::attributes_of(layer)) {
+        text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", key, value);
+    }
+    return text;
+}
+
+// Layers that may be fused, and what a platform files their costs under.
+struct Chain {
+    std::vector<std::string> layers;
+    std::string signature;
+};
+
+// Each layer by itself, then with it what begins there, up to `longest` layers.
+std::vector<Chain> chains_of(const sim::Model& model, int longest) {
+    std::vector<Chain> chains;
+    for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
+        for (const std::vector<int>& layers : sim::chains_from(model, layer, longest)) {
+            Chain& chain = chains.emplace_back();
+            chain.signature = sim::signature(model, layers);
+            for (const int one : layers) {
+                chain.layers.push_back(model.layers[static_cast<std::size_t>(one)].name);
+            }
+        }
+    }
+    return chains;
+}
+
+// The keys of costs written by hand: signatures to copy.
+void print_signatures(const sim::Model& model, int longest) {
+    print("\n");
+    for (const Chain& chain : chains_of(model, longest)) {
+        const std::string layers = fmt::format("{}", fmt::join(chain.layers, "+"));
+        print(fmt::format("{:<32} {}\n", layers, chain.signature));
+    }
+    print("\n");
+    for (const sim::Layer& layer : model.layers) {
+        if (const std::string text = attributes_text(layer); !text.empty()) {
+            print(fmt::format("{:<16} {}\n", layer.name, text));
+        }
+    }
+}
+
+ordered_json layer_json(const sim::Model& model, int l) {
+    const sim::Layer& layer = model.layers[static_cast<std::size_t>(l)];
+    const sim::Work work = sim::work_of(model, l);
+    ordered_json inputs = ordered_json::array();
+    for (const int input : layer.inputs) {
+        inputs.push_back(model.layers[static_cast<std::size_t>(input)].name);
+    }
+    return {{"name", layer.name},
+            {"operation", operation_of(layer)},
+            {"inputs", inputs},
+            {"output", sim::to_string(layer.output)},
+            {"macs", work.macs},
+            {"weight_bytes", work.weight_bytes}};
+}
+
+ordered_json model_json(const sim::Model& model, const Options& o) {
+    ordered_json layers = ordered_json::array(), chains = ordered_json::array();
+    for (int l = 0; l < static_cast<int>(model.layers.size()); ++l) {
+        ordered_json& json = layers.emplace_back(layer_json(model, l));
+        if (o.signatures && l > 0) {
+            ordered_json attributes = ordered_json::object();
+            for (const auto& [key, value] :
+                 sim::attributes_of(model.layers[static_cast<std::size_t>(l)])) {
+                attributes[std::string{key}] = ordered_json::parse(value, nullptr, false);
+                if (attributes[std::string{key}].is_discarded()) {
+                    attributes[std::string{key}] = value;  // a name
+                }
+            }
+            json["attributes"] = attributes;
+            json["signature"] = sim::signature(model, std::array{l});
+        }
+    }
+    ordered_json json{
+        {"model", model.name}, {"description", model.description}, {"layers", layers}};
+    if (o.longest > 1) {
+        for (const Chain& chain : chains_of(model, o.longest)) {
+            if (chain.layers.size() > 1) {
+                chains.push_back({{"layers", chain.layers}, {"signature", chain.signature}});
+            }
+        }
+        json["chains"] = chains;
+    }
+    return json;
+}
+
 void show_model(const Options& o) {
     const sim::Model model = model_named(o.name);
     if (o.output.json) {
-        ordered_json layers = ordered_json::array();
-        for (std::size_t l = 0; l < model.layers.size(); ++l) {
-            const sim::Work work = sim::work_of(model, static_cast<int>(l));
-            layers.push_back({{"name", model.layers[l].name},
-                              {"operation", operation_of(model.layers[l])},
-                              {"output", sim::to_string(model.layers[l].output)},
-                              {"macs", work.macs},
-                              {"weight_bytes", work.weight_bytes}});
-        }
-        print(ordered_json{
-                  {"model", model.name}, {"description", model.description}, {"layers", layers}}
-                  .dump(2) +
-              "\n");
+        print(model_json(model, o).dump(2) + "\n");
         return;
     }
     print(fmt::format("{}: {}\n\n", model.name, model.description));
@@ -75,6 +156,9 @@ void show_model(const Options& o) {
                           work.macs,
                           work.weight_bytes,
                           inputs));
+    }
+    if (o.signatures) {
+        print_signatures(model, o.longest);
     }
     print(fmt::format(
         "\n{} layers, {:.1f} million multiply-accumulates an image, {:.1f} KiB of weights\n",
@@ -399,8 +483,18 @@ void add_show(CLI::App& app) {
         ->required()
         ->check(CLI::IsMember({"model", "platform", "mapping", "result", "devices"}));
     command->add_option("name", o->name, "Name or file; none for devices");
+    auto* const signatures = command->add_flag(
+        "--signatures", o->signatures, "Of a model: attributes, and the texts that costs go by");
+    command
+        ->add_option(
+            "--longest", o->longest, "Signatures also of what may be fused, up to so many layers")
+        ->needs(signatures)
+        ->check(CLI::Range(1, 64));
     command->add_flag("--json", o->output.json, "Print JSON");
     command->callback([o] {
+        if (o->signatures && o->what != "model") {
+            throw sim::InputError{"--signatures: only models have them"};
+        }
         if ((o->what == "devices") != o->name.empty()) {
             throw sim::InputError{fmt::format("hetmap show {}: expected {}",
                                               o->what,

@@ -25,15 +25,8 @@ void run(const Options& o) {
     const sim::MappingFile file = sim::load_mapping_file(o.mapping);
     sim::Problem problem = sim::compile(
         model, platform, {.batch = file.batch, .only = {}, .transfer_modes = file.transfer_modes});
-    sim::Answer answer;
-    answer.model = &model;
-    answer.problem = &problem;
-    answer.mapping = resolved(file, platform, problem);
-    answer.goal.frames_in_flight = o.frames_in_flight;
-    sim::complete(answer, o.frames_in_flight);
-    answer.result.mapping = answer.mapping;
-    answer.result.makespan = answer.schedule.makespan;
-    answer.result.value = static_cast<double>(answer.schedule.makespan.count());
+    const sim::Answer answer =
+        sim::answer_with(resolved(file, platform, problem), model, problem, o.frames_in_flight);
     o.reports.write(answer);
     print(o.output.json ? sim::json_text(answer) : sim::text_table(answer));
 }

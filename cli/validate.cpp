@@ -7,7 +7,7 @@
 #include "cli/common.hpp"
 #include "cli/validation_text.hpp"
 #include "sim/describe/mapping.hpp"
-#include "sim/search/search.hpp"
+#include "sim/search/baselines.hpp"
 
 #include <fmt/format.h>
 
@@ -18,15 +18,14 @@ namespace cli {
 namespace {
 
 struct Options {
-    std::string model, platform, mapping, batch = "1", max_error, budget = "10s", data, csv;
-    int sample = 0;
+    std::string model, platform, mapping, data, csv;
+    int batch = 1, sample = 0;
+    std::optional<double> budget = 10, max_error;
     std::uint64_t seed = 1;
     OutputOptions output;
 };
 
 void run(const Options& o) {
-    const double budget = parse_duration(o.budget, "--budget");
-    const double max_error = o.max_error.empty() ? 1e9 : parse_percent(o.max_error, "--max-error");
     if (!o.csv.empty()) {
         calibrate::check_writable(o.csv);
     }
@@ -34,7 +33,7 @@ void run(const Options& o) {
     const sim::Platform platform = platform_named(o.platform);
 
     // 1. The mapping: given, or the best there is.
-    int batch = parse_batches(o.batch).front();
+    int batch = o.batch;
     sim::MappingFile file;
     if (!o.mapping.empty()) {
         file = sim::load_mapping_file(o.mapping);
@@ -43,12 +42,11 @@ void run(const Options& o) {
     sim::Problem problem = sim::compile(
         model, platform, {.batch = batch, .only = {}, .transfer_modes = file.transfer_modes});
     const sim::Mapping chosen =
-        o.mapping.empty() ? search_answer(model, problem, "branch-and-bound", {}, 60).mapping
-                          : resolved(file, platform, problem);
+        o.mapping.empty() ? best_mapping(model, problem) : resolved(file, platform, problem);
 
     // 2. What it is compared with.
     std::vector<calibrate::NamedMapping> others;
-    for (const NamedResult& baseline : baselines(problem)) {
+    for (const sim::NamedResult& baseline : sim::baselines(problem, {}, stop_after(10))) {
         others.push_back({baseline.name, baseline.result.mapping});
     }
     std::vector<sim::Mapping> sample;
@@ -61,7 +59,7 @@ void run(const Options& o) {
     {
         ProgressBar bar{o.output.quiet};
         calibrate::ValidationSettings settings;
-        settings.budget_s = budget;
+        settings.budget_s = *o.budget;
         settings.stop = interrupted;
         settings.progress = [&](double share, double left) {
             bar.show("running mappings", share, left);
@@ -85,10 +83,10 @@ void run(const Options& o) {
     if (!validation.outputs_identical) {
         throw std::runtime_error{"a mapping's output differs from the reference's"};
     }
-    if (std::abs(validation.chosen.error_percent) > max_error) {
+    if (o.max_error && std::abs(validation.chosen.error_percent) > *o.max_error) {
         throw BoundNotMet{fmt::format("the prediction is off by {:.1f} %, more than {:.1f} %",
                                       std::abs(validation.chosen.error_percent),
-                                      max_error)};
+                                      *o.max_error)};
     }
 }
 
@@ -101,12 +99,12 @@ void add_validate(CLI::App& app) {
     command->add_option("--model", o->model, "Name in models/, or path")->required();
     command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
     command->add_option("--mapping", o->mapping, "Default: the best there is")->type_name("FILE");
-    command->add_option("--batch", o->batch, "Images at a time, where no mapping is given");
+    add_batch(*command, o->batch, "Images at a time, where no mapping is given");
     command->add_option("--sample", o->sample, "Also run this many random mappings")
         ->check(CLI::Range(0, 100000));
     command->add_option("--seed", o->seed, "Of the random mappings");
-    command->add_option("--budget", o->budget, "Time for running, default 10s");
-    command->add_option("--max-error", o->max_error, "Exit 3 if the prediction is off by more");
+    add_duration(*command, "--budget", o->budget, "Time for running, default 10s");
+    add_percent(*command, "--max-error", o->max_error, "Exit 3 if the prediction is off by more");
     command->add_option("--data", o->data, "Images to classify: a test set or its folder");
     command->add_option("--csv", o->csv, "Write every mapping, predicted and measured")
         ->type_name("FILE");

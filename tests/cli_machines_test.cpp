@@ -8,12 +8,16 @@
 //     everything on fast: 8 + 2 = 10 us, 10 x 3.1 = 31 uJ;  on frugal: 20 us, 20 x 1.1 = 22 uJ
 
 #include "cli_program.hpp"
+#include "sim/report/report.hpp"
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <map>
+#include <set>
 
 namespace {
 
@@ -151,6 +155,73 @@ TEST_CASE(
     CHECK(d.map({"--pareto", "latency,energy"}).out.find("proven") != std::string::npos);
 }
 
+TEST_CASE("every report of a front is written for each of its points, numbered as the mappings") {
+    const Described d;
+    std::vector<std::string> options{"--pareto", "latency,energy"};
+    const std::map<std::string, std::string> endings{
+        {"gantt", ".svg"}, {"trace", ".json"}, {"dot", ".dot"}};
+    for (const sim::Report& report : sim::reports()) {
+        const std::string name{report.name};
+        REQUIRE(endings.contains(name));
+        options.insert(options.end(), {"--" + name, d.folder.file(name + endings.at(name))});
+    }
+    const json points = d.mapped(options)["points"];
+    REQUIRE(points.size() >= 3);
+    for (const auto& [name, ending] : endings) {
+        CHECK(!fs::exists(d.folder.file(name + ending)));
+        std::set<std::string> texts;
+        for (std::size_t i = 1; i <= points.size(); ++i) {
+            const std::string file = d.folder.file(name + "-" + std::to_string(i) + ending);
+            CAPTURE(file);
+            REQUIRE(fs::exists(file));
+            texts.insert(text_of(file));
+        }
+        CHECK(texts.size() == points.size());  // each is of its own mapping
+    }
+    const std::string second = text_of(d.folder.file("gantt-2.svg"));
+    CHECK(second.find("point 2 of the front") != std::string::npos);
+    CHECK(second.find(fmt::format("{:.2f} us", points[1]["makespan_us"].get<double>())) !=
+          std::string::npos);
+}
+
+TEST_CASE("an option that a search cannot use is refused, with the searches that can") {
+    const Described d;
+    for (const auto& [arguments, message] :
+         std::vector<std::pair<std::vector<std::string>, std::string>>{
+             {{"--search", "greedy", "--threads", "2"},
+              "--threads: greedy cannot use threads for this goal; searches that can: "
+              "branch-and-bound, cpu-only, gpu-only"},
+             {{"--objective", "energy", "--threads", "2"}, "this goal; no search can"},
+             {{"--objective", "energy", "--search", "heft"},
+              "--objective: heft cannot look for more than the least latency; searches that can: "
+              "branch-and-bound, exhaustive, greedy, cpu-only, gpu-only"},
+             {{"--prefer", "energy", "--search", "uniform"}, "--prefer: uniform cannot"},
+             {{"--min-accuracy", "80%", "--search", "greedy"},
+              "--min-accuracy: greedy cannot keep to an accuracy; searches that can: "
+              "branch-and-bound, exhaustive"},
+             {{"--certificate", "c.json", "--search", "exhaustive"},
+              "--certificate: exhaustive cannot give a certificate of this goal; searches that "
+              "can: branch-and-bound"},
+             {{"--certificate", "c.json", "--pareto", "latency,energy"}, "no search can"},
+             {{"--certificate", "c.json"}, "certificates are for problems without divided"}}) {
+        const Outcome outcome = d.map(arguments);
+        CAPTURE(outcome.err);
+        CHECK(outcome.code == 2);
+        CHECK(outcome.out.empty());
+        CHECK(outcome.err.find(message) != std::string::npos);
+    }
+    CHECK(d.map({"--search", "greedy", "--threads", "1"}).code == 0);
+}
+
+TEST_CASE("exhaustive search keeps to an accuracy as branch-and-bound does") {
+    const Described d;
+    const json best =
+        d.mapped({"--objective", "energy", "--min-accuracy", "80", "--search", "exhaustive"});
+    CHECK(best["accuracy"]["name"] == "coarse-end");
+    CHECK(near(best["energy_mj"], 29.2e-3));
+    CHECK(best["proven_optimal"] == true);
+}
+
 TEST_CASE("an accuracy at least leaves the mappings that were measured to have it") {
     const Described d;
     const json best = d.mapped({"--objective", "energy", "--min-accuracy", "80%"});
@@ -275,7 +346,8 @@ TEST_CASE("goals, modes and fronts that make no sense are refused") {
              {{"--objective", "speed"}, "expected one of latency, energy, edp"},
              {{"--prefer", "gpu"}, "fast, frugal"},
              {{"--pareto", "latency,beauty"}, "expected one of"},
-             {{"--pareto", "latency,energy", "--search", "greedy"}, "finds no fronts"},
+             {{"--pareto", "latency,energy", "--search", "greedy"},
+              "greedy cannot find fronts; searches that can: branch-and-bound, exhaustive"},
              {{"--pareto", "latency,energy", "--batch", "1,2"}, "one batch size"},
              {{"--front", "x.csv"}, "add --pareto"},
              {{"--transfer-modes", "pinned"}, "no transfer mode 'pinned'"},

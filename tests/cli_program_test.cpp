@@ -161,6 +161,40 @@ TEST_CASE("every search answers on the command line, or says why it cannot") {
     CHECK(unknown.err.find("exhaustive") != std::string::npos);
 }
 
+TEST_CASE("show model prints what costs of layers and chains are filed under") {
+    const sim::Model model = small_model();
+    const std::string path = model.path.string();
+    const Outcome o = hetmap({"show", "model", path, "--signatures", "--longest", "2", "--json"});
+    CAPTURE(o.err);
+    REQUIRE(o.code == 0);
+    const auto json = nlohmann::json::parse(o.out);
+    const std::string text = hetmap({"show", "model", path, "--signatures", "--longest", "2"}).out;
+    std::size_t chains = 0;
+    for (int l = 1; l < static_cast<int>(model.layers.size()); ++l) {
+        const std::string signature = sim::signature(model, std::array{l});
+        CHECK(json["layers"][static_cast<std::size_t>(l)]["signature"] == signature);
+        CHECK(text.find(" " + signature + "\n") != std::string::npos);
+        for (const std::vector<int>& chain : sim::chains_from(model, l, 2)) {
+            if (chain.size() > 1) {
+                CHECK(json["chains"].at(chains++)["signature"] == sim::signature(model, chain));
+                CHECK(text.find(" " + sim::signature(model, chain) + "\n") != std::string::npos);
+            }
+        }
+    }
+    CHECK(chains > 5);
+    CHECK(json["chains"].size() == chains);
+    CHECK(json["chains"][0]["layers"] == std::vector<std::string>{"threshold1", "conv2"});
+    const auto& attributes = json["layers"][6]["attributes"];  // conv3
+    CHECK(attributes["weights"] == "binary");
+    CHECK(attributes["out_channels"] == 128);
+    CHECK(attributes["kernel"] == std::vector<int>{3, 3});
+    CHECK(attributes["pad_value"] == -1);
+    CHECK(text.find("stride: 2, padding: 1, pad_value: -1") != std::string::npos);
+    CHECK(!nlohmann::json::parse(hetmap({"show", "model", path, "--json"}).out).contains("chains"));
+    CHECK(hetmap({"show", "model", path, "--longest", "2"}).code == 2);  // of what?
+    CHECK(hetmap({"show", "devices", "--signatures"}).code == 2);
+}
+
 TEST_CASE("devices are listed, and one that is not here is refused") {
     const Outcome listed = hetmap({"show", "devices", "--json"});
     REQUIRE(listed.code == 0);

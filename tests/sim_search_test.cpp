@@ -469,7 +469,7 @@ TEST_CASE("the checker refuses certificates that prove less than they claim") {
     options.certificate = 2;
     const SearchResult none = sim::branch_and_bound(p, options);
     CHECK(none.certificate.empty());
-    CHECK(none.note == "the certificate would be longer than asked for");
+    CHECK(none.no_certificate == "no certificate: it would have more than 2 beginnings");
 }
 
 TEST_CASE("threads change how long it takes, not what is found") {

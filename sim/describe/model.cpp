@@ -95,6 +95,23 @@ void read_attribute(std::string_view key, const YamlNode& node, Attributes& attr
     }
 }
 
+// The same key's value, as YAML.
+std::string attribute_text(std::string_view key, const Attributes& a) {
+    if (key == "weights") {
+        return std::string{name_of(a.weights)};
+    }
+    if (key == "kernel") {
+        return fmt::format("[{}, {}]", a.kernel_height, a.kernel_width);
+    }
+    return std::to_string(key == "out_channels"    ? a.out_channels
+                          : key == "stride"        ? a.stride
+                          : key == "padding"       ? a.padding
+                          : key == "pad_value"     ? a.pad_value
+                          : key == "groups"        ? a.groups
+                          : key == "first_channel" ? a.first_channel
+                                                   : throw std::logic_error{std::string{key}});
+}
+
 const Operation& read_operation(const YamlNode& node) {
     if (const Operation* const operation = find_operation(read_name(node))) {
         return *operation;
@@ -619,6 +636,16 @@ bool is_branching_run(const Model& model, int first, int last) {
 Model load_model(const std::string& name_or_path,
                  std::span<const std::filesystem::path> search_path) {
     return read_model(find_model(name_or_path, search_path));
+}
+
+std::vector<std::pair<std::string_view, std::string>> attributes_of(const Layer& layer) {
+    std::vector<std::pair<std::string_view, std::string>> attributes;
+    if (layer.operation != nullptr) {
+        for (const std::string_view key : layer.operation->attributes) {
+            attributes.emplace_back(key, attribute_text(key, layer.attributes));
+        }
+    }
+    return attributes;
 }
 
 Work work_of(const Model& model, int layer) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -79,6 +80,10 @@ Model load_model(const std::string& name_or_path,
                  std::span<const std::filesystem::path> search_path);
 
 Work work_of(const Model& model, int layer);
+
+// A layer's attributes as its YAML entry may give them, in the order of its operation's row, with
+// those that it leaves at their defaults: {"weights", "binary"}, {"kernel", "[3, 3]"}, ...
+std::vector<std::pair<std::string_view, std::string>> attributes_of(const Layer& layer);
 
 // Layers `chain` as text that says all that decides their cost but
 // the batch: operations, shapes, attributes. Profiles file measured costs under it, so layers

@@ -268,7 +268,9 @@ std::string heading(const Answer& answer) {
                        answer.problem->model,
                        answer.problem->platform,
                        answer.problem->batch,
-                       answer.search.empty() ? "the given mapping" : answer.search);
+                       answer.point > 0        ? fmt::format("point {} of the front", answer.point)
+                       : answer.search.empty() ? "the given mapping"
+                                               : answer.search);
 }
 
 std::string finding(const Answer& answer) {
@@ -276,7 +278,7 @@ std::string finding(const Answer& answer) {
         return "no mapping" + (answer.result.note.empty() ? "" : ": " + answer.result.note);
     }
 
-    const bool time = minimises_time(answer.goal);
+    const bool time = minimises_time(answer.goal) || answer.point > 0;
     std::string line = time ? "" : value_text(answer.goal.minimise.front(), answer.result.value);
     if (!time) {
         line += answer.search.empty() ? ", " : proof(answer) + "; ";

@@ -27,9 +27,42 @@ public:
     Accurate(const Model& model,
              const Problem& problem,
              const SearchOptions& options,
-             double percent)
-        : model_(model), problem_(problem), options_(options), percent_(percent) {
+             double percent,
+             Front (*find)(const Problem&, const SearchOptions&))
+        : model_(model), problem_(problem), options_(options), percent_(percent), find_(find) {
         front.proven = true;
+    }
+
+    // Every assignment that was measured to be good enough; the model as it is counts as one.
+    void try_measured() {
+        for (const MeasuredAccuracy& measured : model_.accuracy->measured) {
+            if (measured.percent >= percent_) {
+                try_assignment(measured);
+            }
+        }
+        if (reference_is_enough()) {
+            try_assignment({});
+        }
+    }
+
+    // Where losses are known, what they allow.
+    void try_known_losses() {
+        if (model_.accuracy->sensitivities.empty() || !reference_is_enough()) {
+            return;
+        }
+        const std::vector<bool> known = tasks_with_known_loss(model_, problem_);
+        // A thousandth of a millionth for the rounding of decimal fractions.
+        const double most = (*model_.accuracy->reference - percent_) * kMillionthsPerPoint + 1e-3;
+        try_proxy({known.begin(), known.end()}, static_cast<std::int64_t>(std::floor(most)));
+        front.note += front.note.empty() ? "" : "; ";
+        front.note += "accuracies of mappings that were not measured are a proxy";
+    }
+
+    Front front;
+
+private:
+    bool reference_is_enough() const {
+        return model_.accuracy->reference && *model_.accuracy->reference >= percent_;
     }
 
     // Mappings with the precisions of one measured assignment.
@@ -82,9 +115,6 @@ public:
         }
     }
 
-    Front front;
-
-private:
     static bool covers(const Task& task, int layer) {
         return task.first == layer || std::ranges::find(task.rest, layer) != task.rest.end();
     }
@@ -109,7 +139,7 @@ private:
                 return std::nullopt;
             }
         }
-        Front found = pareto_front(few.problem, options);
+        Front found = find_(few.problem, options);
         for (FrontPoint& point : found.points) {
             point.mapping = few.in_original(point.mapping);
         }
@@ -144,6 +174,7 @@ private:
     const Problem& problem_;
     const SearchOptions& options_;
     const double percent_;
+    Front (*const find_)(const Problem&, const SearchOptions&);
     int searches_ = 0;
 };
 
@@ -152,35 +183,16 @@ private:
 Front front_with_accuracy(const Model& model,
                           const Problem& problem,
                           const SearchOptions& options,
-                          double percent) {
+                          double percent,
+                          Front (*find)(const Problem&, const SearchOptions&)) {
     if (!model.accuracy) {
         throw InputError(fmt::format("model '{}' states no accuracy", model.name));
     }
-    const Accuracy& accuracy = *model.accuracy;
-    Accurate search(model, problem, options, percent);
-
-    // 1. Every assignment that was measured to be good enough; the model as it is counts as one.
-    for (const MeasuredAccuracy& measured : accuracy.measured) {
-        if (measured.percent >= percent) {
-            search.try_assignment(measured);
-        }
-    }
-    if (accuracy.reference && *accuracy.reference >= percent) {
-        search.try_assignment({});
-    }
-
-    // 2. Where losses are known, what they allow. A thousandth of a millionth for the rounding
-    //    of decimal fractions.
-    const std::string unknown = unknown_sensitivity(model, problem);
-    if (!accuracy.sensitivities.empty() && accuracy.reference && *accuracy.reference >= percent) {
-        const std::vector<bool> known = tasks_with_known_loss(model, problem);
-        search.try_proxy({known.begin(), known.end()},
-                         static_cast<std::int64_t>(std::floor(
-                             (*accuracy.reference - percent) * kMillionthsPerPoint + 1e-3)));
-        search.front.note += search.front.note.empty() ? "" : "; ";
-        search.front.note += "accuracies of mappings that were not measured are a proxy";
-    }
+    Accurate search(model, problem, options, percent, find);
+    search.try_measured();
+    search.try_known_losses();
     Front front = std::move(search.front);
+    const std::string unknown = unknown_sensitivity(model, problem);
     if (front.points.empty()) {
         front.note =
             front.proven
@@ -199,8 +211,24 @@ Front front_with_accuracy(const Model& model,
 SearchResult search_with_accuracy(const Model& model,
                                   const Problem& problem,
                                   const SearchOptions& options,
-                                  double percent) {
-    return best_of(front_with_accuracy(model, problem, options, percent), options.goal);
+                                  double percent,
+                                  Front (*find)(const Problem&, const SearchOptions&)) {
+    return best_of(front_with_accuracy(model, problem, options, percent, find), options.goal);
+}
+
+void expect_known_losses(const Model& model, const Problem& problem, const Goal& goal) {
+    const auto asks = [](const Objective& objective) {
+        return objective.criterion == Criterion::loss;
+    };
+    if (std::ranges::none_of(goal.minimise, asks) && std::ranges::none_of(goal.prefer, asks)) {
+        return;
+    }
+    if (!model.accuracy) {
+        throw InputError{fmt::format("accuracy: model '{}' states none", model.name)};
+    }
+    if (const std::string unknown = unknown_sensitivity(model, problem); !unknown.empty()) {
+        throw InputError{"accuracy: " + unknown};
+    }
 }
 
 }  // namespace sim

@@ -13,16 +13,24 @@
 
 namespace sim {
 
-// `percent`: the least accuracy. Empty, with a note, if there is no such mapping.
+// `percent`: the least accuracy; `find`: what finds fronts (Search::front). Empty, with a note, if
+// there is no such mapping. Throws InputError if the model states no accuracy.
 Front front_with_accuracy(const Model& model,
                           const Problem& problem,
                           const SearchOptions& options,
-                          double percent);
+                          double percent,
+                          Front (*find)(const Problem&, const SearchOptions&) = pareto_front);
 
 // Of a goal with one objective.
 SearchResult search_with_accuracy(const Model& model,
                                   const Problem& problem,
                                   const SearchOptions& options,
-                                  double percent);
+                                  double percent,
+                                  Front (*find)(const Problem&,
+                                                const SearchOptions&) = pareto_front);
+
+// A goal that minimises or prefers accuracy compares losses by proxy, which needs a sensitivity for
+// every precision that is offered. Throws InputError where one is missing.
+void expect_known_losses(const Model& model, const Problem& problem, const Goal& goal);
 
 }  // namespace sim

@@ -18,9 +18,36 @@
 
 #include <array>
 #include <cassert>
+#include <string>
 #include <utility>
 
 namespace sim {
+namespace {
+
+// Adds the certificate to a result on `few`, or says why there is none.
+void certify(SearchResult& result, const Restricted& few, const SearchOptions& options) {
+    result.no_certificate = uncertifiable(few.problem, options.goal);
+    if (result.no_certificate.empty() && result.status != SearchStatus::proven) {
+        result.no_certificate = "no certificate: the mapping is not proven to be the best";
+    }
+    if (!result.no_certificate.empty()) {
+        return;
+    }
+    const auto beginnings =
+        certificate(few.problem, result.makespan, options.certificate, options.stop);
+    if (!beginnings) {
+        result.no_certificate = options.stop && options.stop()
+                                    ? "no certificate: stopped before it was complete"
+                                    : "no certificate: it would have more than " +
+                                          std::to_string(options.certificate) + " beginnings";
+        return;
+    }
+    for (const Mapping& beginning : *beginnings) {
+        result.certificate.push_back(few.in_original(beginning));
+    }
+}
+
+}  // namespace
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
     const bool basic = is_basic(problem);
@@ -28,7 +55,11 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     if (!basic || !options.goal.is_latency()) {
         const Criteria criteria(problem, options.goal);
         if (!options.goal.is_latency() || is_coupled(problem) || criteria.sums() > 0) {
-            return best_of(pareto_front(problem, options), options.goal);
+            SearchResult result = best_of(pareto_front(problem, options), options.goal);
+            if (options.certificate > 0) {
+                result.no_certificate = uncertifiable(problem, options.goal);
+            }
+            return result;
         }
         better = criteria.undominated();
     }
@@ -59,17 +90,8 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     result.lower_bound = Time{best.bound};
     result.status = best.proven() ? SearchStatus::proven : SearchStatus::unproven;
     result.evaluated = best.nodes;
-    if (best.proven() && options.certificate > 0 && !basic) {
-        result.note = "certificates are for problems without divided layers";
-    } else if (best.proven() && options.certificate > 0) {
-        auto beginnings = certificate(few.problem, result.makespan, options.certificate);
-        if (beginnings) {
-            for (const Mapping& beginning : *beginnings) {
-                result.certificate.push_back(few.in_original(beginning));
-            }
-        } else {
-            result.note = "the certificate would be longer than asked for";
-        }
+    if (options.certificate > 0) {
+        certify(result, few, options);
     }
     if (!best.proven()) {
         result.note =

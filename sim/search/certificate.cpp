@@ -5,16 +5,21 @@
 #include "sim/search/bounds.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace sim {
 namespace {
 
 class Climb {
 public:
-    Climb(const Problem& problem, Time makespan, std::size_t most)
+    Climb(const Problem& problem,
+          Time makespan,
+          std::size_t most,
+          const std::function<bool()>& stop)
         : problem_(problem),
           makespan_(makespan.count()),
           most_(most),
+          stop_(stop),
           evaluator_(problem),
           bounds_(problem, {.load = false, .modules = false}),
           scratch_(bounds_.scratch()) {}
@@ -29,6 +34,9 @@ public:
 private:
     // False if there is no certificate.
     bool visit(int layer) {
+        if (++visited_ % kVisitsBetweenStops == 0 && stop_ && stop_()) {
+            return false;
+        }
         if (layer == problem_.layers()) {
             return !evaluator_.core.possible || evaluator_.core.dispatcher >= makespan_;
         }
@@ -56,9 +64,13 @@ private:
         return true;
     }
 
+    static constexpr std::uint64_t kVisitsBetweenStops = 4096;
+
     const Problem& problem_;
     const Ticks makespan_;
     const std::size_t most_;
+    const std::function<bool()>& stop_;
+    std::uint64_t visited_ = 0;
     Evaluator evaluator_;
     Bounds bounds_;
     Bounds::Scratch scratch_;
@@ -70,8 +82,20 @@ private:
 
 std::optional<std::vector<Mapping>> certificate(const Problem& problem,
                                                 Time makespan,
-                                                std::size_t most) {
-    return Climb(problem, makespan, most).run();
+                                                std::size_t most,
+                                                const std::function<bool()>& stop) {
+    return Climb(problem, makespan, most, stop).run();
+}
+
+std::string uncertifiable(const Problem& problem, const Goal& goal) {
+    if (!goal.is_latency()) {
+        return "certificates are of the least latency, among all mappings";
+    }
+    if (!is_basic(problem)) {
+        return "certificates are for problems without divided layers, budgets, capacities, "
+               "contention, buses, reconfiguration and synchronisation";
+    }
+    return {};
 }
 
 }  // namespace sim

@@ -10,16 +10,24 @@
 // is for small and medium problems.
 
 #include "sim/compile/problem.hpp"
+#include "sim/search/goal.hpp"
 
+#include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace sim {
 
 // The beginnings in depth-first order, tasks in the order of `starting`. Nothing if there are more
-// than `most` of them, or if some mapping is faster. `problem` without dominated tasks.
+// than `most` of them, if some mapping is faster, or if `stop`, asked now and then, says so.
+// `problem` without dominated tasks.
 std::optional<std::vector<Mapping>> certificate(const Problem& problem,
                                                 Time makespan,
-                                                std::size_t most);
+                                                std::size_t most,
+                                                const std::function<bool()>& stop = {});
+
+// Why no search can give a certificate of this goal on this problem; empty if one can.
+std::string uncertifiable(const Problem& problem, const Goal& goal);
 
 }  // namespace sim

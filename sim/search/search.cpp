@@ -12,20 +12,44 @@ namespace sim {
 namespace {
 
 constexpr std::array<Search, 8> kSearches{{
-    {"branch-and-bound",
-     "the optimum, by partial schedules with dominance and bounds; any time a gap",
-     true,
-     branch_and_bound},
-    {"exhaustive", "the optimum, by trying every mapping", true, exhaustive},
-    {"dynamic-programming",
-     "the optimum in linear time, for a chain of layers on synchronous devices",
-     true,
-     dynamic_programming},
-    {"greedy", "each layer's fastest implementation by itself, as HEP-BNN", false, greedy},
-    {"heft", "each layer in turn where it ends earliest", false, heft},
-    {"cpu-only", "the best mapping on the host alone", false, cpu_only},
-    {"gpu-only", "the best mapping with nothing on the host", false, gpu_only},
-    {"uniform", "one implementation for the whole model, the best of them", false, uniform},
+    {.name = "branch-and-bound",
+     .summary = "the optimum, by partial schedules with dominance and bounds; any time a gap",
+     .run = branch_and_bound,
+     .front = pareto_front,
+     .goals = Goals::any,
+     .exact = true,
+     .accuracy = true,
+     .threads = Goals::latency,
+     .certificates = Goals::latency},
+    {.name = "exhaustive",
+     .summary = "the optimum, by trying every mapping",
+     .run = exhaustive,
+     .front = exhaustive_front,
+     .goals = Goals::any,
+     .exact = true,
+     .accuracy = true},
+    {.name = "dynamic-programming",
+     .summary = "the optimum in linear time, for a chain of layers on synchronous devices",
+     .run = dynamic_programming,
+     .exact = true},
+    {.name = "greedy",
+     .summary = "each layer's fastest implementation by itself, as HEP-BNN",
+     .run = greedy,
+     .goals = Goals::any},
+    {.name = "heft", .summary = "each layer in turn where it ends earliest", .run = heft},
+    {.name = "cpu-only",
+     .summary = "the best mapping on the host alone",
+     .run = cpu_only,
+     .goals = Goals::any,
+     .threads = Goals::latency},
+    {.name = "gpu-only",
+     .summary = "the best mapping with nothing on the host",
+     .run = gpu_only,
+     .goals = Goals::any,
+     .threads = Goals::latency},
+    {.name = "uniform",
+     .summary = "one implementation for the whole model, the best of them",
+     .run = uniform},
 }};
 
 }  // namespace
@@ -33,15 +57,24 @@ constexpr std::array<Search, 8> kSearches{{
 std::span<const Search> searches() { return kSearches; }
 
 const Search& find_search(std::string_view name) {
+    const auto found = std::ranges::find(kSearches, name, &Search::name);
+    if (found == kSearches.end()) {
+        throw InputError("search: expected one of " +
+                         searches_that([](const Search&) { return true; }) + ", got '" +
+                         std::string(name) + "'");
+    }
+    return *found;
+}
+
+std::string searches_that(const std::function<bool(const Search&)>& can) {
     std::string names;
     for (const Search& search : kSearches) {
-        if (search.name == name) {
-            return search;
+        if (can(search)) {
+            names += names.empty() ? "" : ", ";
+            names += search.name;
         }
-        names += names.empty() ? "" : ", ";
-        names += search.name;
     }
-    throw InputError("search: expected one of " + names + ", got '" + std::string(name) + "'");
+    return names;
 }
 
 std::uint64_t count_mappings(const Problem& problem) { return Covers(problem).count(); }

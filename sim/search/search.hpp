@@ -2,6 +2,8 @@
 
 // The searches: one table, one interface. The command line, its help, the error text and the
 // agreement test all read it. A new search is a file here and a row in search.cpp.
+//
+// To ask one and get a complete answer, start at answer.hpp.
 
 #include "sim/compile/problem.hpp"
 #include "sim/run/simulate.hpp"
@@ -17,8 +19,8 @@
 namespace sim {
 
 struct SearchOptions {
-    Goal goal;  // branch-and-bound, exhaustive; the others look for the least latency
-    int threads = 1;
+    Goal goal;        // searches without Goals::any look for the least latency, whatever it is
+    int threads = 1;  // Search::threads says who uses more
     // Asked now and then (every few thousand nodes): true ends the search with what it has. The
     // caller reads the clock and Ctrl-C; this library does not.
     std::function<bool()> stop;
@@ -44,19 +46,39 @@ struct SearchResult {
     SearchStatus status = SearchStatus::unproven;
     std::uint64_t evaluated = 0;  // mappings (exhaustive) or nodes
     std::string note;             // for people: why infeasible, what was skipped
-    // If asked for and not too long: see search/certificate.hpp.
+    // If asked for: see search/certificate.hpp. It may be empty and prove all the same, where every
+    // mapping was looked at; if there is none, `no_certificate` says why.
     std::vector<Mapping> certificate;
+    std::string no_certificate;
 };
 
+// For which goals a search has an ability; each includes those before it.
+enum class Goals {
+    none,
+    latency,  // Goal::is_latency()
+    any
+};
+
+// A search and what it can do. What it cannot use of its options it ignores: it may be asked as a
+// baseline. Interfaces for people ask these columns, and refuse.
 struct Search {
     std::string_view name;
     std::string_view summary;
-    bool exact = false;
     SearchResult (*run)(const Problem&, const SearchOptions&);
+    // Several objectives; nullptr: it finds no fronts.
+    Front (*front)(const Problem&, const SearchOptions&) = nullptr;
+    Goals goals = Goals::latency;
+    bool exact = false;                // proven, where nothing stops it
+    bool accuracy = false;             // finds the best of a given accuracy at least
+    Goals threads = Goals::none;       // uses more than one
+    Goals certificates = Goals::none;  // gives proofs that can be checked without it
+    bool decides_order = false;        // chooses the order of tasks; else it is the static one
 };
 
 std::span<const Search> searches();
 const Search& find_search(std::string_view name);  // throws InputError with the list
+// "branch-and-bound, exhaustive": those that can, in the table's order; empty if there is none.
+std::string searches_that(const std::function<bool(const Search&)>& can);
 
 SearchResult exhaustive(const Problem& problem, const SearchOptions& options);
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options);

@@ -1,0 +1,157 @@
+#include "sim/search/answer.hpp"
+
+#include "sim/error.hpp"
+#include "sim/search/accurate.hpp"
+#include "sim/search/baselines.hpp"
+#include "sim/search/certificate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace sim {
+namespace {
+
+// Complains before the search about what no answer could tell.
+void expect_answerable(const Question& question, const Model& model, const Problem& problem) {
+    expect_known_losses(model, problem, question.options.goal);
+    if (question.options.certificate > 0) {
+        const std::string reason = uncertifiable(problem, question.options.goal);
+        if (!reason.empty()) {
+            throw InputError{"certificate: " + reason};
+        }
+    }
+}
+
+// Frames in flight of a goal that a stream is simulated for; 0: it is not.
+int frames_of(const Goal& goal) {
+    const auto is_stream = [](const Objective& objective) {
+        return objective.criterion == Criterion::period;
+    };
+    return std::ranges::any_of(goal.minimise, is_stream) ? goal.frames_in_flight : 0;
+}
+
+double now(const Question& question) { return question.seconds ? question.seconds() : 0; }
+
+// Searches that find no fronts cannot keep to an accuracy.
+Front (*finder_of(const Search& search))(const Problem&, const SearchOptions&) {
+    if (search.front == nullptr) {
+        throw InputError{
+            fmt::format("search: {} finds no fronts; searches that do: {}",
+                        search.name,
+                        searches_that([](const Search& one) { return one.front != nullptr; }))};
+    }
+    return search.front;
+}
+
+}  // namespace
+
+Answer answer_to(const Question& question, const Model& model, const Problem& problem) {
+    const Search& search = find_search(question.search);
+    const SearchOptions& options = question.options;
+    expect_answerable(question, model, problem);
+    const double begin = now(question);
+    Answer answer;
+    answer.model = &model;
+    answer.problem = &problem;
+    answer.search = question.search;
+    answer.goal = options.goal;
+    answer.result = question.min_accuracy
+                        ? search_with_accuracy(
+                              model, problem, options, *question.min_accuracy, finder_of(search))
+                        : search.run(problem, options);
+    answer.seconds = now(question) - begin;
+    if (answer.result.status == SearchStatus::infeasible) {
+        throw InputError{fmt::format("{}: {}", search.name, answer.result.note)};
+    }
+    answer.mapping = answer.result.mapping;
+    const Assessment whole = complete(answer, frames_of(options.goal));
+    // Some searches only know the time.
+    answer.result.value = value_on(problem, options.goal.minimise.front(), answer.mapping, whole);
+    return answer;
+}
+
+FrontAnswer front_answer_to(const Question& question, const Model& model, const Problem& problem) {
+    const Search& search = find_search(question.search);
+    const SearchOptions& options = question.options;
+    const auto find = finder_of(search);
+    expect_answerable(question, model, problem);
+    const double begin = now(question);
+    FrontAnswer front;
+    front.search = question.search;
+    front.goal = options.goal;
+    front.front = question.min_accuracy
+                      ? front_with_accuracy(model, problem, options, *question.min_accuracy, find)
+                      : find(problem, options);
+    front.seconds = now(question) - begin;
+    if (front.front.points.empty()) {
+        throw InputError{fmt::format("{}: no mapping{}",
+                                     search.name,
+                                     front.front.note.empty() ? "" : ": " + front.front.note)};
+    }
+    for (const FrontPoint& point : front.front.points) {
+        Answer& answer = front.points.emplace_back();
+        answer.model = &model;
+        answer.problem = &problem;
+        answer.goal = options.goal;
+        answer.mapping = point.mapping;
+        answer.point = static_cast<int>(front.points.size());
+        complete(answer, frames_of(options.goal));
+    }
+    return front;
+}
+
+Answer answer_with(const Mapping& mapping,
+                   const Model& model,
+                   const Problem& problem,
+                   int frames_in_flight) {
+    Answer answer;
+    answer.model = &model;
+    answer.problem = &problem;
+    answer.mapping = answer.result.mapping = mapping;
+    answer.goal.frames_in_flight = frames_in_flight;
+    complete(answer, frames_in_flight);
+    answer.result.makespan = answer.schedule.makespan;
+    answer.result.value = static_cast<double>(answer.result.makespan.count());
+    return answer;
+}
+
+void add_baselines(Answer& answer,
+                   std::optional<double> min_accuracy,
+                   const std::function<bool()>& stop) {
+    for (const NamedResult& baseline : baselines(*answer.problem, answer.goal, stop)) {
+        const std::optional<AccuracyEstimate> accuracy =
+            accuracy_of(*answer.model, *answer.problem, baseline.result.mapping);
+        if (min_accuracy && (!accuracy || accuracy->percent < *min_accuracy)) {
+            continue;  // it is not what was asked for
+        }
+        answer.baselines.push_back(
+            {baseline.name, baseline.result.makespan, baseline.result.value});
+    }
+}
+
+Assessment complete(Answer& answer, int frames_in_flight) {
+    const Problem& problem = *answer.problem;
+    Assessment assessment = assess(problem, answer.mapping, {.frames_in_flight = frames_in_flight});
+    answer.schedule = assessment.schedule;
+    answer.energy = assessment.energy_pieces;
+    answer.memories = assessment.memories;
+    answer.violations = assessment.violations;
+    answer.stream = assessment.stream;
+    if (answer.model != nullptr) {
+        answer.accuracy = accuracy_of(*answer.model, problem, answer.mapping);
+    }
+    return assessment;
+}
+
+double value_per_image(const Answer& answer) {
+    const Criterion criterion = answer.goal.minimise.front().criterion;
+    // Latency, energy and period grow with the batch, their product with its square.
+    const int power = criterion == Criterion::loss           ? 0
+                      : criterion == Criterion::energy_delay ? 2
+                                                             : 1;
+    return answer.result.value / std::pow(answer.problem->batch, power);
+}
+
+}  // namespace sim

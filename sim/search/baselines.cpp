@@ -1,0 +1,57 @@
+#include "sim/search/baselines.hpp"
+
+#include "sim/index.hpp"
+#include "sim/search/results.hpp"
+
+#include <set>
+#include <utility>
+
+namespace sim {
+namespace {
+
+// "cpu/avx512/2y": what one layer has, undivided.
+std::set<std::string> implementations_of(const Problem& problem) {
+    std::set<std::string> names;
+    for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
+        const Task& task = problem.tasks[at(k)];
+        if (!task.variant.empty() && task.parts.empty()) {
+            names.insert(label(problem, k));
+        }
+    }
+    names.erase("");  // the model's input and output
+    return names;
+}
+
+}  // namespace
+
+std::vector<NamedResult> baselines(const Problem& problem,
+                                   const Goal& goal,
+                                   const std::function<bool()>& stop) {
+    std::vector<NamedResult> found;
+    const Objective& objective = goal.minimise.front();
+    const int frames = objective.criterion == Criterion::period ? goal.frames_in_flight : 0;
+    const auto add = [&](std::string name, SearchResult result) {
+        if (result.status == SearchStatus::infeasible || result.mapping.empty()) {
+            return;
+        }
+        const Assessment whole = assess(problem, result.mapping, {.frames_in_flight = frames});
+        result.value = value_on(problem, objective, result.mapping, whole);
+        found.push_back({std::move(name), std::move(result)});
+    };
+    SearchOptions options;
+    options.goal = goal;
+    options.stop = stop;
+    add("greedy", greedy(problem, options));
+    add("heft", heft(problem, options));
+    if (problem.devices.size() > 1) {
+        add("cpu-only", cpu_only(problem, options));
+        add("gpu-only", gpu_only(problem, options));
+    }
+    for (const std::string& name : implementations_of(problem)) {
+        options.only = name;
+        add("uniform " + name, uniform(problem, options));
+    }
+    return found;
+}
+
+}  // namespace sim

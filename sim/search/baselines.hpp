@@ -1,0 +1,25 @@
+#pragma once
+
+// Baselines: what a chosen mapping is compared with. Greedy, HEFT, the best on the host alone and
+// with nothing on it, and each implementation by itself for the whole model.
+
+#include "sim/search/search.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+struct NamedResult {
+    std::string name;  // "greedy", "uniform cpu/avx2/1"
+    SearchResult result;
+};
+
+// Those that have an answer, always in the same order, each with its value on the goal's first
+// objective. `stop`: as SearchOptions::stop, for all of them together.
+std::vector<NamedResult> baselines(const Problem& problem,
+                                   const Goal& goal,
+                                   const std::function<bool()>& stop = {});
+
+}  // namespace sim
