@@ -35,7 +35,13 @@ public:
         }
         return result;
     }
-    int longest_chain() const override { return 3; }
+    int longest_chain() const override {
+        int longest = 0;
+        for (const kernels::Variant& variant : kernels::variants()) {
+            longest = std::max(longest, variant.longest_chain);
+        }
+        return longest;
+    }
 
     Address allocate(std::size_t bytes) override { return memory_.emplace_back(bytes).data(); }
     std::byte* allocate_host(std::size_t bytes, std::string_view /*mode*/) override {

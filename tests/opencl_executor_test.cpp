@@ -37,7 +37,7 @@ output: fc
 )";
 
 calibrate::DeviceInfo first_device() {
-    return calibrate::opencl_backend().discover().devices.front();
+    return calibrate::backend("opencl").discover().devices.front();
 }
 
 std::set<int> devices_of(const sim::Problem& problem, const sim::Mapping& mapping) {
