@@ -861,8 +861,7 @@ void Calibrator::measure_kernels_of(AcceleratorBench& bench, std::size_t acceler
     }
     // An equal share of the time for every device, the CPU among them if any of its variants is
     // wanted; what one leaves over is the next one's.
-    const auto devices_left =
-        static_cast<double>(accelerators_left + (cpu_takes_part() ? 1 : 0));
+    const auto devices_left = static_cast<double>(accelerators_left + (cpu_takes_part() ? 1 : 0));
     const double until = elapsed() + (settings_.budget_s - elapsed()) / devices_left;
     try {
         measure_kernels(
@@ -900,8 +899,8 @@ void Calibrator::make_network_benches() {
         }
     }
     for (auto& [key, cost] : costs_) {
-        cost.done = cost.done || (key.device == 0 && before_ &&
-                                  measured_before(*before_, key, rule_.fewest));
+        cost.done = cost.done ||
+                    (key.device == 0 && before_ && measured_before(*before_, key, rule_.fewest));
     }
     for (const auto& bench : networks_) {
         bench->done = std::ranges::all_of(
@@ -940,9 +939,8 @@ std::set<CostKey> Calibrator::keep_costs_before() {
     for (const sim::MeasuredCost& old : before_->measured) {
         const CostKey key = key_of(old);
         const auto found = costs_.find(key);
-        const bool better =
-            found != costs_.end() &&
-            found->second.samples(rule_).size() >= static_cast<std::size_t>(old.time.samples);
+        const bool better = found != costs_.end() && found->second.samples(rule_).size() >=
+                                                         static_cast<std::size_t>(old.time.samples);
         if (!better) {
             platform().measured.push_back(old);
             kept.insert(key);

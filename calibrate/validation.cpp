@@ -201,55 +201,66 @@ Expected expected_output(const sim::Model& model, int batch, Executor& executor)
     return expected;
 }
 
-}  // namespace
-
-Validation validate(const sim::Model& model,
-                    const sim::Platform& platform,
-                    const sim::Problem& problem,
-                    const sim::Mapping& chosen,
-                    std::span<const NamedMapping> baselines,
-                    std::span<const sim::Mapping> sample,
-                    const ValidationSettings& settings) {
-    // 1. Everything that will run, prepared.
-    const Parameters parameters = load_parameters(model);
-    Executor executor{model, parameters, problem, all_threads(settings.threads)};
+// Everything that will run, prepared: the chosen mapping first, then the baselines, then the
+// sample.
+struct Field {
     std::vector<Contender> contenders;
-    contenders.push_back(make_contender(executor, problem, "chosen", chosen));
-    Validation validation;
+    std::size_t first_random = 0;
+    std::vector<std::string> left_out;
+};
+
+Field make_field(Executor& executor,
+                 const sim::Problem& problem,
+                 const sim::Mapping& chosen,
+                 std::span<const NamedMapping> baselines,
+                 std::span<const sim::Mapping> sample) {
+    Field field;
+    field.contenders.push_back(make_contender(executor, problem, "chosen", chosen));
     const auto add = [&](const std::string& name, const sim::Mapping& mapping) {
         try {
-            contenders.push_back(make_contender(executor, problem, name, mapping));
+            field.contenders.push_back(make_contender(executor, problem, name, mapping));
         } catch (const sim::InputError& error) {
-            validation.left_out.push_back(name + ": " + error.what());
+            field.left_out.push_back(name + ": " + error.what());
         } catch (const DeviceError& error) {
-            validation.left_out.push_back(name + ": " + error.what());
+            field.left_out.push_back(name + ": " + error.what());
         }
     };
     for (const NamedMapping& baseline : baselines) {
         add(baseline.name, baseline.mapping);
     }
-    const std::size_t first_random = contenders.size();
+    field.first_random = field.contenders.size();
     for (std::size_t i = 0; i < sample.size(); ++i) {
         add("random " + std::to_string(i + 1), sample[i]);
     }
+    return field;
+}
 
-    // 2. Each output against the reference's, on images of random pixels.
-    std::mt19937 random{1};
+// Each output against the reference's, on images of random pixels. True if all are identical.
+bool compare_outputs(Executor& executor,
+                     const sim::Model& model,
+                     int batch,
+                     std::vector<Contender>& contenders,
+                     std::mt19937& random) {
     for (std::byte& b : executor.input()) {
         b = static_cast<std::byte>(random());
     }
-    const Expected expected = expected_output(model, problem.batch, executor);
-    validation.outputs_identical = true;
+    const Expected expected = expected_output(model, batch, executor);
+    bool identical = true;
     for (Contender& c : contenders) {
         executor.run(c.plan);
         c.result.output_identical = expected.matches(c.plan.output);
-        validation.outputs_identical &= c.result.output_identical;
+        identical &= c.result.output_identical;
     }
+    return identical;
+}
 
-    // 3. Turns, until every median is sure or the time is up.
-    validation.round_trip_ratio = round_trip_ratio(platform, all_threads(settings.threads));
-    const std::int64_t timing = now_ns();
-    const auto timed = [&] { return static_cast<double>(now_ns() - timing) * 1e-9; };
+// Turns, until every median is sure or the time is up. Returns how many rounds there were.
+int take_turns(Executor& executor,
+               std::vector<Contender>& contenders,
+               const ValidationSettings& settings,
+               std::mt19937& random) {
+    const std::int64_t begin = now_ns();
+    const auto elapsed = [&] { return static_cast<double>(now_ns() - begin) * 1e-9; };
     const auto sure = [](const Contender& c) {
         std::vector<double> sorted = c.totals;
         std::ranges::sort(sorted);
@@ -257,39 +268,37 @@ Validation validate(const sim::Model& model,
     };
     std::vector<std::size_t> order(contenders.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    while (validation.rounds < settings.most_rounds) {
+    int rounds = 0;
+    while (rounds < settings.most_rounds) {
         // The fewest rounds may take longer than was asked for, but not without end.
-        const bool enough = validation.rounds >= settings.fewest_rounds ||
-                            (validation.rounds > 0 && timed() > 3 * settings.budget_s);
-        if ((settings.stop && settings.stop() && validation.rounds > 0) ||
-            (enough && timed() > settings.budget_s) ||
+        const bool enough =
+            rounds >= settings.fewest_rounds || (rounds > 0 && elapsed() > 3 * settings.budget_s);
+        if ((settings.stop && settings.stop() && rounds > 0) ||
+            (enough && elapsed() > settings.budget_s) ||
             (enough && std::ranges::all_of(contenders, sure))) {
             break;
         }
-        std::ranges::shuffle(order, random);  // nobody always follows the slowest
+        std::ranges::shuffle(order, random);  // so that no mapping always follows the slowest
         for (const std::size_t i : order) {
             take_turn(executor, contenders[i]);
         }
-        ++validation.rounds;
+        ++rounds;
         if (settings.progress) {
-            settings.progress(std::min(1.0, timed() / settings.budget_s),
-                              std::max(0.0, settings.budget_s - timed()));
+            settings.progress(std::min(1.0, elapsed() / settings.budget_s),
+                              std::max(0.0, settings.budget_s - elapsed()));
         }
     }
-    validation.clock_ratio = 1 / ratio_to(platform, "million_dependent_additions", measure_clock());
-    const double after = round_trip_ratio(platform, all_threads(settings.threads));
-    if (std::abs(std::log(after)) > std::abs(std::log(validation.round_trip_ratio))) {
-        validation.round_trip_ratio = after;
-    }
+    return rounds;
+}
 
-    // 4. What it says.
+void summarize_field(Validation& validation, Field field, const sim::Problem& problem) {
     std::vector<double> errors, predicted, measured;
     sim::Time best = sim::kNever;
-    for (std::size_t i = 0; i < contenders.size(); ++i) {
-        Contender& c = contenders[i];
+    for (std::size_t i = 0; i < field.contenders.size(); ++i) {
+        Contender& c = field.contenders[i];
         conclude(c, problem);
         best = std::min(best, c.result.measured.p50);
-        if (i >= first_random) {
+        if (i >= field.first_random) {
             errors.push_back(std::abs(c.result.error_percent));
             predicted.push_back(sim::microseconds(c.result.predicted));
             measured.push_back(sim::microseconds(c.result.measured.p50));
@@ -306,6 +315,36 @@ Validation validate(const sim::Model& model,
         validation.rank_correlation = kendall_tau_b(predicted, measured);
     }
     validation.regret_percent = error_percent(validation.chosen.measured.p50, best);
+    validation.left_out = std::move(field.left_out);
+}
+
+}  // namespace
+
+Validation validate(const sim::Model& model,
+                    const sim::Platform& platform,
+                    const sim::Problem& problem,
+                    const sim::Mapping& chosen,
+                    std::span<const NamedMapping> baselines,
+                    std::span<const sim::Mapping> sample,
+                    const ValidationSettings& settings) {
+    const int threads = all_threads(settings.threads);
+    const Parameters parameters = load_parameters(model);
+    Executor executor{model, parameters, problem, threads};
+    Field field = make_field(executor, problem, chosen, baselines, sample);
+
+    std::mt19937 random{1};
+    Validation validation;
+    validation.outputs_identical =
+        compare_outputs(executor, model, problem.batch, field.contenders, random);
+
+    const double before = round_trip_ratio(platform, threads);
+    validation.rounds = take_turns(executor, field.contenders, settings, random);
+    validation.clock_ratio = 1 / ratio_to(platform, "million_dependent_additions", measure_clock());
+    const double after = round_trip_ratio(platform, threads);
+    validation.round_trip_ratio =
+        std::abs(std::log(after)) > std::abs(std::log(before)) ? after : before;
+
+    summarize_field(validation, std::move(field), problem);
     return validation;
 }
 
