@@ -139,7 +139,7 @@ Discovery discover_cpu() {
     info.name = info.kind = "cpu";
     info.description = "the host's cores";
     info.asynchronous = false;
-    info.host_memory = info.host_cores = true;
+    info.host_memory = info.host_cores = info.converts = true;
     return {.devices = {std::move(info)}, .notes = {}};
 }
 

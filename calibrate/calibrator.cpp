@@ -113,9 +113,7 @@ std::vector<Candidate> candidates_on(const Device& device,
     for (int first = 1; first < static_cast<int>(model.layers.size()); ++first) {
         for (const std::vector<int>& layers :
              sim::chains_from(model, first, device.longest_chain())) {
-            if (!std::ranges::all_of(layers, [&](int l) {
-                    return has_kernel(model.layers[static_cast<std::size_t>(l)]);
-                })) {
+            if (!has_kernel(model, layers)) {
                 continue;
             }
             const kernels::Chain chain = chain_of(model, parameters, layers, batch);
@@ -251,7 +249,7 @@ sim::Mapping least_measured(const Bench& bench, std::mt19937_64& random) {
 sim::Mapping near_best(const Bench& bench, std::mt19937_64& random) {
     constexpr unsigned kOneIn = 6;
     return assemble(bench.problem, [&](int task) {
-        const bool chosen = std::ranges::binary_search(bench.best, task);
+        const bool chosen = std::ranges::find(bench.best, task) != bench.best.end();
         return std::pair{chosen && random() % kOneIn != 0 ? 0 : 1, random()};
     });
 }
@@ -271,7 +269,6 @@ void update_best(Bench& bench, const StoppingRule& rule) {
     }
     bench.problem = std::move(problem);
     bench.best = sim::branch_and_bound(bench.problem, {}).mapping;
-    std::ranges::sort(bench.best);
 }
 
 // One turn: draw a mapping, warm up, run, keep the stamps.
@@ -287,21 +284,22 @@ void take_turn(Bench& bench, std::mt19937_64& random, const StoppingRule& rule) 
     const bool near =
         !bench.best.empty() && sim::simulate(bench.problem, mapping).makespan * 100 <=
                                    sim::simulate(bench.problem, bench.best).makespan * kNear;
-    const Executor::Plan plan = bench.executor->prepare(mapping);
-    std::vector<std::int64_t> stamps(plan.stages.size() + 1);
-    bench.executor->run(plan);
+    const Executor::Recording recording = bench.executor->prepare(mapping);
+    std::vector<std::int64_t> stamps(recording.calls.size() + 1);
+    bench.executor->run(recording);
     for (int run = 0; run < kRecordedRuns; ++run) {
-        bench.executor->run(plan, stamps);
-        for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-            if (plan.stages[i].action == Executor::Action::compute) {
-                Cost& cost = *bench.cost[static_cast<std::size_t>(plan.stages[i].tasks.front())];
+        bench.executor->run(recording, stamps);
+        for (std::size_t i = 0; i < recording.calls.size(); ++i) {
+            if (recording.calls[i].action == Executor::Action::compute) {
+                Cost& cost =
+                    *bench.cost[static_cast<std::size_t>(recording.calls[i].tasks.front())];
                 (near ? cost.near_best : cost.anywhere)
                     .push_back(static_cast<double>(stamps[i + 1] - stamps[i]));
             }
         }
     }
-    for (const Executor::Stage& stage : plan.stages) {
-        Cost* const cost = bench.cost[static_cast<std::size_t>(stage.tasks.front())];
+    for (const Executor::Call& call : recording.calls) {
+        Cost* const cost = bench.cost[static_cast<std::size_t>(call.tasks.front())];
         if (cost != nullptr) {  // else a change of layout for the output
             cost->done = cost->done || rule.done(cost->samples(rule));
         }
@@ -806,9 +804,9 @@ void Calibrator::measure_host() {
 void Calibrator::measure_accelerator(std::unique_ptr<Device> device) {
     const DeviceInfo& info = device->info();
     int index = index_of(platform(), info);
-    if (index < 0 && platform().devices.size() >= sim::kMaxDevices) {
+    if (index < 0 && platform().devices.size() >= sim::kMostOfAKind) {
         warn(fmt::format(
-            "{}: left out: a platform has {} devices at most", info.name, sim::kMaxDevices));
+            "{}: left out: a platform has {} devices at most", info.name, sim::kMostOfAKind));
         return;
     }
     try {

@@ -128,6 +128,12 @@ int Device::prepare(const kernels::DeviceKernel&) {
     throw DeviceError{info().name + " runs no kernels of accelerators"};
 }
 
+// ---- Events -----------------------------------------------------------------------------------
+
+std::optional<int> Device::follow(Device& /*other*/, int /*event*/) { return std::nullopt; }
+
+bool Device::when(int /*event*/, std::function<void()> /*then*/) { return false; }
+
 // ---- Devices ----------------------------------------------------------------------------------
 
 Discovery discover() {

@@ -19,6 +19,7 @@
 #include "sim/describe/platform.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,6 +45,7 @@ struct DeviceInfo {
     bool asynchronous = true;
     bool host_memory = false;  // works on the host's memory: nothing is ever copied
     bool host_cores = false;   // works on the host's cores (the CPU itself, OpenCL on a CPU)
+    bool converts = false;     // can change the layout of a tensor
     kernels::DeviceLimits limits;
     std::vector<std::pair<std::string, std::string>> facts;  // driver, clocks, PCIe, ...
     std::vector<std::string> warnings;
@@ -68,7 +70,7 @@ using Address = std::byte*;
 
 enum class Direction { up, down };  // host to device, device to host
 
-// One step of a segment: a kernel, or a change of layout (kernel -1; only where info() says cpu).
+// One step of a segment: a kernel, or a change of layout (kernel -1; only where info().converts).
 struct Stage {
     int kernel = -1;              // from prepare()
     kernels::Tensors tensors;     // addresses of this device
@@ -117,6 +119,9 @@ public:
     // source must outlive the device. Only for accelerators.
     virtual int prepare(const kernels::DeviceKernel& kernel);
     virtual int new_event() = 0;
+    // An event of this device that happens with one of another device, so that commands here may
+    // wait for it without the host; nothing where they cannot.
+    virtual std::optional<int> follow(Device& other, int event);
     // `timed`: stage_ns() is wanted; it may be slower.
     virtual int record(std::span<const Stage> stages, bool timed = false) = 0;
     // How bytes cross: "pageable", "pinned", "mapped", ...; the first is what the executor uses.
@@ -129,6 +134,9 @@ public:
     virtual void end_run() {}
     virtual void submit(int command) = 0;  // returns at once where info().asynchronous
     virtual void wait(int event) = 0;      // until it has happened in this run
+    // Calls `then` when the event has happened in this run: at once, or later from any thread. To
+    // be asked after the submission that signals it. False: this device does not do that.
+    virtual bool when(int event, std::function<void()> then);
     // Of the last run of a timed segment: nanoseconds of every stage on the device's clock.
     virtual std::vector<double> stage_ns(int segment) = 0;
 

@@ -29,15 +29,15 @@ int all_threads(int wanted) {
 // A mapping that takes turns with others.
 struct Contender {
     MappingComparison result;
-    Executor::Plan plan;
-    Executor::Plan timed;        // where other devices take part: they time their kernels
+    Executor::Recording recording;
+    Executor::Recording timed;   // where other devices take part: they time their kernels
     std::vector<double> totals;  // ns
     std::map<int, std::vector<double>> tasks;  // ns
 };
 
-bool uses_accelerator(const Executor::Plan& plan) {
-    return std::ranges::any_of(plan.stages, [](const Executor::Stage& stage) {
-        return stage.action == Executor::Action::submit;
+bool uses_accelerator(const Executor::Recording& recording) {
+    return std::ranges::any_of(recording.calls, [](const Executor::Call& call) {
+        return call.action == Executor::Action::submit;
     });
 }
 
@@ -49,8 +49,8 @@ Contender make_contender(Executor& executor,
     c.result.name = name;
     c.result.mapping = mapping;
     c.result.predicted = sim::simulate(problem, mapping).makespan;
-    c.plan = executor.prepare(mapping);
-    if (uses_accelerator(c.plan)) {
+    c.recording = executor.prepare(mapping);
+    if (uses_accelerator(c.recording)) {
         c.timed = executor.prepare(mapping, true);
     }
     return c;
@@ -60,28 +60,28 @@ Contender make_contender(Executor& executor,
 // the accelerators time their kernels, which may slow the whole.
 void take_turn(Executor& executor, Contender& c) {
     constexpr int kRecordedRuns = 2;
-    std::vector<std::int64_t> stamps(c.plan.stages.size() + 1);
-    executor.run(c.plan);
+    std::vector<std::int64_t> stamps(c.recording.calls.size() + 1);
+    executor.run(c.recording);
     for (int run = 0; run < kRecordedRuns; ++run) {
-        executor.run(c.plan, stamps);
+        executor.run(c.recording, stamps);
         c.totals.push_back(static_cast<double>(stamps.back() - stamps.front()));
-        for (std::size_t i = 0; i < c.plan.stages.size(); ++i) {
-            const Executor::Stage& stage = c.plan.stages[i];
-            if (stage.action == Executor::Action::compute) {
-                c.tasks[stage.tasks.front()].push_back(
+        for (std::size_t i = 0; i < c.recording.calls.size(); ++i) {
+            const Executor::Call& call = c.recording.calls[i];
+            if (call.action == Executor::Action::compute) {
+                c.tasks[call.tasks.front()].push_back(
                     static_cast<double>(stamps[i + 1] - stamps[i]));
             }
         }
     }
-    if (c.timed.stages.empty()) {
+    if (c.timed.calls.empty()) {
         return;
     }
     executor.run(c.timed);
-    for (const Executor::Stage& stage : c.timed.stages) {
-        if (stage.action == Executor::Action::submit) {
-            const std::vector<double> ns = executor.device(stage.device).stage_ns(stage.handle);
-            for (std::size_t i = 0; i < stage.tasks.size(); ++i) {
-                c.tasks[stage.tasks[i]].push_back(ns[i]);
+    for (const Executor::Call& call : c.timed.calls) {
+        if (call.action == Executor::Action::submit) {
+            const std::vector<double> ns = executor.device(call.device).stage_ns(call.handle);
+            for (std::size_t i = 0; i < call.tasks.size(); ++i) {
+                c.tasks[call.tasks[i]].push_back(ns[i]);
             }
         }
     }
@@ -154,11 +154,11 @@ std::vector<std::byte> reference_output(const sim::Model& model,
     for (const std::vector<int>& tasks : problem.starting) {
         mapping.push_back(*std::ranges::min_element(tasks, better));
     }
-    const Executor::Plan plan = executor.prepare(mapping);
+    const Executor::Recording recording = executor.prepare(mapping);
     std::ranges::copy(images.first(std::min(images.size(), executor.input().size())),
                       executor.input().begin());
-    executor.run(plan);
-    return {plan.output, plan.output + executor.output_bytes()};
+    executor.run(recording);
+    return {recording.output, recording.output + executor.output_bytes()};
 }
 
 namespace {
@@ -247,8 +247,8 @@ bool compare_outputs(Executor& executor,
     const Expected expected = expected_output(model, batch, executor);
     bool identical = true;
     for (Contender& c : contenders) {
-        executor.run(c.plan);
-        c.result.output_identical = expected.matches(c.plan.output);
+        executor.run(c.recording);
+        c.result.output_identical = expected.matches(c.recording.output);
         identical &= c.result.output_identical;
     }
     return identical;
@@ -356,7 +356,7 @@ Classification classify(const sim::Model& model,
                         const std::function<bool()>& stop) {
     const Parameters parameters = load_parameters(model);
     Executor executor{model, parameters, problem, all_threads(threads)};
-    const Executor::Plan plan = executor.prepare(mapping);
+    const Executor::Recording recording = executor.prepare(mapping);
     const auto image = static_cast<std::size_t>(model.layers.front().output.elements());
     const std::size_t count = images.size() / image;
     const auto batch = static_cast<std::size_t>(problem.batch);
@@ -371,11 +371,11 @@ Classification classify(const sim::Model& model,
         std::memcpy(input.data(), images.data() + first * image, now * image);
         std::memset(input.data() + now * image, 0, (batch - now) * image);
         const std::int64_t start = now_ns();
-        executor.run(plan);
+        executor.run(recording);
         times.push_back(static_cast<double>(now_ns() - start));
         for (std::size_t i = 0; i < now; ++i) {
             std::vector<std::int32_t> logits(classes);
-            std::memcpy(logits.data(), plan.output + i * classes * 4, classes * 4);
+            std::memcpy(logits.data(), recording.output + i * classes * 4, classes * 4);
             result.predictions.push_back(
                 static_cast<int>(std::ranges::max_element(logits) - logits.begin()));
         }
