@@ -327,10 +327,13 @@ struct AcceleratorBench {
 };
 
 std::size_t largest_tensor(const kernels::Chain& chain) {
-    std::size_t largest = kernels::tensor_bytes(chain.input, kernels::Layout::nhwc, chain.batch);
-    for (const kernels::Shape& shape : kernels::shapes_of(chain)) {
-        largest =
-            std::max(largest, kernels::tensor_bytes(shape, kernels::Layout::nhwc, chain.batch));
+    std::vector<kernels::Shape> shapes = kernels::shapes_of(chain);
+    shapes.push_back(chain.input);
+    std::size_t largest = 0;
+    for (const kernels::Shape& shape : shapes) {
+        for (const kernels::Layout layout : {kernels::Layout::nhwc, kernels::Layout::plain}) {
+            largest = std::max(largest, kernels::tensor_bytes(shape, layout, chain.batch));
+        }
     }
     return largest;
 }
@@ -635,6 +638,9 @@ sim::Platform candidates(const sim::Model& model,
                                               {.entry = {},
                                                .up = invented(Direction::up),
                                                .down = invented(Direction::down)});
+        if (devices[d]->info().converts) {
+            platform.devices.back().conversions = platform.devices.front().conversions;
+        }
         for (const Candidate& c :
              candidates_on(*devices[d], index, model, parameters, batch, variants)) {
             platform.measured.push_back({.layers = c.key.layers,
@@ -681,6 +687,10 @@ public:
         //    inherit the core that the CPU's pool keeps this thread on.
         begin_profile();
         open_accelerators();
+        for (const std::unique_ptr<Device>& device : opened_) {
+            threads_ = std::max(1, threads_ - device->info().cores);
+        }
+        platform().provenance.emplace_back("threads", fmt::format("{}", threads_));
         // 2. The host: copies, conversions, waking threads, the clock.
         measure_host();
         // 3. The accelerators: submission, copies, power, and how both sides disturb each other.
@@ -738,7 +748,7 @@ private:
     const std::int64_t begin_ = now_ns();
     const StoppingRule rule_;
     const Machine machine_;
-    const int threads_;
+    int threads_;  // of the CPU: without the cores of other devices
 
     Calibration calibration_;
     std::vector<std::unique_ptr<Device>> opened_;  // beside the CPU
@@ -756,7 +766,6 @@ void Calibrator::begin_profile() {
     platform().warnings = machine_.warnings;
     auto& provenance = platform().provenance;
     provenance = machine_.facts;
-    provenance.emplace_back("threads", fmt::format("{}", threads_));
     provenance.emplace_back("revision", settings_.revision);
     provenance.emplace_back("command", settings_.command);
     provenance.emplace_back(
@@ -815,6 +824,9 @@ void Calibrator::measure_accelerator(std::unique_ptr<Device> device) {
             const DeviceCosts found =
                 measure_device(*device, settings_.quick, [this] { return stop(); });
             index = add_device(platform(), info, found);
+            if (info.converts) {
+                platform().devices.back().conversions = platform().devices.front().conversions;
+            }
             if (!settings_.quick && !stop()) {
                 const std::unique_ptr<Device> host = open_cpu(threads_);
                 std::ranges::move(measure_interference(*host, *device),

@@ -15,6 +15,7 @@ namespace calibrate {
 // CMake found it.
 
 Backend cpu_backend();
+Backend cores_backend();
 #if defined(HETMAP_CUDA)
 Backend cuda_backend();
 #endif
@@ -25,6 +26,7 @@ Backend opencl_backend();
 std::span<const Backend> backends() {
     static const Backend kBackends[] = {
         cpu_backend(),
+        cores_backend(),
 #if defined(HETMAP_CUDA)
         cuda_backend(),
 #endif
@@ -132,7 +134,9 @@ int Device::prepare(const kernels::DeviceKernel&) {
 
 std::optional<int> Device::follow(Device& /*other*/, int /*event*/) { return std::nullopt; }
 
-bool Device::when(int /*event*/, std::function<void()> /*then*/) { return false; }
+void Device::when(int /*event*/, std::function<void()> /*then*/) {
+    throw DeviceError{info().name + " does not tell when something has happened"};
+}
 
 // ---- Devices ----------------------------------------------------------------------------------
 

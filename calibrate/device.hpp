@@ -46,6 +46,8 @@ struct DeviceInfo {
     bool host_memory = false;  // works on the host's memory: nothing is ever copied
     bool host_cores = false;   // works on the host's cores (the CPU itself, OpenCL on a CPU)
     bool converts = false;     // can change the layout of a tensor
+    bool tells = false;        // Device::when does something
+    int cores = 0;             // of the host that it has to itself
     kernels::DeviceLimits limits;
     std::vector<std::pair<std::string, std::string>> facts;  // driver, clocks, PCIe, ...
     std::vector<std::string> warnings;
@@ -135,8 +137,8 @@ public:
     virtual void submit(int command) = 0;  // returns at once where info().asynchronous
     virtual void wait(int event) = 0;      // until it has happened in this run
     // Calls `then` when the event has happened in this run: at once, or later from any thread. To
-    // be asked after the submission that signals it. False: this device does not do that.
-    virtual bool when(int event, std::function<void()> then);
+    // be asked after the submission that signals it; only where info().tells.
+    virtual void when(int event, std::function<void()> then);
     // Of the last run of a timed segment: nanoseconds of every stage on the device's clock.
     virtual std::vector<double> stage_ns(int segment) = 0;
 

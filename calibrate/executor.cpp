@@ -111,8 +111,11 @@ OpenDevices open_devices(const sim::Problem& problem, int threads) {
             }
         }
     }
+    for (const std::unique_ptr<Device>& device : result.devices) {
+        threads -= device != nullptr ? device->info().cores : 0;
+    }
     // The CPU last: drivers' threads must not inherit the core that its pool keeps this thread on.
-    result.devices.front() = open_cpu(threads);
+    result.devices.front() = open_cpu(std::max(1, threads));
     return result;
 }
 
@@ -695,8 +698,10 @@ void Executor::run(const Recording& recording, std::span<std::int64_t> stamps) {
     for (const Call& call : recording.calls) {
         used.insert(call.device);
     }
-    const bool host_shares_cores = std::ranges::any_of(
-        used, [&](int d) { return d != 0 && devices_[at(d)]->info().host_cores; });
+    const bool host_shares_cores = std::ranges::any_of(used, [&](int d) {
+        const DeviceInfo& info = devices_[at(d)]->info();
+        return d != 0 && info.host_cores && info.cores == 0;
+    });
     Runs runs;
     for (const int d : used) {
         if (d != 0 || !host_shares_cores) {

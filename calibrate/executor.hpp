@@ -34,7 +34,8 @@ struct OpenDevices {
     std::vector<std::string> missing;              // why it is not here
 };
 
-// `threads`: of the host. A device that this machine lacks, or that does not open, is missing.
+// `threads`: of the host; what devices have of its cores is taken from the CPU's. A device that
+// this machine lacks, or that does not open, is missing.
 OpenDevices open_devices(const sim::Problem& problem, int threads);
 
 class Executor {
