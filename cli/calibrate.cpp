@@ -56,25 +56,6 @@ std::string command_line(const Options& o) {
     return text;
 }
 
-// Of every kind of device, each once.
-std::vector<std::string_view> variant_names() {
-    std::vector<std::string_view> names;
-    const auto add = [&](std::string_view name) {
-        if (std::ranges::find(names, name) == names.end()) {
-            names.push_back(name);
-        }
-    };
-    for (const kernels::Variant& variant : kernels::variants()) {
-        add(variant.name);
-    }
-    for (const std::string_view kind : {"cuda", "opencl"}) {
-        for (const kernels::DeviceVariant& variant : kernels::device_variants(kind)) {
-            add(variant.name);
-        }
-    }
-    return names;
-}
-
 void run(const Options& o) {
     calibrate::CalibrationSettings settings;
     settings.batches = o.batches;
@@ -86,7 +67,7 @@ void run(const Options& o) {
     settings.revision = HETMAP_REVISION;
     settings.command = command_line(o);
     for (const std::string& variant : o.variants) {
-        const std::vector<std::string_view> names = variant_names();
+        const std::vector<std::string_view> names = calibrate::variant_names();
         if (std::ranges::find(names, variant) == names.end()) {
             throw sim::InputError{fmt::format("--variant: no kernel variant '{}' (there are: {})",
                                               variant,

@@ -4,7 +4,6 @@
 
 #include "kernels/cuda/persistent_unit.hpp"
 #include "kernels/cuda/tensor_core.hpp"
-#include "kernels/cuda/variants.hpp"
 
 #include <algorithm>
 #include <map>
@@ -248,9 +247,7 @@ void describe_elementwise(PersistentUnit& unit,
     }
 }
 
-}  // namespace
-
-std::vector<std::string> persistent_configurations(const Chain& chain, const DeviceLimits& limits) {
+std::vector<std::string> configurations(const Chain& chain, const DeviceLimits& limits) {
     if (!fits_persistent(chain, limits)) {
         return {};
     }
@@ -259,10 +256,10 @@ std::vector<std::string> persistent_configurations(const Chain& chain, const Dev
                                   : std::vector<std::string>{"1", "2"};
 }
 
-DeviceKernel persistent_prepare(const Chain& chain,
-                                const std::string& configuration,
-                                const DeviceLimits& limits) {
-    const std::vector<std::string> offered = persistent_configurations(chain, limits);
+DeviceKernel prepare(const Chain& chain,
+                     const std::string& configuration,
+                     const DeviceLimits& limits) {
+    const std::vector<std::string> offered = configurations(chain, limits);
     if (std::find(offered.begin(), offered.end(), configuration) == offered.end()) {
         throw std::invalid_argument("persistent: no configuration " + configuration);
     }
@@ -369,6 +366,16 @@ DeviceKernel persistent_prepare(const Chain& chain,
                   tensors,
                   barrier));
     return kernel;
+}
+
+}  // namespace
+
+DeviceVariant persistent_variant() {
+    return {.name = "persistent",
+            .summary = "many layers in one launch, on tensor cores, for small batches",
+            .configurations = configurations,
+            .prepare = prepare,
+            .longest_chain = 64};
 }
 
 }  // namespace kernels::cuda
