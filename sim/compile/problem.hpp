@@ -24,7 +24,8 @@ inline constexpr int kMaxDevices = 4;
 inline constexpr int kMaxMemories = 4;
 inline constexpr int kMaxLayouts = 2;
 
-enum class CostKind { measured, fitted, formula };
+// stated: a time that was written down by hand.
+enum class CostKind { measured, stated, fitted, formula };
 std::string_view name_of(CostKind kind);
 
 // What a task reads from outside its chain.

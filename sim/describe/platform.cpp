@@ -18,7 +18,6 @@ namespace sim {
 namespace {
 
 constexpr std::string_view kFormat = "platform/1";
-constexpr std::string_view kPackedLayout = "nhwc";
 constexpr double kBytesPerGb = 1e9;
 constexpr std::int64_t kMostSamples = std::numeric_limits<int>::max();
 constexpr std::int64_t kLargestBatch = 65'536;

@@ -17,10 +17,15 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace sim {
+
+// Of binary tensors: bits packed along the channels, which is what a profile means where it names
+// no layout; and one byte for each bit. Other names count as packed.
+inline constexpr std::string_view kPackedLayout = "nhwc", kPlainLayout = "plain";
 
 // A time that was measured: never only a mean.
 struct Measurement {
@@ -130,8 +135,10 @@ struct MeasuredCost {
     int batch = 1;
     int device = 0;
     std::string variant, configuration;
-    std::string in_layout, out_layout;  // "nhwc" unless the file says otherwise
-    Measurement time;
+    std::string in_layout, out_layout;  // kPackedLayout unless the file says otherwise
+    // Whose results it gives: positions in `layers`, ascending; empty: the last layer's alone.
+    std::vector<int> results = {};
+    Measurement time;  // without samples: stated, not measured
     SourcePosition where;
 };
 
@@ -142,6 +149,7 @@ struct FittedCost {
     int device = 0;
     std::string variant, configuration;
     std::string in_layout, out_layout;
+    std::vector<int> results = {};  // as in a measured cost
     double constant_us = 0;
     double us_per_million_macs = 0;
     double us_per_kib_read = 0;
