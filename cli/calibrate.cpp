@@ -3,7 +3,7 @@
 #include "calibrate/binding.hpp"
 #include "calibrate/calibrator.hpp"
 #include "calibrate/machine.hpp"
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "kernels/device_kernel.hpp"
@@ -130,7 +130,7 @@ void run(const Options& o) {
     if (!o.out.empty()) {
         done.platform.name = out.stem().string();
     }
-    calibrate::write_file(out, calibrate::to_yaml(done.platform));
+    calibrate::write_file(out, sim::to_yaml(done.platform));
 
     const std::string resume = fmt::format("hetmap calibrate --resume {}", out.string());
     if (o.output.json) {

@@ -1,6 +1,6 @@
 #include "cli/common.hpp"
 
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "sim/run/accuracy.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/accurate.hpp"

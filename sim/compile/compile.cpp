@@ -22,8 +22,6 @@
 namespace sim {
 namespace {
 
-constexpr int kLargestBatch = 65'536;
-
 [[noreturn]] void refuse(const Platform& platform, const std::string& what) {
     throw InputError{fmt::format("platform {}: {}", platform.name, what)};
 }

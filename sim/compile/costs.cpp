@@ -44,7 +44,7 @@ Time TransferTable::time(Bytes size) const {
 
 std::int64_t bytes_in_layout(const TensorShape& shape, std::string_view layout) {
     return shape.element == Element::binary && layout == kPlainLayout ? shape.elements()
-                                                                 : tensor_bytes(shape);
+                                                                      : tensor_bytes(shape);
 }
 
 CostFeatures features_of(const Model& model,

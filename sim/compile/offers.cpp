@@ -224,6 +224,14 @@ void add_fitted(std::vector<Offer>& offers,
         }
         const CostFeatures features = features_of(s.model, set, s.options.batch, fit->results);
         if (const std::optional<Measurement> time = predict(*fit, features)) {
+            if (time->p50 > from_microseconds(kMostFormulaMicroseconds)) {
+                throw input_error(fit->where,
+                                  fmt::format("expected a fit that gives at most {} us, got {} for "
+                                              "'{}'",
+                                              kMostFormulaMicroseconds,
+                                              microseconds(time->p50),
+                                              signature(s.model, set)));
+            }
             offers.push_back(offer_of(s.platform, set, *fit, *time, CostKind::fitted));
             offers.back().results = read_outside(s.model, set);
         }
@@ -443,12 +451,12 @@ void expect_all_offered(const Sources& s,
     for (const Device& device : s.platform.devices) {
         devices.push_back(device.name);
     }
-    const std::string at_batch =
-        fmt::format("at batch {}{}",
-                    s.options.batch,
-                    s.options.only.empty() ? std::string{}
-                                           : fmt::format(" among those allowed ({})",
-                                                         fmt::join(s.options.only, ", ")));
+    const std::string at_batch = fmt::format(
+        "at batch {}{}",
+        s.options.batch,
+        s.options.only.empty()
+            ? std::string{}
+            : fmt::format(" among those allowed ({})", fmt::join(s.options.only, ", ")));
     const MeasuredBatches measured = measured_batches(s);
     const auto nothing_for = fmt::format("no device ({}) has a cost for", fmt::join(devices, ", "));
     if (missing.size() == 1) {
@@ -461,9 +469,8 @@ void expect_all_offered(const Sources& s,
     }
     std::string text = fmt::format("{} {} layers {}:", nothing_for, missing.size(), at_batch);
     for (const int layer : missing) {
-        text += fmt::format("\n  {}{}",
-                            described(s.model, layer),
-                            why_not_offered(s, budgets, measured, layer));
+        text += fmt::format(
+            "\n  {}{}", described(s.model, layer), why_not_offered(s, budgets, measured, layer));
     }
     refuse(s.platform, text);
 }

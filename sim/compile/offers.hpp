@@ -1,9 +1,9 @@
 #pragma once
 
 // Offers: all that a platform has a cost for, set by set of a model's layers, before the layers get
-// their order. Measured, stated, fitted and formula costs, layers that stream through a device, and layers
-// that several devices divide between them (sim/compile/splits.hpp); nothing that a device does not
-// support. Start at `offers_of`; compile() turns offers into tasks.
+// their order. Measured, stated, fitted and formula costs, layers that stream through a device, and
+// layers that several devices divide between them (sim/compile/splits.hpp); nothing that a device
+// does not support. Start at `offers_of`; compile() turns offers into tasks.
 
 #include "sim/compile/formula_costs.hpp"
 #include "sim/compile/problem.hpp"

@@ -222,7 +222,7 @@ void Search::add_if_right(const std::vector<int>& set) {
 
 // Depth first: at each depth one position more has a layer.
 void Search::grow(const Edges& edges, const std::vector<Growth>& growth, int first) {
-    std::vector<int> set(size, -1);  // by position
+    std::vector<int> set(size, -1);            // by position
     std::vector<std::vector<int>> left(size);  // by depth: layers still to be tried
     const auto fits = [&](int layer, int position) {
         const Layer& l = model.layers[at(layer)];
@@ -290,12 +290,11 @@ void Search::grow_chains(int first) {
         count_try();
         const std::string_view operation = model.layers[at(layer)].operation->name;
         const std::string_view part = parts[position];
-        const bool fits = part.starts_with(operation) &&
-                          (part.size() == operation.size() || part[operation.size()] == ' ') &&
-                          is_read_enough(layer,
-                                         static_cast<int>(position),
-                                         static_cast<int>(size - 1 - position),
-                                         false);
+        const bool fits =
+            part.starts_with(operation) &&
+            (part.size() == operation.size() || part[operation.size()] == ' ') &&
+            is_read_enough(
+                layer, static_cast<int>(position), static_cast<int>(size - 1 - position), false);
         if (!fits) {
             continue;
         }
@@ -320,8 +319,8 @@ void Search::add_run(int first) {
     bool is_chain = true;
     for (int layer = first; layer <= last; ++layer) {
         const std::vector<int>& inputs = model.layers[at(layer)].inputs;
-        is_chain = is_chain &&
-                   (layer == first || std::ranges::find(inputs, layer - 1) != inputs.end());
+        is_chain =
+            is_chain && (layer == first || std::ranges::find(inputs, layer - 1) != inputs.end());
         run.push_back(layer);
     }
     if (!is_chain) {

@@ -18,8 +18,6 @@ namespace sim {
 namespace {
 
 constexpr std::string_view kFormat = "model/1";
-constexpr std::int64_t kLargestSize = std::int64_t{1} << 20;  // of a side or of channels
-constexpr std::int64_t kLargestWindow = 1 << 12;              // kernel, stride, padding
 
 const Layer& layer_of(const Model& model, int layer) { return model.layers[at(layer)]; }
 
@@ -569,11 +567,8 @@ std::string attributes_text(const Operation& operation, const Attributes& a) {
 
 // What a layer of a set reads beside the layer before it: "binary 14x14x64", or "binary" without
 // shapes; "@0".
-std::vector<std::string> other_inputs(const Model& model,
-                                      std::span<const int> set,
-                                      const Layer& layer,
-                                      int before,
-                                      bool has_shapes) {
+std::vector<std::string> other_inputs(
+    const Model& model, std::span<const int> set, const Layer& layer, int before, bool has_shapes) {
     std::vector<std::string> texts;
     for (const int input : layer.inputs) {
         const auto inside = std::ranges::find(set, input);
@@ -600,11 +595,8 @@ struct InputsText {
     std::string inputs, number;
 };
 
-InputsText inputs_text(const Model& model,
-                       std::span<const int> set,
-                       const Layer& layer,
-                       int before,
-                       bool has_shapes) {
+InputsText inputs_text(
+    const Model& model, std::span<const int> set, const Layer& layer, int before, bool has_shapes) {
     InputsText text;
     for (const std::string& in : other_inputs(model, set, layer, before, has_shapes)) {
         text.inputs += fmt::format("{}{}", text.inputs.empty() ? " " : " + ", in);
