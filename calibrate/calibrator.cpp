@@ -730,9 +730,9 @@ Calibration calibrate_machine(const CalibrationSettings& settings,
     for (std::unique_ptr<Device>& device : opened) {
         const DeviceInfo& info = device->info();
         int index = index_of(platform, info);
-        if (index < 0 && platform.devices.size() >= sim::kMaxDevices) {
+        if (index < 0 && platform.devices.size() >= sim::at(sim::kMostOfAKind)) {
             warn(fmt::format(
-                "{}: left out: a platform has {} devices at most", info.name, sim::kMaxDevices));
+                "{}: left out: a platform has {} devices at most", info.name, sim::kMostOfAKind));
             continue;
         }
         try {

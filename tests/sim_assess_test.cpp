@@ -60,7 +60,7 @@ TEST_CASE("rule 8: the energy of a schedule on two devices") {
     p.convert_energies.assign(p.convert_times.size(), {});
     p.copy_energies[1] = {20};      // of the input to the device
     p.copy_energies[4 + 2] = {30};  // of layer 1 to the host
-    const auto energy = sim::energy_of(p, sim::simulate(p, everything(p)));
+    const auto energy = sim::assess(p, everything(p)).energy_pieces;
     REQUIRE(energy);
     CHECK(energy->base == Energy{96});
     CHECK(energy->idle == std::vector<Energy>{{48}, {96}});
@@ -103,7 +103,7 @@ TEST_CASE("rule 8: each device is charged what it works, of a divided layer its 
     p.at_rest = {0.01131};
     const auto schedule = sim::simulate(p, everything(p));
     CHECK(schedule.makespan == Time{7 * kMillisecond});
-    const auto energy = sim::energy_of(p, schedule);
+    const auto energy = sim::assess(p, everything(p)).energy_pieces;
     REQUIRE(energy);
     CHECK(energy->working == std::vector<Energy>{{}, digital(6), analog(4)});
     CHECK(energy->links == std::vector<Energy>{{9'000'000'000}});
@@ -126,7 +126,7 @@ TEST_CASE("memory holds weights always, a tensor from its writing to its last re
     p.tasks[1].weight_bytes = {0, 5 * kKibibyte};
     p.tasks[2].weight_bytes = {0, 7 * kKibibyte};
     const Mapping mapping = everything(p);
-    const auto use = sim::memory_use(p, mapping, sim::simulate(p, mapping));
+    const auto use = sim::assess(p, mapping).memories;
     REQUIRE(use.size() == 2);
     CHECK(use[1].weights == 12 * kKibibyte);
     CHECK(use[1].peak == 82 * kKibibyte);
@@ -160,7 +160,7 @@ TEST_CASE("what is between the layers of a fused chain takes no memory") {
     Problem p = finish(d);
     p.tensor_bytes = {40, 30, 20, 0};
     const Mapping mapping = everything(p);
-    const auto use = sim::memory_use(p, mapping, sim::simulate(p, mapping));
+    const auto use = sim::assess(p, mapping).memories;
     CHECK(use[1].peak == 60);
     CHECK(use[1].peak_at == Time{20});
 }
@@ -177,7 +177,7 @@ TEST_CASE("a tensor in two layouts takes room for both until each was read last"
     Problem p = finish(d);
     p.tensor_bytes = {8, 9, 16, 2, 4, 9, 1, 9, 0, 0};
     const Mapping mapping = everything(p);
-    const auto use = sim::memory_use(p, mapping, sim::simulate(p, mapping));
+    const auto use = sim::assess(p, mapping).memories;
     CHECK(use[0].peak == 21);
     CHECK(use[0].peak_at == Time{15});
     CHECK(use[0].peak_layer == 3);
@@ -248,8 +248,8 @@ TEST_CASE("no instant of a random schedule needs more memory than its peak") {
             continue;
         }
         const sim::Schedule schedule = sim::simulate(p, mapping);
-        const auto use = sim::memory_use(p, mapping, schedule);
-        const auto stays = sim::stays_of(p, mapping, schedule.events, Time{});
+        const auto use = sim::assess(p, mapping).memories;
+        const auto stays = sim::stays_of(p, sim::plan_of(p, mapping), schedule.events, Time{});
         for (int m = 0; m < p.memories; ++m) {
             std::int64_t most = 0;
             for (Time t{}; t <= schedule.makespan; t += Time{1}) {

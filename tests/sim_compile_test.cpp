@@ -554,7 +554,7 @@ TEST_CASE("what a platform does not state is empty, zero or unknown in the probl
     CHECK(p.buses.empty());
     CHECK(p.bus.empty());
     CHECK(p.mode_names == Lines{"pinned"});
-    CHECK(is_plain(p));
+    CHECK(is_basic(p));
     CHECK_FALSE(is_coupled(p));
 }
 
@@ -678,7 +678,7 @@ TEST_CASE("contention, buses, synchronisation and reconfiguration go from platfo
     const auto problem = [&] { return compiled(kChain, platform, kChainCosts); };
     platform.memories[1].synchronise = from_microseconds(3);
     CHECK(problem().synchronise == std::vector{Time{}, from_microseconds(3)});
-    CHECK_FALSE(is_plain(problem()));
+    CHECK_FALSE(is_basic(problem()));
     CHECK_FALSE(is_coupled(problem()));
 
     platform = two_devices();
@@ -686,7 +686,7 @@ TEST_CASE("contention, buses, synchronisation and reconfiguration go from platfo
     CHECK(problem().contention == std::vector{1.0, 1.0, 1.25, 1.0});
     CHECK(is_coupled(problem()));
     platform.devices[1].contention = {{"cpu", 1.0}};
-    CHECK(is_plain(problem()));
+    CHECK(is_basic(problem()));
     platform.devices[1].contention = {{"npu", 2.0}};
     CHECK(error_of(kChain, platform, kChainCosts) ==
           "platform made-up: device 'gpu0' has contention with 'npu', and there is no such device");
@@ -702,11 +702,11 @@ TEST_CASE("contention, buses, synchronisation and reconfiguration go from platfo
     CHECK(problem().devices[1].reconfiguration == from_microseconds(500));
     CHECK(is_coupled(problem()));
     platform.devices[1].reconfiguration = Time{};
-    CHECK(is_plain(problem()));
+    CHECK(is_basic(problem()));
 
     platform = two_devices();
     platform.devices[1].resources = {{.name = "alm", .limit = 7}};
-    CHECK_FALSE(is_plain(problem()));
+    CHECK_FALSE(is_basic(problem()));
     CHECK_FALSE(is_coupled(problem()));
 }
 
@@ -725,7 +725,7 @@ TEST_CASE("a capacity couples the tasks only where weights and tensors could go 
     // The image, 1024 integers, 16 words, 4 words, 10 integers; nothing for the answer's reader.
     CHECK(p.tensor_bytes == std::vector<std::int64_t>{16, 4096, 128, 32, 40, 0});
     // 1096 + 4312 = 5408 bytes in all.
-    CHECK(is_plain(p));
+    CHECK(is_basic(p));
     platform.memories[0].capacity_kib = 5;
     CHECK(is_coupled(problem()));
     platform.memories[0].capacity_kib = 6;

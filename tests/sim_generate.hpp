@@ -116,6 +116,57 @@ struct Draft {
         problem.tasks.push_back(std::move(task));
     }
 
+    // Layers that one task fuses, in static order, which may be any; nothing if they are not
+    // connected, or a path leaves them and comes back. All that is read outside are its results.
+    void add_set(std::vector<int> layers, int device, const std::vector<int>& layouts, Time cost) {
+        std::sort(layers.begin(), layers.end());
+        const auto inside = [&](int layer) {
+            return std::find(layers.begin(), layers.end(), layer) != layers.end();
+        };
+        // 1. Convex: what comes after a member, outside, never leads to a member. Connected: one
+        //    member reaches all over edges inside.
+        std::vector<char> after(problem.inputs.size(), 0);
+        std::vector<char> joined(problem.inputs.size(), 0);
+        std::vector<char> is_read(problem.inputs.size(), 0);
+        for (std::size_t l = 0; l < problem.inputs.size(); ++l) {
+            for (const int input : problem.inputs[l]) {
+                const auto i = static_cast<std::size_t>(input);
+                if (inside(static_cast<int>(l)) && after[i]) {
+                    return;
+                }
+                if (!inside(static_cast<int>(l))) {
+                    after[l] |= after[i] || inside(input);
+                    is_read[i] = 1;
+                }
+            }
+        }
+        joined[static_cast<std::size_t>(layers.front())] = 1;
+        for (std::size_t round = 0; round < layers.size(); ++round) {
+            for (const int l : layers) {
+                for (const int input : problem.inputs[static_cast<std::size_t>(l)]) {
+                    if (inside(input) && (joined[static_cast<std::size_t>(l)] ||
+                                          joined[static_cast<std::size_t>(input)])) {
+                        joined[static_cast<std::size_t>(l)] = 1;
+                        joined[static_cast<std::size_t>(input)] = 1;
+                    }
+                }
+            }
+        }
+        if (!std::all_of(layers.begin(), layers.end(), [&](int l) {
+                return joined[static_cast<std::size_t>(l)] != 0;
+            })) {
+            return;
+        }
+        // 2. The task, and its results.
+        add_task(layers, device, layouts, layouts.front(), cost);
+        for (const int l : layers) {
+            if (l != layers.back() && is_read[static_cast<std::size_t>(l)]) {
+                problem.tasks.back().inner.push_back(
+                    {l, layouts[static_cast<std::size_t>(l) % layouts.size()]});
+            }
+        }
+    }
+
     // Static order: topological, ties by longest remaining path of mean single-layer costs. Tasks
     // so far must be of single layers.
     void sort() {
@@ -372,6 +423,170 @@ inline Problem small_random(std::uint64_t seed) {
         }
     }
     return d.finish("small " + std::to_string(seed));
+}
+
+// 5 to 8 layers on 2 to 6 devices, with what small_random has not: memories that only some others
+// link, fused sets of any shape with several results, and sets that fit no static order.
+inline Problem wide_random(std::uint64_t seed) {
+    Random r(seed * 7919 + 17);
+    Draft d;
+    Problem& p = d.problem;
+    p.whole_segments = !r.one_in(3);
+    const int layers = static_cast<int>(r.integer(5, 8));
+    const int devices = static_cast<int>(r.integer(2, 6));
+    p.layouts = static_cast<int>(r.integer(1, 3));
+
+    // 1. The machine: a star around the host, a line, or a mesh with holes.
+    p.memories = std::max(2, devices - static_cast<int>(r.integer(0, 1)));
+    d.add_device({});
+    for (int i = 1; i < devices; ++i) {
+        const bool asynchronous = !r.one_in(8);
+        d.add_device({.memory = std::min(i, p.memories - 1),
+                      .asynchronous = asynchronous,
+                      .submit = Time{asynchronous ? r.integer(0, 12) : 0},
+                      .per_task = Time{asynchronous ? r.integer(0, 3) : 0},
+                      .completion = Time{asynchronous ? r.integer(0, 6) : 0}});
+    }
+    if (devices > 2 && r.one_in(3)) {
+        p.devices[2].memory = 0;
+    }
+    for (int i = 0; i < devices; ++i) {
+        d.conversions.emplace_back(r.one_in(12) ? -1 : r.integer(0, 3), r.integer(0, 1));
+    }
+    d.layout_factor = r.integer(1, 4);
+    const auto shape = r.integer(0, 2);
+    p.engine.assign(static_cast<std::size_t>(p.memories * p.memories), -1);
+    for (int from = 0; from < p.memories; ++from) {
+        for (int to = 0; to < p.memories; ++to) {
+            const bool linked = shape == 0   ? from == 0 || to == 0
+                                : shape == 1 ? from == to + 1 || to == from + 1
+                                             : from == 0 || to == 0 || !r.one_in(3);
+            d.links.emplace_back(linked ? r.integer(0, 8) : -1, r.integer(0, 2));
+            if (from != to && linked) {
+                const bool shared = p.engines > 0 && r.one_in(5);
+                p.engine[static_cast<std::size_t>(from * p.memories + to)] =
+                    shared ? static_cast<int>(r.integer(0, p.engines - 1)) : p.engines++;
+            }
+        }
+    }
+
+    // 2. The graph.
+    d.add_layer({}, r.integer(0, 10));
+    for (int l = 1; l <= layers; ++l) {
+        std::vector<int> inputs{static_cast<int>(r.integer(std::max(0, l - 3), l - 1))};
+        for (int more = 0; more < 2; ++more) {
+            const int other = static_cast<int>(r.integer(0, l - 1));
+            if (r.one_in(2) && std::find(inputs.begin(), inputs.end(), other) == inputs.end()) {
+                inputs.push_back(other);
+            }
+        }
+        d.add_layer(inputs, r.integer(0, 10));
+    }
+    d.add_output();
+
+    // 3. The tasks.
+    const auto layout = [&] { return static_cast<int>(r.integer(0, p.layouts - 1)); };
+    d.add_task({0}, 0, {0}, 0, Time{});
+    d.add_task({layers + 1}, 0, {0}, 0, Time{});
+    for (int l = 1; l <= layers; ++l) {
+        for (auto count = r.integer(2, layers > 6 ? 2 : 3); count-- > 0;) {
+            d.add_task({l},
+                       static_cast<int>(r.integer(0, devices - 1)),
+                       {layout(), layout(), layout()},
+                       layout(),
+                       Time{r.integer(1, 30)});
+        }
+    }
+    d.sort();
+    for (int sets = 0; sets < 6; ++sets) {
+        std::vector<int> members{static_cast<int>(r.integer(1, layers))};
+        const auto size = static_cast<std::size_t>(r.integer(2, 3));
+        for (int tries = 0; tries < 8 && members.size() < size; ++tries) {
+            const int l = static_cast<int>(r.integer(1, layers));
+            if (std::find(members.begin(), members.end(), l) == members.end()) {
+                members.push_back(l);
+            }
+        }
+        d.add_set(std::move(members),
+                  static_cast<int>(r.integer(0, devices - 1)),
+                  {layout(), layout(), layout()},
+                  Time{r.integer(1, 40)});
+    }
+    return d.finish("wide " + std::to_string(seed));
+}
+
+// A cover by tasks of any order, with a random order of them and some early copies. Empty if none
+// is found.
+inline sim::Mapping any_mapping(const Problem& p, std::uint64_t seed) {
+    Random r(seed);
+    for (int tries = 0; tries < 40; ++tries) {
+        // 1. Tasks that cover every layer once.
+        std::vector<int> tasks, shuffled(p.tasks.size());
+        std::vector<char> covered(p.inputs.size(), 0);
+        std::iota(shuffled.begin(), shuffled.end(), 0);
+        for (std::size_t i = shuffled.size(); i > 1; --i) {
+            std::swap(shuffled[i - 1], shuffled[static_cast<std::size_t>(r.index(i))]);
+        }
+        for (const int k : shuffled) {
+            const std::vector<int> layers = sim::layers_of(p.tasks[static_cast<std::size_t>(k)]);
+            if (std::any_of(layers.begin(), layers.end(), [&](int l) {
+                    return covered[static_cast<std::size_t>(l)] != 0;
+                })) {
+                continue;
+            }
+            tasks.push_back(k);
+            for (const int l : layers) {
+                covered[static_cast<std::size_t>(l)] = 1;
+            }
+        }
+        if (std::find(covered.begin(), covered.end(), char{0}) != covered.end()) {
+            continue;
+        }
+        // 2. An order: any task whose inputs are made may come next, the output last.
+        sim::Mapping mapping;
+        std::vector<char> made(p.inputs.size(), 0);
+        std::vector<int> in_memory(p.inputs.size(), 0), layout(p.inputs.size(), 0);
+        while (!tasks.empty()) {
+            std::vector<std::size_t> ready;
+            for (std::size_t i = 0; i < tasks.size(); ++i) {
+                const Task& task = p.tasks[static_cast<std::size_t>(tasks[i])];
+                const bool last = task.first == p.layers() - 1 && tasks.size() > 1;
+                const bool first = mapping.empty() && task.first != 0;
+                if (!last && !first &&
+                    std::all_of(task.inputs.begin(), task.inputs.end(), [&](const auto& input) {
+                        return made[static_cast<std::size_t>(input.tensor)] != 0;
+                    })) {
+                    ready.push_back(i);
+                }
+            }
+            if (ready.empty()) {
+                break;
+            }
+            // 3. Sometimes a copy of something that is made, wherever it can be brought.
+            if (!mapping.empty() && r.one_in(3)) {
+                const int tensor = r.index(p.inputs.size());
+                const int to = r.index(static_cast<std::size_t>(p.memories));
+                const auto t = static_cast<std::size_t>(tensor);
+                if (made[t] && p.transfer(tensor, layout[t], in_memory[t], to) < sim::kNever) {
+                    mapping.early.push_back({static_cast<int>(mapping.size()), tensor, to});
+                }
+            }
+            const std::size_t i = ready[static_cast<std::size_t>(r.index(ready.size()))];
+            const Task& task = p.tasks[static_cast<std::size_t>(tasks[i])];
+            sim::for_each_result(task, [&](const sim::TaskResult& result) {
+                const auto t = static_cast<std::size_t>(result.tensor);
+                made[t] = 1;
+                layout[t] = result.layout;
+                in_memory[t] = p.devices[static_cast<std::size_t>(task.device)].memory;
+            });
+            mapping.push_back(tasks[i]);
+            tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+        if (tasks.empty()) {
+            return mapping;
+        }
+    }
+    return {};
 }
 
 // Host and one or two devices with plausible numbers: a few microseconds to launch, copies of

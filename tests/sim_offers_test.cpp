@@ -735,7 +735,7 @@ TEST_CASE("parts in another memory are gathered where the result is held") {
     CHECK(p.engine_names[1] == "down");
     // 80 bytes of weights.
     CHECK(task.weight_bytes == std::vector<std::int64_t>{32, 48});
-    CHECK_FALSE(is_plain(p));
+    CHECK_FALSE(is_basic(p));
 
     // An element takes a byte on the link.
     platform.links[1].element_bits = 8;

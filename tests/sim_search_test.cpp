@@ -456,7 +456,7 @@ TEST_CASE("the checker refuses certificates that prove less than they claim") {
           "a beginning may have a faster mapping");
     // A beginning cut short, none at all, one too many.
     std::vector<Mapping> list = found.certificate;
-    list.front().resize(1);
+    list.front().tasks.resize(1);
     CHECK(complaint(found.makespan, found.mapping, list) ==
           "a beginning may have a faster mapping");
     CHECK(complaint(found.makespan, found.mapping, {}) == "beginnings are missing");

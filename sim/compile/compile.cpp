@@ -33,17 +33,15 @@ void expect_limits(const Platform& platform, int batch) {
         throw InputError{fmt::format(
             "batch: expected a whole number from 1 to {}, got {}", kLargestBatch, batch)};
     }
-    if (platform.devices.size() > kMaxDevices) {
-        refuse(platform,
-               fmt::format(
-                   "{} devices, at most {} are supported", platform.devices.size(), kMaxDevices));
-    }
-    if (platform.memories.size() > kMaxMemories) {
-        refuse(
-            platform,
-            fmt::format(
-                "{} memories, at most {} are supported", platform.memories.size(), kMaxMemories));
-    }
+    const auto expect_few = [&](std::size_t count, std::string_view of_what) {
+        if (count > at(kMostOfAKind)) {
+            refuse(platform,
+                   fmt::format("{} {}, at most {} are supported", count, of_what, kMostOfAKind));
+        }
+    };
+    expect_few(platform.devices.size(), "devices");
+    expect_few(platform.memories.size(), "memories");
+    expect_few(engines_of(platform).names.size(), "copy engines");
 }
 
 // ---- 2. Order: topological, ties by longest remaining path (rule 1). ------------------------
@@ -221,11 +219,11 @@ int layout_of(Problem& problem,
     const int index = shape.element == Element::binary && !layout.empty()
                           ? intern(problem.layout_names, layout)
                           : 0;
-    if (index >= kMaxLayouts) {
+    if (index >= kMostOfAKind) {
         refuse(platform,
                fmt::format("the layouts {}: at most {} are supported",
                            fmt::join(problem.layout_names, ", "),
-                           kMaxLayouts));
+                           kMostOfAKind));
     }
     return index;
 }
@@ -255,22 +253,24 @@ std::vector<std::int64_t> weight_bytes_of(const Problem& problem,
     return by_memory;
 }
 
-// Nothing if a tensor from outside the chain would come after the chain's first layer.
-std::optional<Task> task_of(Problem& problem,
-                            const Model& model,
-                            const Platform& platform,
-                            const Offer& offer,
-                            const std::vector<int>& place) {
-    std::vector<int> layers;  // in static order: in one that branches any may come first
+// A task that reads what comes after its first layer in the static order is for other orders.
+Task task_of(Problem& problem,
+             const Model& model,
+             const Platform& platform,
+             const Offer& offer,
+             const std::vector<int>& place) {
+    // 1. Its layers in static order, in which any may come first.
+    std::vector<int> layers;
     for (const int layer : offer.chain) {
         layers.push_back(place[at(layer)]);
     }
     std::ranges::sort(layers);
     Task task{.first = layers.front(),
               .rest = {layers.begin() + 1, layers.end()},
-              .last = place[at(offer.chain.back())],
+              .last = layers.back(),
               .inputs = {},
               .device = offer.device,
+              .inner = {},
               .cost = offer.time.p50,
               .kind = offer.kind,
               .spread = offer.time,
@@ -287,24 +287,34 @@ std::optional<Task> task_of(Problem& problem,
     if (!task.uses.empty()) {
         task.uses.resize(problem.budgets.size());
     }
+
+    // 2. What it reads from outside.
     for (const int layer : offer.chain) {
         for (const int input : model.layers[at(layer)].inputs) {
             const int tensor = place[at(input)];
             const auto known = std::ranges::find(task.inputs, tensor, &TaskInput::tensor);
             const bool inside = std::ranges::find(offer.chain, input) != offer.chain.end();
-            if (inside || known != task.inputs.end()) {
-                continue;
+            if (!inside && known == task.inputs.end()) {
+                const TensorShape& shape = model.layers[at(input)].output;
+                task.inputs.push_back(
+                    {.tensor = tensor,
+                     .layout = layout_of(problem, platform, shape, offer.in_layout)});
             }
-            if (tensor >= task.first) {
-                return std::nullopt;
-            }
-            task.inputs.push_back(
-                {tensor,
-                 layout_of(problem, platform, model.layers[at(input)].output, offer.in_layout)});
         }
     }
-    task.out_layout =
-        layout_of(problem, platform, model.layers[at(offer.chain.back())].output, offer.out_layout);
+
+    // 3. What it gives.
+    std::vector<TaskResult> results;
+    for (const int layer : results_of(offer)) {
+        const TensorShape& shape = model.layers[at(layer)].output;
+        results.push_back({.tensor = place[at(layer)],
+                           .layout = layout_of(problem, platform, shape, offer.out_layout)});
+    }
+    std::ranges::sort(results);
+    assert(results.back().tensor == task.last);
+    task.out_layout = results.back().layout;
+    results.pop_back();
+    task.inner = std::move(results);
     return task;
 }
 
@@ -317,15 +327,14 @@ void add_tasks(Problem& problem,
     Task input;  // on the host, in layout 0, at no cost
     problem.tasks.push_back(input);
     for (const Offer& offer : offers) {
-        if (std::optional<Task> task = task_of(problem, model, platform, offer, place)) {
-            for (const int link : offer.links) {
-                task->engines.push_back(engines.of_link[at(link)]);
-            }
-            std::ranges::sort(task->engines);
-            task->engines.erase(std::unique(task->engines.begin(), task->engines.end()),
-                                task->engines.end());
-            problem.tasks.push_back(std::move(*task));
+        Task task = task_of(problem, model, platform, offer, place);
+        for (const int link : offer.links) {
+            task.engines.push_back(engines.of_link[at(link)]);
         }
+        std::ranges::sort(task.engines);
+        task.engines.erase(std::unique(task.engines.begin(), task.engines.end()),
+                           task.engines.end());
+        problem.tasks.push_back(std::move(task));
     }
     Task output;
     output.first = output.last = problem.layers() - 1;
@@ -443,6 +452,21 @@ std::vector<int> readers_of(const Problem& problem, const Task& task) {
     return devices;
 }
 
+// In which layout a task makes one of its results.
+int layout_made(const Task& maker, int tensor) {
+    int layout = maker.out_layout;
+    for_each_result(maker, [&](const TaskResult& result) {
+        layout = result.tensor == tensor ? result.layout : layout;
+    });
+    return layout;
+}
+
+bool makes(const Task& task, int tensor) {
+    bool found = false;
+    for_each_result(task, [&](const TaskResult& result) { found |= result.tensor == tensor; });
+    return found;
+}
+
 // Of those who work on `reader`, one that a tensor which `maker` leaves cannot be brought to as it
 // wants it; -1 if there is none.
 int out_of_reach(const Problem& problem,
@@ -450,10 +474,11 @@ int out_of_reach(const Problem& problem,
                  const Task& reader,
                  const TaskInput& input) {
     const int from = problem.devices[at(maker.device)].memory;
+    const int layout = layout_made(maker, input.tensor);
     for (const int device : readers_of(problem, reader)) {
         const int to = problem.devices[at(device)].memory;
-        if (problem.copy(input.tensor, maker.out_layout, from, to) >= kNever ||
-            problem.convert(input.tensor, device, maker.out_layout, input.layout) >= kNever) {
+        if (problem.transfer(input.tensor, layout, from, to) >= kNever ||
+            problem.convert(input.tensor, device, layout, input.layout) >= kNever) {
             return device;
         }
     }
@@ -468,7 +493,7 @@ std::string why_never(const Problem& problem,
     for (;;) {
         const Task* reader = nullptr;
         for (const Task& task : problem.tasks) {
-            if (task.last == tensor) {
+            if (makes(task, tensor)) {
                 reader = &task;
                 break;
             }
@@ -495,9 +520,11 @@ std::string why_never(const Problem& problem,
         const int device = out_of_reach(problem, maker, *reader, *unmet);
         const ProblemDevice& to = problem.devices[at(device)];
         const std::string& read = problem.layer_names[at(unmet->tensor)];
-        if (problem.copy(unmet->tensor, maker.out_layout, from.memory, to.memory) >= kNever) {
+        const int layout = layout_made(maker, unmet->tensor);
+        if (problem.transfer(unmet->tensor, layout, from.memory, to.memory) >= kNever) {
             return fmt::format(
-                "'{}' on {} needs '{}', and there is no link from memory '{}' to '{}'",
+                "'{}' on {} needs '{}', and no link, nor any way over other memories, leads from "
+                "memory '{}' to '{}'",
                 name,
                 problem.device_names[at(device)],
                 read,
@@ -511,28 +538,33 @@ std::string why_never(const Problem& problem,
             read,
             problem.layout_names[at(unmet->layout)],
             problem.device_names[at(device)],
-            problem.layout_names[at(maker.out_layout)],
+            problem.layout_names[at(layout)],
             problem.layout_names[at(unmet->layout)],
             to_string(model.layers[at(problem.model_layer[at(unmet->tensor)])].output));
     }
 }
 
-// Drops tasks that can never get their inputs. A layer leads to the output, and chains run through
-// layers with a single reader only, so if the output's task is left, some mapping covers every
-// layer exactly once.
+// Drops tasks that can never get their inputs, whatever the order.
 void drop_unusable(Problem& problem, const Model& model, const Platform& platform) {
     std::vector<std::vector<int>> usable_makers(at(problem.layers()));  // by tensor
-    std::vector<Task> usable;
-    for (std::size_t i = 0; i < problem.tasks.size(); ++i) {  // ascending by first layer
-        const Task& task = problem.tasks[i];
-        const bool can_start = std::ranges::all_of(task.inputs, [&](const TaskInput& input) {
-            return std::ranges::any_of(usable_makers[at(input.tensor)], [&](int maker) {
-                return out_of_reach(problem, problem.tasks[at(maker)], task, input) < 0;
+    std::vector<char> is_usable(problem.tasks.size(), 0);
+    for (bool changed = true; changed;) {  // once, if all fit the static order
+        changed = false;
+        for (std::size_t i = 0; i < problem.tasks.size(); ++i) {
+            const Task& task = problem.tasks[i];
+            const auto can_reach = [&](const TaskInput& input) {
+                return std::ranges::any_of(usable_makers[at(input.tensor)], [&](int maker) {
+                    return out_of_reach(problem, problem.tasks[at(maker)], task, input) < 0;
+                });
+            };
+            if (is_usable[i] || !std::ranges::all_of(task.inputs, can_reach)) {
+                continue;
+            }
+            is_usable[i] = 1;
+            for_each_result(task, [&](const TaskResult& result) {
+                usable_makers[at(result.tensor)].push_back(static_cast<int>(i));
+                changed = changed || result.tensor + 1 < problem.layers();
             });
-        });
-        if (can_start) {
-            usable_makers[at(task.last)].push_back(static_cast<int>(i));
-            usable.push_back(task);
         }
     }
     if (usable_makers.back().empty()) {
@@ -540,7 +572,13 @@ void drop_unusable(Problem& problem, const Model& model, const Platform& platfor
                "no mapping can run " + model.name + ": " +
                    why_never(problem, model, problem.layers() - 1, usable_makers));
     }
-    problem.tasks = std::move(usable);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < problem.tasks.size(); ++i) {
+        if (is_usable[i]) {
+            std::swap(problem.tasks[kept++], problem.tasks[i]);
+        }
+    }
+    problem.tasks.resize(kept);
 }
 
 // More than any schedule of any mapping takes or needs, in picoseconds and femtojoules.
@@ -660,6 +698,7 @@ Problem compile(const Model& model, const Platform& platform, const CompileOptio
     add_energy(problem, platform, offers);
 
     // 5. Only what can be used.
+    index(problem);  // what follows asks for ways over other memories
     drop_unusable(problem, model, platform);
     expect_finite(problem, platform);
     index(problem);

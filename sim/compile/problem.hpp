@@ -7,31 +7,60 @@
 // longest remaining path). Layer 0 is the model's input and the last layer is its output, read by
 // the host: both are tasks of cost 0 on the host, so a mapping covers every layer and the
 // makespan is the dispatcher's time at the end.
+//
+// The static order is where searches begin, not a rule: a Mapping comes with an order of its own,
+// and `reordered` gives the same problem with its layers in another one.
 
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
 #include "sim/index.hpp"
 #include "sim/units.hpp"
 
+#include <bit>
+#include <compare>
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sim {
 
-// Limits of the dense arrays. compile() says so clearly when a platform goes beyond them.
-inline constexpr int kMaxDevices = 4;
-inline constexpr int kMaxMemories = 4;
-inline constexpr int kMaxLayouts = 2;
+// Of devices, memories, engines and layouts there are at most so many each: sets of them are the
+// bits of a word. compile() says so clearly when a platform goes beyond.
+inline constexpr int kMostOfAKind = 64;
+
+// A set of devices, memories, engines or layouts: bit i stands for number i.
+using Bits = std::uint64_t;
+constexpr Bits bit(int index) { return Bits{1} << index; }
+// Numbers of the set, ascending.
+template <class Visit>
+void for_each_bit(Bits set, const Visit& visit) {
+    for (; set != 0; set &= set - 1) {
+        visit(std::countr_zero(set));
+    }
+}
 
 // stated: a time that was written down by hand.
 enum class CostKind { measured, stated, fitted, formula };
 std::string_view name_of(CostKind kind);
 
-// What a task reads from outside its chain.
+// What a task reads from outside the layers that it fuses.
 struct TaskInput {
     int tensor = 0;  // the layer that makes it
     int layout = 0;  // the layout the implementation wants it in
+
+    friend auto operator<=>(const TaskInput&, const TaskInput&) = default;
+};
+
+// What a task makes.
+struct TaskResult {
+    int tensor = 0;
+    int layout = 0;
+
+    friend auto operator<=>(const TaskResult&, const TaskResult&) = default;
 };
 
 // One device's share of a layer that several divide between them.
@@ -43,15 +72,17 @@ struct Part {
     std::string variant, configuration, precision;
 };
 
-// A task: one implementation (device x variant x configuration) of one layer, or of a chain of
-// layers that it fuses; or one layer divided over several devices.
+// A task: one implementation (device x variant x configuration) of one layer, or of several that
+// it fuses (connected, and convex: no path leaves them and comes back); or one layer divided over
+// several devices.
 struct Task {
-    int first = 0;                  // layer where it stands in the order
-    std::vector<int> rest;          // the chain's other layers, ascending
-    int last = 0;                   // the layer whose result it makes: first, or rest.back()
-    std::vector<TaskInput> inputs;  // every tensor once; all made by layers before `first`
+    int first = 0;                  // the first of its layers in the static order
+    std::vector<int> rest;          // the others, ascending
+    int last = 0;                   // first, or rest.back(): its result is read outside
+    std::vector<TaskInput> inputs;  // every tensor once, in the order of the model's inputs
     int device = 0;
-    int out_layout = 0;
+    int out_layout = 0;             // of the result of `last`
+    std::vector<TaskResult> inner;  // results of other layers that are read outside, ascending
     Time cost{};
 
     CostKind kind = CostKind::measured;
@@ -107,11 +138,13 @@ struct Problem {
     std::vector<int> engine;  // [from * memories + to]; -1: no link
 
     std::vector<Task> tasks;
-    std::vector<std::vector<int>> starting;  // by layer: tasks whose chain starts there
+    // By layer: tasks whose first layer it is, of those that fit the static order (what they read
+    // is made before their first layer). The others are for mappings in other orders.
+    std::vector<std::vector<int>> starting;
 
-    // [((tensor * layouts + layout) * memories + from) * memories + to], kNever without a link
+    // By copy_place: over the link between the two memories, kNever without one.
     std::vector<Time> copy_times;
-    // [((tensor * devices + device) * layouts + from) * layouts + to], kNever where impossible
+    // By conversion_place: kNever where impossible.
     std::vector<Time> convert_times;
 
     // A segment starts when all of it is submitted (rule 2). false: each task on its own.
@@ -144,21 +177,95 @@ struct Problem {
     // By layer, for accuracy: output channels that carry weights, 0 for layers without.
     std::vector<int> weighted_channels;
 
+    // ---- by index(), where some memory is reached only by way of others; else empty ----
+
+    std::vector<Time> transfer_times;   // by copy_place: all copies of the fastest way, or kNever
+    std::vector<std::int8_t> last_hop;  // by copy_place: the memory before `to`; -1: none
+
     bool knows_energy() const { return energy_unknown.empty(); }
 
     int layers() const { return static_cast<int>(inputs.size()); }
+    int device_count() const { return static_cast<int>(devices.size()); }
+
+    // ---- places in the arrays ----
+
+    std::size_t pair_place(int from, int to) const { return at(from * memories + to); }
+    std::size_t copy_place(int tensor, int layout, int from, int to) const {
+        return (at(tensor * layouts + layout) * at(memories) + at(from)) * at(memories) + at(to);
+    }
+    std::size_t conversion_place(int tensor, int device, int from, int to) const {
+        return (at(tensor * device_count() + device) * at(layouts) + at(from)) * at(layouts) +
+               at(to);
+    }
+    std::size_t tensor_place(int tensor, int layout) const {  // in tensor_bytes
+        return at(tensor * layouts + layout);
+    }
+
+    // One copy, over the link between the memories; kNever without one.
     Time copy(int tensor, int layout, int from, int to) const {
-        return copy_times[at(((tensor * layouts + layout) * memories + from) * memories + to)];
+        return copy_times[copy_place(tensor, layout, from, to)];
+    }
+    // From one memory to another over the link between them, or else by way of others, one copy
+    // after the other; kNever if there is no way.
+    Time transfer(int tensor, int layout, int from, int to) const {
+        return transfer_times.empty() ? copy(tensor, layout, from, to)
+                                      : transfer_times[copy_place(tensor, layout, from, to)];
+    }
+    bool has_routes() const { return !last_hop.empty(); }
+    // The memory from which a tensor made in `from` is copied to `to`: `from` itself where there is
+    // a link; -1 if there is no way.
+    int source(int tensor, int layout, int from, int to) const {
+        if (engine[pair_place(from, to)] >= 0) {
+            return from;
+        }
+        return has_routes() ? last_hop[copy_place(tensor, layout, from, to)] : -1;
     }
     Time convert(int tensor, int device, int from, int to) const {
-        return convert_times[static_cast<std::size_t>(
-            ((tensor * static_cast<int>(devices.size()) + device) * layouts + from) * layouts +
-            to)];
+        return convert_times[conversion_place(tensor, device, from, to)];
     }
 };
 
-// A mapping: tasks that cover every layer exactly once, in the order of their first layers.
-using Mapping = std::vector<int>;
+// A copy that is issued before its first reader's turn comes: ahead of the task at this place of
+// the mapping. It takes its place in the queue of its engine there.
+struct EarlyCopy {
+    int before = 0;  // index in Mapping::tasks
+    int tensor = 0;  // made by an earlier task
+    int to = 0;      // memory
+
+    friend auto operator<=>(const EarlyCopy&, const EarlyCopy&) = default;
+};
+
+// A mapping: tasks that cover every layer exactly once, in the order in which the dispatcher, and
+// every device, goes through them; what a task reads is made by tasks before it. Copies that are
+// not listed queue in the order of their first readers. As a range it is its tasks.
+struct Mapping {
+    std::vector<int> tasks;
+    std::vector<EarlyCopy> early;  // ascending by `before`
+
+    Mapping() = default;
+    Mapping(std::initializer_list<int> list) : tasks(list) {}
+    explicit Mapping(std::vector<int> list) : tasks(std::move(list)) {}
+
+    auto begin() { return tasks.begin(); }
+    auto end() { return tasks.end(); }
+    auto begin() const { return tasks.begin(); }
+    auto end() const { return tasks.end(); }
+    std::size_t size() const { return tasks.size(); }
+    bool empty() const { return tasks.empty(); }
+    int operator[](std::size_t i) const { return tasks[i]; }
+    int& operator[](std::size_t i) { return tasks[i]; }
+    int front() const { return tasks.front(); }
+    int back() const { return tasks.back(); }
+    void push_back(int task) { tasks.push_back(task); }
+    void pop_back() { tasks.pop_back(); }
+    void reserve(std::size_t count) { tasks.reserve(count); }
+    void clear() {
+        tasks.clear();
+        early.clear();
+    }
+
+    friend auto operator<=>(const Mapping&, const Mapping&) = default;
+};
 
 struct CompileOptions {
     int batch = 1;
@@ -174,16 +281,42 @@ struct CompileOptions {
 // line, layer and value), or where `only` names nothing.
 Problem compile(const Model& model, const Platform& platform, const CompileOptions& options);
 
-// Fills consumers, starting, copy and conversion sizes' checks of a problem built by hand (tests,
+// Fills consumers, starting and the ways over other memories of a problem built by hand (tests,
 // generators): layers must already be in static order. Asserts what compile() guarantees.
 void index(Problem& problem);
 
-// What decides which searches can answer. Plain: rules 1-5 alone (no divided layers, budgets,
-// synchronisation), so that for latency the fast searches are exact. Coupled: a task's time depends
-// on what runs beside it, or whether it fits on what is alive then (contention, buses, capacities,
-// reconfiguration), so only the simulation of a whole mapping tells; the evaluator's makespan is
-// then a lower bound.
-bool is_plain(const Problem& problem);
+// The same problem with its layers in another order: order[i] is the layer that comes i-th. The
+// first and the last stay, and no layer comes before what it reads. Tasks keep their indices, so a
+// mapping of one problem is one of the other, and takes the same time; only the tensors of early
+// copies have other numbers: `order[tensor]` was the number in the first problem.
+Problem reordered(const Problem& problem, std::span<const int> order);
+
+// All layers of a task, ascending.
+std::vector<int> layers_of(const Task& task);
+
+// Its results, the inner ones and that of `last`, by ascending tensor.
+template <class Visit>
+void for_each_result(const Task& task, const Visit& visit) {
+    for (const TaskResult& result : task.inner) {
+        visit(result);
+    }
+    visit(TaskResult{task.last, task.out_layout});
+}
+
+// All devices that work on a task.
+Bits devices_of(const Task& task);
+
+// Whether what the task reads is made before its first layer in the static order.
+bool fits_order(const Task& task);
+
+// What decides which searches can answer.
+// Basic: rules 1-5 alone (no divided layers, budgets, synchronisation), so that for latency the
+// fast searches are exact. Interacting: a task's time depends on what runs beside it (contention,
+// buses, reconfiguration), so only the engine (run/engine.hpp) knows it; the evaluator's makespan
+// is a lower bound. Coupled: interacting, or whether a mapping fits depends on what is alive at a
+// time (capacities).
+bool is_basic(const Problem& problem);
+bool is_interacting(const Problem& problem);
 bool is_coupled(const Problem& problem);
 
 // Drops every task that is never better in latency than another: same layers, device, layouts, not

@@ -32,12 +32,6 @@ int index_of(const std::vector<std::string>& names, const std::string& name) {
     return static_cast<int>(std::ranges::find(names, name) - names.begin());
 }
 
-// Where copy_times and what lies beside it have the copy.
-std::size_t place_of(const Problem& problem, int tensor, int layout, int from, int to) {
-    return at(((tensor * problem.layouts + layout) * problem.memories + from) * problem.memories +
-              to);
-}
-
 // The time before the bytes flow: what no bytes take. A table that begins higher says no more than
 // that they take no longer than its first point.
 void set_copy(Problem& problem, std::size_t place, const TransferMode& mode) {
@@ -52,11 +46,11 @@ void set_copy(Problem& problem, std::size_t place, const TransferMode& mode) {
 void add_links(Problem& problem, const Platform& platform) {
     const int memories = problem.memories;
     Engines engines = engines_of(platform);
-    problem.engine.assign(at(memories * memories), -1);
+    problem.engine.assign(problem.pair_place(memories, 0), -1);
     for (std::size_t i = 0; i < platform.links.size(); ++i) {
         const Link& link = platform.links[i];
         problem.link_names.push_back(link.name);
-        problem.engine[at(link.from * memories + link.to)] = engines.of_link[i];
+        problem.engine[problem.pair_place(link.from, link.to)] = engines.of_link[i];
     }
     problem.engine_names = std::move(engines.names);
     problem.engines = static_cast<int>(problem.engine_names.size());
@@ -64,13 +58,13 @@ void add_links(Problem& problem, const Platform& platform) {
     if (platform.buses.empty()) {
         return;
     }
-    problem.bus.assign(at(memories * memories), -1);
+    problem.bus.assign(problem.engine.size(), -1);
     for (std::size_t i = 0; i < platform.buses.size(); ++i) {
         const Bus& bus = platform.buses[i];
         problem.buses.push_back({.name = bus.name, .bandwidth = bus.bandwidth});
         for (const int index : bus.links) {
             const Link& link = platform.links[at(index)];
-            problem.bus[at(link.from * memories + link.to)] = static_cast<int>(i);
+            problem.bus[problem.pair_place(link.from, link.to)] = static_cast<int>(i);
         }
     }
 }
@@ -85,10 +79,10 @@ void add_copies(Problem& problem,
     for (int layout = 0; layout < problem.layouts; ++layout) {
         const std::string& name = problem.layout_names[at(layout)];
         for (int memory = 0; memory < problem.memories; ++memory) {
-            problem.copy_times[place_of(problem, tensor, layout, memory, memory)] = Time{};
+            problem.copy_times[problem.copy_place(tensor, layout, memory, memory)] = Time{};
         }
         for (const Link& link : platform.links) {
-            const std::size_t place = place_of(problem, tensor, layout, link.from, link.to);
+            const std::size_t place = problem.copy_place(tensor, layout, link.from, link.to);
             const Bytes size = bytes_on(link, shape, name, problem.batch);
             problem.copy_bytes[place] = size.count;
             problem.copy_energies[place] = energy_on(link, size);
@@ -108,7 +102,7 @@ void add_conversions(Problem& problem,
     const Bytes packed{problem.batch * tensor_bytes(shape)};
     for (int device = 0; device < devices; ++device) {
         const auto place = [&](int from, int to) {
-            return at(((tensor * devices + device) * layouts + from) * layouts + to);
+            return problem.conversion_place(tensor, device, from, to);
         };
         for (int layout = 0; layout < layouts; ++layout) {
             problem.convert_times[place(layout, layout)] = Time{};
@@ -192,15 +186,14 @@ void add_transfers(Problem& problem,
                    const Platform& platform,
                    const std::string& modes) {
     add_links(problem, platform);
-    const int tensors = problem.layers(), layouts = problem.layouts, memories = problem.memories;
-    const int devices = static_cast<int>(problem.devices.size());
-    const std::size_t copies = at(tensors * layouts) * at(memories * memories);
+    const int tensors = problem.layers();
+    const std::size_t copies = problem.copy_place(tensors, 0, 0, 0);
     problem.copy_times.assign(copies, kNever);
     problem.copy_latencies.assign(copies, Time{});
     problem.copy_bytes.assign(copies, 0);
     problem.copy_energies.assign(copies, Energy{});
     problem.copy_modes.assign(copies, -1);
-    const std::size_t conversions = at(tensors * devices) * at(layouts * layouts);
+    const std::size_t conversions = problem.conversion_place(tensors, 0, 0, 0);
     problem.convert_times.assign(conversions, kNever);
     problem.convert_energies.assign(conversions, Energy{});
     for (int tensor = 0; tensor < tensors; ++tensor) {
@@ -246,7 +239,7 @@ void set_transfer_mode(Problem& problem,
                                       fmt::join(names, ", ")));
     }
     for (int layout = 0; layout < problem.layouts; ++layout) {
-        set_copy(problem, place_of(problem, tensor, layout, from, to), *found);
+        set_copy(problem, problem.copy_place(tensor, layout, from, to), *found);
     }
 }
 

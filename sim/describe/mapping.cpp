@@ -2,8 +2,10 @@
 
 #include "sim/compile/splits.hpp"
 #include "sim/compile/transfers.hpp"
+#include "sim/describe/graph.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/index.hpp"
+#include "sim/run/plan.hpp"
 
 #include <fmt/format.h>
 
@@ -17,6 +19,7 @@ namespace {
 
 constexpr std::string_view kFormat = "mapping/1";
 constexpr std::int64_t kMostChannels = std::int64_t{1} << 30;
+constexpr std::string_view kOrders[] = {"static", "listed"};
 constexpr std::string_view kDivisions[] = {"output_channels", "input_channels"};
 
 MappingPart read_part(const YamlNode& node) {
@@ -67,20 +70,23 @@ MappingEntry read_entry(const YamlNode& node) {
 }
 
 MappingCopy read_copy(const YamlNode& node) {
-    constexpr std::string_view kKeys[] = {"tensor", "from", "to", "mode"};
-    expect_keys(node, "a copy", kKeys);
-    return {.tensor = read_name(at(node, "tensor")),
-            .from = read_name(at(node, "from")),
-            .to = read_name(at(node, "to")),
-            .mode = read_name(at(node, "mode")),
-            .where = position_of(node)};
-}
-
-// Layers of a task, first to last.
-std::vector<int> layers_of(const Task& task) {
-    std::vector<int> layers{task.first};
-    layers.insert(layers.end(), task.rest.begin(), task.rest.end());
-    return layers;
+    constexpr std::string_view kKeys[] = {"tensor", "from", "to"};
+    constexpr std::string_view kOptional[] = {"mode", "before"};
+    expect_keys(node, "a copy", kKeys, kOptional);
+    const auto optional = [&](std::string_view key) {
+        const YamlNode* const value = find(node, key);
+        return value == nullptr ? std::string{} : read_name(*value);
+    };
+    MappingCopy copy{.tensor = read_name(at(node, "tensor")),
+                     .from = read_name(at(node, "from")),
+                     .to = read_name(at(node, "to")),
+                     .mode = optional("mode"),
+                     .before = optional("before"),
+                     .where = position_of(node)};
+    if (copy.mode.empty() && copy.before.empty()) {
+        throw unexpected(node, "a mode, or the layer before which it is issued, or both");
+    }
+    return copy;
 }
 
 bool is_by_input_channels(const Task& task) { return task.variant == kInputSplitVariant; }
@@ -210,10 +216,12 @@ int find_task(const Problem& problem, const MappingEntry& entry, const std::vect
     if (!entry.parts.empty()) {
         return find_divided_task(problem, entry, layers.front());
     }
+    std::vector<int> wanted = layers;
+    std::ranges::sort(wanted);
     std::vector<std::string> there;
-    for (const int index : problem.starting[at(layers.front())]) {
+    for (int index = 0; index < static_cast<int>(problem.tasks.size()); ++index) {
         const Task& task = problem.tasks[at(index)];
-        if (layers_of(task) != layers || !task.parts.empty()) {
+        if (task.first != wanted.front() || !task.parts.empty() || layers_of(task) != wanted) {
             continue;
         }
         const std::string& device = problem.device_names[at(task.device)];
@@ -227,7 +235,7 @@ int find_task(const Problem& problem, const MappingEntry& entry, const std::vect
         throw input_error(entry.where,
                           fmt::format("platform '{}' has no implementation of {} {} at batch {}",
                                       problem.platform,
-                                      layers.size() == 1 ? "layer" : "the chain",
+                                      layers.size() == 1 ? "layer" : "the layers",
                                       joined(entry.layers),
                                       problem.batch));
     }
@@ -244,43 +252,45 @@ int find_task(const Problem& problem, const MappingEntry& entry, const std::vect
                                   list_of(views)));
 }
 
-// The mode of every copy that the mapping needs, in the order of their first readers; none where
-// there is no choice.
+// A name for the task in a mapping file: its first layer's.
+const std::string& name_of_task(const Problem& problem, int task) {
+    return problem.layer_names[at(problem.tasks[at(task)].first)];
+}
+
+// Of every copy that the mapping needs what is not as it would be without: the mode, where there is
+// a choice, and its turn. In the order of the plan.
 std::vector<MappingCopy> copies_of(const Problem& problem, const Mapping& mapping) {
     std::vector<MappingCopy> copies;
-    if (problem.mode_names.size() < 2) {
+    const bool has_choice = problem.mode_names.size() > 1;
+    if (!has_choice && mapping.early.empty()) {
         return copies;
     }
-    std::vector<const Task*> maker(at(problem.layers()), nullptr);
-    for (const int index : mapping) {
-        const Task& task = problem.tasks[at(index)];
-        maker[at(task.last)] = &task;
-    }
-    std::set<std::pair<int, int>> known;  // tensor, memory
-    for (const int index : mapping) {
-        const Task& task = problem.tasks[at(index)];
-        std::vector<int> devices{task.device};
-        for (const Part& part : task.parts) {
-            devices.push_back(part.device);
+    const Plan plan = plan_of(problem, mapping);
+    for (const Plan::Action& action : plan.actions) {
+        const Event& event = plan.event_of(action);
+        if (action.kind != EventKind::copy) {
+            continue;
         }
-        for (const TaskInput& input : task.inputs) {
-            const Task& made = *maker[at(input.tensor)];
-            const int from = problem.devices[at(made.device)].memory;
-            for (const int device : devices) {
-                const int to = problem.devices[at(device)].memory;
-                if (from == to || !known.emplace(input.tensor, to).second) {
-                    continue;
-                }
-                const int mode = problem.copy_modes[at(
-                    ((input.tensor * problem.layouts + made.out_layout) * problem.memories + from) *
-                        problem.memories +
-                    to)];
-                copies.push_back({.tensor = problem.layer_names[at(input.tensor)],
-                                  .from = problem.memory_names[at(from)],
-                                  .to = problem.memory_names[at(to)],
-                                  .mode = problem.mode_names[at(mode)],
-                                  .where = {}});
-            }
+        MappingCopy copy{.tensor = problem.layer_names[at(event.tensor)],
+                         .from = problem.memory_names[at(event.from)],
+                         .to = problem.memory_names[at(event.to)],
+                         .mode = {},
+                         .before = {},
+                         .where = {}};
+        if (has_choice) {
+            const int layout = plan.makers[at(event.tensor)].layout;
+            const int mode =
+                problem.copy_modes[problem.copy_place(event.tensor, layout, event.from, event.to)];
+            copy.mode = mode < 0 ? "" : problem.mode_names[at(mode)];
+        }
+        const auto early = std::ranges::find_if(mapping.early, [&](const EarlyCopy& one) {
+            return one.tensor == event.tensor && one.to == event.to;
+        });
+        if (early != mapping.early.end()) {
+            copy.before = name_of_task(problem, mapping[at(early->before)]);
+        }
+        if (!copy.mode.empty() || !copy.before.empty()) {
+            copies.push_back(std::move(copy));
         }
     }
     return copies;
@@ -302,22 +312,124 @@ int index_of(const MappingCopy& copy,
     return static_cast<int>(found - names.begin());
 }
 
+// By tensor: the place in the mapping of the task that makes it; -1: no task gives it.
+std::vector<int> places_made(const Problem& problem, std::span<const int> tasks) {
+    std::vector<int> places(at(problem.layers()), -1);
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        for_each_result(problem.tasks[at(tasks[i])], [&](const TaskResult& result) {
+            places[at(result.tensor)] = static_cast<int>(i);
+        });
+    }
+    return places;
+}
+
+[[noreturn]] void refuse_inner(const Problem& problem,
+                               int task,
+                               int tensor,
+                               const SourcePosition& where) {
+    throw input_error(where,
+                      fmt::format("layer '{}' reads '{}', which stays inside the layers that are "
+                                  "fused with it",
+                                  name_of_task(problem, task),
+                                  problem.layer_names[at(tensor)]));
+}
+
+// `entries`: by place in the mapping; nullptr for the input's task.
+void expect_made_before_read(const Problem& problem,
+                             const Mapping& mapping,
+                             const std::vector<const MappingEntry*>& entries) {
+    const std::vector<int> made = places_made(problem, mapping.tasks);
+    for (std::size_t i = 0; i < mapping.size(); ++i) {
+        const SourcePosition where = entries[std::min(i, entries.size() - 1)] == nullptr
+                                         ? SourcePosition{}
+                                         : entries[std::min(i, entries.size() - 1)]->where;
+        for (const TaskInput& input : problem.tasks[at(mapping[i])].inputs) {
+            const int maker = made[at(input.tensor)];
+            if (maker < 0) {
+                refuse_inner(problem, mapping[i], input.tensor, where);
+            }
+            if (maker >= static_cast<int>(i)) {
+                throw input_error(where,
+                                  fmt::format("order: listed, but '{}' reads '{}', which comes "
+                                              "later",
+                                              name_of_task(problem, mapping[i]),
+                                              problem.layer_names[at(input.tensor)]));
+            }
+        }
+    }
+}
+
+// Each task after those that make what it reads; of those that may come next the one whose first
+// layer is the first in the static order.
+std::vector<int> in_static_order(const Problem& problem,
+                                 std::vector<int> tasks,
+                                 const SourcePosition& where) {
+    std::ranges::sort(tasks, {}, [&](int task) { return problem.tasks[at(task)].first; });
+    const std::vector<int> made = places_made(problem, tasks);
+    Graph graph{.vertices = static_cast<int>(tasks.size()), .edges = {}};
+    std::vector<std::int64_t> priority;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        priority.push_back(-static_cast<std::int64_t>(i));
+        for (const TaskInput& input : problem.tasks[at(tasks[i])].inputs) {
+            const int maker = made[at(input.tensor)];
+            if (maker < 0) {
+                refuse_inner(problem, tasks[i], input.tensor, where);
+            }
+            graph.edges.emplace_back(maker, static_cast<int>(i));
+        }
+    }
+    if (const std::vector<int> cycle = find_cycle(graph); !cycle.empty()) {
+        throw input_error(where,
+                          fmt::format("the fused layers of '{}' and of '{}' wait for each other",
+                                      name_of_task(problem, tasks[at(cycle.front())]),
+                                      name_of_task(problem, tasks[at(cycle.back())])));
+    }
+    std::vector<int> ordered;
+    for (const int place : topological_order(graph, priority)) {
+        ordered.push_back(tasks[at(place)]);
+    }
+    return ordered;
+}
+
+EarlyCopy early_copy(const Problem& problem, const Mapping& mapping, const MappingCopy& copy) {
+    const std::span tensors(problem.layer_names.begin(), problem.layer_names.end() - 1);
+    EarlyCopy early{.before = -1,
+                    .tensor = index_of(copy, "tensor", "tensor", copy.tensor, tensors),
+                    .to = index_of(copy, "to", "memory", copy.to, problem.memory_names)};
+    const int before = index_of(copy, "before", "layer", copy.before, tensors);
+    for (std::size_t i = 0; i < mapping.size(); ++i) {
+        const std::vector<int> layers = layers_of(problem.tasks[at(mapping[i])]);
+        if (std::ranges::find(layers, before) != layers.end()) {
+            early.before = static_cast<int>(i);
+        }
+    }
+    const int made = places_made(problem, mapping.tasks)[at(early.tensor)];
+    if (made < 0 || made >= early.before) {
+        throw input_error(
+            copy.where,
+            fmt::format("before: '{}' is not made before '{}'", copy.tensor, copy.before));
+    }
+    return early;
+}
+
 }  // namespace
 
 MappingFile load_mapping_file(const std::filesystem::path& path) {
     constexpr std::string_view kRequired[] = {"hetmap", "model", "platform", "batch", "entries"};
-    constexpr std::string_view kOptional[] = {"predicted_us", "transfer_modes", "copies"};
+    constexpr std::string_view kOptional[] = {"predicted_us", "transfer_modes", "order", "copies"};
     const YamlFile file = load_yaml(path, kFormat);
     const YamlNode& root = file.root;
     expect_keys(root, "a mapping", kRequired, kOptional);
     const YamlNode* const predicted = find(root, "predicted_us");
     const YamlNode* const modes = find(root, "transfer_modes");
+    const YamlNode* const order = find(root, "order");
     MappingFile mapping{
         .model = read_name(at(root, "model")),
         .platform = read_name(at(root, "platform")),
         .batch = static_cast<int>(read_integer(at(root, "batch"), 1, kLargestBatch)),
         .predicted_us = predicted == nullptr ? 0.0 : read_number(*predicted),
         .transfer_modes = modes == nullptr ? std::string{"first"} : read_text(*modes),
+        .is_listed_in_order = order != nullptr && read_choice(*order, "order", kOrders) == 1,
         .entries = {},
         .copies = {},
         .where = position_of(at(root, "model"))};
@@ -334,7 +446,7 @@ MappingFile load_mapping_file(const std::filesystem::path& path) {
 
 std::string to_yaml(const MappingFile& mapping) {
     std::string text = fmt::format(
-        "hetmap: {}\nmodel: {}\nplatform: {}\nbatch: {}\npredicted_us: {}\n{}entries:{}\n",
+        "hetmap: {}\nmodel: {}\nplatform: {}\nbatch: {}\npredicted_us: {}\n{}{}entries:{}\n",
         kFormat,
         yaml_text(mapping.model),
         yaml_text(mapping.platform),
@@ -343,6 +455,7 @@ std::string to_yaml(const MappingFile& mapping) {
         mapping.transfer_modes == "first"
             ? ""
             : fmt::format("transfer_modes: {}\n", yaml_text(mapping.transfer_modes)),
+        mapping.is_listed_in_order ? fmt::format("order: {}\n", kOrders[1]) : "",
         mapping.entries.empty() ? " []" : "");
     for (const MappingEntry& entry : mapping.entries) {
         std::vector<std::string> layers;
@@ -371,11 +484,12 @@ std::string to_yaml(const MappingFile& mapping) {
     }
     text += mapping.copies.empty() ? "" : "copies:\n";
     for (const MappingCopy& copy : mapping.copies) {
-        text += fmt::format("  - {{tensor: {}, from: {}, to: {}, mode: {}}}\n",
+        text += fmt::format("  - {{tensor: {}, from: {}, to: {}{}{}}}\n",
                             yaml_text(copy.tensor),
                             yaml_text(copy.from),
                             yaml_text(copy.to),
-                            yaml_text(copy.mode));
+                            copy.mode.empty() ? "" : ", mode: " + yaml_text(copy.mode),
+                            copy.before.empty() ? "" : ", before: " + yaml_text(copy.before));
     }
     return text;
 }
@@ -386,6 +500,7 @@ MappingFile describe(const Problem& problem, const Mapping& mapping, Time predic
                      .batch = problem.batch,
                      .predicted_us = microseconds(predicted),
                      .transfer_modes = problem.transfer_modes,
+                     .is_listed_in_order = true,
                      .entries = {},
                      .copies = copies_of(problem, mapping),
                      .where = {}};
@@ -422,15 +537,11 @@ Mapping resolve(const MappingFile& file, const Problem& problem) {
             file.where,
             fmt::format("model: the mapping is for '{}', not for '{}'", file.model, problem.model));
     }
-    // 1. The input's and the output's tasks, which no file names.
+    // 1. Every entry's task, between those of the input and the output, which no file names.
     Mapping mapping;
     std::vector<const MappingEntry*> covered_by(at(problem.layers()), nullptr);
-    for (int layer = 0; layer < problem.layers(); ++layer) {
-        if (!is_of_the_model(problem, layer)) {
-            mapping.push_back(problem.starting[at(layer)].front());
-        }
-    }
-    // 2. Every entry's.
+    std::vector<const MappingEntry*> entries{nullptr};  // by place in the mapping
+    mapping.push_back(problem.starting.front().front());
     for (const MappingEntry& entry : file.entries) {
         const std::vector<int> layers = find_layers(problem, entry);
         for (const int layer : layers) {
@@ -443,8 +554,11 @@ Mapping resolve(const MappingFile& file, const Problem& problem) {
             covered_by[at(layer)] = &entry;
         }
         mapping.push_back(find_task(problem, entry, layers));
+        entries.push_back(&entry);
     }
-    // 3. Nothing is left out.
+    mapping.push_back(problem.starting.back().front());
+
+    // 2. Nothing is left out.
     std::vector<std::string_view> missing;
     for (int layer = 0; layer < problem.layers(); ++layer) {
         if (is_of_the_model(problem, layer) && covered_by[at(layer)] == nullptr) {
@@ -457,7 +571,19 @@ Mapping resolve(const MappingFile& file, const Problem& problem) {
                                       missing.size() == 1 ? "a layer" : "layers",
                                       list_of(missing)));
     }
-    std::ranges::sort(mapping, {}, [&](int task) { return problem.tasks[at(task)].first; });
+
+    // 3. The order, and copies with turns of their own.
+    if (file.is_listed_in_order) {
+        expect_made_before_read(problem, mapping, entries);
+    } else {
+        mapping.tasks = in_static_order(problem, mapping.tasks, file.where);
+    }
+    for (const MappingCopy& copy : file.copies) {
+        if (!copy.before.empty()) {
+            mapping.early.push_back(early_copy(problem, mapping, copy));
+        }
+    }
+    std::ranges::stable_sort(mapping.early, {}, &EarlyCopy::before);
     return mapping;
 }
 
@@ -465,6 +591,9 @@ void apply_transfer_modes(const MappingFile& file, const Platform& platform, Pro
     // The answer is no tensor that anything copies.
     const std::span tensors(problem.layer_names.begin(), problem.layer_names.end() - 1);
     for (const MappingCopy& copy : file.copies) {
+        if (copy.mode.empty()) {
+            continue;
+        }
         const int tensor = index_of(copy, "tensor", "tensor", copy.tensor, tensors);
         const int from = index_of(copy, "from", "memory", copy.from, problem.memory_names);
         const int to = index_of(copy, "to", "memory", copy.to, problem.memory_names);

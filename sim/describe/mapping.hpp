@@ -1,8 +1,9 @@
 #pragma once
 
 // A mapping on disk (hetmap: mapping/1): the choice for every layer by name, so that it can be
-// read, edited, compared and used with a newer profile of the same platform; and the transfer modes
-// of its copies, where the platform leaves a choice.
+// read, edited, compared and used with a newer profile of the same platform; the order in which the
+// machine goes through them; and of copies their transfer modes, where the platform leaves a
+// choice, and their turns, where these are not those of their first readers.
 
 #include "sim/compile/problem.hpp"
 
@@ -28,10 +29,12 @@ struct MappingEntry {
     SourcePosition where;
 };
 
-// How a tensor is copied from one memory to another.
+// How, and when, a tensor is copied from one memory to another.
 struct MappingCopy {
     std::string tensor;  // the layer that makes it
-    std::string from, to, mode;
+    std::string from, to;
+    std::string mode;    // empty: not stated
+    std::string before;  // the layer ahead of whose task it is issued; empty: of its first reader's
     SourcePosition where;
 };
 
@@ -40,8 +43,9 @@ struct MappingFile {
     int batch = 1;
     double predicted_us = 0;               // when it was made
     std::string transfer_modes = "first";  // CompileOptions of the problem it is for
+    bool is_listed_in_order = false;       // else the problem's static order holds
     std::vector<MappingEntry> entries;
-    std::vector<MappingCopy> copies = {};  // where the platform has more than one transfer mode
+    std::vector<MappingCopy> copies = {};
     SourcePosition where;
 };
 
@@ -51,8 +55,9 @@ std::string to_yaml(const MappingFile& mapping);
 MappingFile describe(const Problem& problem, const Mapping& mapping, Time predicted);
 
 // Finds each entry's task. Throws InputError if the file is for another model, names a layer or
-// implementation the problem does not have, divides a layer into shares that are not all of it, or
-// leaves a layer out.
+// implementation the problem does not have, divides a layer into shares that are not all of it,
+// leaves a layer out, or has entries or copies in an order in which something is read before it is
+// made.
 Mapping resolve(const MappingFile& file, const Problem& problem);
 
 // Gives the copies of `problem`, compiled from `platform`, the modes that the file names for them.

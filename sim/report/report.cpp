@@ -6,16 +6,14 @@ namespace sim {
 
 Assessment complete(Answer& answer, int frames_in_flight) {
     const Problem& problem = *answer.problem;
-    answer.schedule = simulate(problem, answer.mapping);
-    answer.energy = energy_of(problem, answer.schedule);
-    answer.memories = memory_use(problem, answer.mapping, answer.schedule);
     Assessment assessment = assess(problem, answer.mapping, {.frames_in_flight = frames_in_flight});
+    answer.schedule = assessment.schedule;
+    answer.energy = assessment.energy_pieces;
+    answer.memories = assessment.memories;
     answer.violations = assessment.violations;
+    answer.stream = assessment.stream;
     if (answer.model != nullptr) {
         answer.accuracy = accuracy_of(*answer.model, problem, answer.mapping);
-    }
-    if (frames_in_flight > 0) {
-        answer.stream = simulate_stream(problem, answer.mapping, frames_in_flight);
     }
     return assessment;
 }

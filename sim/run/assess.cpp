@@ -1,7 +1,8 @@
 #include "sim/run/assess.hpp"
 
 #include "sim/index.hpp"
-#include "sim/run/evaluator.hpp"
+#include "sim/run/engine.hpp"
+#include "sim/run/simulate.hpp"
 
 #include <fmt/format.h>
 
@@ -16,28 +17,6 @@ std::string name_in(const std::vector<std::string>& names, int index) {
     return at(index) < names.size() ? names[at(index)] : std::to_string(index);
 }
 
-// The mapping that a schedule is of: its tasks in the order of their first layers.
-Mapping mapping_of(const Problem& problem, const Schedule& schedule) {
-    Mapping mapping;
-    for (const Event& event : schedule.events) {
-        if (event.kind == EventKind::task &&
-            event.resource == problem.tasks[at(event.task)].device) {
-            mapping.push_back(event.task);
-        }
-    }
-    std::ranges::sort(mapping, {}, [&](int task) { return problem.tasks[at(task)].first; });
-    return mapping;
-}
-
-// By tensor: the task that makes it; -1 inside a chain.
-std::vector<int> makers_of(const Problem& problem, const Mapping& mapping) {
-    std::vector<int> makers(at(problem.layers()), -1);
-    for (const int task : mapping) {
-        makers[at(problem.tasks[at(task)].last)] = task;
-    }
-    return makers;
-}
-
 std::vector<std::int64_t> weights_of(const Problem& problem, const Mapping& mapping) {
     std::vector<std::int64_t> weights(at(problem.memories), 0);
     for (const int task : mapping) {
@@ -47,11 +26,6 @@ std::vector<std::int64_t> weights_of(const Problem& problem, const Mapping& mapp
         }
     }
     return weights;
-}
-
-bool works_on(const Task& task, int device) {
-    return task.device == device ||
-           std::ranges::any_of(task.parts, [&](const Part& part) { return part.device == device; });
 }
 
 // The budgets of a device that is configured once, or whatever its tasks need together.
@@ -65,7 +39,7 @@ std::vector<Violation> budgets_exceeded(const Problem& problem, const Mapping& m
         std::int64_t together = 0;
         for (const int index : mapping) {
             const Task& task = problem.tasks[at(index)];
-            if (task.uses.empty() || !works_on(task, budget.device)) {
+            if (task.uses.empty() || (devices_of(task) & bit(budget.device)) == 0) {
                 continue;
             }
             // A reconfigured device can load every task by itself, unless that is too large.
@@ -116,40 +90,53 @@ std::string to_string(const Problem& problem, const Violation& violation) {
     return text;
 }
 
-Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOptions& options) {
-    check_cover(problem, mapping);
-    Assessment assessment;
-    for (const int task : mapping) {
-        assessment.loss += problem.tasks[at(task)].loss;
-    }
-    if (makespan(problem, mapping) >= kNever) {
-        return assessment;
-    }
-    const Schedule schedule = simulate(problem, mapping);
-    assessment.makespan = schedule.makespan;
-    if (const std::optional<EnergyBreakdown> energy = energy_of(problem, schedule)) {
-        assessment.energy = energy->total();
-    }
-    assessment.violations = violations_of(problem, mapping, schedule);
-    if (options.frames_in_flight <= 0) {
-        return assessment;
-    }
-
-    // What fits one frame may not fit several.
-    const Stream stream = simulate_stream(problem, mapping, options.frames_in_flight);
-    assessment.period = stream.period;
+// Of one frame at a time, and where a stream was simulated of that too.
+std::vector<Violation> violations_of(const Problem& problem,
+                                     const Mapping& mapping,
+                                     const std::vector<MemoryUse>& memories,
+                                     const std::optional<Stream>& stream) {
+    std::vector<Violation> violations = budgets_exceeded(problem, mapping);
     for (int m = 0; m < static_cast<int>(problem.capacities.size()); ++m) {
-        const bool known = std::ranges::any_of(assessment.violations, [&](const Violation& one) {
-            return one.kind == Violation::Kind::capacity && one.index == m;
-        });
         const std::int64_t capacity = problem.capacities[at(m)];
-        if (!known && capacity > 0 && stream.peak_bytes[at(m)] > capacity) {
-            assessment.violations.push_back({.kind = Violation::Kind::capacity,
-                                             .index = m,
-                                             .needed = stream.peak_bytes[at(m)],
-                                             .limit = capacity});
+        const MemoryUse& use = memories[at(m)];
+        if (capacity > 0 && use.peak > capacity) {
+            violations.push_back({.kind = Violation::Kind::capacity,
+                                  .index = m,
+                                  .needed = use.peak,
+                                  .limit = capacity,
+                                  .layer = use.peak_layer,
+                                  .when = use.peak_at});
+        } else if (stream && capacity > 0 && stream->peak_bytes[at(m)] > capacity) {
+            violations.push_back({.kind = Violation::Kind::capacity,
+                                  .index = m,
+                                  .needed = stream->peak_bytes[at(m)],
+                                  .limit = capacity});
         }
     }
+    return violations;
+}
+
+Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOptions& options) {
+    Assessment assessment;
+    for (const int task : mapping) {
+        assessment.loss += problem.tasks.at(at(task)).loss;
+    }
+    const std::optional<Plan> plan = possible_plan_of(problem, mapping);
+    if (!plan) {
+        return assessment;
+    }
+    assessment.schedule = simulate(problem, *plan);
+    assessment.makespan = assessment.schedule.makespan;
+    assessment.energy_pieces = energy_of(problem, *plan, assessment.makespan);
+    if (assessment.energy_pieces) {
+        assessment.energy = assessment.energy_pieces->total();
+    }
+    assessment.memories = memory_use(problem, mapping, *plan, assessment.schedule);
+    if (options.frames_in_flight > 0) {
+        assessment.stream = simulate_stream(problem, mapping, *plan, options.frames_in_flight);
+        assessment.period = assessment.stream->period;
+    }
+    assessment.violations = violations_of(problem, mapping, assessment.memories, assessment.stream);
     return assessment;
 }
 
@@ -165,7 +152,7 @@ Energy EnergyBreakdown::total() const {
     return sum;
 }
 
-std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule& schedule) {
+std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Plan& plan, Time makespan) {
     if (!problem.knows_energy()) {
         return std::nullopt;
     }
@@ -175,9 +162,9 @@ std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule&
     energy.links.resize(at(problem.engines));
 
     // 1. At rest. What rounding each device by itself leaves over goes to the base.
-    energy.base = problem.at_rest * schedule.makespan;
+    energy.base = problem.at_rest * makespan;
     for (std::size_t d = 0; d < problem.devices.size(); ++d) {
-        energy.idle[d] = problem.devices[d].idle * schedule.makespan;
+        energy.idle[d] = problem.devices[d].idle * makespan;
         energy.base = energy.base - energy.idle[d];
     }
     if (energy.base < Energy{}) {
@@ -185,57 +172,25 @@ std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule&
         energy.base = {};
     }
 
-    // 2. Tasks, by the device that works, and their submissions, by the dispatcher.
-    const Mapping mapping = mapping_of(problem, schedule);
-    int open = 0;
-    const auto submit = [&](int index, bool segment) {
-        const ProblemDevice& device = problem.devices[at(index)];
-        if (!device.asynchronous) {
-            return;
-        }
-        energy.working[0] += device.per_task_energy;
-        if (segment) {
-            energy.working[0] += device.submit_energy;
-        }
-    };
-    for (const int index : mapping) {
-        const Task& task = problem.tasks[at(index)];
-        // What a divided layer takes beside its parts is for bringing them together.
-        Energy rest = task.energy;
-        for (const Part& part : task.parts) {
-            submit(part.device, true);
-            energy.working[at(part.device)] += part.energy;
-            rest = rest - part.energy;
-        }
-        if (!task.parts.empty() && !task.engines.empty()) {
-            energy.links[at(task.engines.front())] += rest;
-        } else {
-            energy.working[at(task.device)] += rest;
-        }
-        if (task.parts.empty()) {
-            submit(task.device, open != task.device);
-        }
-        open =
-            task.parts.empty() && problem.devices[at(task.device)].asynchronous ? task.device : 0;
-    }
-
-    // 3. Conversions and copies.
-    const std::vector<int> makers = makers_of(problem, mapping);
-    for (const Event& event : schedule.events) {
-        if (event.kind == EventKind::conversion) {
-            energy.working[at(event.resource)] += problem.convert_energies[at(
-                ((event.tensor * static_cast<int>(problem.devices.size()) + event.resource) *
-                     problem.layouts +
-                 event.from) *
-                    problem.layouts +
-                event.to)];
-        }
+    // 2. What every step adds: submissions to the dispatcher's, copies to their engine's, all else
+    // to
+    //    the device that works.
+    for (const Plan::Step& step : plan.steps) {
+        const Event& event = plan.events[at(step.events_begin)];
         if (event.kind == EventKind::copy) {
-            const int layout = problem.tasks[at(makers[at(event.tensor)])].out_layout;
-            energy.links[at(event.resource)] += problem.copy_energies[at(
-                ((event.tensor * problem.layouts + layout) * problem.memories + event.from) *
-                    problem.memories +
-                event.to)];
+            energy.links[at(event.resource)] += step.energy;
+        } else if (event.kind != EventKind::task || problem.tasks[at(event.task)].parts.empty()) {
+            energy.working[at(event.resource)] += step.energy;
+        } else {
+            // What a divided layer takes beside its parts is for bringing them together.
+            const Task& task = problem.tasks[at(event.task)];
+            Energy rest = step.energy;
+            for (const Part& part : task.parts) {
+                energy.working[at(part.device)] += part.energy;
+                rest = rest - part.energy;
+            }
+            (task.engines.empty() ? energy.working[at(task.device)]
+                                  : energy.links[at(task.engines.front())]) += rest;
         }
     }
     return energy;
@@ -244,23 +199,20 @@ std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule&
 // ---- memory ------------------------------------------------------------------------------------
 
 std::vector<Stay> stays_of(const Problem& problem,
-                           const Mapping& mapping,
+                           const Plan& plan,
                            std::span<const Event> events,
                            Time entry) {
     std::vector<Stay> stays;
     if (problem.tensor_bytes.empty()) {
         return stays;
     }
-    const std::vector<int> makers = makers_of(problem, mapping);
     const int places = problem.memories * problem.layouts;
     std::vector<int> stay_of(at(problem.layers() * places), -1);  // by tensor and place
     const auto place = [&](int tensor, int memory, int layout) -> int& {
         return stay_of[at(tensor * places + memory * problem.layouts + layout)];
     };
     const auto memory_of = [&](int device) { return problem.devices[at(device)].memory; };
-    const auto layout_of = [&](int tensor) {
-        return problem.tasks[at(makers[at(tensor)])].out_layout;
-    };
+    const auto layout_of = [&](int tensor) { return plan.makers[at(tensor)].layout; };
     const int output = problem.layers() - 1;
 
     // 1. What is written where; the model's input is there before anything.
@@ -277,9 +229,12 @@ std::vector<Stay> stays_of(const Problem& problem,
         const int layer = event.task < 0 ? output : problem.tasks[at(event.task)].first;
         if (event.kind == EventKind::task) {
             const Task& task = problem.tasks[at(event.task)];
-            if (event.resource == task.device && task.last != output) {
-                write(task.last, memory_of(task.device), task.out_layout, event, layer);
+            if (event.resource != task.device || task.last == output) {
+                continue;
             }
+            for_each_result(task, [&](const TaskResult& result) {
+                write(result.tensor, memory_of(task.device), result.layout, event, layer);
+            });
         } else if (event.kind == EventKind::copy) {
             write(event.tensor, event.to, layout_of(event.tensor), event, layer);
         } else if (event.kind == EventKind::conversion) {
@@ -345,9 +300,10 @@ std::vector<MemoryUse> peaks_of(const Problem& problem,
 
 std::vector<MemoryUse> memory_use(const Problem& problem,
                                   const Mapping& mapping,
+                                  const Plan& plan,
                                   const Schedule& schedule) {
     std::vector<MemoryUse> use =
-        peaks_of(problem, mapping, stays_of(problem, mapping, schedule.events, Time{}));
+        peaks_of(problem, mapping, stays_of(problem, plan, schedule.events, Time{}));
     // A copy may fill a memory while another layer runs there: that is the one to name.
     for (std::size_t m = 0; m < use.size(); ++m) {
         const auto runs = [&](const Event& event, bool here) {
@@ -366,28 +322,6 @@ std::vector<MemoryUse> memory_use(const Problem& problem,
         }
     }
     return use;
-}
-
-std::vector<Violation> violations_of(const Problem& problem,
-                                     const Mapping& mapping,
-                                     const Schedule& schedule) {
-    std::vector<Violation> violations = budgets_exceeded(problem, mapping);
-    if (std::ranges::all_of(problem.capacities, [](std::int64_t bytes) { return bytes == 0; })) {
-        return violations;
-    }
-    const std::vector<MemoryUse> use = memory_use(problem, mapping, schedule);
-    for (int m = 0; m < problem.memories; ++m) {
-        const std::int64_t capacity = problem.capacities[at(m)];
-        if (capacity > 0 && use[at(m)].peak > capacity) {
-            violations.push_back({.kind = Violation::Kind::capacity,
-                                  .index = m,
-                                  .needed = use[at(m)].peak,
-                                  .limit = capacity,
-                                  .layer = use[at(m)].peak_layer,
-                                  .when = use[at(m)].peak_at});
-        }
-    }
-    return violations;
 }
 
 }  // namespace sim

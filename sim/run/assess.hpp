@@ -6,7 +6,8 @@
 // Searches order and prune by cheaper bounds; what they answer has been through here.
 
 #include "sim/compile/problem.hpp"
-#include "sim/run/simulate.hpp"
+#include "sim/run/plan.hpp"
+#include "sim/run/schedule.hpp"
 
 #include <optional>
 #include <span>
@@ -30,26 +31,6 @@ struct Violation {
 // "memory 'l1' needs 300.0 KiB, 44.0 KiB more than its 256.0 KiB, while 'conv3' runs (at 12.30 us)"
 std::string to_string(const Problem& problem, const Violation& violation);
 
-struct Assessment {
-    Time makespan = kNever;
-    std::optional<Energy> energy;  // nothing where the platform does not say
-    std::int64_t loss = 0;         // Task::loss, summed
-    std::vector<Violation> violations;
-    // Of a stream, if asked for.
-    Time period = kNever;
-
-    bool feasible() const { return violations.empty() && makespan < kNever; }
-};
-
-struct AssessOptions {
-    int frames_in_flight = 0;  // 0: no stream
-};
-
-// Throws InputError if the mapping does not cover every layer exactly once.
-Assessment assess(const Problem& problem,
-                  const Mapping& mapping,
-                  const AssessOptions& options = {});
-
 // ---- energy ------------------------------------------------------------------------------------
 
 // Rule 8, piece by piece; the sum is the whole.
@@ -61,13 +42,13 @@ struct EnergyBreakdown {
     Energy total() const;
 };
 // Nothing where energy is unknown.
-std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Schedule& schedule);
+std::optional<EnergyBreakdown> energy_of(const Problem& problem, const Plan& plan, Time makespan);
 
 // ---- memory ------------------------------------------------------------------------------------
 
 // What lies in a memory: weights all the time, a tensor from the start of the task, copy or
 // conversion that writes it to the end of its last reader there. The model's input is in the host's
-// memory from the start; what is between the layers of a fused chain takes nothing.
+// memory from the start; what stays between the layers of a fused set takes nothing.
 struct MemoryUse {
     std::int64_t weights = 0, peak = 0;  // bytes; the peak includes the weights
     Time peak_at{};
@@ -81,22 +62,17 @@ struct Stay {
 };
 // Of one run's events; the model's input is there from `entry` on.
 std::vector<Stay> stays_of(const Problem& problem,
-                           const Mapping& mapping,
+                           const Plan& plan,
                            std::span<const Event> events,
                            Time entry);
-// The most at a time, with the weights.
+// By memory: the most at a time, with the weights.
 std::vector<MemoryUse> peaks_of(const Problem& problem,
                                 const Mapping& mapping,
                                 std::span<const Stay> stays);
-
 std::vector<MemoryUse> memory_use(const Problem& problem,
                                   const Mapping& mapping,
+                                  const Plan& plan,
                                   const Schedule& schedule);
-
-// Budgets and capacities that a mapping goes beyond.
-std::vector<Violation> violations_of(const Problem& problem,
-                                     const Mapping& mapping,
-                                     const Schedule& schedule);
 
 // ---- streams -----------------------------------------------------------------------------------
 
@@ -104,12 +80,44 @@ std::vector<Violation> violations_of(const Problem& problem,
 // device, the dispatcher or an engine that is free takes the next piece of the oldest frame whose
 // next piece there is ready. A frame enters when fewer than `frames_in_flight` are inside.
 struct Stream {
-    Time period{};        // from one frame's end to the next's, over the last half
-    Time latency{};       // of a frame, from its entry to its end: the longest of the last half
-    int frames = 0;       // simulated
-    bool steady = false;  // the last half repeats: the period is exact
+    Time period = kNever;  // from one frame's end to the next's, over the last half
+    Time latency{};        // of a frame, from its entry to its end: the longest of the last half
+    int frames = 0;        // simulated
+    bool steady = false;   // the last half repeats: the period is exact
     std::vector<std::int64_t> peak_bytes;  // by memory, weights once
 };
 Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frames_in_flight);
+Stream simulate_stream(const Problem& problem,
+                       const Mapping& mapping,
+                       const Plan& plan,
+                       int frames_in_flight);
+
+// ---- all of it ---------------------------------------------------------------------------------
+
+struct Assessment {
+    Time makespan = kNever;
+    std::optional<Energy> energy;  // nothing where the platform does not say
+    std::int64_t loss = 0;         // Task::loss, summed
+    std::vector<Violation> violations;
+    Time period = kNever;  // of a stream, if asked for
+
+    // What that rests on; empty where the mapping is impossible.
+    Schedule schedule;
+    std::optional<EnergyBreakdown> energy_pieces;
+    std::vector<MemoryUse> memories;
+    std::optional<Stream> stream;  // if asked for
+
+    bool feasible() const { return violations.empty() && makespan < kNever; }
+};
+
+struct AssessOptions {
+    int frames_in_flight = 0;  // 0: no stream
+};
+
+// Throws InputError if the mapping is none (check_cover). One that needs a copy or a conversion
+// that cannot be is assessed as impossible: its makespan is kNever.
+Assessment assess(const Problem& problem,
+                  const Mapping& mapping,
+                  const AssessOptions& options = {});
 
 }  // namespace sim

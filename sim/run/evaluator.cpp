@@ -1,7 +1,5 @@
 #include "sim/run/evaluator.hpp"
 
-#include "sim/index.hpp"
-
 #include <algorithm>
 #include <cassert>
 
@@ -12,15 +10,19 @@ Evaluator::Evaluator(const Problem& problem)
       covered(at(problem.layers()) + 1, 0),
       problem_(problem),
       devices_(problem.devices),
+      devices_count_(problem.device_count()),
+      layouts_(problem.layouts),
+      places_(problem.memories * problem.layouts),
+      heads_(devices_count_ + problem.engines),
       knows_energy_(problem.knows_energy()) {
-    assert(problem.engines <= kMaxEngines);
-    for (std::size_t m = 0; m < problem.synchronise.size(); ++m) {
-        synchronise_[m] = problem.synchronise[m].count();
-        synchronises_ |= synchronise_[m] > 0;
+    ticks_.assign(at(heads_) + at(problem.layers()) * at(2 * places_), 0);
+    for (const Time time : problem.synchronise) {
+        synchronise_.push_back(time.count());
+        synchronises_ |= time > Time{};
     }
-    plain_ = !knows_energy_ && !synchronises_;
+    basic_ = !knows_energy_ && !synchronises_;
     for (const Task& task : problem.tasks) {
-        plain_ &= task.parts.empty();
+        basic_ &= task.parts.empty();
         FlatTask flat{.cost = task.cost.count(),
                       .device = task.device,
                       .first = task.first,
@@ -41,28 +43,71 @@ Evaluator::Evaluator(const Problem& problem)
         if (!flat.divided) {
             submit(task.device, false);
         }
-        flat.inputs_begin = static_cast<int>(inputs_.size());
-        for (const TaskInput& input : task.inputs) {
-            inputs_.push_back({input.tensor, input.layout});
-        }
-        flat.inputs_end = static_cast<int>(inputs_.size());
-        flat.rest_begin = static_cast<int>(rest_.size());
-        rest_.insert(rest_.end(), task.rest.begin(), task.rest.end());
-        flat.rest_end = static_cast<int>(rest_.size());
+        const auto append = [](auto& all, const auto& more, int& begin, int& end) {
+            begin = static_cast<int>(all.size());
+            all.insert(all.end(), more.begin(), more.end());
+            end = static_cast<int>(all.size());
+        };
+        append(inputs_, task.inputs, flat.inputs_begin, flat.inputs_end);
+        append(rest_, task.rest, flat.rest_begin, flat.rest_end);
+        append(inner_, task.inner, flat.inner_begin, flat.inner_end);
         tasks_.push_back(flat);
+    }
+    find_turns();
+}
+
+// A tensor's turn is the first layer of the task that makes it. Where the turns of two inputs of a
+// task can come in more than one order, they are part of the state.
+void Evaluator::find_turns() {
+    const std::size_t layers = tensors.size();
+    std::vector<int> least(layers, static_cast<int>(layers)), most(layers, -1);
+    for (const Task& task : problem_.tasks) {
+        if (!fits_order(task)) {
+            continue;
+        }
+        for_each_result(task, [&](const TaskResult& result) {
+            least[at(result.tensor)] = std::min(least[at(result.tensor)], task.first);
+            most[at(result.tensor)] = std::max(most[at(result.tensor)], task.first);
+        });
+    }
+    usual_turn_ = least;
+    turn_matters_.assign(layers, 0);
+    for (const Task& task : problem_.tasks) {
+        for (std::size_t i = 0; i < task.inputs.size(); ++i) {
+            for (std::size_t j = i + 1; j < task.inputs.size(); ++j) {
+                const auto a = at(task.inputs[i].tensor), b = at(task.inputs[j].tensor);
+                const bool one_task =
+                    least[a] == most[a] && least[b] == most[b] && least[a] == least[b];
+                if (most[a] < least[b] || most[b] < least[a] || one_task) {
+                    continue;
+                }
+                turn_matters_[a] = turn_matters_[b] = 1;
+            }
+        }
     }
 }
 
 template <bool keep>
-void Evaluator::set(int tensor, int place, Ticks when, Ticks lag) {
-    Tensor& t = tensors[at(tensor)];
-    Ticks& old_at = t.at[at(place)];
-    Ticks& old_lag = t.lag[at(place)];
+[[gnu::always_inline]] inline void Evaluator::change(std::size_t slot, Ticks ticks) {
     if constexpr (keep) {
-        changes_.push_back({tensor, place, old_at, old_lag});
+        changes_.push_back({static_cast<int>(slot), ticks_[slot]});
     }
-    old_at = when;
-    old_lag = lag;
+    ticks_[slot] = ticks;
+}
+
+template <bool keep>
+[[gnu::always_inline]] inline void Evaluator::change_place(int tensor,
+                                                           int place,
+                                                           Ticks time,
+                                                           Ticks lag) {
+    const std::size_t s = slot(tensor, place);
+    change<keep>(s, time);
+    change<keep>(s + at(places_), lag);
+}
+
+void Evaluator::clear_places(int tensor) {
+    const std::size_t s = slot(tensor, 0);
+    std::fill_n(ticks_.begin() + static_cast<std::ptrdiff_t>(s), 2 * places_, Ticks{-1});
 }
 
 // All of the open segment is submitted when the dispatcher has come this far: its times are final.
@@ -71,55 +116,47 @@ void Evaluator::close_segment() {
     if (!problem_.whole_segments) {
         return;
     }
-    Ticks& queue = core.queue[at(core.open)];
-    queue = std::max(queue, core.dispatcher + core.pending);
+    change<keep>(at(core.open), std::max(queue(core.open), core.dispatcher + core.pending));
     for (std::size_t i = at(core.segment); i < waiting.size(); ++i) {
         const auto [tensor, place] = waiting[i];
-        const Tensor& t = tensors[at(tensor)];
-        const auto p = at(place);
-        set<keep>(tensor, place, std::max(t.at[p], core.dispatcher + t.lag[p]), -1);
+        change_place<keep>(
+            tensor, place, std::max(time(tensor, place), core.dispatcher + lag(tensor, place)), -1);
     }
-}
-
-[[gnu::noinline]] void Evaluator::add_copy_energy(int tensor, int layout, int from, int to) {
-    const int index =
-        ((tensor * problem_.layouts + layout) * problem_.memories + from) * problem_.memories + to;
-    core.energy += problem_.copy_energies[at(index)].femtojoules;
-}
-
-[[gnu::noinline]] void Evaluator::add_conversion_energy(int tensor, int device, int from, int to) {
-    const int devices = static_cast<int>(devices_.size());
-    const int index =
-        ((tensor * devices + device) * problem_.layouts + from) * problem_.layouts + to;
-    core.energy += problem_.convert_energies[at(index)].femtojoules;
 }
 
 // Brings a tensor to a memory where it is not, as it was made, and says when it is there.
-template <bool keep, bool plain>
-[[gnu::always_inline]] inline Ticks Evaluator::copy(int tensor_index, int memory) {
-    const Tensor& tensor = tensors[at(tensor_index)];
-    const int from = devices_[at(tensor.device)].memory;
-    const Ticks time = problem_.copy(tensor_index, tensor.layout, from, memory).count();
-    const int link = problem_.engine[at(from * problem_.memories + memory)];
+template <bool keep, bool basic>
+Ticks Evaluator::copy(int index, int memory) {
+    const Tensor& tensor = tensors[at(index)];
+    const int made_in = devices_[at(tensor.device)].memory;
+    const int from = problem_.source(index, tensor.layout, made_in, memory);
+    const Ticks copying =
+        from < 0 ? kNeverTicks : problem_.copy(index, tensor.layout, from, memory).count();
     Ticks when = 0;
-    if (link < 0 || time >= kNeverTicks) {
+    if (copying >= kNeverTicks) {
         core.possible = false;
     } else {
-        Ticks& engine = core.engine[at(link)];
-        when = std::max(tensor.at[at(home(tensor))], engine) + time;
-        engine = when;
-        if (!plain && knows_energy_) {
-            add_copy_energy(tensor_index, tensor.layout, from, memory);
+        Ticks there = time(index, place_of(from, tensor.layout));
+        if (there < 0) {
+            there = copy<keep, basic>(index, from);
+        }
+        const auto engine = at(devices_count_ + problem_.engine[problem_.pair_place(from, memory)]);
+        when = std::max(there, ticks_[engine]) + copying;
+        change<keep>(engine, when);
+        if (!basic && knows_energy_) {
+            core.energy +=
+                problem_.copy_energies[problem_.copy_place(index, tensor.layout, from, memory)]
+                    .femtojoules;
         }
     }
-    set<keep>(tensor_index, place_of(memory, tensor.layout), when, -1);
+    change_place<keep>(index, place_of(memory, tensor.layout), when, -1);
     return when;
 }
 
-// When a device sees what is in a place since `at`: the host after the completion of what an
+// When a device sees what is in a place since `when`: the host after the completion of what an
 // asynchronous device made; an asynchronous device after synchronising with another one that made
 // it in this very place.
-template <bool plain>
+template <bool basic>
 [[gnu::always_inline]] inline Ticks Evaluator::seen(const Tensor& tensor,
                                                     int place,
                                                     int device_index,
@@ -129,7 +166,7 @@ template <bool plain>
     if (!device.asynchronous) {
         return maker.asynchronous ? when + maker.completion.count() : when;
     }
-    if (!plain && synchronises_ && maker.asynchronous && tensor.device != device_index &&
+    if (!basic && synchronises_ && maker.asynchronous && tensor.device != device_index &&
         place == home(tensor)) {
         return when + synchronise_[at(device.memory)];
     }
@@ -137,25 +174,69 @@ template <bool plain>
 }
 
 // The time of a conversion; what it takes otherwise is noted.
-template <bool plain>
+template <bool basic>
 [[gnu::always_inline]] inline Ticks Evaluator::conversion(int tensor, int device, int layout) {
     const int from = tensors[at(tensor)].layout;
-    const Ticks time = problem_.convert(tensor, device, from, layout).count();
-    if (time >= kNeverTicks) {
+    const std::size_t place = problem_.conversion_place(tensor, device, from, layout);
+    const Ticks converting = problem_.convert_times[place].count();
+    if (converting >= kNeverTicks) {
         core.possible = false;
         return 0;
     }
-    if (!plain && knows_energy_) {
-        add_conversion_energy(tensor, device, from, layout);
+    if (!basic && knows_energy_) {
+        core.energy += problem_.convert_energies[place].femtojoules;
     }
-    return time;
+    return converting;
 }
 
-template <bool keep, bool plain>
-void Evaluator::place(int index) {
+// In the order in which they were made.
+[[gnu::always_inline]] inline std::span<const TaskInput> Evaluator::inputs_in_turn(
+    const FlatTask& task) {
+    const std::span<const TaskInput> inputs{inputs_.data() + task.inputs_begin,
+                                            inputs_.data() + task.inputs_end};
+    const auto turn = [&](const TaskInput& input) { return tensors[at(input.tensor)].turn; };
+    for (std::size_t i = 1; i < inputs.size(); ++i) {
+        if (turn(inputs[i]) < turn(inputs[i - 1])) {
+            sorted_.assign(inputs.begin(), inputs.end());
+            std::ranges::stable_sort(sorted_, {}, turn);
+            return sorted_;
+        }
+    }
+    return inputs;
+}
+
+// The task's results are where it was made.
+[[gnu::always_inline]] inline void Evaluator::expose(const FlatTask& task,
+                                                     int turn,
+                                                     Ticks time,
+                                                     Ticks lag) {
+    const int memory = devices_[at(task.device)].memory;
+    const auto add = [&](int tensor, int layout) {
+        tensors[at(tensor)] = {task.device, layout, turn, true};
+        clear_places(tensor);
+        set_place(tensor, place_of(memory, layout), time, lag);
+        if (lag >= 0) {
+            waiting.push_back({tensor, place_of(memory, layout)});
+        }
+    };
+    for (int i = task.inner_begin; i < task.inner_end; ++i) {
+        add(inner_[at(i)].tensor, inner_[at(i)].layout);
+    }
+    add(task.last, task.layout);
+}
+
+[[gnu::always_inline]] inline void Evaluator::cover(const FlatTask& task, char value) {
+    covered[at(task.first)] = value;
+    for (int i = task.rest_begin; i < task.rest_end; ++i) {
+        covered[at(rest_[at(i)])] = value;
+    }
+}
+
+template <bool keep, bool basic>
+void Evaluator::place(int index, int turn) {
     const FlatTask& task = tasks_[at(index)];
-    if (!plain && task.divided) {
-        return place_divided<keep>(index);
+    if (!basic && task.divided) {
+        return place_divided<keep>(index, turn);
     }
     const ProblemDevice& device = devices_[at(task.device)];
     if constexpr (keep) {
@@ -174,32 +255,30 @@ void Evaluator::place(int index) {
     //    converted places enter `waiting` with their offset from the task's start.
     Ticks ready = 0, work = 0;
     const std::size_t before = waiting.size();
-    for (int i = task.inputs_begin; i < task.inputs_end; ++i) {
-        const Input input = inputs_[at(i)];
+    for (const TaskInput& input : inputs_in_turn(task)) {
         const Tensor& tensor = tensors[at(input.tensor)];
         assert(tensor.exposed);
         const int wanted = place_of(device.memory, input.layout);
         int read = wanted;
-        Ticks when = tensor.at[at(wanted)];
+        Ticks when = time(input.tensor, wanted);
         if (when < 0) {
             read = place_of(device.memory, tensor.layout);
-            when = tensor.at[at(read)];
+            when = time(input.tensor, read);
             if (when < 0) {
-                when = copy<keep, plain>(input.tensor, device.memory);
+                when = copy<keep, basic>(input.tensor, device.memory);
             }
             if (wanted != read) {
-                work += conversion<plain>(input.tensor, task.device, input.layout);
-                set<keep>(input.tensor, wanted, work, -1);  // completed in step 4
+                work += conversion<basic>(input.tensor, task.device, input.layout);
+                change_place<keep>(input.tensor, wanted, work, -1);  // completed in step 4
                 waiting.push_back({input.tensor, wanted});
             }
         }
-        when = seen<plain>(tensor, read, task.device, when);
-        ready = std::max(ready, when);
+        ready = std::max(ready, seen<basic>(tensor, read, task.device, when));
     }
 
     // 3. Run. `base`: the segment's work before this task, if its times wait for the submission.
     work += task.cost;
-    if (!plain && knows_energy_) {
+    if (!basic && knows_energy_) {
         core.energy += energies_[at(index)];
     }
     Ticks start = 0, base = -1;
@@ -210,7 +289,7 @@ void Evaluator::place(int index) {
     } else {
         if (!extends) {
             core.dispatcher += device.submit.count();
-            if (!plain && knows_energy_) {
+            if (!basic && knows_energy_) {
                 core.energy += device.submit_energy.femtojoules;
             }
             core.pending = 0;
@@ -218,54 +297,40 @@ void Evaluator::place(int index) {
             core.segment = static_cast<int>(before);
         }
         core.dispatcher += device.per_task.count();
-        Ticks& queue = core.queue[at(task.device)];
-        start = std::max(queue, ready);
+        start = std::max(queue(task.device), ready);
         if (problem_.whole_segments) {
             base = core.pending;
             core.pending += work;
         } else {
             start = std::max(start, core.dispatcher);
         }
-        queue = start + work;
+        change<keep>(at(task.device), start + work);
     }
 
     // 4. Converted inputs get their times. The dispatcher's own conversions are in its past, and
     //    nothing that comes starts before its present: 0 says so, and keeps a second reader on
     //    the host from waiting for the maker's completion again.
     for (std::size_t i = before; i < waiting.size(); ++i) {
-        Tensor& tensor = tensors[at(waiting[i].tensor)];
-        Ticks& when = tensor.at[at(waiting[i].place)];
-        if (base >= 0) {
-            tensor.lag[at(waiting[i].place)] = base + when;
-        }
-        when = device.asynchronous ? start + when : 0;
+        const auto [tensor, place] = waiting[i];
+        const Ticks offset = time(tensor, place);
+        set_place(tensor,
+                  place,
+                  device.asynchronous ? start + offset : 0,
+                  base >= 0 ? base + offset : -1);
     }
-
-    // 5. The result.
-    Tensor& out = tensors[at(task.last)];
-    out.device = task.device;
-    out.layout = task.layout;
-    out.exposed = true;
-    out.at.fill(-1);
-    out.lag.fill(-1);
-    const int made = home(out);
-    out.at[at(made)] = start + work;
-    if (base >= 0) {
-        out.lag[at(made)] = core.pending;
-        waiting.push_back({task.last, made});
-    } else {
+    if (base < 0) {
         waiting.resize(before);
     }
-    covered[at(task.first)] = 1;
-    for (int i = task.rest_begin; i < task.rest_end; ++i) {
-        covered[at(rest_[at(i)])] = 1;
-    }
+
+    // 5. The results.
+    expose(task, turn, start + work, base >= 0 ? core.pending : -1);
+    cover(task, 1);
 }
 
 // A layer that several devices divide: all of them are held while it runs, and it is a segment of
 // its own on each.
 template <bool keep>
-[[gnu::noinline]] void Evaluator::place_divided(int index) {
+[[gnu::noinline]] void Evaluator::place_divided(int index, int turn) {
     const FlatTask& task = tasks_[at(index)];
     const Task& whole = problem_.tasks[at(index)];
     if constexpr (keep) {
@@ -284,18 +349,18 @@ template <bool keep>
     //    front of the whole, so that no other part waits for it in particular.
     Ticks ready = 0, work = 0;
     converted_.clear();
+    const std::span<const TaskInput> inputs = inputs_in_turn(task);
     for (const Part& part : whole.parts) {
         const ProblemDevice& device = devices_[at(part.device)];
-        for (int i = task.inputs_begin; i < task.inputs_end; ++i) {
-            const Input input = inputs_[at(i)];
+        for (const TaskInput& input : inputs) {
             const Tensor& tensor = tensors[at(input.tensor)];
             assert(tensor.exposed);
             const int wanted = place_of(device.memory, input.layout);
             int read = wanted;
-            Ticks when = tensor.at[at(wanted)];
+            Ticks when = time(input.tensor, wanted);
             if (when < 0) {
                 read = place_of(device.memory, tensor.layout);
-                when = tensor.at[at(read)];
+                when = time(input.tensor, read);
                 if (when < 0) {
                     when = copy<keep, false>(input.tensor, device.memory);
                 }
@@ -316,62 +381,69 @@ template <bool keep>
     // 2. It starts when all it holds is free.
     Ticks start = std::max(ready, core.dispatcher);
     for (const Part& part : whole.parts) {
-        start = std::max(start, core.queue[at(part.device)]);
+        if (devices_[at(part.device)].asynchronous) {
+            start = std::max(start, queue(part.device));
+        }
     }
-    for (const int engine : whole.engines) {
-        start = std::max(start, core.engine[at(engine)]);
+    for (const int held : whole.engines) {
+        start = std::max(start, engine(held));
     }
     const Ticks end = start + work + task.cost;
     for (const Part& part : whole.parts) {
         if (devices_[at(part.device)].asynchronous) {
-            core.queue[at(part.device)] = end;
+            change<keep>(at(part.device), end);
         } else {
             core.dispatcher = end;
         }
     }
-    for (const int engine : whole.engines) {
-        core.engine[at(engine)] = end;
+    for (const int held : whole.engines) {
+        change<keep>(at(devices_count_ + held), end);
     }
 
-    // 3. Places and the result; 0 as in `place`.
-    for (const auto [tensor, place, when] : converted_) {
-        set<keep>(tensor, place, when < 0 ? 0 : start + when, -1);
+    // 3. Places and the results; 0 as in `place`.
+    for (const auto& [tensor, place, when] : converted_) {
+        change_place<keep>(tensor, place, when < 0 ? 0 : start + when, -1);
     }
-    Tensor& out = tensors[at(task.last)];
-    out.device = task.device;
-    out.layout = task.layout;
-    out.exposed = true;
-    out.at.fill(-1);
-    out.lag.fill(-1);
-    out.at[at(home(out))] = end;
-    covered[at(task.first)] = 1;
-    for (int i = task.rest_begin; i < task.rest_end; ++i) {
-        covered[at(rest_[at(i)])] = 1;
+    expose(task, turn, end, -1);
+    cover(task, 1);
+}
+
+// A copy that comes before its first reader. Of what the open segment's device has made it ends
+// the segment: what is not submitted cannot be copied.
+template <bool keep>
+void Evaluator::copy_early(const EarlyCopy& early) {
+    const Tensor& tensor = tensors[at(early.tensor)];
+    assert(tensor.exposed);
+    if (time(early.tensor, place_of(early.to, tensor.layout)) >= 0) {
+        return;
     }
+    if (core.open != 0 && tensor.device == core.open) {
+        close_segment<keep>();
+        core.open = 0;
+    }
+    copy<keep, false>(early.tensor, early.to);
 }
 
 void Evaluator::pop() {
     const Frame& frame = frames_.back();
     const FlatTask& task = tasks_[at(frame.task)];
     while (changes_.size() > at(frame.changes)) {
-        const Change& change = changes_.back();
-        Tensor& tensor = tensors[at(change.tensor)];
-        tensor.at[at(change.place)] = change.at;
-        tensor.lag[at(change.place)] = change.lag;
+        ticks_[at(changes_.back().slot)] = changes_.back().before;
         changes_.pop_back();
     }
     waiting.resize(at(frame.waiting));
     tensors[at(task.last)].exposed = false;
-    covered[at(task.first)] = 0;
-    for (int i = task.rest_begin; i < task.rest_end; ++i) {
-        covered[at(rest_[at(i)])] = 0;
+    for (int i = task.inner_begin; i < task.inner_end; ++i) {
+        tensors[at(inner_[at(i)].tensor)].exposed = false;
     }
+    cover(task, 0);
     core = frame.core;
     frames_.pop_back();
 }
 
 void Evaluator::clear() {
     core = {};
+    std::fill_n(ticks_.begin(), heads_, Ticks{0});
     frames_.clear();
     changes_.clear();
     waiting.clear();
@@ -381,32 +453,35 @@ void Evaluator::clear() {
     }
 }
 
-Time Evaluator::makespan(std::span<const int> mapping) {
-    clear();
-    if (plain_) {
-        for (const int task : mapping) {
-            place<false, true>(task);
+template <bool basic>
+void Evaluator::place_all(const Mapping& mapping) {
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < mapping.tasks.size(); ++i) {
+        for (; next < mapping.early.size() && at(mapping.early[next].before) == i; ++next) {
+            copy_early<false>(mapping.early[next]);
         }
-    } else {
-        for (const int task : mapping) {
-            place<false, false>(task);
-        }
+        place<false, basic>(mapping.tasks[i], static_cast<int>(i));
     }
+}
+
+Time Evaluator::makespan(const Mapping& mapping) {
+    clear();
+    basic_ ? place_all<true>(mapping) : place_all<false>(mapping);
     return makespan();
 }
 
 Ticks Evaluator::end(int task) const {
-    const Tensor& tensor = tensors[at(tasks_[at(task)].last)];
-    const auto made = at(home(tensor));
-    const Ticks when = tensor.at[made], lag = tensor.lag[made];
-    return lag < 0 ? when : std::max(when, core.dispatcher + lag);
+    const int tensor = tasks_[at(task)].last;
+    const int made = home(tensors[at(tensor)]);
+    const Ticks when = time(tensor, made), after = lag(tensor, made);
+    return after < 0 ? when : std::max(when, core.dispatcher + after);
 }
 
-Time makespan(const Problem& problem, std::span<const int> mapping) {
+Time makespan(const Problem& problem, const Mapping& mapping) {
     return Evaluator(problem).makespan(mapping);
 }
 
-template void Evaluator::place<true, true>(int);
-template void Evaluator::place<true, false>(int);
+template void Evaluator::place<true, true>(int, int);
+template void Evaluator::place<true, false>(int, int);
 
 }  // namespace sim

@@ -2,35 +2,33 @@
 
 // The incremental evaluator: push a task, pop it. The form of the simulator for searches.
 //
-// It places the tasks of a mapping one at a time in the static order and keeps nothing but the
-// times that later tasks depend on; `simulate` tells the same story with every event. Start at
-// `push`. What it is not: a checker. It trusts that the tasks fit each other (assert).
+// It places the tasks of a mapping one at a time, in any order in which inputs come before their
+// readers, and keeps nothing but the times that later tasks depend on; `simulate` tells the same
+// story with every event. Start at `push`. What it is not: a checker. It trusts that the tasks fit
+// each other (assert).
 //
 // The one difficulty is rule 2: a segment is submitted in one go, so its tasks start after the
 // submission of its *last* one, which is not known while the segment is open. With R the end of
 // that submission, each end in an open segment is max(a, R + b): a from inputs and queue, b the
-// segment's work up to and including the task. Both are kept, `at` and `lag`, and R is put in
+// segment's work up to and including the task. Both are kept, `time` and `lag`, and R is put in
 // when the segment closes. Nothing outside reads such a time before that, because reading it
 // from elsewhere is what closes the segment.
 //
 // A divided layer (Task::parts) closes the segment too, and all its times are final. What depends
 // on more than the tasks before (contention, buses, capacities, reconfiguration) is not seen here:
-// for coupled problems the makespan is a lower bound, and sim/run/activities.hpp has the time.
+// for coupled problems the makespan is a lower bound, and run/engine.hpp has the time.
 
 #include "sim/compile/problem.hpp"
 #include "sim/index.hpp"
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 namespace sim {
 
-inline constexpr int kMaxPlaces = kMaxMemories * kMaxLayouts;
-inline constexpr int kMaxEngines = kMaxMemories * (kMaxMemories - 1);
-
-// Inside the evaluators and searches times are the bare counts of sim::Time, picoseconds.
+// Inside the evaluators and searches times are the bare counts of sim::Time, picoseconds, and
+// energies those of sim::Energy, femtojoules.
 using Ticks = Time::rep;
 inline constexpr Ticks kNeverTicks = kNever.count();
 
@@ -38,22 +36,19 @@ class Evaluator {
 public:
     // What every task changes; small, so that push saves it whole.
     struct Core {
-        Ticks dispatcher = 0;                     // the host: what it has done and waited for
-        Ticks pending = 0;                        // work of the open segment
-        std::array<Ticks, kMaxDevices> queue{};   // end of the queue; unused if synchronous
-        std::array<Ticks, kMaxEngines> engine{};  // end of the engine's queue
-        int open = 0;                             // the device whose segment is open; 0 if none is
-        int segment = 0;       // first entry of `waiting` that belongs to the open segment
-        bool possible = true;  // false: a copy without a link, or a conversion nobody can do
+        Ticks dispatcher = 0;  // the host: what it has done and waited for
+        Ticks pending = 0;     // work of the open segment
         Ticks energy = 0;      // femtojoules, beside what is drawn at rest
+        int open = 0;          // the device whose segment is open; 0 if none is
+        int segment = 0;       // first entry of `waiting` that belongs to the open segment
+        bool possible = true;  // false: a copy without a way, or a conversion no device can do
     };
 
     // A place is a memory and a layout. A tensor is made in one and may be brought to others.
     struct Tensor {
-        int device = 0, layout = 0;           // that made it
-        bool exposed = false;                 // computed, and not inside a fused chain
-        std::array<Ticks, kMaxPlaces> at{};   // by place; -1: not there
-        std::array<Ticks, kMaxPlaces> lag{};  // -1: `at` is final; else b of the head comment
+        int device = 0, layout = 0;  // that made it
+        int turn = 0;                // when its task was placed: a task's inputs come in that order
+        bool exposed = false;        // computed, and not inside a fused set
     };
 
     struct Waiting {
@@ -62,15 +57,19 @@ public:
 
     explicit Evaluator(const Problem& problem);
 
-    // Places a task; all it reads must be there. `pop` takes the latest one back.
-    void push(int task) { plain_ ? place<true, true>(task) : place<true, false>(task); }
+    // Places a task of the static order; all it reads must be there. `pop` takes the latest back.
+    void push(int task) {
+        const int turn = tasks_[at(task)].first;
+        basic_ ? place<true, true>(task, turn) : place<true, false>(task, turn);
+    }
     void pop();
 
     // Nothing placed. The times of tensors that are not exposed mean nothing.
     void clear();
 
-    // The time of a whole mapping, kNever if it is impossible. Clears first; nothing to pop.
-    Time makespan(std::span<const int> mapping);
+    // The time of a whole mapping in its own order, kNever if it is impossible. Clears first;
+    // nothing to pop.
+    Time makespan(const Mapping& mapping);
     // The same for what is placed: meaningful when the output is.
     Time makespan() const { return core.possible ? Time{core.dispatcher} : kNever; }
 
@@ -84,25 +83,46 @@ public:
         return layer;
     }
 
-    static int place_of(int memory, int layout) { return memory * kMaxLayouts + layout; }
+    // ---- the state: searches save it, load it and read it; see search/state.hpp ----
+
+    // End of a device's queue (of no meaning if it is synchronous), and of an engine's.
+    Ticks queue(int device) const { return ticks_[at(device)]; }
+    Ticks engine(int engine) const { return ticks_[at(devices_count_ + engine)]; }
+    void set_queue(int device, Ticks time) { ticks_[at(device)] = time; }
+    void set_engine(int engine, Ticks time) { ticks_[at(devices_count_ + engine)] = time; }
+
+    int places() const { return places_; }
+    int place_of(int memory, int layout) const { return memory * layouts_ + layout; }
     int home(const Tensor& tensor) const {  // where it was made
         return place_of(devices_[at(tensor.device)].memory, tensor.layout);
     }
+    // By place; -1: not there.
+    Ticks time(int tensor, int place) const { return ticks_[slot(tensor, place)]; }
+    // -1: `time` is final; else b of the head comment.
+    Ticks lag(int tensor, int place) const { return ticks_[slot(tensor, place) + at(places_)]; }
+    // The tensor is nowhere, or (`set_place`) there at this time.
+    void clear_places(int tensor);
+    void set_place(int tensor, int place, Ticks time, Ticks lag) {
+        ticks_[slot(tensor, place)] = time;
+        ticks_[slot(tensor, place) + at(places_)] = lag;
+    }
 
-    // The state. Searches save it, load it and read it; see search/state.hpp.
+    // Whether a task's inputs may be made in either order, this one and another: then `turn` is
+    // part of the state. Else usual_turn() stands for it.
+    bool turn_matters(int tensor) const { return turn_matters_[at(tensor)] != 0; }
+    int usual_turn(int tensor) const { return usual_turn_[at(tensor)]; }
+
     Core core;
     std::vector<Tensor> tensors;   // by layer
     std::vector<char> covered;     // by layer, and one more that stays 0: a sentinel
     std::vector<Waiting> waiting;  // places whose times wait for a submission
 
 private:
-    struct Input {
-        int tensor = 0, layout = 0;
-    };
     struct FlatTask {  // a Task without what a simulation does not need
         Ticks cost = 0;
         int device = 0, first = 0, last = 0, layout = 0;
         int inputs_begin = 0, inputs_end = 0, rest_begin = 0, rest_end = 0;
+        int inner_begin = 0, inner_end = 0;
         bool divided = false;
     };
     struct Frame {
@@ -110,46 +130,65 @@ private:
         int task = 0, changes = 0, waiting = 0;
     };
     struct Change {
-        int tensor = 0, place = 0;
-        Ticks at = 0, lag = 0;
+        int slot = 0;
+        Ticks before = 0;
     };
     struct Converted {  // by the divided layer that is being placed
         int tensor = 0, place = 0;
         Ticks end = 0;  // from the start; -1: by the dispatcher
     };
 
-    // keep: so that pop can take it back. plain: no energy, synchronisation or divided layers.
-    template <bool keep, bool plain>
-    void place(int index);
+    std::size_t slot(int tensor, int place) const {
+        return at(heads_) + at(tensor) * at(2 * places_) + at(place);
+    }
+
+    // keep: so that pop can take it back. basic: no energy, synchronisation or divided layers.
+    template <bool keep, bool basic>
+    void place(int index, int turn);
     template <bool keep>
-    void place_divided(int index);
-    template <bool keep, bool plain>
+    void place_divided(int index, int turn);
+    template <bool keep, bool basic>
     Ticks copy(int tensor, int memory);
-    template <bool plain>
-    Ticks seen(const Tensor& tensor, int place, int device, Ticks at) const;
-    template <bool plain>
+    template <bool basic>
+    Ticks seen(const Tensor& tensor, int place, int device, Ticks when) const;
+    template <bool basic>
     Ticks conversion(int tensor, int device, int layout);
-    void add_copy_energy(int tensor, int layout, int from, int to);
-    void add_conversion_energy(int tensor, int device, int from, int to);
+    template <bool keep>
+    void copy_early(const EarlyCopy& early);
+    template <bool basic>
+    void place_all(const Mapping& mapping);
     template <bool keep>
     void close_segment();
     template <bool keep>
-    void set(int tensor, int place, Ticks at, Ticks lag);
+    void change(std::size_t slot, Ticks ticks);
+    template <bool keep>
+    void change_place(int tensor, int place, Ticks time, Ticks lag);
+    void expose(const FlatTask& task, int turn, Ticks time, Ticks lag);
+    void cover(const FlatTask& task, char value);
+    std::span<const TaskInput> inputs_in_turn(const FlatTask& task);
+    void find_turns();
 
     const Problem& problem_;
     std::vector<ProblemDevice> devices_;
     std::vector<FlatTask> tasks_;
-    std::vector<Input> inputs_;
+    std::vector<TaskInput> inputs_;
+    std::vector<TaskResult> inner_;
     std::vector<int> rest_;
     std::vector<Ticks> energies_;  // by task: its own and its submission's, but for the segment's
+    int devices_count_ = 0, layouts_ = 1, places_ = 1, heads_ = 0;
+    // Queues, engines, then of every tensor the times of its places and their lags.
+    std::vector<Ticks> ticks_;
     std::vector<Frame> frames_;
     std::vector<Change> changes_;
     std::vector<Converted> converted_;
-    std::array<Ticks, kMaxMemories> synchronise_{};
-    bool synchronises_ = false, knows_energy_ = false, plain_ = true;
+    std::vector<TaskInput> sorted_;
+    std::vector<Ticks> synchronise_;  // by memory
+    std::vector<char> turn_matters_;  // by tensor
+    std::vector<int> usual_turn_;
+    bool synchronises_ = false, knows_energy_ = false, basic_ = true;
 };
 
 // The time of one mapping, kNever if it is impossible. For many, keep an Evaluator.
-Time makespan(const Problem& problem, std::span<const int> mapping);
+Time makespan(const Problem& problem, const Mapping& mapping);
 
 }  // namespace sim

@@ -1,8 +1,8 @@
 // Streams of frames: when the state of the run repeats, the rest is known.
 
 #include "sim/index.hpp"
-#include "sim/run/activities.hpp"
 #include "sim/run/assess.hpp"
+#include "sim/run/engine.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -18,9 +18,15 @@ int most_frames(int in_flight) { return 64 + 8 * in_flight; }
 }  // namespace
 
 Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frames_in_flight) {
+    return simulate_stream(problem, mapping, plan_of(problem, mapping), frames_in_flight);
+}
+
+Stream simulate_stream(const Problem& problem,
+                       const Mapping& mapping,
+                       const Plan& plan,
+                       int frames_in_flight) {
     const int in_flight = std::max(1, frames_in_flight);
-    const FrameRun run =
-        run_frames(problem, activities_of(problem, mapping), in_flight, most_frames(in_flight));
+    const FrameRun run = run_frames(problem, plan, in_flight, most_frames(in_flight));
 
     // 1. From which end to which: one repetition, or the last half of those before the stream ran
     //    dry.
@@ -46,7 +52,7 @@ Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frame
     // 2. What lies in the memories, of all frames together.
     std::vector<Stay> stays;
     for (const Frame& frame : run.frames) {
-        std::ranges::move(stays_of(problem, mapping, frame.events, frame.entry),
+        std::ranges::move(stays_of(problem, plan, frame.events, frame.entry),
                           std::back_inserter(stays));
     }
     for (const MemoryUse& use : peaks_of(problem, mapping, stays)) {

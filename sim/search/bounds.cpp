@@ -5,32 +5,31 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <utility>
 
 namespace sim {
 namespace {
 
-// Weights are whole numbers with this sum.
+// Weights are whole numbers with this sum, in steps of one for two resources, else of two.
 constexpr Ticks kScale = 8;
 
-// Longer schedules, of ten hours and more, would overflow weighted sums.
-constexpr double kLongestForLoads = 0x1p55;
+// Longer weighted sums would overflow: schedules of ten hours and more with this scale.
+constexpr double kLongestForLoads = 0x1p58;
+
+bool covers(const Task& task, int layer) {
+    return task.first == layer ||
+           std::binary_search(task.rest.begin(), task.rest.end(), layer);
+}
 
 }  // namespace
 
-unsigned devices_of(const Task& task) {
-    unsigned devices = 1u << task.device;
-    for (const Part& part : task.parts) {
-        devices |= 1u << part.device;
-    }
-    return devices;
-}
-
-Bounds::Bounds(const Problem& problem, const Ideas& ideas) : problem_(problem), ideas_(ideas) {
+Bounds::Bounds(const Problem& problem, const Ideas& ideas)
+    : problem_(problem), ideas_(ideas), devices_(problem.device_count()) {
     find_structure();
     find_horizon();
     tail.assign(problem.tasks.size(), 0);
-    if (ideas_.load && horizon < kLongestForLoads) {
-        make_weights();
+    if (ideas_.load) {
+        make_loads();
     }
     for (int layer = problem.layers() - 1; layer >= 0; --layer) {
         set_tails(layer);
@@ -52,8 +51,10 @@ void Bounds::find_structure() {
     std::vector<int> taken(at(layers), layers);  // by layer: the first chain that can cover it
     for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k) {
         const Task& task = problem_.tasks[at(k)];
-        ending[at(task.last)].push_back(k);
-        made[at(task.last)] = std::min(made[at(task.last)], task.first);
+        for_each_result(task, [&](const TaskResult& result) {
+            ending[at(result.tensor)].push_back(k);
+            made[at(result.tensor)] = std::min(made[at(result.tensor)], task.first);
+        });
         for (const int layer : task.rest) {
             inside_[at(layer)].push_back(k);
             taken[at(layer)] = std::min(taken[at(layer)], task.first);
@@ -61,9 +62,7 @@ void Bounds::find_structure() {
         for (const TaskInput& input : task.inputs) {
             const std::vector<int>& consumers = problem_.consumers[at(input.tensor)];
             for (std::size_t j = 0; j < consumers.size(); ++j) {
-                if (consumers[j] == task.first ||
-                    std::find(task.rest.begin(), task.rest.end(), consumers[j]) !=
-                        task.rest.end()) {
+                if (covers(task, consumers[j])) {
                     readers[at(input.tensor)][j].push_back(k);
                 }
             }
@@ -109,21 +108,15 @@ void Bounds::find_structure() {
         next.erase(std::unique(next.begin(), next.end()), next.end());
     }
 
-    // 3. How each layer can be done: by tasks that start there, or by chains that reach it and
-    //    read something for it. (Of a chain that reads nothing for it, nothing is known before it
-    //    starts.)
+    // 3. How each layer can be done: by tasks that start there, or by fused ones that reach it and
+    //    read something for it. (Of one that reads nothing for it, nothing is known before it
+    //    starts; and it is out of the question as soon as something that the layer reads is made.)
     for (int c = 0; c < layers; ++c) {
         const auto add = [&](int k) {
             const Task& task = problem_.tasks[at(k)];
             for (Way& way : ways_[at(c)]) {
                 if (way.device == task.device && way.first == task.first &&
-                    std::equal(way.inputs.begin(),
-                               way.inputs.end(),
-                               task.inputs.begin(),
-                               task.inputs.end(),
-                               [](const TaskInput& a, const TaskInput& b) {
-                                   return a.tensor == b.tensor && a.layout == b.layout;
-                               })) {
+                    way.inputs == task.inputs) {
                     way.tasks.push_back(k);
                     return;
                 }
@@ -136,8 +129,7 @@ void Bounds::find_structure() {
                                     .arrivals = {}});
             for (const TaskInput& input : task.inputs) {
                 ways_[at(c)].back().arrivals.push_back(
-                    (at(input.tensor) * problem_.devices.size() + at(task.device)) * kMaxLayouts +
-                    at(input.layout));
+                    at((input.tensor * devices_ + task.device) * problem_.layouts + input.layout));
             }
         };
         for (const int k : problem_.starting[at(c)]) {
@@ -191,14 +183,15 @@ bool Bounds::has_neighbour(int device) const {
     return sharing > 1;
 }
 
-// From the end of `from` to the start of `to`, which reads its result; what `to` converts is done
-// after its start but counted here. kNever if it cannot be.
-Ticks Bounds::step(int tensor, const Task& from, const Task& to, int layout) const {
+// From the end of `from`, which makes the tensor in one layout, to the start of `to`, which reads it
+// in another; what `to` converts is done after its start but counted here. kNever if it cannot be.
+Ticks Bounds::step(
+    int tensor, const Task& from, int made_in, const Task& to, int layout) const {
     const ProblemDevice &a = problem_.devices[at(from.device)],
                         &b = problem_.devices[at(to.device)];
     Ticks delay = 0;
     if (a.memory != b.memory) {
-        delay = problem_.copy(tensor, from.out_layout, a.memory, b.memory).count();
+        delay = problem_.transfer(tensor, made_in, a.memory, b.memory).count();
     }
     if (!b.asynchronous && a.asynchronous) {
         delay += a.completion.count();
@@ -206,8 +199,8 @@ Ticks Bounds::step(int tensor, const Task& from, const Task& to, int layout) con
     if (b.asynchronous && !a.asynchronous) {
         delay = std::max(delay, (b.submit + b.per_task).count());
     }
-    if (from.out_layout != layout) {
-        const Ticks convert = problem_.convert(tensor, to.device, from.out_layout, layout).count();
+    if (made_in != layout) {
+        const Ticks convert = problem_.convert(tensor, to.device, made_in, layout).count();
         const bool alone = problem_.consumers[at(tensor)].size() == 1;
         if (convert >= kNeverTicks && (alone || !has_neighbour(to.device))) {
             return kNeverTicks;
@@ -219,19 +212,28 @@ Ticks Bounds::step(int tensor, const Task& from, const Task& to, int layout) con
     return std::min(delay, kNeverTicks);
 }
 
-// The longest path after the end of each task that ends with this layer.
+// The longest path after the end of each task that has this layer's result, by way of that result
+// and of the later ones.
 void Bounds::set_tails(int layer) {
     for (const int k : ending[at(layer)]) {
-        Ticks longest = 0;
-        for (const std::vector<int>& tasks : readers[at(layer)]) {
+        const Task& task = problem_.tasks[at(k)];
+        int made_in = task.out_layout;
+        for (const TaskResult& inner : task.inner) {
+            made_in = inner.tensor == layer ? inner.layout : made_in;
+        }
+        Ticks longest = layer == task.last ? 0 : tail[at(k)];
+        for (std::size_t j = 0; j < readers[at(layer)].size(); ++j) {
+            if (covers(task, problem_.consumers[at(layer)][j])) {
+                continue;  // read inside
+            }
             Ticks best = kNeverTicks;
-            for (const int next : tasks) {
+            for (const int next : readers[at(layer)][j]) {
                 const Task& reader = problem_.tasks[at(next)];
                 const auto input = std::find_if(
                     reader.inputs.begin(), reader.inputs.end(), [&](const TaskInput& one) {
                         return one.tensor == layer;
                     });
-                const Ticks delay = step(layer, problem_.tasks[at(k)], reader, input->layout);
+                const Ticks delay = step(layer, task, made_in, reader, input->layout);
                 best = std::min(best, delay + reader.cost.count() + tail[at(next)]);
             }
             longest = std::max(longest, best);
@@ -240,37 +242,18 @@ void Bounds::set_tails(int layer) {
     }
 }
 
-void Bounds::make_weights() {
-    int last = 0;  // resource
-    for (int d = 1; d < static_cast<int>(problem_.devices.size()); ++d) {
-        if (problem_.devices[at(d)].asynchronous) {
-            last = d;
+void Bounds::make_loads() {
+    std::vector<Mix> mixes =
+        resource_mixes(problem_, kScale, std::popcount(all_resources(problem_)) > 2 ? 2 : 1);
+    for (Mix& mix : mixes) {
+        if (horizon * static_cast<double>(mix.scale) >= kLongestForLoads) {
+            continue;
         }
+        loads_.push_back({.mix = std::move(mix),
+                          .after = std::vector<Ticks>(at((problem_.layers() + 1) * devices_)),
+                          .free = std::vector<Ticks>(at(problem_.layers()) + 1),
+                          .most = std::vector<Ticks>(at(problem_.layers()))});
     }
-    const Ticks by = last > 1 ? 2 : 1;
-    std::array<Ticks, kMaxDevices> weight{};
-    const auto choose = [&](const auto& self, int r, Ticks left) -> void {
-        if (r == last) {
-            weight[at(r)] = left;
-            Load load;
-            load.weight = weight;
-            load.after.resize(at(problem_.layers()) + 1);
-            load.free.resize(at(problem_.layers()) + 1);
-            load.most.resize(at(problem_.layers()));
-            loads_.push_back(std::move(load));
-            return;
-        }
-        if (r > 0 && !problem_.devices[at(r)].asynchronous) {
-            weight[at(r)] = 0;
-            self(self, r + 1, left);
-            return;
-        }
-        for (Ticks w = 0; w <= left; w += by) {
-            weight[at(r)] = w;
-            self(self, r + 1, left - w);
-        }
-    };
-    choose(choose, 0, kScale);
 }
 
 // Work of the layers from this one up to the next cut, and the tail after that.
@@ -283,59 +266,58 @@ void Bounds::set_loads(int layer) {
         }
     }
 
-    const int devices = static_cast<int>(problem_.devices.size());
+    const std::vector<int>& starting = problem_.starting[at(layer)];
+    const std::vector<int>& inside = inside_[at(layer)];
+    std::vector<Ticks> extending(at(devices_));  // by device: the least of what extends its segment
     for (Load& load : loads_) {
+        const std::vector<Ticks>& weight = load.mix.weight;
         const auto share = [&](const Task& task) {  // rounded down: shares sum to at most the cost
-            Ticks weight = 0;
-            for (unsigned left = resources(task); left; left &= left - 1) {
-                weight += load.weight[at(std::countr_zero(left))];
-            }
-            return weight * task.cost.count() / static_cast<Ticks>(task.rest.size() + 1);
+            Ticks sum = 0;
+            for_each_bit(resources_of(problem_, task), [&](int one) { sum += weight[at(one)]; });
+            return sum * task.cost.count() / static_cast<Ticks>(task.rest.size() + 1);
         };
         const auto rest = [&](int k, Ticks later) {
             if (!cut[at(layer)]) {
                 return later;
             }
-            return tail[at(k)] >= kNeverTicks / kScale ? kNeverTicks : kScale * tail[at(k)];
+            return tail[at(k)] >= kNeverTicks / load.mix.scale ? kNeverTicks
+                                                               : load.mix.scale * tail[at(k)];
         };
-        Ticks& free = load.free[at(layer)];
-        Ticks& most = load.most[at(layer)];
-        free = kNeverTicks;
-        most = 0;
-        for (const int k : inside_[at(layer)]) {
-            most = std::max(most, share(problem_.tasks[at(k)]));
-        }
-        const auto alone = [&](int k) {
-            return share(problem_.tasks[at(k)]) + rest(k, load.free[at(layer) + 1]);
-        };
-        for (const int k : problem_.starting[at(layer)]) {
-            free = std::min(free, alone(k));
-        }
-        for (const int k : inside_[at(layer)]) {
-            free = std::min(free, alone(k));
-        }
-        for (int open = 0; open < devices; ++open) {
-            Ticks best = kNeverTicks;
-            for (const int k : problem_.starting[at(layer)]) {
-                const Task& task = problem_.tasks[at(k)];
-                const ProblemDevice& device = problem_.devices[at(task.device)];
-                // A divided layer is a segment of its own.
-                const bool opens = device.asynchronous && task.parts.empty();
-                Ticks work =
-                    share(task) + rest(k, load.after[at(layer) + 1][at(opens ? task.device : 0)]);
-                if (device.asynchronous) {
-                    work += load.weight[0] * (device.per_task.count() +
-                                              (open == task.device ? 0 : device.submit.count()));
-                }
-                best = std::min(best, work);
+        const Ticks* const next = &load.after[at((layer + 1) * devices_)];
+        Ticks free = kNeverTicks, most = 0;
+        // 1. Tasks that start here: with a submission, or behind what their device has open.
+        Ticks opening = kNeverTicks;
+        std::fill(extending.begin(), extending.end(), kNeverTicks);
+        for (const int k : starting) {
+            const Task& task = problem_.tasks[at(k)];
+            const ProblemDevice& device = problem_.devices[at(task.device)];
+            const Ticks work = share(task);
+            free = std::min(free, work + rest(k, load.free[at(layer) + 1]));
+            if (!device.asynchronous) {
+                opening = std::min(opening, work + rest(k, next[0]));
+                continue;
             }
-            for (const int k : inside_[at(layer)]) {
-                best = std::min(
-                    best,
-                    share(problem_.tasks[at(k)]) + rest(k, load.after[at(layer) + 1][at(open)]));
-            }
-            load.after[at(layer)][at(open)] = best;
+            // A divided layer is a segment of its own.
+            const Ticks all = work + rest(k, next[task.parts.empty() ? at(task.device) : 0]) +
+                              weight[0] * device.per_task.count();
+            extending[at(task.device)] = std::min(extending[at(task.device)], all);
+            opening = std::min(opening, all + weight[0] * device.submit.count());
         }
+        // 2. Tasks that started before.
+        for (int open = 0; open < devices_; ++open) {
+            load.after[at(layer * devices_ + open)] = std::min(opening, extending[at(open)]);
+        }
+        for (const int k : inside) {
+            const Ticks work = share(problem_.tasks[at(k)]);
+            most = std::max(most, work);
+            free = std::min(free, work + rest(k, load.free[at(layer) + 1]));
+            for (int open = 0; open < devices_; ++open) {
+                Ticks& least = load.after[at(layer * devices_ + open)];
+                least = std::min(least, work + rest(k, next[open]));
+            }
+        }
+        load.free[at(layer)] = free;
+        load.most[at(layer)] = most;
     }
 }
 
@@ -348,14 +330,12 @@ void Bounds::refresh_ways(int layer) {
     }
 }
 
-// Work done and work left, in every proportion of dispatcher and devices.
-Ticks Bounds::load_bound(const Evaluator& placed,
-                         int layer,
-                         std::array<Ticks, kMaxDevices> queue) const {
+// Work done and work left, in every proportion of dispatcher and devices. Writes over `queue`.
+Ticks Bounds::load_bound(const Evaluator& placed, int layer, std::vector<Ticks>& queue) const {
     const Evaluator::Core& core = placed.core;
     // A queue that ends before the next task could start says nothing (it may have been raised,
     // and none may follow): count from the dispatcher, which the makespan never undercuts.
-    for (int d = 0; d < static_cast<int>(problem_.devices.size()); ++d) {
+    for (int d = 0; d < devices_; ++d) {
         const ProblemDevice& device = problem_.devices[at(d)];
         const bool open = core.open == d;
         const Ticks gate =
@@ -370,16 +350,17 @@ Ticks Bounds::load_bound(const Evaluator& placed,
     const bool early = core.dispatcher < floor;  // submissions may be over before the floor
     Ticks bound = 0;
     for (const Load& load : loads_) {
-        Ticks sum = early ? load.free[at(layer)] : load.after[at(layer)][at(core.open)];
-        for (std::size_t d = 0; d < problem_.devices.size(); ++d) {
-            sum += load.weight[d] * queue[d];
+        Ticks sum =
+            early ? load.free[at(layer)] : load.after[at(layer * devices_ + core.open)];
+        for (int d = 0; d < devices_; ++d) {
+            sum += load.mix.weight[at(d)] * queue[at(d)];
         }
         for (const int l : ahead[at(layer)]) {
             if (placed.covered[at(l)]) {
                 sum -= load.most[at(l)];
             }
         }
-        bound = std::max(bound, (sum + kScale - 1) / kScale);
+        bound = std::max(bound, (sum + load.mix.scale - 1) / load.mix.scale);
     }
     return bound;
 }
@@ -387,8 +368,29 @@ Ticks Bounds::load_bound(const Evaluator& placed,
 Bounds::Scratch Bounds::scratch() const {
     Scratch scratch;
     scratch.seen.assign(at(problem_.layers()), 0);
-    scratch.arrivals.resize(at(problem_.layers()) * problem_.devices.size() * kMaxLayouts);
+    scratch.arrivals.resize(at(problem_.layers() * devices_ * problem_.layouts));
+    scratch.queue.resize(at(devices_));
+    scratch.soonest.resize(at(devices_));
     return scratch;
+}
+
+// When a tensor, as it was made, can be in a memory: it is there or comes over the memories on the
+// way, behind what their engines have to do already.
+Ticks Bounds::reach(const Evaluator& placed, int index, int memory) const {
+    const Evaluator::Tensor& tensor = placed.tensors[at(index)];
+    const int place = placed.place_of(memory, tensor.layout);
+    if (const Ticks time = placed.time(index, place); time >= 0) {
+        const Ticks lag = placed.lag(index, place);
+        return lag < 0 ? time : std::max(time, placed.core.dispatcher + lag);
+    }
+    const int home = problem_.devices[at(tensor.device)].memory;
+    const int from = problem_.source(index, tensor.layout, home, memory);
+    if (from < 0) {
+        return kNeverTicks;
+    }
+    const Ticks free = placed.engine(problem_.engine[problem_.pair_place(from, memory)]);
+    const Ticks copy = problem_.copy(index, tensor.layout, from, memory).count();
+    return std::min(kNeverTicks, std::max(reach(placed, index, from), free) + copy);
 }
 
 // By device and layout. A tensor that is not there yet holds nothing up: 0.
@@ -396,38 +398,25 @@ void Bounds::find_arrivals(const Evaluator& placed, int index, Arrival* arrivals
     const Evaluator::Core& core = placed.core;
     const Evaluator::Tensor& tensor = placed.tensors[at(index)];
     if (!tensor.exposed) {
-        std::fill(arrivals, arrivals + problem_.devices.size() * kMaxLayouts, Arrival{});
+        std::fill_n(arrivals, devices_ * problem_.layouts, Arrival{});
         return;
     }
-    const auto when = [&](int place) {
-        return tensor.lag[at(place)] < 0
-                   ? tensor.at[at(place)]
-                   : std::max(tensor.at[at(place)], core.dispatcher + tensor.lag[at(place)]);
-    };
     // If there are more readers, a sibling may convert first; then it is there, no sooner than
     // the copy.
     const bool alone = problem_.consumers[at(index)].size() == 1;
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
-    for (int d = 0; d < static_cast<int>(problem_.devices.size()); ++d) {
+    for (int d = 0; d < devices_; ++d) {
         const ProblemDevice& device = problem_.devices[at(d)];
-        const int raw = Evaluator::place_of(device.memory, tensor.layout);
-        Ticks time = kNeverTicks;
-        if (tensor.at[at(raw)] >= 0) {
-            time = when(raw);
-        } else if (const int engine =
-                       problem_.engine[at(maker.memory * problem_.memories + device.memory)];
-                   engine >= 0) {
-            time = std::max(when(placed.home(tensor)), core.engine[at(engine)]) +
-                   problem_.copy(index, tensor.layout, maker.memory, device.memory).count();
-        }
+        const Ticks time = reach(placed, index, device.memory);
         const Ticks seen =
             !device.asynchronous && maker.asynchronous ? maker.completion.count() : 0;
         for (int layout = 0; layout < problem_.layouts; ++layout) {
-            Arrival& arrival = arrivals[d * kMaxLayouts + layout];
-            const int wanted = Evaluator::place_of(device.memory, layout);
+            Arrival& arrival = arrivals[d * problem_.layouts + layout];
+            const int wanted = placed.place_of(device.memory, layout);
             arrival = {.time = time, .conversion = 0};
-            if (tensor.at[at(wanted)] >= 0) {
-                arrival.time = when(wanted);
+            if (const Ticks there = placed.time(index, wanted); there >= 0) {
+                const Ticks lag = placed.lag(index, wanted);
+                arrival.time = lag < 0 ? there : std::max(there, core.dispatcher + lag);
             } else if (layout != tensor.layout) {
                 const Ticks convert = problem_.convert(index, d, tensor.layout, layout).count();
                 if (convert >= kNeverTicks) {
@@ -451,12 +440,13 @@ Ticks Bounds::operator()(const Evaluator& placed, int layer, Ticks limit, Scratc
     }
 
     // 1. The soonest that each device can start something.
-    std::array<Ticks, kMaxDevices> queue = core.queue, soonest{};
-    if (problem_.whole_segments && core.open) {
-        queue[at(core.open)] = std::max(queue[at(core.open)], core.dispatcher + core.pending);
-    }
-    for (int d = 0; d < static_cast<int>(problem_.devices.size()); ++d) {
+    std::vector<Ticks>&queue = scratch.queue, &soonest = scratch.soonest;
+    for (int d = 0; d < devices_; ++d) {
         const ProblemDevice& device = problem_.devices[at(d)];
+        queue[at(d)] = placed.queue(d);
+        if (core.open != 0 && core.open == d && problem_.whole_segments) {
+            queue[at(d)] = std::max(queue[at(d)], core.dispatcher + core.pending);
+        }
         soonest[at(d)] = core.dispatcher;
         if (device.asynchronous) {
             soonest[at(d)] = std::max(queue[at(d)],
@@ -475,7 +465,7 @@ Ticks Bounds::operator()(const Evaluator& placed, int layer, Ticks limit, Scratc
 
     // 3. The paths: every layer that reads something that is there has to be done somewhere.
     ++scratch.bound;
-    const std::size_t each = problem_.devices.size() * kMaxLayouts;
+    const std::size_t each = at(devices_ * problem_.layouts);
     for (const int c : front[at(layer)]) {
         if (placed.covered[at(c)]) {
             continue;

@@ -7,9 +7,8 @@
 #include "sim/compile/problem.hpp"
 #include "sim/index.hpp"
 #include "sim/run/evaluator.hpp"
+#include "sim/search/mixes.hpp"
 
-#include <array>
-#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -25,9 +24,6 @@ struct Ideas {
     bool forget = true;     // states: who made a tensor that is wherever it is read
 };
 
-// All devices that work on a task, as bits.
-unsigned devices_of(const Task& task);
-
 class Bounds {
 public:
     Bounds(const Problem& problem, const Ideas& ideas);
@@ -41,6 +37,7 @@ public:
         std::uint64_t bound = 0;          // counts them
         std::vector<std::uint64_t> seen;  // by tensor: the last bound that read it
         std::vector<Arrival> arrivals;    // by tensor, device and layout: valid if seen
+        std::vector<Ticks> queue, soonest;  // by device
     };
     Scratch scratch() const;
 
@@ -57,7 +54,7 @@ public:
     // A cut: once this layer is covered, its result is the only one alive.
     std::vector<char> cut;
 
-    std::vector<std::vector<int>> ending;  // by layer: tasks whose result is this layer's
+    std::vector<std::vector<int>> ending;  // by layer: tasks that have its result
 
     // By tensor and index into its consumers: the tasks that read the tensor for that layer.
     std::vector<std::vector<std::vector<int>>> readers;
@@ -68,7 +65,9 @@ public:
     std::vector<Ticks> tail;
 
     // Recomputes, from those of later layers, what the bounds know of this layer and of the
-    // tasks that end with it; `set_tails` first, then perhaps larger tails, then `set_loads`.
+    // tasks that have its result; `set_tails` first, then perhaps larger tails, then `set_loads`.
+    // A task of several results has its tail when the first of them is done: nothing before that
+    // layer reads from the task.
     void set_tails(int layer);
     void set_loads(int layer);
 
@@ -88,38 +87,27 @@ private:
         std::vector<int> tasks;
         std::vector<std::size_t> arrivals;  // of the inputs, in the scratch
     };
-    // Weighted work: time is worth weight[r] on resource r (0: the dispatcher).
+    // Weighted work of what is to come.
     struct Load {
-        std::array<Ticks, kMaxDevices> weight{};
-        std::vector<std::array<Ticks, kMaxDevices>> after;  // of layers i.., by the open device
-        std::vector<Ticks> free;                            // the same without submissions
-        std::vector<Ticks> most;  // what a layer that is covered ahead can count in it, at most
+        Mix mix;
+        std::vector<Ticks> after;  // [layer * devices + open device]: of this layer and later ones
+        std::vector<Ticks> free;   // by layer: the same without submissions
+        std::vector<Ticks> most;   // what a layer that is covered ahead can count in it, at most
     };
 
     void find_structure();
     void find_horizon();
-    void make_weights();
+    void make_loads();
     void refresh_ways(int layer);
     bool has_neighbour(int device) const;
-    Ticks step(int tensor, const Task& from, const Task& to, int layout) const;
+    Ticks step(int tensor, const Task& from, int made_in, const Task& to, int layout) const;
     void find_arrivals(const Evaluator& placed, int tensor, Arrival* arrivals) const;
-    Ticks load_bound(const Evaluator& placed,
-                     int layer,
-                     std::array<Ticks, kMaxDevices> queue) const;
-    int resource(int device) const {
-        return problem_.devices[at(device)].asynchronous ? device : 0;
-    }
-
-    unsigned resources(const Task& task) const {  // as bits
-        unsigned found = 0;
-        for (unsigned left = devices_of(task); left; left &= left - 1) {
-            found |= 1u << resource(std::countr_zero(left));
-        }
-        return found;
-    }
+    Ticks reach(const Evaluator& placed, int tensor, int memory) const;
+    Ticks load_bound(const Evaluator& placed, int layer, std::vector<Ticks>& queue) const;
 
     const Problem& problem_;
     const Ideas ideas_;
+    const int devices_;
     bool every_result_is_read_ = true;
     std::vector<std::vector<Way>> ways_;    // by layer
     std::vector<std::vector<int>> inside_;  // by layer: tasks that cover it after their first

@@ -23,16 +23,16 @@
 namespace sim {
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
-    const bool plain = is_plain(problem);
+    const bool basic = is_basic(problem);
     std::vector<char> better(problem.tasks.size(), 1);
-    if (!plain || !options.goal.is_latency()) {
+    if (!basic || !options.goal.is_latency()) {
         const Criteria criteria(problem, options.goal);
         if (!options.goal.is_latency() || is_coupled(problem) || criteria.sums() > 0) {
             return best_of(pareto_front(problem, options), options.goal);
         }
         better = criteria.undominated();
     }
-    const Restricted few = plain ? without_dominated_tasks(problem) : restricted(problem, better);
+    const Restricted few = basic ? without_dominated_tasks(problem) : restricted(problem, better);
     Incumbent best;
     SearchOptions quietly = options;
     quietly.only.clear();
@@ -59,7 +59,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     result.lower_bound = Time{best.bound};
     result.status = best.proven() ? SearchStatus::proven : SearchStatus::unproven;
     result.evaluated = best.nodes;
-    if (best.proven() && options.certificate > 0 && !plain) {
+    if (best.proven() && options.certificate > 0 && !basic) {
         result.note = "certificates are for problems without divided layers";
     } else if (best.proven() && options.certificate > 0) {
         auto beginnings = certificate(few.problem, result.makespan, options.certificate);

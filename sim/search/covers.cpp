@@ -107,9 +107,10 @@ std::uint64_t Covers::count() const {
     return product;
 }
 
-std::optional<Mapping> Covers::cheapest(const std::function<Time(int task)>& cost) const {
+std::optional<Mapping> Covers::cheapest(
+    const std::function<std::int64_t(int task)>& score) const {
     struct Best {
-        Time sum{};
+        std::int64_t sum = 0;
         Ahead before;
         int task = -1;  // -1: the layer was covered already
     };
@@ -119,9 +120,9 @@ std::optional<Mapping> Covers::cheapest(const std::function<Time(int task)>& cos
         ways[0][{}] = {};
         for (std::size_t i = 0; i < group.size(); ++i) {
             const auto offer = [&](const Ahead& ahead, Best best) {
-                const auto [at, fresh] = ways[i + 1].try_emplace(ahead, best);
-                if (!fresh && best.sum < at->second.sum) {
-                    at->second = std::move(best);
+                const auto [known, fresh] = ways[i + 1].try_emplace(ahead, best);
+                if (!fresh && best.sum < known->second.sum) {
+                    known->second = std::move(best);
                 }
             };
             for (const auto& [ahead, best] : ways[i]) {
@@ -132,7 +133,7 @@ std::optional<Mapping> Covers::cheapest(const std::function<Time(int task)>& cos
                 for (const int k : problem_.starting[at(group[i])]) {
                     if (is_allowed(k)) {
                         if (const auto both = with(ahead, problem_.tasks[at(k)])) {
-                            offer(*both, {best.sum + cost(k), ahead, k});
+                            offer(*both, {best.sum + score(k), ahead, k});
                         }
                     }
                 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// Exact covers: how tasks, some of which fuse a chain of layers, can cover every layer once.
+// Exact covers: how tasks, some of which fuse several layers, can cover every layer once.
 // Times play no part here. Private to the searches.
 //
 // Layers that share a task, directly or through others, form a group; groups are independent of
@@ -24,8 +24,8 @@ public:
 
     std::uint64_t count() const;  // saturating at UINT64_MAX
 
-    // The cover with the least sum of `cost`, nothing if there is no cover.
-    std::optional<Mapping> cheapest(const std::function<Time(int task)>& cost) const;
+    // The cover with the least sum of `score`, in whatever unit, nothing if there is no cover.
+    std::optional<Mapping> cheapest(const std::function<std::int64_t(int task)>& score) const;
 
     // A layer that no cover reaches, -1 if there is a cover.
     int uncoverable() const;

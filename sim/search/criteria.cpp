@@ -6,8 +6,8 @@
 #include "sim/search/covers.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
-#include <cmath>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 
-// Parts of a weight.
-constexpr Ticks kQuarters = 4;
+// Weights are in quarters.
+constexpr std::int64_t kParts = 4;
 
 // Rounded down, for negative numbers too.
 std::int64_t share(std::int64_t value, std::size_t parts) {
@@ -56,162 +56,168 @@ bool is_static(const Problem& problem, const Budget& budget) {
 }
 
 std::int64_t use_of(const Task& task, const Problem& problem, int budget) {
-    const bool works = devices_of(task) >> problem.budgets[at(budget)].device & 1;
+    const bool works = (devices_of(task) & bit(problem.budgets[at(budget)].device)) != 0;
     return works && !task.uses.empty() ? task.uses[at(budget)] : 0;
 }
 
 Criteria::Criteria(const Problem& problem, const Goal& goal)
     : problem_(problem), minimised_(goal.minimise.size()) {
-    // 0. What a fused chain may have covered ahead.
-    std::vector<int> taken(at(problem.layers()), problem.layers());
-    for (const Task& task : problem.tasks) {
-        for (const int layer : task.rest) {
-            taken[at(layer)] = std::min(taken[at(layer)], task.first);
-        }
-    }
-    ahead_.resize(at(problem.layers()) + 1);
-    for (int t = 0; t < problem.layers(); ++t) {
-        for (int i = taken[at(t)] + 1; i <= t; ++i) {
-            ahead_[at(i)].push_back(t);
-        }
-    }
+    find_ahead();
 
-    // 1. The axes and the sums behind them.
-    const auto add_axis = [&](const Objective& objective) {
-        Axis axis{.criterion = objective.criterion};
-        switch (objective.criterion) {
-            case Criterion::latency:
-                needs_latency_ = true;
-                break;
-            case Criterion::energy:
-            case Criterion::energy_delay:
-                if (!problem.knows_energy()) {
-                    throw InputError("objective " + name_of(problem, objective) +
-                                     ": the energy is unknown: " + problem.energy_unknown);
-                }
-                needs_latency_ |=
-                    objective.criterion == Criterion::energy_delay || problem.at_rest.value > 0;
-                axis.sum = sum(Kind::energy, 0, true);
-                energy_ = axis.sum;
-                break;
-            case Criterion::loss:
-                axis.sum = sum(Kind::loss, 0, true);
-                break;
-            case Criterion::device:
-                axis.sum = sum(Kind::elsewhere, objective.device, true);
-                break;
-            case Criterion::period:
-                needs_period_ = true;
-                break;
-        }
-        axes_.push_back(axis);
-    };
+    // 1. The axes and the sums behind them, then sums that have a limit.
     for (const Objective& objective : goal.minimise) {
         add_axis(objective);
     }
     for (const Objective& objective : goal.prefer) {
         add_axis(objective);
     }
+    add_limits(goal);
 
-    // 2. Limits.
+    // 2. What tasks and the layers to come add to them.
+    find_contributions();
+    drop_idle_limits();
+
+    // 3. Energy together with the time at rest. A result that nothing reads may be late without
+    //    delaying the end.
+    bool every_result_is_read = true;
+    for (int layer = 0; layer + 1 < problem.layers(); ++layer) {
+        every_result_is_read &= !problem.consumers[at(layer)].empty();
+    }
+    if (energy_ >= 0 && every_result_is_read && problem.at_rest.value > 0) {
+        add_energy_time_bounds();
+    }
+
+    // 4. For the period, the work of each resource.
+    if (needs_period_) {
+        add_loads_of_resources();
+    }
+}
+
+// What a fused task may have covered ahead.
+void Criteria::find_ahead() {
+    std::vector<int> taken(at(problem_.layers()), problem_.layers());
+    for (const Task& task : problem_.tasks) {
+        for (const int layer : task.rest) {
+            taken[at(layer)] = std::min(taken[at(layer)], task.first);
+        }
+    }
+    ahead_.resize(at(problem_.layers()) + 1);
+    for (int t = 0; t < problem_.layers(); ++t) {
+        for (int i = taken[at(t)] + 1; i <= t; ++i) {
+            ahead_[at(i)].push_back(t);
+        }
+    }
+}
+
+void Criteria::add_axis(const Objective& objective) {
+    Axis axis{.criterion = objective.criterion};
+    switch (objective.criterion) {
+        case Criterion::latency:
+            needs_latency_ = true;
+            break;
+        case Criterion::energy:
+        case Criterion::energy_delay:
+            if (!problem_.knows_energy()) {
+                throw InputError("objective " + name_of(problem_, objective) +
+                                 ": the energy is unknown: " + problem_.energy_unknown);
+            }
+            needs_latency_ |=
+                objective.criterion == Criterion::energy_delay || problem_.at_rest.value > 0;
+            axis.sum = sum(Kind::energy, 0, true);
+            energy_ = axis.sum;
+            break;
+        case Criterion::loss:
+            axis.sum = sum(Kind::loss, 0, true);
+            break;
+        case Criterion::device:
+            axis.sum = sum(Kind::elsewhere, objective.device, true);
+            break;
+        case Criterion::period:
+            needs_period_ = true;
+            break;
+    }
+    axes_.push_back(axis);
+}
+
+void Criteria::add_limits(const Goal& goal) {
     if (goal.most_loss) {
         sums_[at(sum(Kind::loss, 0, false))].limit = *goal.most_loss;
     }
-    for (int b = 0; b < static_cast<int>(problem.budgets.size()); ++b) {
-        if (is_static(problem, problem.budgets[at(b)])) {
-            sums_[at(sum(Kind::budget, b, false))].limit = problem.budgets[at(b)].limit;
+    for (int b = 0; b < static_cast<int>(problem_.budgets.size()); ++b) {
+        if (is_static(problem_, problem_.budgets[at(b)])) {
+            sums_[at(sum(Kind::budget, b, false))].limit = problem_.budgets[at(b)].limit;
         }
     }
-    for (int m = 0; m < static_cast<int>(problem.capacities.size()); ++m) {
-        if (problem.capacities[at(m)] > 0) {
-            sums_[at(sum(Kind::weights, m, false))].limit = problem.capacities[at(m)];
+    for (int m = 0; m < static_cast<int>(problem_.capacities.size()); ++m) {
+        if (problem_.capacities[at(m)] > 0) {
+            sums_[at(sum(Kind::weights, m, false))].limit = problem_.capacities[at(m)];
         }
     }
+}
 
-    // 3. What tasks and the layers to come add; limits that nothing reaches go.
+void Criteria::find_contributions() {
     for (Sum& one : sums_) {
-        for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
+        for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k) {
             one.of_task.push_back(value(one.kind, one.index, k));
         }
         find_rest(one.of_task, one.least, one.rest);
-        one.most.assign(at(problem.layers()) + 1, 0);
-        for (int layer = problem.layers() - 1; layer >= 0; --layer) {
+        one.most.assign(at(problem_.layers()) + 1, 0);
+        for (int layer = problem_.layers() - 1; layer >= 0; --layer) {
             std::int64_t most = 0;
-            for (const int k : problem.starting[at(layer)]) {
+            for (const int k : problem_.starting[at(layer)]) {
                 most = std::max(most, one.of_task[at(k)]);
             }
             one.most[at(layer)] = one.most[at(layer) + 1] + most;
         }
     }
-    const auto idle = [](const Sum& one) { return !one.ranked && one.most.front() <= one.limit; };
-    const auto before = sums_;
-    std::erase_if(sums_, idle);
+}
+
+// Limits that no mapping reaches go; the axes keep their sums.
+void Criteria::drop_idle_limits() {
+    std::vector<int> place;
+    int kept = 0;
+    for (const Sum& one : sums_) {
+        const bool idle = !one.ranked && one.most.front() <= one.limit;
+        place.push_back(idle ? -1 : kept++);
+    }
+    std::erase_if(sums_,
+                  [](const Sum& one) { return !one.ranked && one.most.front() <= one.limit; });
     for (Axis& axis : axes_) {
-        if (axis.sum >= 0) {
-            const Sum& mine = before[at(axis.sum)];
-            axis.sum = static_cast<int>(std::find_if(sums_.begin(),
-                                                     sums_.end(),
-                                                     [&](const Sum& one) {
-                                                         return one.kind == mine.kind &&
-                                                                one.index == mine.index;
-                                                     }) -
-                                        sums_.begin());
-            if (mine.kind == Kind::energy) {
-                energy_ = axis.sum;
-            }
-        }
+        axis.sum = axis.sum < 0 ? -1 : place[at(axis.sum)];
     }
+    energy_ = energy_ < 0 ? -1 : place[at(energy_)];
+}
 
-    // 4. Energy together with the time at rest.
-    bool all_read = true;  // else a result may be late without delaying the end
-    for (int layer = 0; layer + 1 < problem.layers(); ++layer) {
-        all_read &= !problem.consumers[at(layer)].empty();
-    }
-    if (energy_ >= 0 && all_read && problem.at_rest.value > 0) {
-        make_rested();
-    }
-
-    // 5. For the period, the work of each resource: dispatcher and devices, then engines.
-    if (!needs_period_) {
-        return;
-    }
+// Dispatcher and devices, then engines.
+void Criteria::add_loads_of_resources() {
     loads_ = static_cast<int>(sums_.size());
-    const int devices = static_cast<int>(problem.devices.size());
-    for (int r = 0; r < devices + problem.engines; ++r) {
+    for (int r = 0; r < problem_.device_count() + problem_.engines; ++r) {
         Sum load;
         load.kind = Kind::load;
         load.index = r;
         load.ranked = true;
-        load.of_task.assign(problem.tasks.size(), 0);
-        load.least.assign(at(problem.layers()), 0);
-        load.rest.assign(at(problem.layers()) + 1, 0);
-        load.most.assign(at(problem.layers()) + 1, 0);
+        load.of_task.assign(problem_.tasks.size(), 0);
+        load.least.assign(at(problem_.layers()), 0);
+        load.rest.assign(at(problem_.layers()) + 1, 0);
+        load.most.assign(at(problem_.layers()) + 1, 0);
         sums_.push_back(std::move(load));
     }
-    unsigned all = 0;
-    for (int d = 0; d < devices; ++d) {
-        all |= 1u << resource(d);
-    }
-    for (unsigned some = 1; some <= all; ++some) {
-        if ((some & all) != some) {
-            continue;
-        }
-        Together together{.resources = some, .least = {}, .rest = {}};
+    for (const Bits some : resource_sets(problem_)) {
+        LoadBound bound{.resources = some, .least = {}, .rest = {}};
         std::vector<std::int64_t> work;
-        for (const Task& task : problem.tasks) {
-            unsigned held = 0;
-            std::int64_t sum_of = 0;
-            for (unsigned left_ones = devices_of(task); left_ones; left_ones &= left_ones - 1) {
-                const int device = std::countr_zero(left_ones);
-                held |= 1u << resource(device);
-                if (some & 1 && problem.devices[at(device)].asynchronous) {
-                    sum_of += problem.devices[at(device)].per_task.count();
-                }
+        for (const Task& task : problem_.tasks) {
+            std::int64_t submissions = 0;
+            if ((some & bit(0)) != 0) {
+                for_each_bit(devices_of(task), [&](int d) {
+                    const ProblemDevice& device = problem_.devices[at(d)];
+                    submissions += device.asynchronous ? device.per_task.count() : 0;
+                });
             }
-            work.push_back(sum_of + task.cost.count() * std::popcount(held & some));
+            const int held = std::popcount(resources_of(problem_, task) & some);
+            work.push_back(submissions + task.cost.count() * held);
         }
-        find_rest(work, together.least, together.rest);
-        together_.push_back(std::move(together));
+        find_rest(work, bound.least, bound.rest);
+        load_bounds_.push_back(std::move(bound));
     }
 }
 
@@ -235,12 +241,10 @@ std::int64_t Criteria::value(Kind kind, int index, int k) const {
     switch (kind) {
         case Kind::energy: {
             std::int64_t energy = task.energy.femtojoules;
-            for (unsigned left_ones = devices_of(task); left_ones; left_ones &= left_ones - 1) {
-                const ProblemDevice& device = problem_.devices[at(std::countr_zero(left_ones))];
-                if (device.asynchronous) {
-                    energy += device.per_task_energy.femtojoules;
-                }
-            }
+            for_each_bit(devices_of(task), [&](int d) {
+                const ProblemDevice& device = problem_.devices[at(d)];
+                energy += device.asynchronous ? device.per_task_energy.femtojoules : 0;
+            });
             return energy;
         }
         case Kind::loss:
@@ -257,7 +261,7 @@ std::int64_t Criteria::value(Kind kind, int index, int k) const {
     return 0;
 }
 
-// Of a fused chain each layer has an equal share.
+// Of a fused task each layer has an equal share.
 void Criteria::find_rest(const std::vector<std::int64_t>& of_task,
                          std::vector<std::int64_t>& least,
                          std::vector<std::int64_t>& rest) const {
@@ -273,7 +277,7 @@ void Criteria::find_rest(const std::vector<std::int64_t>& of_task,
     rest.assign(at(problem_.layers()) + 1, 0);
     for (int layer = problem_.layers() - 1; layer >= 0; --layer) {
         if (least[at(layer)] == kUnlimited) {
-            least[at(layer)] = 0;  // nobody can do it: that shows elsewhere
+            least[at(layer)] = 0;  // no task does it: that shows elsewhere
         }
         rest[at(layer)] = rest[at(layer) + 1] + least[at(layer)];
     }
@@ -292,65 +296,39 @@ std::int64_t Criteria::left(const std::vector<std::int64_t>& least,
     return sum_of;
 }
 
-void Criteria::make_rested() {
-    const int devices = static_cast<int>(problem_.devices.size());
-    std::array<Ticks, kMaxDevices> weight{};
-    const auto choose = [&](const auto& self, int r, Ticks quarters) -> void {
-        if (r + 1 == devices || (r > 0 && !problem_.devices[at(r)].asynchronous)) {
-            // Of what is not asynchronous the dispatcher has the weight.
-            if (r + 1 < devices) {
-                weight[at(r)] = 0;
-                return self(self, r + 1, quarters);
-            }
-            const bool own = r == 0 || problem_.devices[at(r)].asynchronous;
-            weight[at(r)] = own ? quarters : 0;
-            if (!own) {
-                weight[0] += quarters;
-            }
-            Rested rested{.weight = weight, .least = {}, .rest = {}};
-            std::vector<std::int64_t> of_task;
-            for (std::size_t k = 0; k < problem_.tasks.size(); ++k) {
-                const Task& task = problem_.tasks[k];
-                Ticks work = 0;
-                unsigned held = 0;
-                for (unsigned devs = devices_of(task); devs; devs &= devs - 1) {
-                    const ProblemDevice& device = problem_.devices[at(std::countr_zero(devs))];
-                    held |= 1u << resource(std::countr_zero(devs));
-                    if (device.asynchronous) {
-                        work += weight[0] * device.per_task.count();
-                    }
-                }
-                for (; held; held &= held - 1) {
-                    work += weight[at(std::countr_zero(held))] * task.cost.count();
-                }
-                of_task.push_back(sums_[at(energy_)].of_task[k] + at_rest(work));
-            }
-            find_rest(of_task, rested.least, rested.rest);
-            rested_.push_back(std::move(rested));
-            if (!own) {
-                weight[0] -= quarters;
-            }
-            return;
+void Criteria::add_energy_time_bounds() {
+    for (Mix& mix : resource_mixes(problem_, kParts, 1)) {
+        EnergyTimeBound bound{.mix = std::move(mix), .least = {}, .rest = {}};
+        const std::vector<std::int64_t>& weight = bound.mix.weight;
+        std::vector<std::int64_t> of_task;
+        for (std::size_t k = 0; k < problem_.tasks.size(); ++k) {
+            const Task& task = problem_.tasks[k];
+            Ticks work = 0;
+            for_each_bit(devices_of(task), [&](int d) {
+                const ProblemDevice& device = problem_.devices[at(d)];
+                work += device.asynchronous ? weight[0] * device.per_task.count() : 0;
+            });
+            for_each_bit(resources_of(problem_, task),
+                         [&](int r) { work += weight[at(r)] * task.cost.count(); });
+            of_task.push_back(sums_[at(energy_)].of_task[k] + at_rest(work, bound.mix.scale));
         }
-        for (Ticks w = 0; w <= quarters; ++w) {
-            weight[at(r)] = w;
-            self(self, r + 1, quarters - w);
-        }
-    };
-    choose(choose, 0, kQuarters);
+        find_rest(of_task, bound.least, bound.rest);
+        energy_time_bounds_.push_back(std::move(bound));
+    }
 }
 
-// Of so many quarters of a picosecond, rounded down.
-std::int64_t Criteria::at_rest(Ticks quarters) const {
-    return static_cast<std::int64_t>(problem_.at_rest.value * 1e3 / kQuarters *
-                                     static_cast<double>(quarters) * (1 - 1e-12));
+// Of so many picoseconds by weights with this sum, rounded down.
+std::int64_t Criteria::at_rest(Ticks weighted, std::int64_t scale) const {
+    return static_cast<std::int64_t>(problem_.at_rest.value * 1e3 / static_cast<double>(scale) *
+                                     static_cast<double>(weighted) * (1 - 1e-12));
 }
 
 // As Bounds::load_bound, with energies.
 std::int64_t Criteria::least_energy(const Sums& sums, const Evaluator& placed, int layer) const {
     const Evaluator::Core& core = placed.core;
-    std::array<Ticks, kMaxDevices> queue{};
-    for (int d = 0; d < static_cast<int>(problem_.devices.size()); ++d) {
+    const int devices = problem_.device_count();
+    std::array<Ticks, kMostOfAKind> queue;
+    for (int d = 0; d < devices; ++d) {
         const ProblemDevice& device = problem_.devices[at(d)];
         queue[at(d)] = core.dispatcher;
         if (!device.asynchronous) {
@@ -359,7 +337,7 @@ std::int64_t Criteria::least_energy(const Sums& sums, const Evaluator& placed, i
         const bool open = core.open == d;
         const Ticks gate =
             core.dispatcher + device.per_task.count() + (open ? 0 : device.submit.count());
-        Ticks end = core.queue[at(d)];
+        const Ticks end = placed.queue(d);
         if (open && problem_.whole_segments) {
             queue[at(d)] = std::max(end, core.dispatcher + core.pending);
         } else if (end > gate) {
@@ -367,12 +345,14 @@ std::int64_t Criteria::least_energy(const Sums& sums, const Evaluator& placed, i
         }
     }
     std::int64_t best = 0;
-    for (const Rested& rested : rested_) {
+    for (const EnergyTimeBound& bound : energy_time_bounds_) {
         Ticks past = 0;
-        for (std::size_t d = 0; d < problem_.devices.size(); ++d) {
-            past += rested.weight[d] * queue[d];
+        for (int d = 0; d < devices; ++d) {
+            past += bound.mix.weight[at(d)] * queue[at(d)];
         }
-        best = std::max(best, at_rest(past) + left(rested.least, rested.rest, placed, layer));
+        best = std::max(best,
+                        at_rest(past, bound.mix.scale) +
+                            left(bound.least, bound.rest, placed, layer));
     }
     return sums[at(energy_)] + best - 1;  // the time at rest is rounded once, to the nearest
 }
@@ -399,39 +379,45 @@ void Criteria::add(Sums& sums, const Evaluator& before, int task) const {
 // As Evaluator::place, without times.
 void Criteria::add_loads(Sums& sums, const Evaluator& before, int index) const {
     const Task& task = problem_.tasks[at(index)];
-    const int devices = static_cast<int>(problem_.devices.size());
+    const int devices = problem_.device_count();
     std::int64_t* const load = &sums[at(loads_)];
     std::vector<std::pair<int, int>> brought;  // tensor, place
+    const auto is_there = [&](int tensor, int memory, int layout) {
+        const int place = before.place_of(memory, layout);
+        return before.time(tensor, place) >= 0 ||
+               std::ranges::find(brought, std::pair(tensor, place)) != brought.end();
+    };
+    // The copies that bring it there, on whatever way.
+    const auto bring = [&](int input, int memory) {
+        const Evaluator::Tensor& tensor = before.tensors[at(input)];
+        const int home = problem_.devices[at(tensor.device)].memory;
+        for (int to = memory; !is_there(input, to, tensor.layout);) {
+            brought.emplace_back(input, before.place_of(to, tensor.layout));
+            const int from = problem_.source(input, tensor.layout, home, to);
+            if (from < 0) {
+                return;
+            }
+            const Time copy = problem_.copy(input, tensor.layout, from, to);
+            if (copy < kNever) {
+                load[devices + problem_.engine[problem_.pair_place(from, to)]] += copy.count();
+            }
+            to = from;
+        }
+    };
     const auto reads = [&](int d) {
-        const ProblemDevice& device = problem_.devices[at(d)];
+        const int memory = problem_.devices[at(d)].memory;
         for (const TaskInput& input : task.inputs) {
-            const Evaluator::Tensor& tensor = before.tensors[at(input.tensor)];
-            const auto there = [&](int layout) {
-                const int place = Evaluator::place_of(device.memory, layout);
-                return tensor.at[at(place)] >= 0 ||
-                       std::find(brought.begin(), brought.end(), std::pair(input.tensor, place)) !=
-                           brought.end();
-            };
-            if (there(input.layout)) {
+            const int made_in = before.tensors[at(input.tensor)].layout;
+            if (is_there(input.tensor, memory, input.layout)) {
                 continue;
             }
-            if (!there(tensor.layout)) {
-                const int from = problem_.devices[at(tensor.device)].memory;
-                const int engine = problem_.engine[at(from * problem_.memories + device.memory)];
-                const Time copy = problem_.copy(input.tensor, tensor.layout, from, device.memory);
-                if (engine >= 0 && copy < kNever) {
-                    load[devices + engine] += copy.count();
-                }
-                brought.emplace_back(input.tensor,
-                                     Evaluator::place_of(device.memory, tensor.layout));
-            }
-            if (tensor.layout != input.layout) {
-                const Time convert = problem_.convert(input.tensor, d, tensor.layout, input.layout);
+            bring(input.tensor, memory);
+            if (made_in != input.layout) {
+                const Time convert = problem_.convert(input.tensor, d, made_in, input.layout);
                 if (convert < kNever) {
-                    load[resource(d)] += convert.count();
+                    load[resource_of(problem_, d)] += convert.count();
                 }
-                brought.emplace_back(input.tensor,
-                                     Evaluator::place_of(device.memory, input.layout));
+                brought.emplace_back(input.tensor, before.place_of(memory, input.layout));
             }
         }
     };
@@ -441,19 +427,14 @@ void Criteria::add_loads(Sums& sums, const Evaluator& before, int index) const {
             reads(part.device);
         }
     }
-    unsigned held = 0;
-    for (unsigned left_ones = devices_of(task); left_ones; left_ones &= left_ones - 1) {
-        const int d = std::countr_zero(left_ones);
+    for_each_bit(devices_of(task), [&](int d) {
         const ProblemDevice& device = problem_.devices[at(d)];
-        held |= 1u << resource(d);
         if (device.asynchronous) {
             load[0] += device.per_task.count() +
                        (task.parts.empty() && before.core.open == d ? 0 : device.submit.count());
         }
-    }
-    for (; held; held &= held - 1) {
-        load[std::countr_zero(held)] += task.cost.count();
-    }
+    });
+    for_each_bit(resources_of(problem_, task), [&](int r) { load[r] += task.cost.count(); });
     for (const int engine : task.engines) {
         load[devices + engine] += task.cost.count();
     }
@@ -484,7 +465,7 @@ void Criteria::bounds(
     };
     const auto energy = [&](int i) {
         std::int64_t least = (problem_.at_rest * Time{latency}).femtojoules + total(i);
-        if (!rested_.empty() && layer < problem_.layers()) {
+        if (!energy_time_bounds_.empty() && layer < problem_.layers()) {
             least = std::max(least, least_energy(sums, placed, layer));
         }
         return static_cast<double>(least);
@@ -510,11 +491,9 @@ void Criteria::bounds(
                 for (std::size_t i = at(loads_); i < sums_.size(); ++i) {
                     busiest = std::max(busiest, sums[i]);
                 }
-                for (const Together& some : together_) {
+                for (const LoadBound& some : load_bounds_) {
                     std::int64_t work = left(some.least, some.rest, placed, layer);
-                    for (unsigned r = some.resources; r; r &= r - 1) {
-                        work += sums[at(loads_ + std::countr_zero(r))];
-                    }
+                    for_each_bit(some.resources, [&](int r) { work += sums[at(loads_ + r)]; });
                     const std::int64_t n = std::popcount(some.resources);
                     busiest = std::max(busiest, (work + n - 1) / n);
                 }
@@ -526,14 +505,18 @@ void Criteria::bounds(
 }
 
 std::vector<char> Criteria::undominated() const {
-    struct Row {
+    struct Rival {
         int task = 0;
-        unsigned devices = 0, memories = 0, engines = 0;
+        Bits devices = 0, memories = 0, engines = 0;
         bool synchronous = true;
         std::vector<std::int64_t> costs;
     };
     // 1. What may be compared: one place in the model, one place of the result.
-    std::map<std::tuple<int, std::vector<int>, int, int, std::vector<int>>, std::vector<Row>> kinds;
+    const auto kind_of = [](const Task& task) {
+        return std::tuple{
+            task.first, task.rest, task.device, task.out_layout, task.inner, task.inputs};
+    };
+    std::map<decltype(kind_of(problem_.tasks.front())), std::vector<Rival>> kinds;
     std::vector<char> stays(problem_.tasks.size(), 1);
     for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k) {
         const Task& task = problem_.tasks[at(k)];
@@ -541,59 +524,52 @@ std::vector<char> Criteria::undominated() const {
             stays[at(k)] = 0;
             continue;
         }
-        std::vector<int> inputs;
-        for (const TaskInput& input : task.inputs) {
-            inputs.push_back(input.tensor);
-            inputs.push_back(input.layout);
-        }
-        Row row{.task = k, .devices = devices_of(task), .costs = {}};
-        for (unsigned left_ones = row.devices; left_ones; left_ones &= left_ones - 1) {
-            const ProblemDevice& device = problem_.devices[at(std::countr_zero(left_ones))];
-            row.memories |= 1u << device.memory;
-            row.synchronous &= !device.asynchronous;
-        }
+        Rival rival{.task = k, .devices = devices_of(task), .costs = {}};
+        for_each_bit(rival.devices, [&](int d) {
+            rival.memories |= bit(problem_.devices[at(d)].memory);
+            rival.synchronous &= !problem_.devices[at(d)].asynchronous;
+        });
         for (const int engine : task.engines) {
-            row.engines |= 1u << engine;
+            rival.engines |= bit(engine);
         }
         if (needs_latency_ || needs_period_) {
-            row.costs.push_back(task.cost.count());
+            rival.costs.push_back(task.cost.count());
         }
         for (const Sum& one : sums_) {
-            row.costs.push_back(one.of_task[at(k)]);
+            rival.costs.push_back(one.of_task[at(k)]);
         }
-        kinds[{task.first, task.rest, task.device, task.out_layout, std::move(inputs)}].push_back(
-            std::move(row));
+        kinds[kind_of(task)].push_back(std::move(rival));
     }
 
     // 2. The best first, so that each is compared with few.
-    for (auto& [kind, rows] : kinds) {
-        std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+    for (auto& [kind, rivals] : kinds) {
+        std::stable_sort(rivals.begin(), rivals.end(), [](const Rival& a, const Rival& b) {
             return std::pair(a.costs, std::popcount(a.devices)) <
                    std::pair(b.costs, std::popcount(b.devices));
         });
-        std::vector<const Row*> kept;
-        for (const Row& row : rows) {
-            const bool worse = std::any_of(kept.begin(), kept.end(), [&](const Row* other) {
+        std::vector<const Rival*> kept;
+        for (const Rival& rival : rivals) {
+            const bool worse = std::any_of(kept.begin(), kept.end(), [&](const Rival* other) {
                 // On fewer devices only where that changes nothing but who is held: all work for
                 // the dispatcher, and what is copied and converted is the same.
-                const bool same = other->devices == row.devices;
-                const bool fewer = (other->devices & ~row.devices) == 0 && other->synchronous &&
-                                   row.synchronous && other->memories == row.memories &&
+                const bool same = other->devices == rival.devices;
+                const bool fewer = (other->devices & ~rival.devices) == 0 && other->synchronous &&
+                                   rival.synchronous && other->memories == rival.memories &&
                                    problem_.layouts == 1;
-                if ((!same && !fewer) || (other->engines & ~row.engines) != 0) {
+                if ((!same && !fewer) || (other->engines & ~rival.engines) != 0) {
                     return false;
                 }
-                for (std::size_t i = 0; i < row.costs.size(); ++i) {
-                    if (other->costs[i] > row.costs[i]) {
+                for (std::size_t i = 0; i < rival.costs.size(); ++i) {
+                    if (other->costs[i] > rival.costs[i]) {
                         return false;
                     }
                 }
                 return true;
             });
             if (worse) {
-                stays[at(row.task)] = 0;
+                stays[at(rival.task)] = 0;
             } else {
-                kept.push_back(&row);
+                kept.push_back(&rival);
             }
         }
     }
@@ -618,7 +594,7 @@ std::string Criteria::what_is_too_little() const {
             continue;
         }
         const auto cheapest =
-            covers.cheapest([&](int task) { return Time{one.of_task[at(task)]}; });
+            covers.cheapest([&](int task) { return one.of_task[at(task)]; });
         if (!cheapest) {
             continue;
         }

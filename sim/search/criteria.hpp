@@ -9,8 +9,8 @@
 #include "sim/index.hpp"
 #include "sim/run/evaluator.hpp"
 #include "sim/search/goal.hpp"
+#include "sim/search/mixes.hpp"
 
-#include <array>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -83,16 +83,16 @@ private:
         std::vector<std::int64_t> rest;   // by layer: the least of this and all later ones
         std::vector<std::int64_t> most;   // of this and all later ones together, at most
     };
-    // Work of some of the dispatcher and the devices together, for the period.
-    struct Together {
-        unsigned resources = 0;
+    // Work of some resources together, for the period.
+    struct LoadBound {
+        Bits resources = 0;
         std::vector<std::int64_t> least, rest;
     };
-    // Energy and time in one: with time worth `weight[r]` quarters on resource r, a schedule takes
-    // at least the weighted work of all layers, and all that time the platform draws its power at
+    // Energy and time in one: with time worth `mix.weight[r]` on resource r, a schedule takes at
+    // least the weighted work of all layers, and all that time the platform draws its power at
     // rest.
-    struct Rested {
-        std::array<Ticks, kMaxDevices> weight{};
+    struct EnergyTimeBound {
+        Mix mix;
         std::vector<std::int64_t> least, rest;  // femtojoules
     };
     struct Axis {
@@ -100,30 +100,32 @@ private:
         int sum = -1;
     };
 
+    void find_ahead();
+    void add_axis(const Objective& objective);
+    void add_limits(const Goal& goal);
+    void find_contributions();
+    void drop_idle_limits();
+    void add_loads_of_resources();
     int sum(Kind kind, int index, bool ranked);
     std::int64_t value(Kind kind, int index, int task) const;
     void find_rest(const std::vector<std::int64_t>& of_task,
                    std::vector<std::int64_t>& least,
                    std::vector<std::int64_t>& rest) const;
     void add_loads(Sums& sums, const Evaluator& before, int task) const;
-    void make_rested();
-    std::int64_t at_rest(Ticks quarters) const;
+    void add_energy_time_bounds();
+    std::int64_t at_rest(Ticks weighted, std::int64_t scale) const;
     std::int64_t least_energy(const Sums& sums, const Evaluator& placed, int layer) const;
     std::int64_t left(const std::vector<std::int64_t>& least,
                       const std::vector<std::int64_t>& rest,
                       const Evaluator& placed,
                       int layer) const;
-    int resource(int device) const {
-        return problem_.devices[at(device)].asynchronous ? device : 0;
-    }
-
     const Problem& problem_;
     std::size_t minimised_ = 0;
     std::vector<Axis> axes_;
     std::vector<Sum> sums_;
-    std::vector<Together> together_;
-    std::vector<Rested> rested_;
-    std::vector<std::vector<int>> ahead_;  // by the first uncovered layer: chains may reach them
+    std::vector<LoadBound> load_bounds_;
+    std::vector<EnergyTimeBound> energy_time_bounds_;
+    std::vector<std::vector<int>> ahead_;  // by the first uncovered layer: may be covered before
     int energy_ = -1, loads_ = -1;         // the first load
     bool needs_latency_ = false, needs_period_ = false;
 };

@@ -12,7 +12,6 @@
 #include "sim/search/results.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace sim {
@@ -22,7 +21,7 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
     if (!options.goal.is_latency()) {
         return infeasible("it knows the latency alone; branch-and-bound knows other goals");
     }
-    if (!is_plain(problem)) {
+    if (!is_basic(problem)) {
         return infeasible(
             "it knows no divided layers, budgets, synchronisation, contention, buses or "
             "capacities; "
@@ -51,10 +50,11 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
         int task = -1, layer = -1;  // the task, and the layer before it
         int device = 0, layout = 0;
     };
-    using Results = std::array<std::array<Best, kMaxLayouts>, kMaxDevices>;
-    std::vector<Results> best(at(layers));
+    const int devices = problem.device_count();
+    const int places = devices * problem.layouts;
+    std::vector<Best> best(at(layers * places));
     const auto best_of = [&](int layer, int device, int layout) -> Best& {
-        return best[at(layer)][at(device)][at(layout)];
+        return best[at(layer * places + device * problem.layouts + layout)];
     };
     std::uint64_t evaluated = 0;
     for (int layer = 0; layer < layers; ++layer) {
@@ -69,7 +69,7 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
                 continue;
             }
             const int to = problem.devices[at(task.device)].memory;
-            for (int device = 0; device < static_cast<int>(problem.devices.size()); ++device) {
+            for (int device = 0; device < devices; ++device) {
                 const int from = problem.devices[at(device)].memory;
                 for (int layout = 0; layout < problem.layouts; ++layout) {
                     const Best& before = best_of(layer - 1, device, layout);
@@ -79,7 +79,7 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
                     ++evaluated;
                     const int wanted = task.inputs.front().layout;
                     const Ticks copy =
-                        from == to ? 0 : problem.copy(layer - 1, layout, from, to).count();
+                        from == to ? 0 : problem.transfer(layer - 1, layout, from, to).count();
                     const Ticks convert =
                         layout == wanted
                             ? 0
@@ -98,11 +98,10 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
 
     // 3. Back from the output.
     const Best* last = nullptr;
-    for (const auto& by_device : best.back()) {
-        for (const Best& one : by_device) {
-            if (one.task >= 0 && (!last || one.end < last->end)) {
-                last = &one;
-            }
+    for (int i = 0; i < places; ++i) {
+        const Best& one = best[at((layers - 1) * places + i)];
+        if (one.task >= 0 && (!last || one.end < last->end)) {
+            last = &one;
         }
     }
     if (!last) {
@@ -116,7 +115,7 @@ SearchResult dynamic_programming(const Problem& problem, const SearchOptions& op
          step = step->layer < 0 ? nullptr : &best_of(step->layer, step->device, step->layout)) {
         result.mapping.push_back(step->task);
     }
-    std::reverse(result.mapping.begin(), result.mapping.end());
+    std::ranges::reverse(result.mapping);
     return result;
 }
 

@@ -6,11 +6,11 @@
 // where these are alike the same steps follow, on other numbers. The walk has two parts:
 //
 // 1. `Walk`: the first layers with the evaluator. Beginnings are sorted into groups that are alike.
-// 2. `Rows`: the other layers, once for each sixteen of a group: the evaluator again, with a row
+// 2. `RowEvaluator`: the other layers, once for each sixteen of a group: the evaluator again, with a row
 //    of sixteen numbers wherever it has a time. Loops over rows become vector instructions.
 //
-// That is for the latency of plain problems (problem.hpp). For all else every mapping is assessed
-// by itself: exhaustive_front in front.cpp.
+// That is for the latency of basic problems (problem.hpp) on machines whose places fit in a word.
+// For all else every mapping is assessed by itself: exhaustive_front in front.cpp.
 
 #include "sim/index.hpp"
 #include "sim/run/evaluator.hpp"
@@ -18,8 +18,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cassert>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
@@ -48,15 +48,22 @@ bool fits(const Problem& problem, int task, const std::vector<char>& covered) {
 
 // All of a state but its times, as plain numbers: the first layer that is not covered, the open
 // device, whether it is possible, how many layers beyond are covered and which; then for each
-// tensor that will be read: which, and device, layout, places and waiting places as bits.
-using Likeness = std::vector<std::uint32_t>;
-constexpr int kLayoutBit = 4, kThereBit = 8, kWaitingBit = 16;
-static_assert(kMaxPlaces <= 8);
+// tensor that will be read: which, device, layout and turn (the usual one where it decides
+// nothing) in one number, then places and waiting places as bits, in one number where they fit.
+using Likeness = std::vector<std::uint64_t>;
+constexpr int kDeviceBit = 24, kLayoutBit = 30, kTensorBit = 36;  // the turn comes first
+constexpr int kFewPlaces = 32;                                     // fit in half a number
+static_assert(kMostOfAKind <= 1 << (kLayoutBit - kDeviceBit));
+static_assert(kMostOfAKind <= 1 << (kTensorBit - kLayoutBit));
+
+constexpr int part_of(std::uint64_t number, int from, int to) {
+    return static_cast<int>(number >> from & ((std::uint64_t{1} << (to - from)) - 1));
+}
 
 struct Hash {
     std::size_t operator()(const Likeness& like) const {
         std::uint64_t h = 0x9e3779b97f4a7c15u;
-        for (const std::uint32_t number : like) {
+        for (const std::uint64_t number : like) {
             h = (h ^ number) * 0xff51afd7ed558ccdu;
             h ^= h >> 32;
         }
@@ -92,48 +99,53 @@ public:
         const Evaluator::Core& core = placed.core;
         like.clear();
         times.clear();
-        like.push_back(static_cast<std::uint32_t>(layer));
-        like.push_back(static_cast<std::uint32_t>(core.open));
+        like.push_back(static_cast<std::uint64_t>(layer));
+        like.push_back(static_cast<std::uint64_t>(core.open));
         like.push_back(core.possible);
         like.push_back(0);
         for (int l = layer; l < problem_.layers(); ++l) {
             if (placed.covered[at(l)]) {
                 ++like[3];
-                like.push_back(static_cast<std::uint32_t>(l));
+                like.push_back(static_cast<std::uint64_t>(l));
             }
         }
         times.push_back(core.dispatcher);
         times.push_back(core.pending);
-        for (std::size_t d = 1; d < problem_.devices.size(); ++d) {
-            times.push_back(core.queue[d]);
+        for (int d = 1; d < problem_.device_count(); ++d) {
+            times.push_back(placed.queue(d));
         }
         for (int e = 0; e < problem_.engines; ++e) {
-            times.push_back(core.engine[at(e)]);
+            times.push_back(placed.engine(e));
         }
         for (const int t : read_later_[at(layer)]) {
             const Evaluator::Tensor& tensor = placed.tensors[at(t)];
             if (!tensor.exposed || (like[3] && !is_read(placed, t, layer))) {
                 continue;
             }
-            unsigned code = static_cast<unsigned>(tensor.device) |
-                            static_cast<unsigned>(tensor.layout) << kLayoutBit;
-            for (int memory = 0; memory < problem_.memories; ++memory) {
-                for (int layout = 0; layout < problem_.layouts; ++layout) {
-                    const int place = Evaluator::place_of(memory, layout);
-                    if (tensor.at[at(place)] < 0) {
-                        continue;
-                    }
-                    code |= 1u << (kThereBit + place);
-                    times.push_back(tensor.at[at(place)]);
-                    if (tensor.lag[at(place)] < 0) {
-                        continue;
-                    }
-                    code |= 1u << (kWaitingBit + place);
-                    times.push_back(tensor.lag[at(place)]);
+            const int turn = placed.turn_matters(t) ? tensor.turn : placed.usual_turn(t);
+            Bits there = 0, waiting = 0;
+            for (int place = 0; place < placed.places(); ++place) {
+                const Ticks time = placed.time(t, place), lag = placed.lag(t, place);
+                if (time < 0) {
+                    continue;
+                }
+                there |= bit(place);
+                times.push_back(time);
+                if (lag >= 0) {
+                    waiting |= bit(place);
+                    times.push_back(lag);
                 }
             }
-            like.push_back(static_cast<std::uint32_t>(t));
-            like.push_back(code);
+            like.push_back(static_cast<std::uint64_t>(t) << kTensorBit |
+                           static_cast<std::uint64_t>(tensor.device) << kDeviceBit |
+                           static_cast<std::uint64_t>(tensor.layout) << kLayoutBit |
+                           static_cast<std::uint64_t>(turn));
+            if (placed.places() <= kFewPlaces) {
+                like.push_back(there | waiting << kFewPlaces);
+            } else {
+                like.push_back(there);
+                like.push_back(waiting);
+            }
         }
     }
 
@@ -149,31 +161,31 @@ private:
     std::vector<std::vector<int>> read_later_;  // by layer: tensors that it or a later one reads
 };
 
-// ---- 2. Rows. -----------------------------------------------------------------------------------
+// ---- 2. RowEvaluator. -----------------------------------------------------------------------------------
 
-struct Row {
+struct TimeRow {
     alignas(64) Ticks lane[static_cast<std::size_t>(kLanes)];
 };
 
 // Inlined into functions for several instruction sets.
 #define HETMAP_ROW [[gnu::always_inline]] inline
 
-HETMAP_ROW void assign(Row& row, Ticks time) {
+HETMAP_ROW void assign(TimeRow& row, Ticks time) {
     for (int i = 0; i < kLanes; ++i) {
         row.lane[i] = time;
     }
 }
-HETMAP_ROW void assign(Row& row, const Row& other, Ticks more = 0) {
+HETMAP_ROW void assign(TimeRow& row, const TimeRow& other, Ticks more = 0) {
     for (int i = 0; i < kLanes; ++i) {
         row.lane[i] = other.lane[i] + more;
     }
 }
-HETMAP_ROW void raise(Row& row, const Row& other, Ticks more = 0) {
+HETMAP_ROW void raise(TimeRow& row, const TimeRow& other, Ticks more = 0) {
     for (int i = 0; i < kLanes; ++i) {
         row.lane[i] = std::max(row.lane[i], other.lane[i] + more);
     }
 }
-HETMAP_ROW void raise(Row& row, const Row& a, const Row& b) {
+HETMAP_ROW void raise(TimeRow& row, const TimeRow& a, const TimeRow& b) {
     for (int i = 0; i < kLanes; ++i) {
         row.lane[i] = std::max(row.lane[i], a.lane[i] + b.lane[i]);
     }
@@ -181,14 +193,17 @@ HETMAP_ROW void raise(Row& row, const Row& a, const Row& b) {
 
 // The evaluator with rows for times. What is alike in all lanes is a plain number. Read `push`
 // beside Evaluator::place.
-class Rows {
+class RowEvaluator {
 public:
-    explicit Rows(const Problem& problem)
+    explicit RowEvaluator(const Problem& problem)
         : problem_(problem),
-          cores_(at(problem.layers()) + 2),
+          devices_(problem.device_count()),
+          places_each_(problem.memories * problem.layouts),
+          heads_(1 + devices_ + problem.engines),
+          cores_(at(heads_ * (problem.layers() + 2))),
           frames_(at(problem.layers()) + 2),
           tensors_(at(problem.layers())),
-          places_(at(problem.layers() * kMaxPlaces)),
+          places_(at(problem.layers() * places_each_)),
           covered_(at(problem.layers()) + 1, 0) {}
 
     // Runs all completions of these beginnings, at most kLanes of them.
@@ -199,17 +214,22 @@ public:
     Mapping best_mapping;
 
 private:
+    // Of one depth: dispatcher, pending work, queues of all devices but the host, engines.
     struct Core {
-        Row dispatcher, pending;
-        std::array<Row, kMaxDevices> queue;
-        std::array<Row, kMaxEngines> engine;
+        TimeRow* rows = nullptr;
+        int devices = 0;
+
+        TimeRow& dispatcher() const { return rows[0]; }
+        TimeRow& pending() const { return rows[1]; }
+        TimeRow& queue(int device) const { return rows[1 + device]; }
+        TimeRow& engine(int engine) const { return rows[1 + devices + engine]; }
     };
     struct Place {
-        Row time, lag;  // `at` and `lag` of the evaluator
+        TimeRow time, lag;  // as the evaluator's
     };
-    struct Tensor {
-        int device = 0, layout = 0;
-        unsigned there = 0, waiting = 0;
+    struct Made {
+        int device = 0, layout = 0, turn = 0;
+        Bits there = 0, waiting = 0;  // places
     };
     struct Added {
         int tensor = 0, place = 0;
@@ -222,27 +242,35 @@ private:
 
     HETMAP_ROW void push(int index);
     HETMAP_ROW void pop();
-    HETMAP_ROW void close_segment(Core& core);
+    HETMAP_ROW void close_segment(const Core& core);
+    HETMAP_ROW void copy(const Core& core, int index, int memory);
+    HETMAP_ROW std::span<const TaskInput> inputs_in_turn(const Task& task);
+    HETMAP_ROW void expose(const Task& task, const TaskResult& result, bool whole, const TimeRow& start, Ticks work);
     HETMAP_ROW void leaf();
-    HETMAP_ROW void visit(int layer, void (*self)(Rows&, int));
+    HETMAP_ROW void visit(int layer, void (*self)(RowEvaluator&, int));
 
-    static void visit_portable(Rows& rows, int layer) { rows.visit(layer, visit_portable); }
+    static void visit_portable(RowEvaluator& rows, int layer) { rows.visit(layer, visit_portable); }
 #if defined(__x86_64__)
-    [[gnu::target("avx2")]] static void visit_avx2(Rows& rows, int layer) {
+    [[gnu::target("avx2")]] static void visit_avx2(RowEvaluator& rows, int layer) {
         rows.visit(layer, visit_avx2);
     }
-    [[gnu::target("arch=x86-64-v4")]] static void visit_avx512(Rows& rows, int layer) {
+    [[gnu::target("arch=x86-64-v4")]] static void visit_avx512(RowEvaluator& rows, int layer) {
         rows.visit(layer, visit_avx512);
     }
 #endif
 
-    Place& place_at(int tensor, int place) { return places_[at(tensor * kMaxPlaces + place)]; }
+    Core core_at(std::size_t depth) {
+        return {.rows = &cores_[depth * at(heads_)], .devices = devices_};
+    }
+    int place_of(int memory, int layout) const { return memory * problem_.layouts + layout; }
+    Place& place_at(int tensor, int place) { return places_[at(tensor * places_each_ + place)]; }
 
     const Problem& problem_;
-    std::vector<Core> cores_;    // by depth
-    std::vector<Frame> frames_;  // by depth
+    const int devices_, places_each_, heads_;
+    std::vector<TimeRow> cores_;  // by depth
+    std::vector<Frame> frames_;   // by depth
     std::size_t depth_ = 0;
-    std::vector<Tensor> tensors_;
+    std::vector<Made> tensors_;
     std::vector<Place> places_;
     std::vector<char> covered_;
     int open_ = 0;
@@ -250,27 +278,92 @@ private:
     std::size_t segment_ = 0;     // first of `waiting_` in the open segment
     std::vector<Added> waiting_;  // places whose times wait for a submission
     std::vector<Added> added_;    // copies and conversions
-    std::vector<Row> finals_;     // times that close_segment wrote over
+    std::vector<TimeRow> finals_;     // times that close_segment wrote over
+    std::vector<TaskInput> sorted_;
     Mapping path_;
     const Group* group_ = nullptr;
 };
 
-void Rows::close_segment(Core& core) {
+void RowEvaluator::close_segment(const Core& core) {
     if (!problem_.whole_segments) {
         return;
     }
-    raise(core.queue[at(open_)], core.dispatcher, core.pending);
+    raise(core.queue(open_), core.dispatcher(), core.pending());
     for (std::size_t i = segment_; i < waiting_.size(); ++i) {
         const auto [tensor, place] = waiting_[i];
         Place& waits = place_at(tensor, place);
         finals_.push_back(waits.time);
-        raise(waits.time, core.dispatcher, waits.lag);
-        tensors_[at(tensor)].waiting &= ~(1u << place);
+        raise(waits.time, core.dispatcher(), waits.lag);
+        tensors_[at(tensor)].waiting &= ~bit(place);
     }
     frames_[depth_].closed = true;
 }
 
-void Rows::push(int index) {
+// Brings a tensor to a memory where it is not: over the memories on the way, from where it is.
+void RowEvaluator::copy(const Core& core, int index, int memory) {
+    Made& tensor = tensors_[at(index)];
+    const int home = problem_.devices[at(tensor.device)].memory;
+    std::array<std::int8_t, kMostOfAKind> way;  // backwards
+    std::size_t hops = 0;
+    int from = memory;
+    for (; from >= 0 && (tensor.there & bit(place_of(from, tensor.layout))) == 0; ++hops) {
+        way[hops] = static_cast<std::int8_t>(from);
+        from = problem_.source(index, tensor.layout, home, from);
+    }
+    while (hops-- > 0) {
+        const int to = way[hops], place = place_of(to, tensor.layout);
+        const Ticks copying =
+            from < 0 ? kNeverTicks : problem_.copy(index, tensor.layout, from, to).count();
+        TimeRow& time = place_at(index, place).time;
+        if (copying >= kNeverTicks) {
+            possible_ = false;
+            assign(time, 0);
+        } else {
+            TimeRow& engine = core.engine(problem_.engine[problem_.pair_place(from, to)]);
+            raise(engine, place_at(index, place_of(from, tensor.layout)).time);
+            assign(engine, engine, copying);
+            assign(time, engine);
+        }
+        tensor.there |= bit(place);
+        added_.push_back({index, place});
+        from = to;
+    }
+}
+
+// In the order in which they were made.
+std::span<const TaskInput> RowEvaluator::inputs_in_turn(const Task& task) {
+    const auto turn = [&](const TaskInput& input) { return tensors_[at(input.tensor)].turn; };
+    for (std::size_t i = 1; i < task.inputs.size(); ++i) {
+        if (turn(task.inputs[i]) < turn(task.inputs[i - 1])) {
+            sorted_.assign(task.inputs.begin(), task.inputs.end());
+            std::ranges::stable_sort(sorted_, {}, turn);
+            return sorted_;
+        }
+    }
+    return task.inputs;
+}
+
+// A result of the task that starts then and works for so long. whole: it waits for its segment.
+void RowEvaluator::expose(const Task& task,
+                          const TaskResult& result,
+                          bool whole,
+                          const TimeRow& start,
+                          Ticks work) {
+    const int home = place_of(problem_.devices[at(task.device)].memory, result.layout);
+    tensors_[at(result.tensor)] = {.device = task.device,
+                                   .layout = result.layout,
+                                   .turn = task.first,
+                                   .there = bit(home),
+                                   .waiting = whole ? bit(home) : 0};
+    Place& made = place_at(result.tensor, home);
+    assign(made.time, start, work);
+    if (whole) {
+        assign(made.lag, core_at(depth_ + 1).pending());
+        waiting_.push_back({result.tensor, home});
+    }
+}
+
+void RowEvaluator::push(int index) {
     const Task& task = problem_.tasks[at(index)];
     const ProblemDevice& device = problem_.devices[at(task.device)];
     frames_[depth_] = {.open = open_,
@@ -281,15 +374,9 @@ void Rows::push(int index) {
                        .waiting = waiting_.size(),
                        .added = added_.size(),
                        .finals = finals_.size()};
-    const Core& before = cores_[depth_];
-    Core& core = cores_[depth_ + 1];
-    assign(core.dispatcher, before.dispatcher);
-    assign(core.pending, before.pending);
-    for (std::size_t d = 1; d < problem_.devices.size(); ++d) {
-        assign(core.queue[d], before.queue[d]);
-    }
-    for (int e = 0; e < problem_.engines; ++e) {
-        assign(core.engine[at(e)], before.engine[at(e)]);
+    const Core before = core_at(depth_), core = core_at(depth_ + 1);
+    for (int i = 0; i < heads_; ++i) {
+        assign(core.rows[i], before.rows[i]);
     }
 
     // 1. A task elsewhere ends the open segment.
@@ -300,35 +387,19 @@ void Rows::push(int index) {
 
     // 2. Bring every input to the device's memory and to its layout.
     const std::size_t first_added = added_.size();
-    Row start;
+    TimeRow start;
     assign(start, 0);
     Ticks conversion = 0;
-    for (const TaskInput& input : task.inputs) {
-        Tensor& tensor = tensors_[at(input.tensor)];
+    for (const TaskInput& input : inputs_in_turn(task)) {
+        Made& tensor = tensors_[at(input.tensor)];
         const ProblemDevice& maker = problem_.devices[at(tensor.device)];
-        const int wanted = Evaluator::place_of(device.memory, input.layout);
+        const int wanted = place_of(device.memory, input.layout);
         int from = wanted;
-        if (!(tensor.there >> wanted & 1)) {
-            const int raw = Evaluator::place_of(device.memory, tensor.layout);
+        if ((tensor.there & bit(wanted)) == 0) {
+            const int raw = place_of(device.memory, tensor.layout);
             from = raw;
-            if (!(tensor.there >> raw & 1)) {
-                const Ticks copy =
-                    problem_.copy(input.tensor, tensor.layout, maker.memory, device.memory).count();
-                const int link =
-                    problem_.engine[at(maker.memory * problem_.memories + device.memory)];
-                Row& time = place_at(input.tensor, raw).time;
-                if (link < 0 || copy >= kNeverTicks) {
-                    possible_ = false;
-                    assign(time, 0);
-                } else {
-                    const int home = Evaluator::place_of(maker.memory, tensor.layout);
-                    Row& engine = core.engine[at(link)];
-                    raise(engine, place_at(input.tensor, home).time);
-                    assign(engine, engine, copy);
-                    assign(time, engine);
-                }
-                tensor.there |= 1u << raw;
-                added_.push_back({input.tensor, raw});
+            if ((tensor.there & bit(raw)) == 0) {
+                copy(core, input.tensor, device.memory);
             }
             if (wanted != raw) {
                 const Ticks convert =
@@ -339,7 +410,7 @@ void Rows::push(int index) {
                 } else {
                     conversion += convert;
                 }
-                tensor.there |= 1u << wanted;
+                tensor.there |= bit(wanted);
                 added_.push_back({input.tensor, wanted});
                 assign(place_at(input.tensor, wanted).time, conversion);  // completed in step 4
             }
@@ -351,27 +422,28 @@ void Rows::push(int index) {
     // 3. Run.
     const Ticks work = conversion + task.cost.count();
     const bool whole = device.asynchronous && problem_.whole_segments;
-    Row base;  // of whole segments: their work before this task
+    TimeRow base;  // of whole segments: their work before this task
+    assign(base, 0);
     if (!device.asynchronous) {
-        raise(start, core.dispatcher);
-        assign(core.dispatcher, start, work);
+        raise(start, core.dispatcher());
+        assign(core.dispatcher(), start, work);
         open_ = 0;
     } else {
         Ticks submit = device.per_task.count();
         if (!extends) {
             submit += device.submit.count();
-            assign(core.pending, 0);
+            assign(core.pending(), 0);
             open_ = task.device;
             segment_ = waiting_.size();
         }
-        assign(core.dispatcher, core.dispatcher, submit);
-        Row& queue = core.queue[at(task.device)];
+        assign(core.dispatcher(), core.dispatcher(), submit);
+        TimeRow& queue = core.queue(task.device);
         raise(start, queue);
         if (whole) {
-            assign(base, core.pending);
-            assign(core.pending, core.pending, work);
+            assign(base, core.pending());
+            assign(core.pending(), core.pending(), work);
         } else {
-            raise(start, core.dispatcher);
+            raise(start, core.dispatcher());
         }
         assign(queue, start, work);
     }
@@ -379,7 +451,7 @@ void Rows::push(int index) {
     // 4. Converted inputs. They are where the layout is not the one that was made.
     for (std::size_t i = first_added; i < added_.size(); ++i) {
         const auto [tensor, place] = added_[i];
-        if (place % kMaxLayouts == tensors_[at(tensor)].layout) {
+        if (place % problem_.layouts == tensors_[at(tensor)].layout) {
             continue;
         }
         Place& made = place_at(tensor, place);
@@ -391,23 +463,16 @@ void Rows::push(int index) {
         assign(made.time, start, offset);
         if (whole) {
             assign(made.lag, base, offset);
-            tensors_[at(tensor)].waiting |= 1u << place;
+            tensors_[at(tensor)].waiting |= bit(place);
             waiting_.push_back({tensor, place});
         }
     }
 
-    // 5. The result.
-    Tensor& out = tensors_[at(task.last)];
-    const int home = Evaluator::place_of(device.memory, task.out_layout);
-    out = {.device = task.device,
-           .layout = task.out_layout,
-           .there = 1u << home,
-           .waiting = whole ? 1u << home : 0u};
-    assign(place_at(task.last, home).time, start, work);
-    if (whole) {
-        assign(place_at(task.last, home).lag, core.pending);
-        waiting_.push_back({task.last, home});
+    // 5. The results.
+    for (const TaskResult& inner : task.inner) {
+        expose(task, inner, whole, start, work);
     }
+    expose(task, {task.last, task.out_layout}, whole, start, work);
     covered_[at(task.first)] = 1;
     for (const int layer : task.rest) {
         covered_[at(layer)] = 1;
@@ -415,20 +480,20 @@ void Rows::push(int index) {
     ++depth_;
 }
 
-void Rows::pop() {
+void RowEvaluator::pop() {
     const Frame& frame = frames_[--depth_];
     const Task& task = problem_.tasks[at(frame.task)];
     for (; added_.size() > frame.added; added_.pop_back()) {
         const auto [tensor, place] = added_.back();
-        tensors_[at(tensor)].there &= ~(1u << place);
-        tensors_[at(tensor)].waiting &= ~(1u << place);
+        tensors_[at(tensor)].there &= ~bit(place);
+        tensors_[at(tensor)].waiting &= ~bit(place);
     }
     waiting_.resize(frame.waiting);
     if (frame.closed) {
         for (std::size_t i = frame.segment; i < frame.waiting; ++i) {
             const auto [tensor, place] = waiting_[i];
             assign(place_at(tensor, place).time, finals_[frame.finals + i - frame.segment]);
-            tensors_[at(tensor)].waiting |= 1u << place;
+            tensors_[at(tensor)].waiting |= bit(place);
         }
     }
     finals_.resize(frame.finals);
@@ -441,12 +506,12 @@ void Rows::pop() {
     }
 }
 
-void Rows::leaf() {
+void RowEvaluator::leaf() {
     evaluated += group_->count;
     if (!possible_) {
         return;
     }
-    const Row& makespan = cores_[depth_].dispatcher;
+    const TimeRow& makespan = core_at(depth_).dispatcher();
     Ticks least = makespan.lane[0];
     for (int i = 1; i < kLanes; ++i) {
         least = std::min(least, makespan.lane[i]);
@@ -458,10 +523,10 @@ void Rows::leaf() {
     const auto lane = static_cast<std::size_t>(
         std::find(makespan.lane, makespan.lane + kLanes, least) - makespan.lane);
     best_mapping = group_->mappings[std::min(lane, group_->count - 1)];
-    best_mapping.insert(best_mapping.end(), path_.begin(), path_.end());
+    best_mapping.tasks.insert(best_mapping.tasks.end(), path_.begin(), path_.end());
 }
 
-void Rows::visit(int layer, void (*self)(Rows&, int)) {
+void RowEvaluator::visit(int layer, void (*self)(RowEvaluator&, int)) {
     for (const int k : problem_.starting[at(layer)]) {
         if (!fits(problem_, k, covered_)) {
             continue;
@@ -482,24 +547,19 @@ void Rows::visit(int layer, void (*self)(Rows&, int)) {
     }
 }
 
-void Rows::run(const Likeness& like, const Group& group) {
-    // Lanes beyond the last beginning repeat it.
+void RowEvaluator::run(const Likeness& like, const Group& group) {
+    // TimeRow beyond the last beginning repeat it.
     group_ = &group;
     std::size_t next = 0;
-    const auto take = [&](Row& row) {
+    const auto take = [&](TimeRow& row) {
         for (std::size_t i = 0; i < at(kLanes); ++i) {
             row.lane[i] = group.times[std::min(i, group.count - 1) * group.times_each + next];
         }
         ++next;
     };
-    Core& core = cores_.front();
-    take(core.dispatcher);
-    take(core.pending);
-    for (std::size_t d = 1; d < problem_.devices.size(); ++d) {
-        take(core.queue[d]);
-    }
-    for (int e = 0; e < problem_.engines; ++e) {
-        take(core.engine[at(e)]);
+    const Core core = core_at(0);
+    for (int i = 0; i < heads_; ++i) {
+        take(core.rows[i]);
     }
     const int layer = static_cast<int>(like[0]);
     depth_ = 0;
@@ -512,22 +572,27 @@ void Rows::run(const Likeness& like, const Group& group) {
     for (; i < 4 + like[3]; ++i) {
         covered_[like[i]] = 1;
     }
-    for (; i < like.size(); i += 2) {
-        const int t = static_cast<int>(like[i]);
-        const std::uint32_t code = like[i + 1];
-        Tensor& tensor = tensors_[at(t)];
-        tensor = {.device = static_cast<int>(code & 15),
-                  .layout = static_cast<int>(code >> kLayoutBit & 1),
-                  .there = code >> kThereBit & 255,
-                  .waiting = code >> kWaitingBit & 255};
-        for (unsigned left = tensor.there; left; left &= left - 1) {
-            const int place = std::countr_zero(left);
+    while (i < like.size()) {
+        const std::uint64_t code = like[i++];
+        const int t = static_cast<int>(code >> kTensorBit);
+        Made& tensor = tensors_[at(t)];
+        tensor = {.device = part_of(code, kDeviceBit, kLayoutBit),
+                  .layout = part_of(code, kLayoutBit, kTensorBit),
+                  .turn = part_of(code, 0, kDeviceBit),
+                  .there = like[i++]};
+        if (places_each_ <= kFewPlaces) {
+            tensor.waiting = tensor.there >> kFewPlaces;
+            tensor.there &= bit(kFewPlaces) - 1;
+        } else {
+            tensor.waiting = like[i++];
+        }
+        for_each_bit(tensor.there, [&](int place) {
             take(place_at(t, place).time);
-            if (tensor.waiting >> place & 1) {
+            if ((tensor.waiting & bit(place)) != 0) {
                 take(place_at(t, place).lag);
                 waiting_.push_back({t, place});
             }
-        }
+        });
     }
     if (layer == problem_.layers()) {
         leaf();
@@ -706,7 +771,7 @@ private:
     const Problem& problem_;
     const SearchOptions& options_;
     Evaluator evaluator_;
-    Rows rows_;
+    RowEvaluator rows_;
     int split_ = problem_.layers();  // where completions begin
     Reader reader_;
     Likeness like_;
@@ -720,7 +785,8 @@ private:
 }  // namespace
 
 SearchResult exhaustive(const Problem& problem, const SearchOptions& options) {
-    if (!options.goal.is_latency() || !is_plain(problem)) {
+    const bool fits_in_word = problem.memories * problem.layouts <= kMostOfAKind;
+    if (!options.goal.is_latency() || !is_basic(problem) || !fits_in_word) {
         return best_of(exhaustive_front(problem, options), options.goal);
     }
     return Walk(problem, options).run();

@@ -544,7 +544,7 @@ FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
         for (Step step = point.step; step.task >= 0; step = trace[step.parent]) {
             point.mapping.push_back(step.task);
         }
-        std::reverse(point.mapping.begin(), point.mapping.end());
+        std::ranges::reverse(point.mapping);
     }
     return pass;
 }
@@ -759,7 +759,7 @@ std::vector<Mapping> beginnings(const Problem& problem, const SearchOptions& opt
         most_cost = std::max(most_cost, static_cast<double>(task.cost.count()));
         most_energy = std::max(most_energy, std::abs(static_cast<double>(task.energy.femtojoules)));
     }
-    const auto add = [&](const std::function<Time(int)>& cost) {
+    const auto add = [&](const std::function<std::int64_t(int)>& cost) {
         if (std::optional<Mapping> cover = covers.cheapest(cost)) {
             found.push_back(std::move(*cover));
         }
@@ -769,12 +769,12 @@ std::vector<Mapping> beginnings(const Problem& problem, const SearchOptions& opt
             const Task& task = problem.tasks[at(k)];
             const double cost = static_cast<double>(task.cost.count()) / most_cost;
             const double energy = static_cast<double>(task.energy.femtojoules) / most_energy;
-            return Time{std::llround(((4 - quarter) * cost + quarter * energy) * 0x1p30)};
+            return std::llround(((4 - quarter) * cost + quarter * energy) * 0x1p30);
         });
     }
-    add([&](int k) { return Time{problem.tasks[at(k)].loss}; });
+    add([&](int k) { return problem.tasks[at(k)].loss; });
     for (int b = 0; b < static_cast<int>(problem.budgets.size()); ++b) {
-        add([&](int k) { return Time{use_of(problem.tasks[at(k)], problem, b)}; });
+        add([&](int k) { return use_of(problem.tasks[at(k)], problem, b); });
     }
     SearchOptions quietly = options;
     quietly.only.clear();

@@ -230,10 +230,10 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
             Evaluator::Tensor& tensor = evaluator.tensors[at(task.last)];
             tensor.device = task.device;
             tensor.layout = task.out_layout;
+            tensor.turn = task.first;
             tensor.exposed = true;
-            tensor.at.fill(-1);
-            tensor.lag.fill(-1);
-            tensor.at[at(evaluator.home(tensor))] = kOrigin;
+            evaluator.clear_places(task.last);
+            evaluator.set_place(task.last, evaluator.home(tensor), kOrigin, -1);
         }
         if (!states_.save(evaluator, first, record)) {
             return best;  // nobody can read the module's input
@@ -418,7 +418,7 @@ Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
         for (Step step = last; step.task >= 0; step = trace[step.parent]) {
             best.mapping.push_back(step.task);
         }
-        std::reverse(best.mapping.begin(), best.mapping.end());
+        std::ranges::reverse(best.mapping);
     }
     for (const Worker& worker : workers) {
         best.nodes += worker.nodes;
@@ -443,6 +443,9 @@ void Layered::sharpen() {
         // A module of one layer adds nothing, and one of most of the model is as hard as it.
         if (bounds_.cut[at(layer)] && end > layer + 1 && end - layer <= problem_.layers() / 2) {
             for (const int k : bounds_.ending[at(layer)]) {
+                if (problem_.tasks[at(k)].last != layer) {
+                    continue;  // it covers layers of the module too
+                }
                 Incumbent answer;
                 for (std::size_t width = 8; width <= 4096 && !answer.proven() && !answer.stopped;
                      width *= 8) {

@@ -24,7 +24,7 @@ SearchResult heuristic(const Problem& problem,
     if (result.makespan >= kNever) {
         return infeasible("its mapping needs a copy or a conversion that this platform cannot do");
     }
-    if (!is_plain(problem)) {
+    if (!is_basic(problem)) {
         const Assessment whole = assess(problem, mapping);
         if (!whole.violations.empty()) {
             return infeasible("its mapping does not fit: " +
@@ -89,20 +89,28 @@ Mapping Restricted::in_original(const Mapping& mapping) const {
 Restricted restricted(const Problem& problem, const std::vector<char>& allowed) {
     Restricted few{.problem = problem, .original = {}};
     few.problem.tasks.clear();
+    for (std::vector<int>& starting : few.problem.starting) {
+        starting.clear();
+    }
     for (std::size_t task = 0; task < problem.tasks.size(); ++task) {
-        if (!allowed[task]) {
+        if (!allowed[task] || !fits_order(problem.tasks[task])) {
             continue;
         }
+        few.problem.starting[at(problem.tasks[task].first)].push_back(
+            static_cast<int>(few.original.size()));
         few.problem.tasks.push_back(problem.tasks[task]);
         few.original.push_back(static_cast<int>(task));
     }
-    index(few.problem);
     return few;
 }
 
 Restricted without_dominated_tasks(const Problem& problem) {
-    Restricted few{.problem = problem, .original = {}};
-    few.original = drop_dominated_tasks(few.problem);
+    Restricted few = restricted(problem, std::vector<char>(problem.tasks.size(), 1));
+    std::vector<int> kept = drop_dominated_tasks(few.problem);
+    for (int& task : kept) {
+        task = few.original[at(task)];
+    }
+    few.original = std::move(kept);
     return few;
 }
 

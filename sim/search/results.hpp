@@ -27,7 +27,8 @@ SearchResult best_of(Front front, const Goal& goal);
 std::string label(const Problem& problem, int task);
 bool is_boundary(const Problem& problem, int task);
 
-// The problem with only the tasks where allowed[task] != 0. `original`: their old indices.
+// The problem with only the tasks where allowed[task] != 0 and that fit the static order, which all
+// searches keep to. `original`: their old indices.
 struct Restricted {
     Problem problem;
     std::vector<int> original;

@@ -1,7 +1,5 @@
 #include "sim/search/state.hpp"
 
-#include "sim/index.hpp"
-
 #include <algorithm>
 #include <bit>
 #include <cassert>
@@ -9,97 +7,303 @@
 namespace sim {
 namespace {
 
-// Of a tensor in the key: device (2 bits), layout (1), places (8), places that wait (8).
-constexpr int kCodeBits = 20, kCodesInWord = 3;
-constexpr int kLayoutBit = 2, kPlaceBit = 3, kWaitBit = kPlaceBit + kMaxPlaces;
-static_assert(kMaxDevices <= 4 && kMaxLayouts <= 2 && kWaitBit + kMaxPlaces <= kCodeBits);
-constexpr int kOpenBits = 2;
+constexpr int kWordBits = 64;
+// Of places in a word of their own: whether it is there, then whether it waits.
+constexpr int kPlacesInWord = kWordBits / 2;
+
+int bits_for(int count) { return std::bit_width(static_cast<unsigned>(count - 1)); }
+
+std::uint64_t low_bits(int count) {
+    return count >= kWordBits ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+Ticks time_of(const Evaluator& placed, int tensor, int place) {
+    const Ticks time = placed.time(tensor, place), lag = placed.lag(tensor, place);
+    return lag < 0 ? time : std::max(time, placed.core.dispatcher + lag);
+}
 
 }  // namespace
 
+// ---- what the problem says ----------------------------------------------------------------------
+
 States::States(const Problem& problem, const Bounds& bounds, const Ideas& ideas)
-    : problem_(problem), bounds_(bounds), ideas_(ideas) {
-    const int layers = problem.layers();
-    after_.assign(at(layers) + 1, 0);
-    shortest_.resize(at(layers) + 1);
-    shortest_.back().fill(kNeverTicks);
-    held_.assign(at(layers) + 1, 0);
-    for (int i = layers - 1; i >= 0; --i) {
-        after_[at(i)] = after_[at(i) + 1];
-        held_[at(i)] = held_[at(i) + 1];
-        shortest_[at(i)] = shortest_[at(i) + 1];
-        for (const int k : problem.starting[at(i)]) {
-            const Task& task = problem.tasks[at(k)];
-            after_[at(i)] |= devices_of(task);
-            Ticks& least = shortest_[at(i)][at(task.device)];
-            least = std::min(least, task.cost.count());
-            for (const int engine : task.engines) {
-                held_[at(i)] |= 1u << engine;
-            }
-        }
-    }
-    latest_.resize(at(layers));
-    for (int t = 0; t < layers; ++t) {
-        for (const std::vector<int>& tasks : bounds.readers[at(t)]) {
-            std::array<int, kMaxDevices> latest;
-            latest.fill(-1);
-            for (const int k : tasks) {
-                for (unsigned left = devices_of(problem.tasks[at(k)]); left; left &= left - 1) {
-                    int& last = latest[at(std::countr_zero(left))];
-                    last = std::max(last, problem.tasks[at(k)].first);
-                }
-            }
-            latest_[at(t)].push_back(latest);
-        }
-    }
-    for (std::size_t a = 0; a < problem.devices.size(); ++a) {
-        if (problem.devices[a].asynchronous) {
-            continue;
-        }
-        synchronous_ |= 1u << a;
-        for (const ProblemDevice& other : problem.devices) {
-            separate_ &= !other.asynchronous || other.memory != problem.devices[a].memory;
-        }
-    }
+    : problem_(problem), bounds_(bounds), ideas_(ideas), devices_(problem.device_count()) {
     for (const Time time : problem.synchronise) {
         synchronises_ |= time > Time{};
     }
-    separate_ &= !synchronises_;
+    for (int d = 0; d < devices_; ++d) {
+        if (!problem.devices[at(d)].asynchronous) {
+            synchronous_ |= bit(d);
+            host_memories_ |= bit(problem.devices[at(d)].memory);
+        }
+    }
+    separate_ = !synchronises_;
+    for (const ProblemDevice& device : problem.devices) {
+        separate_ &= !device.asynchronous || (host_memories_ & bit(device.memory)) == 0;
+    }
+    find_tasks_to_come();
+    find_readers();
+    find_askers();
+    lay_out_keys(Evaluator(problem));
 }
 
-std::size_t States::key_words(int layer) const {
-    const std::size_t head = (kOpenBits + bounds_.ahead[at(layer)].size() + 63) / 64;
-    return head + (bounds_.live[at(layer)].size() + kCodesInWord - 1) / kCodesInWord;
+void States::find_tasks_to_come() {
+    const int layers = problem_.layers();
+    after_.assign(at(layers) + 1, 0);
+    held_.assign(at(layers) + 1, 0);
+    shortest_.assign(at((layers + 1) * devices_), kNeverTicks);
+    for (int i = layers - 1; i >= 0; --i) {
+        after_[at(i)] = after_[at(i) + 1];
+        held_[at(i)] = held_[at(i) + 1];
+        Ticks* const shortest = &shortest_[at(i * devices_)];
+        std::copy_n(shortest + devices_, devices_, shortest);
+        for (const int k : problem_.starting[at(i)]) {
+            const Task& task = problem_.tasks[at(k)];
+            after_[at(i)] |= devices_of(task);
+            shortest[task.device] = std::min(shortest[task.device], task.cost.count());
+            for (const int engine : task.engines) {
+                held_[at(i)] |= bit(engine);
+            }
+        }
+    }
 }
 
-Record::Use States::use_of(const Evaluator& placed,
-                           int tensor_index,
-                           int layer,
-                           const std::array<Ticks, kMaxDevices>& soonest) const {
+void States::find_readers() {
+    latest_.resize(at(problem_.layers()));
+    for (int t = 0; t < problem_.layers(); ++t) {
+        const auto& readers = bounds_.readers[at(t)];
+        std::vector<int>& latest = latest_[at(t)];
+        latest.assign(readers.size() * at(devices_), -1);
+        for (std::size_t j = 0; j < readers.size(); ++j) {
+            for (const int k : readers[j]) {
+                const Task& task = problem_.tasks[at(k)];
+                for_each_bit(devices_of(task), [&](int d) {
+                    int& last = latest[j * at(devices_) + at(d)];
+                    last = std::max(last, task.first);
+                });
+            }
+        }
+    }
+}
+
+// Whose results each engine may be asked to copy, while certain devices have tasks to come.
+void States::find_askers() {
+    // 1. From which memories, [engine * memories + from], an engine is on the way to which.
+    const int memories = problem_.memories;
+    std::vector<Bits> leads(at(problem_.engines * memories), 0);
+    const auto follow = [&](int tensor, int layout, int from, int to) {
+        for (int there = to; there != from;) {
+            const int before = problem_.source(tensor, layout, from, there);
+            if (before < 0) {
+                return;
+            }
+            const int engine = problem_.engine[problem_.pair_place(before, there)];
+            leads[at(engine * memories + from)] |= bit(to);
+            there = before;
+        }
+    };
+    const int tensors = problem_.has_routes() ? problem_.layers() : 1;
+    const int layouts = problem_.has_routes() ? problem_.layouts : 1;
+    for (int tensor = 0; tensor < tensors; ++tensor) {
+        for (int layout = 0; layout < layouts; ++layout) {
+            for (int from = 0; from < memories; ++from) {
+                for (int to = 0; to < memories; ++to) {
+                    follow(tensor, layout, from, to);
+                }
+            }
+        }
+    }
+
+    // 2. By layer; neighbours mostly have the same.
+    askers_of_.assign(after_.size(), 0);
+    for (std::size_t i = after_.size(); i-- > 0;) {
+        if (i + 1 == after_.size() || after_[i] != after_[i + 1]) {
+            Bits wanted = 0;
+            for_each_bit(after_[i], [&](int d) { wanted |= bit(problem_.devices[at(d)].memory); });
+            askers_.emplace_back();
+            for (int engine = 0; engine < problem_.engines; ++engine) {
+                for_each_bit(after_[i], [&](int d) {
+                    const int from = problem_.devices[at(d)].memory;
+                    if ((leads[at(engine * memories + from)] & wanted) != 0) {
+                        askers_.back().push_back({engine, d});
+                    }
+                });
+            }
+        }
+        askers_of_[i] = static_cast<int>(askers_.size()) - 1;
+    }
+}
+
+// Of a tensor in the key: a bit that says it is there at all, its device, layout, turn, then a bit
+// for each place where it is, and one for each where it waits. What does not fit in a word, on
+// machines with many memories, is in further words.
+void States::lay_out_keys(const Evaluator& evaluator) {
+    const int layers = problem_.layers();
+    device_bits_ = bits_for(devices_);
+    layout_bits_ = bits_for(problem_.layouts);
+    int longest = 0;
+    for (int t = 0; t < layers; ++t) {
+        turn_bits_.push_back(evaluator.turn_matters(t) ? bits_for(layers) : 0);
+        usual_turn_.push_back(evaluator.usual_turn(t));
+        longest = std::max(longest, turn_bits_.back());
+    }
+    const int places = evaluator.places();
+    places_here_ = std::min(places, (kWordBits - 1 - device_bits_ - layout_bits_ - longest) / 2);
+    more_words_ = (places - places_here_ + kPlacesInWord - 1) / kPlacesInWord;
+
+    slots_.resize(at(layers) + 1);
+    for (int i = 0; i <= layers; ++i) {
+        int next = device_bits_ + static_cast<int>(bounds_.ahead[at(i)].size());
+        next = std::max(next, 1);
+        for (const int t : bounds_.live[at(i)]) {
+            const int length =
+                1 + device_bits_ + layout_bits_ + turn_bits_[at(t)] + 2 * places_here_;
+            if (next % kWordBits + length > kWordBits) {
+                next = (next / kWordBits + 1) * kWordBits;
+            }
+            slots_[at(i)].push_back({.word = static_cast<std::uint32_t>(next / kWordBits),
+                                     .shift = static_cast<std::uint32_t>(next % kWordBits)});
+            next += length;
+        }
+        std::size_t words = at((next + kWordBits - 1) / kWordBits);
+        for (Slot& slot : slots_[at(i)]) {
+            slot.more = static_cast<std::uint32_t>(words);
+            words += at(more_words_);
+        }
+        key_words_.push_back(words);
+    }
+}
+
+// ---- saving -------------------------------------------------------------------------------------
+
+bool States::save(const Evaluator& placed, int layer, Record& record) const {
+    const std::vector<int>& live = bounds_.live[at(layer)];
+    record.key.assign(key_words(layer), 0);
+    record.times.clear();
+
+    // 1. The key's head.
+    write_head(placed, layer, record);
+
+    // 2. The soonest that tasks still to come can start, and that engines can be asked for what
+    //    they make.
+    find_soonest(placed, layer, record);
+    find_askable(placed, layer, record);
+
+    // 3. Which places of the tensors matter; the soonest that engines can be asked for them.
+    record.uses.clear();
+    record.places.clear();
+    record.asks.clear();
+    for (const int tensor : live) {
+        const Record::Use use = find_use(placed, tensor, layer, record);
+        record.uses.push_back(use);
+        if (use.read && use.places_begin == use.places_end) {
+            return false;
+        }
+    }
+    raise_engines(placed, record);
+
+    // 4. The times of resources.
+    const Evaluator::Core& core = placed.core;
+    record.times.push_back(core.dispatcher);
+    record.times.insert(record.times.end(), record.queue.begin() + 1, record.queue.end());
+    record.times.push_back(problem_.whole_segments && core.open != 0 ? core.pending : 0);
+    record.times.insert(record.times.end(), record.engine.begin(), record.engine.end());
+
+    // 5. The tensors.
+    for (std::size_t j = 0; j < live.size(); ++j) {
+        if (const Record::Use& use = record.uses[j]; use.places_begin != use.places_end) {
+            write_tensor(placed, live[j], slots_[at(layer)][j], use, record);
+        }
+    }
+    return true;
+}
+
+void States::write_head(const Evaluator& placed, int layer, Record& record) const {
+    record.key[0] = static_cast<std::uint64_t>(placed.core.open);
+    auto next = static_cast<std::size_t>(device_bits_);
+    for (const int l : bounds_.ahead[at(layer)]) {
+        record.key[next / kWordBits] |= static_cast<std::uint64_t>(placed.covered[at(l)])
+                                        << (next % kWordBits);
+        ++next;
+    }
+}
+
+// A queue matters only from when a task can start; that of the open segment from the end of the
+// segment if it closed now (not from one task later: it may close, and another open on the same
+// device).
+void States::find_soonest(const Evaluator& placed, int layer, Record& record) const {
+    const Evaluator::Core& core = placed.core;
+    record.soonest.resize(at(devices_));
+    record.queue.resize(at(devices_));
+    for (int d = 0; d < devices_; ++d) {
+        const ProblemDevice& device = problem_.devices[at(d)];
+        Ticks &soonest = record.soonest[at(d)], &queue = record.queue[at(d)];
+        if ((after_[at(layer)] & bit(d)) == 0) {
+            soonest = kNeverTicks;
+            queue = 0;
+            continue;
+        }
+        soonest = core.dispatcher;
+        queue = placed.queue(d);
+        if (!device.asynchronous) {
+            continue;
+        }
+        const bool open = core.open == d;
+        const Ticks submitted =
+            core.dispatcher + device.per_task.count() + (open ? 0 : device.submit.count());
+        const Ticks from =
+            open && problem_.whole_segments ? core.dispatcher + core.pending : submitted;
+        soonest = std::max({queue, submitted, from});
+        if (ideas_.raise) {
+            queue = std::max(queue, from);
+        }
+    }
+}
+
+// Of what is not made yet, and where divided layers hold engines, from their start on.
+void States::find_askable(const Evaluator& placed, int layer, Record& record) const {
+    record.asked.assign(at(problem_.engines), kNeverTicks);
+    const Ticks* const shortest = &shortest_[at(layer * devices_)];
+    for (const Asker& asker : askers_[at(askers_of_[at(layer)])]) {
+        Ticks& asked = record.asked[at(asker.engine)];
+        asked = std::min(asked, record.soonest[at(asker.device)] + shortest[asker.device]);
+    }
+    for_each_bit(held_[at(layer)], [&](int engine) {
+        Ticks& asked = record.asked[at(engine)];
+        asked = std::min(asked, placed.core.dispatcher);
+    });
+}
+
+Record::Use States::find_use(const Evaluator& placed,
+                             int index,
+                             int layer,
+                             Record& record) const {
     Record::Use use;
-    use.from.fill(kNeverTicks);
-    const Evaluator::Tensor& tensor = placed.tensors[at(tensor_index)];
+    use.places_begin = use.places_end = record.places.size();
+    use.asks_begin = use.asks_end = record.asks.size();
+    const Evaluator::Tensor& tensor = placed.tensors[at(index)];
     if (!tensor.exposed) {
         return use;
     }
-    const std::vector<int>& consumers = problem_.consumers[at(tensor_index)];
+
+    // 1. Who may read it.
+    const std::vector<int>& consumers = problem_.consumers[at(index)];
     for (std::size_t j = consumers.size(); j-- > 0 && consumers[j] >= layer;) {
         if (placed.covered[at(consumers[j])]) {
             continue;
         }
         use.read = true;
-        const std::array<int, kMaxDevices>& latest = latest_[at(tensor_index)][j];
-        for (std::size_t d = 0; d < problem_.devices.size(); ++d) {
-            use.by |= static_cast<unsigned>(latest[d] >= layer) << d;
+        const int* const latest = &latest_[at(index)][j * at(devices_)];
+        for (int d = 0; d < devices_; ++d) {
+            use.by |= static_cast<Bits>(latest[d] >= layer) << d;
         }
     }
+
+    // 2. Where: in a reader's memory in any layout, else where its way there begins.
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
-    for (int d = 0; d < static_cast<int>(problem_.devices.size()); ++d) {
-        if (!(use.by >> d & 1)) {
-            continue;
-        }
+    for_each_bit(use.by, [&](int d) {
         const ProblemDevice& device = problem_.devices[at(d)];
-        Ticks start = soonest[at(d)];
+        Ticks start = record.soonest[at(d)];
         if (!device.asynchronous && maker.asynchronous) {
             start -= maker.completion.count();
         }
@@ -108,236 +312,243 @@ Record::Use States::use_of(const Evaluator& placed,
         }
         bool there = false;
         for (int layout = 0; layout < problem_.layouts; ++layout) {
-            const int place = Evaluator::place_of(device.memory, layout);
-            if (tensor.at[at(place)] < 0) {
-                continue;
+            const int place = placed.place_of(device.memory, layout);
+            if (placed.time(index, place) >= 0) {
+                there = true;
+                add_place(record, use, place, start);
             }
-            there = true;
-            use.places |= 1u << place;
-            use.from[at(place)] = std::min(use.from[at(place)], start);
         }
-        const int engine = problem_.engine[at(maker.memory * problem_.memories + device.memory)];
-        if (!there && engine < 0) {
-            use.by &= ~(1u << d);
+        if (!there && !add_way(placed, index, device.memory, use, record)) {
+            use.by &= ~bit(d);
             use.barred = true;
-        } else if (!there) {
-            use.places |= 1u << placed.home(tensor);
-            use.engines |= 1u << engine;
         }
-    }
+    });
+    use.places_end = record.places.size();
+    use.asks_end = record.asks.size();
     return use;
 }
 
-bool States::save(const Evaluator& placed, int layer, Record& record) const {
-    const Evaluator::Core& core = placed.core;
-    const int devices = static_cast<int>(problem_.devices.size());
-    const std::vector<int>& live = bounds_.live[at(layer)];
-    record.key.assign(key_words(layer), 0);
-    record.times.clear();
-
-    // 1. The key's head.
-    std::size_t bit = kOpenBits;
-    record.key[0] = static_cast<std::uint64_t>(core.open);
-    for (const int l : bounds_.ahead[at(layer)]) {
-        record.key[bit / 64] |= static_cast<std::uint64_t>(placed.covered[at(l)]) << (bit % 64);
-        ++bit;
+// A place of the use that is being found matters from this instant on.
+void States::add_place(Record& record, const Record::Use& use, int place, Ticks from) {
+    std::size_t i = record.places.size();
+    while (i > use.places_begin && record.places[i - 1].place > place) {
+        --i;
     }
-    const std::size_t head = (bit + 63) / 64;
-
-    // 2. The soonest that a task still to come can start, by device. A queue matters only from
-    //    then on; that of the open segment from the end of the segment if it closed now (not from
-    //    one task later: it may close, and another open on the same device).
-    std::array<Ticks, kMaxDevices> soonest{}, queue = core.queue;
-    const bool waits = problem_.whole_segments && core.open;
-    for (int d = 0; d < devices; ++d) {
-        const ProblemDevice& device = problem_.devices[at(d)];
-        if (!(after_[at(layer)] >> d & 1)) {
-            soonest[at(d)] = kNeverTicks;
-            queue[at(d)] = 0;
-            continue;
-        }
-        soonest[at(d)] = core.dispatcher;
-        if (!device.asynchronous) {
-            continue;
-        }
-        const bool open = core.open == d;
-        const Ticks submitted =
-            core.dispatcher + device.per_task.count() + (open ? 0 : device.submit.count());
-        const Ticks from = waits && open ? core.dispatcher + core.pending : submitted;
-        soonest[at(d)] = std::max({queue[at(d)], submitted, from});
-        if (ideas_.raise) {
-            queue[at(d)] = std::max(queue[at(d)], from);
-        }
+    if (i > use.places_begin && record.places[i - 1].place == place) {
+        record.places[i - 1].from = std::min(record.places[i - 1].from, from);
+        return;
     }
+    record.places.insert(record.places.begin() + static_cast<std::ptrdiff_t>(i), {place, from});
+}
 
-    // 3. Which places matter; the soonest that an engine can be asked for a copy.
-    std::array<Ticks, kMaxEngines> source;
-    source.fill(kNeverTicks);
-    for (int from = 0; from < problem_.memories; ++from) {
-        for (int to = 0; to < problem_.memories; ++to) {
-            const int engine = problem_.engine[at(from * problem_.memories + to)];
-            if (from == to || engine < 0) {
-                continue;
-            }
-            bool wanted = false;
-            for (int d = 0; d < devices; ++d) {
-                wanted |= problem_.devices[at(d)].memory == to && (after_[at(layer)] >> d & 1);
-            }
-            for (int d = 0; wanted && d < devices; ++d) {
-                if (problem_.devices[at(d)].memory == from && (after_[at(layer)] >> d & 1)) {
-                    source[at(engine)] =
-                        std::min(source[at(engine)], soonest[at(d)] + shortest_[at(layer)][at(d)]);
-                }
-            }
-        }
-    }
-    record.uses.clear();
-    for (const int t : live) {
-        record.uses.push_back(use_of(placed, t, layer, soonest));
-        const Record::Use& use = record.uses.back();
-        if (use.read && !use.places) {
+// The copies that bring the tensor to a memory: from the nearest memory on the way where it lies.
+// False if there is no way.
+bool States::add_way(const Evaluator& placed,
+                     int index,
+                     int memory,
+                     const Record::Use& use,
+                     Record& record) const {
+    const Evaluator::Tensor& tensor = placed.tensors[at(index)];
+    const int home = problem_.devices[at(tensor.device)].memory;
+    const auto source = [&](int to) { return problem_.source(index, tensor.layout, home, to); };
+    const auto engine = [&](int from, int to) {
+        return problem_.engine[problem_.pair_place(from, to)];
+    };
+
+    // 1. Where the tensor lies, and the first engine.
+    int from = memory, to = memory;
+    do {
+        to = from;
+        from = source(to);
+        if (from < 0) {
             return false;
         }
-        if (!use.engines) {
-            continue;
-        }
-        const Evaluator::Tensor& tensor = placed.tensors[at(t)];
-        const auto home = at(placed.home(tensor));
-        const Ticks made = tensor.lag[home] < 0
-                               ? tensor.at[home]
-                               : std::max(tensor.at[home], core.dispatcher + tensor.lag[home]);
-        for (unsigned left = use.engines; left; left &= left - 1) {
-            Ticks& soon = source[at(std::countr_zero(left))];
-            soon = std::min(soon, made);
-        }
-    }
-    std::array<Ticks, kMaxEngines> engine = core.engine;
-    for (int e = 0; e < problem_.engines; ++e) {
-        if (held_[at(layer)] >> e & 1) {  // by a divided layer, from its start on
-            source[at(e)] = std::min(source[at(e)], core.dispatcher);
-        }
-        if (source[at(e)] >= kNeverTicks) {
-            engine[at(e)] = 0;
-        } else if (ideas_.raise) {
-            engine[at(e)] = std::max(engine[at(e)], source[at(e)]);
-        }
+    } while (placed.time(index, placed.place_of(from, tensor.layout)) < 0);
+    const Record::Ask ask{placed.place_of(from, tensor.layout), engine(from, to)};
+    add_place(record, use, ask.place, kNeverTicks);
+    const auto is_same = [&](const Record::Ask& other) {
+        return other.place == ask.place && other.engine == ask.engine;
+    };
+    if (std::none_of(record.asks.begin() + static_cast<std::ptrdiff_t>(use.asks_begin),
+                     record.asks.end(),
+                     is_same)) {
+        record.asks.push_back(ask);
     }
 
-    // 4. The times of resources.
-    record.times.push_back(core.dispatcher);
-    for (int d = 1; d < devices; ++d) {
-        record.times.push_back(queue[at(d)]);
-    }
-    record.times.push_back(waits ? core.pending : 0);
-    for (int e = 0; e < problem_.engines; ++e) {
-        record.times.push_back(engine[at(e)]);
-    }
-
-    // 5. The tensors.
-    for (std::size_t j = 0; j < live.size(); ++j) {
-        Record::Use& use = record.uses[j];
-        if (!use.places) {
-            continue;
-        }
-        const Evaluator::Tensor& tensor = placed.tensors[at(live[j])];
-        const int home = placed.home(tensor);
-        // One that is wherever it will be read might as well have been made there: who made it no
-        // longer matters, but for the host's wait, which goes into its times.
-        int maker = tensor.device;
-        Ticks seen = 0;
-        if (ideas_.forget && separate_ && !use.engines && !use.barred) {
-            bool final = true;
-            for (unsigned left = use.places; left; left &= left - 1) {
-                final &= tensor.lag[at(std::countr_zero(left))] < 0;
-            }
-            if (final) {
-                const unsigned hosts = use.by & synchronous_;
-                maker = std::countr_zero(hosts ? hosts : use.by);
-                if (hosts && problem_.devices[at(tensor.device)].asynchronous) {
-                    seen = problem_.devices[at(tensor.device)].completion.count();
-                }
-            }
-        }
-        for (unsigned left = use.engines; left; left &= left - 1) {
-            use.from[at(home)] = std::min(use.from[at(home)], engine[at(std::countr_zero(left))]);
-        }
-        std::uint64_t code = static_cast<std::uint64_t>(maker) |
-                             static_cast<std::uint64_t>(tensor.layout) << kLayoutBit |
-                             static_cast<std::uint64_t>(use.places) << kPlaceBit;
-        for (unsigned left = use.places; left; left &= left - 1) {
-            const int place = std::countr_zero(left);
-            Ticks time = tensor.at[at(place)];
-            const Ticks lag = tensor.lag[at(place)];
-            if (lag >= 0) {
-                code |= std::uint64_t{1} << (kWaitBit + place);
-                if (ideas_.raise) {
-                    time = std::max(time, core.dispatcher + lag);
-                }
-                record.times.push_back(time);
-                record.times.push_back(lag);
-                continue;
-            }
-            if (ideas_.raise && use.from[at(place)] < kNeverTicks / 2) {
-                time = std::max(time, use.from[at(place)]);
-            }
-            // Times in memories of asynchronous devices are never read with `seen`.
-            bool by_host = false;
-            for (unsigned hosts = synchronous_; seen && hosts; hosts &= hosts - 1) {
-                by_host |=
-                    problem_.devices[at(std::countr_zero(hosts))].memory == place / kMaxLayouts;
-            }
-            record.times.push_back(by_host ? time + seen : time);
-        }
-        record.key[head + j / kCodesInWord] |= code << (kCodeBits * (j % kCodesInWord));
+    // 2. All engines on the way.
+    const Ticks made = time_of(placed, index, ask.place);
+    for (int there = memory; there != from; there = source(there)) {
+        Ticks& asked = record.asked[at(engine(source(there), there))];
+        asked = std::min(asked, made);
     }
     return true;
 }
+
+// An engine's queue matters only from when it can be asked.
+void States::raise_engines(const Evaluator& placed, Record& record) const {
+    record.engine.resize(at(problem_.engines));
+    for (int e = 0; e < problem_.engines; ++e) {
+        Ticks& queue = record.engine[at(e)];
+        queue = placed.engine(e);
+        if (record.asked[at(e)] >= kNeverTicks) {
+            queue = 0;
+        } else if (ideas_.raise) {
+            queue = std::max(queue, record.asked[at(e)]);
+        }
+    }
+}
+
+// One that is wherever it will be read might as well have been made there.
+bool States::may_forget_maker(const Evaluator& placed,
+                              int tensor,
+                              const Record::Use& use,
+                              const Record& record) const {
+    if (!ideas_.forget || !separate_ || use.asks_begin != use.asks_end || use.barred) {
+        return false;
+    }
+    for (std::size_t i = use.places_begin; i < use.places_end; ++i) {
+        if (placed.lag(tensor, record.places[i].place) >= 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void States::write_tensor(const Evaluator& placed,
+                          int index,
+                          const Slot& slot,
+                          const Record::Use& use,
+                          Record& record) const {
+    const Evaluator::Core& core = placed.core;
+    const Evaluator::Tensor& tensor = placed.tensors[at(index)];
+
+    // 1. Who made it no longer matters where it may be forgotten, but for the host's wait, which
+    //    goes into its times.
+    int maker = tensor.device;
+    Ticks seen = 0;
+    if (may_forget_maker(placed, index, use, record)) {
+        const Bits hosts = use.by & synchronous_;
+        maker = std::countr_zero(hosts != 0 ? hosts : use.by);
+        if (hosts != 0 && problem_.devices[at(tensor.device)].asynchronous) {
+            seen = problem_.devices[at(tensor.device)].completion.count();
+        }
+    }
+
+    // 2. What is to be copied matters only from when its engine is free.
+    for (std::size_t i = use.asks_begin; i < use.asks_end; ++i) {
+        const Record::Ask& ask = record.asks[i];
+        for (std::size_t p = use.places_begin; p < use.places_end; ++p) {
+            if (record.places[p].place == ask.place) {
+                Ticks& from = record.places[p].from;
+                from = std::min(from, record.engine[at(ask.engine)]);
+            }
+        }
+    }
+
+    // 3. The code and the times.
+    int next = 1;
+    std::uint64_t code = 1;
+    const auto put = [&](int value, int bits) {
+        code |= static_cast<std::uint64_t>(value) << next;
+        next += bits;
+    };
+    put(maker, device_bits_);
+    put(tensor.layout, layout_bits_);
+    if (turn_bits_[at(index)] > 0) {
+        put(tensor.turn, turn_bits_[at(index)]);
+    }
+    for (std::size_t i = use.places_begin; i < use.places_end; ++i) {
+        const auto [place, from] = record.places[i];
+        Ticks time = placed.time(index, place);
+        const Ticks lag = placed.lag(index, place);
+        const std::uint64_t there = 1, waits = lag >= 0;
+        if (place < places_here_) {
+            code |= there << (next + place) | waits << (next + places_here_ + place);
+        } else {
+            const int beyond = place - places_here_, bit_of = beyond % kPlacesInWord;
+            record.key[slot.more + at(beyond / kPlacesInWord)] |=
+                there << bit_of | waits << (kPlacesInWord + bit_of);
+        }
+        if (lag >= 0) {
+            if (ideas_.raise) {
+                time = std::max(time, core.dispatcher + lag);
+            }
+            record.times.push_back(time);
+            record.times.push_back(lag);
+            continue;
+        }
+        if (ideas_.raise && from < kNeverTicks / 2) {
+            time = std::max(time, from);
+        }
+        // Times in memories of asynchronous devices are never read with `seen`.
+        const bool by_host = (host_memories_ & bit(place / problem_.layouts)) != 0;
+        record.times.push_back(by_host ? time + seen : time);
+    }
+    record.key[slot.word] |= code << slot.shift;
+}
+
+// ---- loading ------------------------------------------------------------------------------------
 
 void States::load(Evaluator& placed,
                   int layer,
                   const std::uint64_t* key,
                   const Ticks* times) const {
+    // 1. The key's head, and the times of resources.
     Evaluator::Core& core = placed.core;
     core = {};
     placed.waiting.clear();
-    core.open = static_cast<int>(key[0] & ((1u << kOpenBits) - 1));
-    std::size_t bit = kOpenBits;
+    core.open = static_cast<int>(key[0] & low_bits(device_bits_));
+    auto next = static_cast<std::size_t>(device_bits_);
     for (const int l : bounds_.ahead[at(layer)]) {
-        placed.covered[at(l)] = static_cast<char>(key[bit / 64] >> (bit % 64) & 1);
-        ++bit;
+        placed.covered[at(l)] = static_cast<char>(key[next / kWordBits] >> (next % kWordBits) & 1);
+        ++next;
     }
-    const std::size_t head = (bit + 63) / 64;
     core.dispatcher = *times++;
-    for (std::size_t d = 1; d < problem_.devices.size(); ++d) {
-        core.queue[d] = *times++;
+    for (int d = 1; d < devices_; ++d) {
+        placed.set_queue(d, *times++);
     }
     core.pending = *times++;
     for (int e = 0; e < problem_.engines; ++e) {
-        core.engine[at(e)] = *times++;
+        placed.set_engine(e, *times++);
     }
+
+    // 2. The tensors.
     const std::vector<int>& live = bounds_.live[at(layer)];
     for (std::size_t j = 0; j < live.size(); ++j) {
-        const std::uint64_t code =
-            key[head + j / kCodesInWord] >> (kCodeBits * (j % kCodesInWord)) &
-            ((std::uint64_t{1} << kCodeBits) - 1);
-        Evaluator::Tensor& tensor = placed.tensors[at(live[j])];
-        tensor.exposed = code != 0;
-        if (!code) {
+        const int t = live[j];
+        const Slot& slot = slots_[at(layer)][j];
+        std::uint64_t code = key[slot.word] >> slot.shift;
+        Evaluator::Tensor& tensor = placed.tensors[at(t)];
+        tensor.exposed = (code & 1) != 0;
+        if (!tensor.exposed) {
             continue;
         }
-        tensor.device = static_cast<int>(code & 3);
-        tensor.layout = static_cast<int>(code >> kLayoutBit & 1);
-        tensor.at.fill(-1);
-        tensor.lag.fill(-1);
-        for (int place = 0; place < kMaxPlaces; ++place) {
-            if (!(code >> (kPlaceBit + place) & 1)) {
-                continue;
-            }
-            tensor.at[at(place)] = *times++;
-            if (code >> (kWaitBit + place) & 1) {
-                tensor.lag[at(place)] = *times++;
-                placed.waiting.push_back({live[j], place});
-            }
+        code >>= 1;
+        const auto take = [&](int bits) {
+            const auto value = static_cast<int>(code & low_bits(bits));
+            code >>= bits;
+            return value;
+        };
+        tensor.device = take(device_bits_);
+        tensor.layout = take(layout_bits_);
+        tensor.turn = turn_bits_[at(t)] > 0 ? take(turn_bits_[at(t)]) : usual_turn_[at(t)];
+        placed.clear_places(t);
+        const auto set_places = [&](std::uint64_t there, std::uint64_t waits, int first) {
+            for_each_bit(there, [&](int i) {
+                const Ticks time = *times++;
+                const bool is_waiting = (waits & bit(i)) != 0;
+                placed.set_place(t, first + i, time, is_waiting ? *times++ : -1);
+                if (is_waiting) {
+                    placed.waiting.push_back({t, first + i});
+                }
+            });
+        };
+        set_places(code & low_bits(places_here_), code >> places_here_, 0);
+        for (int w = 0; w < more_words_; ++w) {
+            const std::uint64_t word = key[slot.more + at(w)];
+            set_places(word & low_bits(kPlacesInWord),
+                       word >> kPlacesInWord,
+                       places_here_ + w * kPlacesInWord);
         }
     }
 }

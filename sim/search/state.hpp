@@ -1,15 +1,16 @@
 #pragma once
 
 // A partial schedule as a key and a vector of times: what the layered search stores and compares.
-// Private to the searches.
+// Private to the searches. Start at `States::save`.
 //
 // Equal keys: the same decisions lie ahead, with the same copies, conversions and submissions in
 // the same order. Then every later instant is made of the times with max and + alone, so a state
 // whose times are all no larger than another's ends no later, whatever is decided from there.
 //
 // The key: the first uncovered layer (the level it is stored at), layers covered beyond it, the
-// open segment's device, and for every tensor that will be read: who made it, in which layout,
-// where it lies and can still be used, and which of these places wait for a submission.
+// open segment's device, and for every tensor that will be read: who made it, in which layout, its
+// turn where that may decide something (Evaluator::turn_matters), where it lies and can still be
+// used, and which of these places wait for a submission.
 // The times: dispatcher, queues, work of the open segment, engines, every such place (and its
 // lag, if it waits).
 //
@@ -19,33 +20,45 @@
 #include "sim/run/evaluator.hpp"
 #include "sim/search/bounds.hpp"
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace sim {
 
+// A state, and what is worked out on the way to it.
 struct Record {
-    // Which places of a tensor still matter, and from when on.
+    // Where a tensor lies and can still be used, and from when on it matters.
+    struct UsedPlace {
+        int place = 0;
+        Ticks from = 0;
+    };
+    // A copy that may be made of what lies in a place, and its engine.
+    struct Ask {
+        int place = 0, engine = 0;
+    };
     struct Use {
-        unsigned by = 0;       // devices that may read it
-        unsigned places = 0;   // that matter
-        unsigned engines = 0;  // that may be asked to copy it
-        bool read = false;     // a layer still to come reads it
-        bool barred = false;   // some device would read it, but has no link to it
-        std::array<Ticks, kMaxPlaces> from{};
+        Bits by = 0;          // devices that may read the tensor
+        bool read = false;    // a layer still to come reads it
+        bool barred = false;  // some device would read it, but there is no way to it
+        std::size_t places_begin = 0, places_end = 0, asks_begin = 0, asks_end = 0;
     };
 
     std::vector<std::uint64_t> key;
     std::vector<Ticks> times;
-    std::vector<Use> uses;  // by live tensor, while the record is made
+
+    std::vector<Use> uses;          // by live tensor
+    std::vector<UsedPlace> places;  // of each ascending
+    std::vector<Ask> asks;
+    std::vector<Ticks> soonest, queue;  // by device: a task to come can start, the queue ends
+    std::vector<Ticks> asked, engine;   // by engine: the soonest it can be asked, its queue ends
 };
 
 class States {
 public:
     States(const Problem& problem, const Bounds& bounds, const Ideas& ideas);
 
-    std::size_t key_words(int layer) const;
+    std::size_t key_words(int layer) const { return key_words_[at(layer)]; }
 
     // Writes the state of `placed`, whose first uncovered layer is `layer`, over `record`. False if
     // it has no completion: something that must be read is where no reader can get it.
@@ -56,20 +69,63 @@ public:
     void load(Evaluator& placed, int layer, const std::uint64_t* key, const Ticks* times) const;
 
 private:
-    Record::Use use_of(const Evaluator& placed,
-                       int tensor,
-                       int layer,
-                       const std::array<Ticks, kMaxDevices>& soonest) const;
+    // Where a tensor's code is in the key; the places that do not fit in it follow in words.
+    struct Slot {
+        std::uint32_t word = 0, shift = 0, more = 0;
+    };
+    // A device whose results an engine may be asked to copy.
+    struct Asker {
+        int engine = 0, device = 0;
+    };
+
+    void find_tasks_to_come();
+    void find_readers();
+    void find_askers();
+    void lay_out_keys(const Evaluator& evaluator);
+
+    void write_head(const Evaluator& placed, int layer, Record& record) const;
+    void find_soonest(const Evaluator& placed, int layer, Record& record) const;
+    void find_askable(const Evaluator& placed, int layer, Record& record) const;
+    Record::Use find_use(const Evaluator& placed, int tensor, int layer, Record& record) const;
+    static void add_place(Record& record, const Record::Use& use, int place, Ticks from);
+    bool add_way(const Evaluator& placed,
+                 int tensor,
+                 int memory,
+                 const Record::Use& use,
+                 Record& record) const;
+    void raise_engines(const Evaluator& placed, Record& record) const;
+    void write_tensor(const Evaluator& placed,
+                      int tensor,
+                      const Slot& slot,
+                      const Record::Use& use,
+                      Record& record) const;
+    bool may_forget_maker(const Evaluator& placed,
+                          int tensor,
+                          const Record::Use& use,
+                          const Record& record) const;
 
     const Problem& problem_;
     const Bounds& bounds_;
     const Ideas ideas_;
-    // By tensor, reader and device: the last layer at which a task can start that reads it there.
-    std::vector<std::vector<std::array<int, kMaxDevices>>> latest_;
-    std::vector<unsigned> after_;  // by layer: devices of the tasks that start there or later
-    std::vector<unsigned> held_;   // and engines that divided ones hold
-    std::vector<std::array<Ticks, kMaxDevices>> shortest_;  // and the shortest of them
-    unsigned synchronous_ = 0;                              // devices
+    const int devices_;
+
+    std::vector<std::vector<int>> latest_;  // by tensor, [reader * devices + device]: the last
+                                            // layer at which a task can start that reads it there
+    std::vector<Bits> after_;      // by layer: devices of the tasks that start there or later
+    std::vector<Bits> held_;       // and engines that divided ones hold
+    std::vector<Ticks> shortest_;  // [layer * devices + device]: and the shortest of them
+    std::vector<std::vector<Asker>> askers_;
+    std::vector<int> askers_of_;  // by layer: index in askers_
+
+    // The key.
+    int device_bits_ = 0, layout_bits_ = 0, places_here_ = 0, more_words_ = 0;
+    std::vector<int> turn_bits_;            // by tensor: 0 where its turn decides nothing
+    std::vector<int> usual_turn_;
+    std::vector<std::vector<Slot>> slots_;  // by layer and live tensor
+    std::vector<std::size_t> key_words_;    // by layer
+
+    Bits synchronous_ = 0;    // devices
+    Bits host_memories_ = 0;  // their memories
     // No asynchronous device shares a memory with a synchronous one, and none synchronises.
     bool separate_ = true;
     bool synchronises_ = false;

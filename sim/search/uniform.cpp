@@ -5,11 +5,9 @@
 // mapping with the tasks of the host alone, and with no task on the host but input and output.
 
 #include "sim/index.hpp"
-#include "sim/search/bounds.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/results.hpp"
 
-#include <bit>
 #include <map>
 #include <optional>
 #include <set>
@@ -46,7 +44,7 @@ SearchResult best_among(const Problem& problem,
 SearchResult cpu_only(const Problem& problem, const SearchOptions& options) {
     std::vector<char> allowed;
     for (const Task& task : problem.tasks) {
-        allowed.push_back(devices_of(task) == 1);
+        allowed.push_back(devices_of(task) == bit(0));
     }
     return best_among(problem, allowed, options, "on the host alone");
 }
@@ -56,9 +54,8 @@ SearchResult gpu_only(const Problem& problem, const SearchOptions& options) {
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
         const Task& task = problem.tasks[at(k)];
         bool elsewhere = true;
-        for (unsigned left = devices_of(task); left; left &= left - 1) {
-            elsewhere &= problem.devices[at(std::countr_zero(left))].asynchronous;
-        }
+        for_each_bit(devices_of(task),
+                     [&](int device) { elsewhere &= problem.devices[at(device)].asynchronous; });
         allowed.push_back(is_boundary(problem, k) || elsewhere);
     }
     return best_among(problem, allowed, options, "on asynchronous devices alone");
@@ -100,7 +97,7 @@ SearchResult uniform(const Problem& problem, const SearchOptions& options) {
         }
         const Covers covers(problem, allowed);
         std::optional<Mapping> cover =
-            covers.cheapest([&](int task) { return problem.tasks[at(task)].cost; });
+            covers.cheapest([&](int task) { return problem.tasks[at(task)].cost.count(); });
         if (!cover) {
             if (!options.only.empty()) {
                 best.note = "layer '" + problem.layer_names[at(covers.uncoverable())] +

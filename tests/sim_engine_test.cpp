@@ -3,8 +3,8 @@
 // random problems.
 
 #include "sim/error.hpp"
-#include "sim/run/activities.hpp"
 #include "sim/run/assess.hpp"
+#include "sim/run/engine.hpp"
 #include "sim/run/evaluator.hpp"
 #include "sim/search/search.hpp"
 #include "sim_beyond.hpp"
@@ -270,11 +270,13 @@ TEST_CASE("the engine tells the simulator's schedule, event for event, of 10,000
         for (std::uint64_t draw = 0; draw < 20; ++draw) {
             const Mapping mapping = sim::random_mapping(p, draw);
             if (sim::makespan(p, mapping) >= sim::kNever) {
-                REQUIRE_THROWS_AS(sim::simulate_activities(p, mapping), sim::InputError);
+                REQUIRE_THROWS_AS(sim::simulate_interacting(p, sim::plan_of(p, mapping)),
+                                  sim::InputError);
                 continue;
             }
             ++feasible;
-            REQUIRE(same(sim::simulate_activities(p, mapping), sim::simulate(p, mapping)));
+            REQUIRE(same(sim::simulate_interacting(p, sim::plan_of(p, mapping)),
+                         sim::simulate(p, mapping)));
         }
     }
     CHECK(feasible > 7'000);
@@ -385,7 +387,7 @@ TEST_CASE("frames in flight share what a device has loaded") {
     CHECK(stream.latency == Time{145});
     CHECK(stream.steady);
 
-    const sim::FrameRun run = sim::run_frames(p, sim::activities_of(p, mapping), 3, 3);
+    const sim::FrameRun run = sim::run_frames(p, sim::plan_of(p, mapping), 3, 3);
     REQUIRE(run.frames.size() == 3);
     CHECK(story(p, {.makespan = {}, .events = run.frames[0].events}) ==
           "submit 1 0..12, load 1 12..62, task 1 62..67, task 2 70..75, submit 3 75..87, load 3 "
@@ -411,7 +413,7 @@ TEST_CASE("a frame whose configuration another one has replaced loads it again")
         task.uses = {task.device == 1 ? 6 : 0};
     }
     const Mapping mapping = everything(p);
-    const sim::FrameRun run = sim::run_frames(p, sim::activities_of(p, mapping), 2, 2);
+    const sim::FrameRun run = sim::run_frames(p, sim::plan_of(p, mapping), 2, 2);
     CHECK(story(p, {.makespan = {}, .events = run.frames[0].events}) ==
           "submit 1 0..0, load 1 0..4, copy 0 0..20, task 1 20..21, load 2 21..25, task 2 25..26, "
           "copy 2 26..46");
