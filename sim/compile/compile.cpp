@@ -305,7 +305,7 @@ Task task_of(Problem& problem,
 
     // 3. What it gives.
     std::vector<TaskResult> results;
-    for (const int layer : results_of(offer)) {
+    for (const int layer : offer.results) {
         const TensorShape& shape = model.layers[at(layer)].output;
         results.push_back({.tensor = place[at(layer)],
                            .layout = layout_of(problem, platform, shape, offer.out_layout)});

@@ -27,14 +27,7 @@ struct Offer {
     std::vector<std::int64_t> uses;  // Task::uses
     std::vector<Part> parts;         // Task::parts
     std::vector<int> links;          // that bring the parts together
-    // Layers of `chain` whose results it gives and that are read outside; empty: the last alone.
-    std::vector<int> results = {};
 };
-
-// The layers whose results it gives.
-inline std::vector<int> results_of(const Offer& offer) {
-    return offer.results.empty() ? std::vector<int>{offer.chain.back()} : offer.results;
-}
 
 // Throws InputError where `only` names nothing the platform has.
 void expect_known(const Platform& platform, const std::vector<std::string>& only);

@@ -27,7 +27,9 @@ namespace sim {
 // no layout; and one byte for each bit. Other names count as packed.
 inline constexpr std::string_view kPackedLayout = "nhwc", kPlainLayout = "plain";
 
-// Of devices, memories, copy engines and layouts there are at most so many each.
+// Of devices, memories, copy engines and layouts there are at most so many each: sets of them are
+// the bits of a word (sim/compile/problem.hpp). The loader and compile() say so where a platform
+// goes beyond.
 inline constexpr int kMostOfAKind = 64;
 
 // Images in one run, at most.
