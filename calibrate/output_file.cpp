@@ -1,5 +1,7 @@
 #include "calibrate/output_file.hpp"
 
+#include "sim/error.hpp"
+
 #include <fmt/format.h>
 
 #include <cerrno>

@@ -2,7 +2,7 @@
 
 #include "cli_program.hpp"
 
-#include "calibrate/output_file.hpp"
+#include "sim/describe/platform.hpp"
 #include "calibrate_small_model.hpp"
 #include "temporary_folder.hpp"
 
