@@ -2,8 +2,8 @@
 
 #include "cli_program.hpp"
 
-#include "sim/describe/platform.hpp"
 #include "calibrate_small_model.hpp"
+#include "sim/describe/platform.hpp"
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
