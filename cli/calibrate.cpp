@@ -3,7 +3,7 @@
 #include "calibrate/binding.hpp"
 #include "calibrate/calibrator.hpp"
 #include "calibrate/machine.hpp"
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "kernels/device_kernel.hpp"
@@ -86,7 +86,9 @@ void run(const Options& o) {
     for (const std::string& name : o.models.empty() ? all_model_names() : o.models) {
         sim::Model model = model_named(name);
         // Networks that can only be simulated, such as those of full precision, have none.
-        if (std::ranges::any_of(model.layers, calibrate::has_kernel)) {
+        if (std::ranges::any_of(model.layers, [](const sim::Layer& layer) {
+                return calibrate::has_kernel(layer);
+            })) {
             names.push_back(name);
             settings.models.push_back(std::move(model));
         } else if (!o.models.empty()) {
@@ -112,7 +114,7 @@ void run(const Options& o) {
     if (!o.out.empty()) {
         done.platform.name = out.stem().string();
     }
-    calibrate::write_file(out, calibrate::to_yaml(done.platform));
+    calibrate::write_file(out, sim::to_yaml(done.platform));
 
     const std::string resume = fmt::format("hetmap calibrate --resume {}", out.string());
     if (o.output.json) {

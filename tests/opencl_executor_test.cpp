@@ -3,7 +3,7 @@
 
 #include "calibrate/calibrator.hpp"
 #include "calibrate/executor.hpp"
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
 #include "sim/run/simulate.hpp"
@@ -111,7 +111,7 @@ TEST_CASE("a machine of CPU and OpenCL is calibrated, mapped to and validated") 
 
     // The profile says what the executor needs: a memory, both links, submission.
     const TemporaryFolder folder;
-    const std::string file = folder.write("profile.yaml", calibrate::to_yaml(calibration.platform));
+    const std::string file = folder.write("profile.yaml", sim::to_yaml(calibration.platform));
     const sim::Platform platform = sim::load_platform(file, {});
     REQUIRE(platform.devices.size() == 2);
     CHECK(platform.devices[1].name == info.name);

@@ -14,7 +14,7 @@
 #include "calibrate/accelerator.hpp"
 #include "calibrate/binding.hpp"
 #include "calibrate/device.hpp"
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "calibrate/statistics.hpp"
 #include "sim/describe/model.hpp"
 
