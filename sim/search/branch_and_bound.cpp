@@ -1,28 +1,213 @@
-// Branch and bound: the optimum, an incumbent and a gap at any time, a proof at the end.
+// Branch and bound: the optimum, an incumbent and a gap at any time, a proof at the end. And the
+// order of the tasks, which the exact searches take as given: they and the local search, which
+// knows no bounds, take turns.
 //
-// 1. Tasks that are never better than another go.
-// 2. The heuristics give the first incumbent.
-// 3. The layered search (layered.hpp) widens until it lets nothing go.
-// 4. If asked: a certificate (certificate.hpp) that needs no trust in step 3.
-//
-// It is exact where copies queue in the static order and nothing else links what runs at the same
-// time: then what is placed never moves, apart from the ends of an open segment (evaluator.hpp).
-// Other goals than the least latency, budgets, and problems where only the simulation of a whole
-// mapping tells are for the search of fronts (front.cpp), with one objective.
+// 1. Begin with the best of all heuristics, improved by the local search.
+// 2. The exact search in the static order: for the least latency of basic problems the layered one
+//    (layered.hpp), for all else that of fronts (front.cpp). Neither loses to what it begins with.
+// 3. From its answer, the local search over mappings and orders; the exact search again in the
+// order
+//    that it finds; and so on while that gains.
+// 4. What is proven: in this order by the exact search, in any order by bounds that hold in all
+//    (order_free_bounds.hpp).
+// 5. If asked: a certificate (certificate.hpp) that needs no trust in any of that.
 
 #include "sim/run/evaluator.hpp"
 #include "sim/search/certificate.hpp"
+#include "sim/search/covers.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/layered.hpp"
+#include "sim/search/local_search.hpp"
+#include "sim/search/order_free_bounds.hpp"
 #include "sim/search/results.hpp"
 
-#include <array>
+#include <algorithm>
 #include <cassert>
+#include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
 namespace sim {
 namespace {
+
+// Of the time limit: when each part ends at the latest.
+constexpr double kStartsEnd = 0.15, kExactEnd = 0.5, kOrdersEnd = 0.8;
+
+// What a local search may cost. About a second at most, and less where there is less to decide.
+constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfALayer = 600'000;
+
+constexpr int kMostTurns = 3;  // of local and exact search
+
+// The same options, but that the search ends when so much of the time is over.
+SearchOptions until(const SearchOptions& options, double share) {
+    SearchOptions limited = options;
+    limited.stop = [&options, share] {
+        return (options.stop && options.stop()) || (options.elapsed && options.elapsed() >= share);
+    };
+    return limited;
+}
+
+// Whether a mapping fits, and how good it is, from the simulation of the whole.
+struct Judged {
+    Mapping mapping;
+    Appraisal appraisal;
+};
+
+// ---- 1. Starts. ---------------------------------------------------------------------------------
+
+std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& options) {
+    std::vector<Mapping> starts = options.starts;
+    SearchOptions quietly = options;
+    quietly.only.clear();
+    quietly.starts.clear();
+    SearchOptions fastest = quietly;
+    fastest.goal = {};
+    for (const auto heuristic : {heft, greedy, uniform}) {
+        for (const SearchOptions* const asked : {&quietly, &fastest}) {
+            SearchResult result = heuristic(problem, *asked);
+            if (!result.mapping.empty()) {
+                starts.push_back(std::move(result.mapping));
+            }
+        }
+    }
+    // On the host alone memory is rarely short, and a cover of least weight is never far from it.
+    const Covers covers(problem);
+    for (int m = 0; m < static_cast<int>(problem.capacities.size()); ++m) {
+        if (auto cover = covers.cheapest([&](int k) {
+                const std::vector<std::int64_t>& bytes = problem.tasks[at(k)].weight_bytes;
+                return bytes.empty() ? std::int64_t{0} : bytes[at(m)];
+            })) {
+            starts.push_back(std::move(*cover));
+        }
+    }
+    return starts;
+}
+
+// The best of them, in full; nothing if there is none.
+Judged best_start(const Problem& problem,
+                  const Appraiser& appraiser,
+                  const std::vector<Mapping>& starts) {
+    Judged best{.mapping = {},
+                .appraisal = {.violation = std::numeric_limits<double>::infinity(),
+                              .value = std::numeric_limits<double>::infinity()}};
+    for (const Mapping& start : starts) {
+        const Appraisal appraisal = appraiser.in_full(start);
+        if (best.mapping.empty() || appraisal < best.appraisal) {
+            best = {start, appraisal};
+        }
+    }
+    if (best.mapping.empty()) {
+        best.mapping = random_mapping(problem, 1);
+        if (!best.mapping.empty()) {
+            best.appraisal = appraiser.in_full(best.mapping);
+        }
+    }
+    return best;
+}
+
+Judged improved(const Problem& problem,
+                const SearchOptions& options,
+                Judged start,
+                bool reorders,
+                std::uint64_t seed,
+                std::uint64_t& evaluated) {
+    if (start.mapping.empty()) {
+        return start;
+    }
+    LocalSearchResult found =
+        local_search(problem,
+                     options.goal,
+                     start.mapping,
+                     {.most_placements = std::min<std::uint64_t>(
+                          kMostPlacements, kPlacementsOfALayer * at(problem.layers())),
+                      .reorders = reorders,
+                      .seed = seed,
+                      .stop = options.stop});
+    evaluated += found.evaluated;
+    return found.appraisal < start.appraisal ? Judged{found.mapping, found.appraisal}
+                                             : std::move(start);
+}
+
+// ---- 2. The exact search in one order.
+// ------------------------------------------------------------
+
+// By layers, for the least latency where the evaluator's makespan is exact.
+SearchResult layered_in_order(const Problem& problem,
+                              const Restricted& few,
+                              const SearchOptions& options,
+                              const Judged& start) {
+    // The incumbent may be a mapping in another order: the search looks for what is better.
+    Incumbent best;
+    if (start.appraisal.violation == 0) {
+        best.makespan = std::llround(start.appraisal.value);
+    }
+    if (options.progress && best.makespan < kNeverTicks) {
+        options.progress(Time{best.makespan}, Time{});
+    }
+    best = Layered(few.problem, {}, options).widen(std::move(best));
+    SearchResult result;
+    if (best.mapping.empty() && best.makespan >= kNeverTicks) {
+        return infeasible(best.proven() ? "no mapping covers every layer with links that exist"
+                                        : "stopped before any mapping was found");
+    }
+    result.mapping = best.mapping.empty() ? start.mapping : few.in_original(best.mapping);
+    result.makespan = Time{best.makespan};
+    result.value = static_cast<double>(best.makespan);
+    result.lower_bound = Time{best.bound};
+    result.bound = static_cast<double>(best.bound);
+    result.status = best.proven() ? SearchStatus::proven : SearchStatus::unproven;
+    result.evaluated = best.nodes;
+    if (!best.proven()) {
+        result.note = best.stopped ? "stopped before the proof" : "more states than memory allows";
+    }
+    assert(makespan(problem, result.mapping) == result.makespan);
+    return result;
+}
+
+SearchResult exact_in_order(const Problem& problem,
+                            const SearchOptions& options,
+                            const Judged& start) {
+    const bool basic = is_basic(problem);
+    if (options.goal.is_latency() && !is_coupled(problem)) {
+        const Criteria criteria(problem, options.goal);
+        if (basic || criteria.sums() == 0) {
+            const Restricted few = basic ? without_dominated_tasks(problem)
+                                         : restricted(problem, criteria.undominated());
+            return layered_in_order(problem, few, options, start);
+        }
+    }
+    SearchOptions with_start = options;
+    with_start.starts.assign(1, start.mapping);
+    if (start.mapping.empty() || start.appraisal.violation > 0) {
+        with_start.starts.clear();
+    }
+    return best_of(pareto_front(problem, with_start), options.goal);
+}
+
+// ---- 3. Orders.
+// -----------------------------------------------------------------------------------
+
+Judged judged(const Appraiser& appraiser, const SearchResult& result) {
+    return {result.mapping, appraiser.in_full(result.mapping)};
+}
+
+// In the problem whose static order is that of the mapping, and back.
+SearchResult exact_in_its_order(const Problem& problem,
+                                const SearchOptions& options,
+                                const Judged& start) {
+    const std::vector<int> order = layer_order(problem, start.mapping);
+    const Problem other = reordered(problem, order);
+    Judged there = start;
+    for (EarlyCopy& copy : there.mapping.early) {
+        copy.tensor = static_cast<int>(std::ranges::find(order, copy.tensor) - order.begin());
+    }
+    SearchResult result = exact_in_order(other, options, there);
+    for (EarlyCopy& copy : result.mapping.early) {
+        copy.tensor = order[at(copy.tensor)];
+    }
+    return result;
+}
 
 // Adds the certificate to a result on `few`, or says why there is none.
 void certify(SearchResult& result, const Restricted& few, const SearchOptions& options) {
@@ -49,55 +234,74 @@ void certify(SearchResult& result, const Restricted& few, const SearchOptions& o
 
 }  // namespace
 
+SearchResult branch_and_bound_in_order(const Problem& problem, const SearchOptions& options) {
+    const Appraiser appraiser(problem, options.goal);
+    return exact_in_order(
+        problem, options, best_start(problem, appraiser, starts_of(problem, options)));
+}
+
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
-    const bool basic = is_basic(problem);
-    std::vector<char> better(problem.tasks.size(), 1);
-    if (!basic || !options.goal.is_latency()) {
-        const Criteria criteria(problem, options.goal);
-        if (!options.goal.is_latency() || is_coupled(problem) || criteria.sums() > 0) {
-            SearchResult result = best_of(pareto_front(problem, options), options.goal);
-            if (options.certificate > 0) {
-                result.no_certificate = uncertifiable(problem, options.goal);
-            }
-            return result;
-        }
-        better = criteria.undominated();
-    }
-    const Restricted few = basic ? without_dominated_tasks(problem) : restricted(problem, better);
-    Incumbent best;
-    SearchOptions quietly = options;
-    quietly.only.clear();
-    for (const auto heuristic : {heft, greedy, uniform}) {
-        SearchResult result = heuristic(few.problem, quietly);
-        if (result.status == SearchStatus::infeasible || result.makespan.count() >= best.makespan) {
-            continue;
-        }
-        best.makespan = result.makespan.count();
-        best.mapping = std::move(result.mapping);
-    }
-    if (options.progress && best.makespan < kNeverTicks) {
-        options.progress(Time{best.makespan}, Time{});
+    const Goal& goal = options.goal;
+    const Appraiser appraiser(problem, goal);  // throws where the goal needs an unknown energy
+    const bool one_order = has_one_order(problem);
+    const bool decides_order =
+        !options.fixed_order && !one_order && options.certificate == 0 && goal.prefer.empty();
+    std::uint64_t evaluated = 0;
+
+    // 1. Starts. Where the exact search is at its best, on a small problem in the one order there
+    //    is, improving them first would only cost time.
+    const bool is_easy = goal.is_latency() && !is_coupled(problem);
+    Judged best = best_start(problem, appraiser, starts_of(problem, options));
+    if (!is_easy) {
+        best = improved(
+            problem, until(options, kStartsEnd), std::move(best), decides_order, 1, evaluated);
     }
 
-    best = Layered(few.problem, {}, options).widen(std::move(best));
-    if (best.mapping.empty()) {
-        return infeasible(best.proven() ? "no mapping covers every layer with links that exist"
-                                        : "stopped before any mapping was found");
+    // 2. In the static order.
+    SearchResult result =
+        exact_in_order(problem, decides_order ? until(options, kExactEnd) : options, best);
+    result.evaluated += evaluated;
+    if (result.status == SearchStatus::infeasible) {
+        return result;
     }
-    SearchResult result;
-    result.mapping = few.in_original(best.mapping);
-    result.makespan = Time{best.makespan};
-    result.lower_bound = Time{best.bound};
-    result.status = best.proven() ? SearchStatus::proven : SearchStatus::unproven;
-    result.evaluated = best.nodes;
     if (options.certificate > 0) {
-        certify(result, few, options);
+        certify(result, without_dominated_tasks(problem), options);
     }
-    if (!best.proven()) {
-        result.note =
-            best.stopped ? "stopped before the proof" : "more states than --max-states allows";
+
+    // 3. In others.
+    const Time any_order = goal.is_latency() ? makespan_bound_in_any_order(problem) : Time{};
+    const auto is_closed = [&] { return goal.is_latency() && result.makespan <= any_order; };
+    for (int turn = 0; decides_order && turn < kMostTurns && !is_closed(); ++turn) {
+        if (options.stop && options.stop()) {
+            break;
+        }
+        evaluated = 0;
+        best = judged(appraiser, result);
+        const Judged other = improved(problem,
+                                      until(options, kOrdersEnd),
+                                      best,
+                                      true,
+                                      static_cast<std::uint64_t>(turn) + 2,
+                                      evaluated);
+        result.evaluated += evaluated;
+        if (!(other.appraisal < best.appraisal)) {
+            break;
+        }
+        SearchResult again = exact_in_its_order(problem, options, other);
+        again.evaluated += result.evaluated;
+        result = std::move(again);
     }
-    assert(makespan(problem, result.mapping) == result.makespan);
+
+    // 4. What is proven.
+    result.lower_bound_in_any_order =
+        one_order ? std::max(result.lower_bound, any_order) : any_order;
+    result.in_any_order = result.status == SearchStatus::proven && (one_order || is_closed());
+    if (is_closed()) {
+        result.status = SearchStatus::proven;
+        result.in_any_order = true;
+        result.lower_bound = result.lower_bound_in_any_order = result.makespan;
+        result.note.clear();
+    }
     return result;
 }
 

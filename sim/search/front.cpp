@@ -538,7 +538,7 @@ FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
     // 5. Mappings, from the end.
     points.settle();
     for (Points::Point& point : points.all()) {
-        if (!point.mapping.empty()) {
+        if (!point.mapping.empty() || point.start >= 0) {
             continue;
         }
         for (Step step = point.step; step.task >= 0; step = trace[step.parent]) {
@@ -589,8 +589,8 @@ private:
     AssessOptions options_;
 
 public:
-    // False if the mapping is infeasible.
-    bool add(const Mapping& mapping) {
+    // Its values on all axes; nothing if the mapping is infeasible.
+    std::optional<std::vector<double>> add(const Mapping& mapping) {
         const Assessment assessment = assess(problem_, mapping, options_);
         if (!assessment.violations.empty()) {
             const auto excess = [](const Violation& violation) {
@@ -604,12 +604,11 @@ public:
             }
         }
         if (!assessment.feasible() || (goal_.most_loss && assessment.loss > *goal_.most_loss)) {
-            return false;
+            return std::nullopt;
         }
-        points.add({.values = assessed_values(problem_, goal_, mapping, assessment),
-                    .step = {},
-                    .mapping = mapping});
-        return true;
+        std::vector<double> values = assessed_values(problem_, goal_, mapping, assessment);
+        points.add({.values = values, .step = {}, .mapping = mapping});
+        return values;
     }
 
     Front front() {
@@ -815,6 +814,12 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
             points.add({.values = std::move(*values), .step = {}, .mapping = std::move(mapping)});
         }
     }
+    // Mappings that are known may be in another order, of which the levels know nothing.
+    for (int start = 0; start < static_cast<int>(options.starts.size()); ++start) {
+        if (const auto values = judge.add(options.starts[at(start)]); values && exact) {
+            points.add({.values = *values, .step = {}, .mapping = {}, .start = start});
+        }
+    }
     points.settle();
 
     std::vector<double> ideal(minimised, -kInfinite);
@@ -847,7 +852,9 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
             proven = false;
             break;
         }
-        proven &= judge.add(few.in_original(point.mapping)) || !exact;
+        if (point.start < 0) {
+            proven &= judge.add(few.in_original(point.mapping)).has_value() || !exact;
+        }
     }
     bool exhausted = false;
     // Nothing is better than the relaxation's front: often it is reached.

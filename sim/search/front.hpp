@@ -44,6 +44,7 @@ public:
         std::vector<double> values;
         Step step;
         Mapping mapping;  // empty: see `step`
+        int start = -1;   // of SearchOptions::starts: neither of the two
     };
 
     // Nothing with these bounds would be better than what is here. May say no too often.

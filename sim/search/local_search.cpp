@@ -44,7 +44,10 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
     : problem_(problem),
       goal_(goal),
       evaluator_(problem, goal.minimise.front().criterion == Criterion::period),
-      is_interacting_(is_interacting(problem)) {
+      is_interacting_(is_interacting(problem)),
+      reconfigures_(std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
+          return device.reconfiguration > Time{};
+      })) {
     const Criterion criterion = goal.minimise.front().criterion;
     if (criterion == Criterion::energy || criterion == Criterion::energy_delay) {
         (void)value_on(problem, goal.minimise.front(), {}, {});  // throws where it is unknown
@@ -53,8 +56,38 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
         is_static_.push_back(problem.devices[at(budget.device)].reconfiguration <= Time{});
         is_limited_ = true;
     }
-    is_limited_ |= goal.most_loss.has_value() ||
-                   std::ranges::any_of(problem.capacities, [](auto bytes) { return bytes > 0; });
+    const bool has_capacities =
+        std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
+    is_limited_ |= goal.most_loss.has_value() || has_capacities;
+    is_optimistic_ = has_capacities || criterion == Criterion::period;
+}
+
+Appraisal Appraiser::in_full(const Mapping& mapping) const {
+    const Objective& objective = goal_.minimise.front();
+    const bool is_stream = objective.criterion == Criterion::period;
+    Assessment whole =
+        assess(problem_, mapping, {.frames_in_flight = is_stream ? goal_.frames_in_flight : 0});
+    if (whole.makespan >= kNever) {
+        return {.violation = kInfinite, .value = kInfinite};
+    }
+    Appraisal appraisal;
+    for (const Violation& violation : whole.violations) {
+        appraisal.violation += static_cast<double>(violation.needed - violation.limit) /
+                               std::max(1.0, static_cast<double>(violation.limit));
+    }
+    if (goal_.most_loss && whole.loss > *goal_.most_loss) {
+        appraisal.violation += static_cast<double>(whole.loss - *goal_.most_loss) /
+                               std::max(1.0, static_cast<double>(*goal_.most_loss));
+    }
+    whole.violations.clear();  // value_on knows no value of what does not fit
+    appraisal.value = value_on(problem_, objective, mapping, whole);
+    return appraisal;
+}
+
+std::uint64_t Appraiser::cost_in_full(const Mapping& mapping) const {
+    constexpr std::uint64_t kOfOne = 12, kOfAStream = 500;  // measured roughly
+    const bool is_stream = goal_.minimise.front().criterion == Criterion::period;
+    return mapping.size() * (is_stream ? kOfAStream : kOfOne);
 }
 
 double Appraiser::violation_of(const Mapping& mapping) const {
@@ -110,7 +143,11 @@ double Appraiser::value_of(const Mapping& mapping, Time makespan) {
             for (int r = 0; r < evaluator_.resources(); ++r) {
                 busiest = std::max(busiest, evaluator_.load(r));
             }
-            return static_cast<double>(busiest);
+            // Nor do more frames end than are inside in the time that one is (but for what a frame
+            // finds loaded by another).
+            const std::int64_t inside = std::max(1, goal_.frames_in_flight);
+            const Ticks share = reconfigures_ ? 0 : (makespan.count() + inside - 1) / inside;
+            return static_cast<double>(std::max(busiest, share));
         }
         case Criterion::loss: {
             std::int64_t loss = 0;
@@ -155,13 +192,11 @@ public:
 
     LocalSearchResult run(const Mapping& start) {
         current_ = best_ = start;
-        Appraisal now = appraise_(start);
-        best_appraisal_ = now;
-        double energy = energy_of(now);
-        const double rounds = std::max(
-            1.0, static_cast<double>(options_.most_placements) / static_cast<double>(start.size()));
+        best_appraisal_ = appraise_.is_optimistic() ? appraise_.in_full(start) : appraise_(start);
+        double energy = energy_of(best_appraisal_);
+        const auto most = static_cast<double>(options_.most_placements);
         std::uint64_t asked = 0;
-        for (double round = 0; round < rounds; ++round) {
+        while (placed_ < options_.most_placements) {
             placed_ += current_.size();
             if (placed_ >= asked + kPlacementsBetweenQuestions) {
                 asked = placed_;
@@ -175,13 +210,18 @@ public:
                 continue;
             }
             ++evaluated_;
-            now = appraise_(candidate_);
+            Appraisal now = appraise_(candidate_);
+            if (now < best_appraisal_ && appraise_.is_optimistic()) {
+                now = appraise_.in_full(candidate_);
+                placed_ += appraise_.cost_in_full(candidate_);
+            }
             if (now < best_appraisal_) {
                 best_appraisal_ = now;
                 best_ = candidate_;
             }
             // 2. Better, or not much worse, and less and less so.
-            const double heat = kHottest * std::pow(kColdest / kHottest, round / rounds);
+            const double heat =
+                kHottest * std::pow(kColdest / kHottest, static_cast<double>(placed_) / most);
             const double next = energy_of(now);
             if (next <= energy ||
                 (next < kInfinite &&

@@ -23,7 +23,7 @@ namespace sim {
 // interact. Feasible ones first (violation 0), then by value, smaller is better.
 struct Appraisal {
     double violation = 0;  // by how much limits are exceeded, as shares of them, added up
-    double value = 0;      // on the goal's first objective; of a period the busiest resource's work
+    double value = 0;      // on the goal's first objective; of a period what it is at least
 
     friend bool operator<(const Appraisal& a, const Appraisal& b) {
         return a.violation != b.violation ? a.violation < b.violation : a.value < b.value;
@@ -37,6 +37,14 @@ public:
 
     Appraisal operator()(const Mapping& mapping);
 
+    // Where that may be too good to be true: of a stream, or of memories with capacities, of which
+    // it sees only what is never less.
+    bool is_optimistic() const { return is_optimistic_; }
+    // From the simulation of the whole.
+    Appraisal in_full(const Mapping& mapping) const;
+    // What that costs, in placements of a task.
+    std::uint64_t cost_in_full(const Mapping& mapping) const;
+
 private:
     double value_of(const Mapping& mapping, Time makespan);
     double violation_of(const Mapping& mapping) const;
@@ -44,7 +52,8 @@ private:
     const Problem& problem_;
     const Goal goal_;
     Evaluator evaluator_;
-    bool is_interacting_ = false, is_limited_ = false;
+    bool is_interacting_ = false, reconfigures_ = false, is_limited_ = false;
+    bool is_optimistic_ = false;
     std::vector<char> is_static_;  // by budget
 };
 

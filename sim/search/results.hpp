@@ -20,6 +20,9 @@ SearchResult heuristic(const Problem& problem,
                        std::uint64_t evaluated,
                        std::string note = {});
 
+// Branch and bound in the static order alone: for baselines.
+SearchResult branch_and_bound_in_order(const Problem& problem, const SearchOptions& options);
+
 // The one point of a front of one objective.
 SearchResult best_of(Front front, const Goal& goal);
 

@@ -26,13 +26,19 @@ struct SearchOptions {
     std::function<bool()> stop;
     // Called with each better incumbent and each better bound.
     std::function<void(Time incumbent, Time lower_bound)> progress;
+    // How much of the time that the search has is over, from 0 to 1: searches of several parts
+    // share it out. Empty: no limit is known.
+    std::function<double()> elapsed;
+    // Mappings that are known: the answer is not worse than any of them that fits.
+    std::vector<Mapping> starts;
+    bool fixed_order = false;  // only mappings in the static order, where the search decides it
     std::size_t max_states = 4'000'000;  // branch-and-bound: held at a time, for memory
     std::size_t certificate = 0;         // branch-and-bound: prove it in at most so many beginnings
     std::string only;  // uniform: "device/variant/configuration"; empty: the best of them
 };
 
 enum class SearchStatus {
-    proven,      // the mapping is optimal
+    proven,      // the mapping is optimal in its order; see `in_any_order`
     unproven,    // a heuristic's answer, or the limit came first: see lower_bound
     infeasible,  // this search has no answer here; `note` says why
 };
@@ -40,10 +46,12 @@ enum class SearchStatus {
 struct SearchResult {
     Mapping mapping;
     Time makespan = kNever;
-    Time lower_bound{};  // latency: no mapping is faster; zero if the search gives none
+    // Latency: no mapping in this order is faster, and none in any; zero if the search gives none.
+    Time lower_bound{}, lower_bound_in_any_order{};
     double value = 0,
            bound = 0;  // of another goal: value_on(mapping), and nothing is below `bound`
     SearchStatus status = SearchStatus::unproven;
+    bool in_any_order = false;    // proven: and no order of the tasks gives a better one
     std::uint64_t evaluated = 0;  // mappings (exhaustive) or nodes
     std::string note;             // for people: why infeasible, what was skipped
     // If asked for: see search/certificate.hpp. It may be empty and prove all the same, where every

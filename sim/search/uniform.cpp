@@ -26,7 +26,7 @@ SearchResult best_among(const Problem& problem,
                           whom);
     }
     const Restricted few = restricted(problem, allowed);
-    SearchResult result = branch_and_bound(few.problem, options);
+    SearchResult result = branch_and_bound_in_order(few.problem, options);
     const bool best = result.status == SearchStatus::proven;
     if (result.status == SearchStatus::infeasible) {
         return result;
