@@ -3,6 +3,7 @@
 #include "sim/index.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <utility>
@@ -245,15 +246,19 @@ void Bounds::set_tails(int layer) {
 void Bounds::make_loads() {
     std::vector<Mix> mixes =
         resource_mixes(problem_, kScale, std::popcount(all_resources(problem_)) > 2 ? 2 : 1);
-    for (Mix& mix : mixes) {
-        if (horizon * static_cast<double>(mix.scale) >= kLongestForLoads) {
-            continue;
+    std::stable_sort(mixes.begin(), mixes.end(), [](const Mix& a, const Mix& b) {
+        return a.scale < b.scale;
+    });
+    for (const Mix& mix : mixes) {
+        if (horizon * static_cast<double>(mix.scale) < kLongestForLoads) {
+            ++loads_.count;
+            loads_.scales.push_back(mix.scale);
+            loads_.weights.insert(loads_.weights.end(), mix.weight.begin(), mix.weight.end());
         }
-        loads_.push_back({.mix = std::move(mix),
-                          .after = std::vector<Ticks>(at((problem_.layers() + 1) * devices_)),
-                          .free = std::vector<Ticks>(at(problem_.layers()) + 1),
-                          .most = std::vector<Ticks>(at(problem_.layers()))});
     }
+    loads_.after.resize(at((problem_.layers() + 1) * devices_) * loads_.count);
+    loads_.free.resize(at(problem_.layers() + 1) * loads_.count);
+    loads_.most.resize(at(problem_.layers()) * loads_.count);
 }
 
 // Work of the layers from this one up to the next cut, and the tail after that.
@@ -266,59 +271,67 @@ void Bounds::set_loads(int layer) {
         }
     }
 
-    const std::vector<int>& starting = problem_.starting[at(layer)];
-    const std::vector<int>& inside = inside_[at(layer)];
-    std::vector<Ticks> extending(at(devices_));  // by device: the least of what extends its segment
-    for (Load& load : loads_) {
-        const std::vector<Ticks>& weight = load.mix.weight;
-        const auto share = [&](const Task& task) {  // rounded down: shares sum to at most the cost
-            Ticks sum = 0;
-            for_each_bit(resources_of(problem_, task), [&](int one) { sum += weight[at(one)]; });
-            return sum * task.cost.count() / static_cast<Ticks>(task.rest.size() + 1);
-        };
-        const auto rest = [&](int k, Ticks later) {
-            if (!cut[at(layer)]) {
-                return later;
-            }
-            return tail[at(k)] >= kNeverTicks / load.mix.scale ? kNeverTicks
-                                                               : load.mix.scale * tail[at(k)];
-        };
-        const Ticks* const next = &load.after[at((layer + 1) * devices_)];
-        Ticks free = kNeverTicks, most = 0;
-        // 1. Tasks that start here: with a submission, or behind what their device has open.
-        Ticks opening = kNeverTicks;
-        std::fill(extending.begin(), extending.end(), kNeverTicks);
-        for (const int k : starting) {
-            const Task& task = problem_.tasks[at(k)];
-            const ProblemDevice& device = problem_.devices[at(task.device)];
-            const Ticks work = share(task);
-            free = std::min(free, work + rest(k, load.free[at(layer) + 1]));
-            if (!device.asynchronous) {
-                opening = std::min(opening, work + rest(k, next[0]));
-                continue;
-            }
-            // A divided layer is a segment of its own.
-            const Ticks all = work + rest(k, next[task.parts.empty() ? at(task.device) : 0]) +
-                              weight[0] * device.per_task.count();
-            extending[at(task.device)] = std::min(extending[at(task.device)], all);
-            opening = std::min(opening, all + weight[0] * device.submit.count());
-        }
-        // 2. Tasks that started before.
-        for (int open = 0; open < devices_; ++open) {
-            load.after[at(layer * devices_ + open)] = std::min(opening, extending[at(open)]);
-        }
-        for (const int k : inside) {
-            const Ticks work = share(problem_.tasks[at(k)]);
-            most = std::max(most, work);
-            free = std::min(free, work + rest(k, load.free[at(layer) + 1]));
-            for (int open = 0; open < devices_; ++open) {
-                Ticks& least = load.after[at(layer * devices_ + open)];
-                least = std::min(least, work + rest(k, next[open]));
-            }
-        }
-        load.free[at(layer)] = free;
-        load.most[at(layer)] = most;
+    for (std::size_t mix = 0; mix < loads_.count; ++mix) {
+        set_load(layer, mix);
     }
+}
+
+void Bounds::set_load(int layer, std::size_t mix) {
+    const std::int64_t scale = loads_.scales[mix];
+    const std::int64_t* const weight = &loads_.weights[mix * at(devices_)];
+    const auto after = [&](int of, int open) -> Ticks& {
+        return loads_.after[at(of * devices_ + open) * loads_.count + mix];
+    };
+    const auto share = [&](const Task& task) {  // rounded down: shares sum to at most the cost
+        Ticks sum = 0;
+        for_each_bit(resources_of(problem_, task), [&](int one) { sum += weight[one]; });
+        return sum * task.cost.count() / static_cast<Ticks>(task.rest.size() + 1);
+    };
+    const auto rest = [&](int k, Ticks later) {
+        if (!cut[at(layer)]) {
+            return later;
+        }
+        return tail[at(k)] >= kNeverTicks / scale ? kNeverTicks : scale * tail[at(k)];
+    };
+    const Ticks later = loads_.free[at(layer + 1) * loads_.count + mix];
+    Ticks free = kNeverTicks, most = 0;
+
+    // 1. Tasks that start here: with a submission, or behind what their device has open.
+    Ticks opening = kNeverTicks;
+    std::array<Ticks, kMostOfAKind> extending;  // by device
+    std::fill_n(extending.begin(), devices_, kNeverTicks);
+    for (const int k : problem_.starting[at(layer)]) {
+        const Task& task = problem_.tasks[at(k)];
+        const ProblemDevice& device = problem_.devices[at(task.device)];
+        const Ticks work = share(task);
+        free = std::min(free, work + rest(k, later));
+        if (!device.asynchronous) {
+            opening = std::min(opening, work + rest(k, after(layer + 1, 0)));
+            continue;
+        }
+        // A divided layer is a segment of its own.
+        const int open = task.parts.empty() ? task.device : 0;
+        const Ticks all =
+            work + rest(k, after(layer + 1, open)) + weight[0] * device.per_task.count();
+        extending[at(task.device)] = std::min(extending[at(task.device)], all);
+        opening = std::min(opening, all + weight[0] * device.submit.count());
+    }
+
+    // 2. Tasks that started before.
+    for (int open = 0; open < devices_; ++open) {
+        after(layer, open) = std::min(opening, extending[at(open)]);
+    }
+    for (const int k : inside_[at(layer)]) {
+        const Ticks work = share(problem_.tasks[at(k)]);
+        most = std::max(most, work);
+        free = std::min(free, work + rest(k, later));
+        for (int open = 0; open < devices_; ++open) {
+            Ticks& least = after(layer, open);
+            least = std::min(least, work + rest(k, after(layer + 1, open)));
+        }
+    }
+    loads_.free[at(layer) * loads_.count + mix] = free;
+    loads_.most[at(layer) * loads_.count + mix] = most;
 }
 
 void Bounds::refresh_ways(int layer) {
@@ -348,19 +361,27 @@ Ticks Bounds::load_bound(const Evaluator& placed, int layer, std::vector<Ticks>&
         queue[at(d)] = std::max(queue[at(d)], floor);
     }
     const bool early = core.dispatcher < floor;  // submissions may be over before the floor
-    Ticks bound = 0;
-    for (const Load& load : loads_) {
-        Ticks sum =
-            early ? load.free[at(layer)] : load.after[at(layer * devices_ + core.open)];
+    const Ticks* const after =
+        early ? &loads_.free[at(layer) * loads_.count]
+              : &loads_.after[at(layer * devices_ + core.open) * loads_.count];
+    Ticks bound = 0, most = 0;  // of the mixes of one scale
+    for (std::size_t mix = 0; mix < loads_.count; ++mix) {
+        const std::int64_t* const weight = &loads_.weights[mix * at(devices_)];
+        Ticks sum = after[mix];
         for (int d = 0; d < devices_; ++d) {
-            sum += load.mix.weight[at(d)] * queue[at(d)];
+            sum += weight[d] * queue[at(d)];
         }
         for (const int l : ahead[at(layer)]) {
             if (placed.covered[at(l)]) {
-                sum -= load.most[at(l)];
+                sum -= loads_.most[at(l) * loads_.count + mix];
             }
         }
-        bound = std::max(bound, (sum + load.mix.scale - 1) / load.mix.scale);
+        most = std::max(most, sum);
+        const std::int64_t scale = loads_.scales[mix];
+        if (mix + 1 == loads_.count || loads_.scales[mix + 1] != scale) {
+            bound = std::max(bound, (most + scale - 1) / scale);
+            most = 0;
+        }
     }
     return bound;
 }
@@ -401,22 +422,38 @@ void Bounds::find_arrivals(const Evaluator& placed, int index, Arrival* arrivals
         std::fill_n(arrivals, devices_ * problem_.layouts, Arrival{});
         return;
     }
+    const Ticks *const times = placed.times(index), *const lags = placed.lags(index);
+    const auto when = [&](int place) {
+        return lags[place] < 0 ? times[place]
+                               : std::max(times[place], core.dispatcher + lags[place]);
+    };
     // If there are more readers, a sibling may convert first; then it is there, no sooner than
     // the copy.
     const bool alone = problem_.consumers[at(index)].size() == 1;
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
+    const int home = placed.home(tensor);
     for (int d = 0; d < devices_; ++d) {
         const ProblemDevice& device = problem_.devices[at(d)];
-        const Ticks time = reach(placed, index, device.memory);
+        const int raw = placed.place_of(device.memory, tensor.layout);
+        Ticks time = kNeverTicks;
+        if (times[raw] >= 0) {
+            time = when(raw);
+        } else if (const int engine =
+                       problem_.engine[problem_.pair_place(maker.memory, device.memory)];
+                   engine >= 0) {
+            time = std::max(when(home), placed.engine(engine)) +
+                   problem_.copy(index, tensor.layout, maker.memory, device.memory).count();
+        } else if (problem_.has_routes()) {
+            time = reach(placed, index, device.memory);
+        }
         const Ticks seen =
             !device.asynchronous && maker.asynchronous ? maker.completion.count() : 0;
         for (int layout = 0; layout < problem_.layouts; ++layout) {
             Arrival& arrival = arrivals[d * problem_.layouts + layout];
             const int wanted = placed.place_of(device.memory, layout);
             arrival = {.time = time, .conversion = 0};
-            if (const Ticks there = placed.time(index, wanted); there >= 0) {
-                const Ticks lag = placed.lag(index, wanted);
-                arrival.time = lag < 0 ? there : std::max(there, core.dispatcher + lag);
+            if (times[wanted] >= 0) {
+                arrival.time = when(wanted);
             } else if (layout != tensor.layout) {
                 const Ticks convert = problem_.convert(index, d, tensor.layout, layout).count();
                 if (convert >= kNeverTicks) {

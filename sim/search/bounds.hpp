@@ -87,17 +87,22 @@ private:
         std::vector<int> tasks;
         std::vector<std::size_t> arrivals;  // of the inputs, in the scratch
     };
-    // Weighted work of what is to come.
-    struct Load {
-        Mix mix;
-        std::vector<Ticks> after;  // [layer * devices + open device]: of this layer and later ones
-        std::vector<Ticks> free;   // by layer: the same without submissions
-        std::vector<Ticks> most;   // what a layer that is covered ahead can count in it, at most
+    // Weighted work of what is to come. A bound goes through all mixes at one layer, so these
+    // numbers lie side by side.
+    struct Loads {
+        std::size_t count = 0;
+        std::vector<std::int64_t> scales;  // by mix
+        std::vector<std::int64_t> weights;  // [mix * devices + device]
+        std::vector<Ticks> after;  // [(layer * devices + open device) * mixes + mix]: of this layer
+                                   // and later ones
+        std::vector<Ticks> free;   // [layer * mixes + mix]: the same without submissions
+        std::vector<Ticks> most;   // and what the layer, if covered ahead, can count in it at most
     };
 
     void find_structure();
     void find_horizon();
     void make_loads();
+    void set_load(int layer, std::size_t mix);
     void refresh_ways(int layer);
     bool has_neighbour(int device) const;
     Ticks step(int tensor, const Task& from, int made_in, const Task& to, int layout) const;
@@ -111,7 +116,7 @@ private:
     bool every_result_is_read_ = true;
     std::vector<std::vector<Way>> ways_;    // by layer
     std::vector<std::vector<int>> inside_;  // by layer: tasks that cover it after their first
-    std::vector<Load> loads_;
+    Loads loads_;
 };
 
 }  // namespace sim

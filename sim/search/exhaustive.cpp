@@ -244,7 +244,6 @@ private:
     HETMAP_ROW void pop();
     HETMAP_ROW void close_segment(const Core& core);
     HETMAP_ROW void copy(const Core& core, int index, int memory);
-    HETMAP_ROW std::span<const TaskInput> inputs_in_turn(const Task& task);
     HETMAP_ROW void expose(const Task& task, const TaskResult& result, bool whole, const TimeRow& start, Ticks work);
     HETMAP_ROW void leaf();
     HETMAP_ROW void visit(int layer, void (*self)(RowEvaluator&, int));
@@ -330,19 +329,6 @@ void RowEvaluator::copy(const Core& core, int index, int memory) {
     }
 }
 
-// In the order in which they were made.
-std::span<const TaskInput> RowEvaluator::inputs_in_turn(const Task& task) {
-    const auto turn = [&](const TaskInput& input) { return tensors_[at(input.tensor)].turn; };
-    for (std::size_t i = 1; i < task.inputs.size(); ++i) {
-        if (turn(task.inputs[i]) < turn(task.inputs[i - 1])) {
-            sorted_.assign(task.inputs.begin(), task.inputs.end());
-            std::ranges::stable_sort(sorted_, {}, turn);
-            return sorted_;
-        }
-    }
-    return task.inputs;
-}
-
 // A result of the task that starts then and works for so long. whole: it waits for its segment.
 void RowEvaluator::expose(const Task& task,
                           const TaskResult& result,
@@ -390,7 +376,8 @@ void RowEvaluator::push(int index) {
     TimeRow start;
     assign(start, 0);
     Ticks conversion = 0;
-    for (const TaskInput& input : inputs_in_turn(task)) {
+    const auto turn_of = [&](const TaskInput& input) { return tensors_[at(input.tensor)].turn; };
+    for (const TaskInput& input : in_turn(task.inputs, turn_of, sorted_)) {
         Made& tensor = tensors_[at(input.tensor)];
         const ProblemDevice& maker = problem_.devices[at(tensor.device)];
         const int wanted = place_of(device.memory, input.layout);

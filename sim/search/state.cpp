@@ -17,6 +17,7 @@ std::uint64_t low_bits(int count) {
     return count >= kWordBits ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
 }
 
+// When a tensor is in a place, if all that is open were submitted now.
 Ticks time_of(const Evaluator& placed, int tensor, int place) {
     const Ticks time = placed.time(tensor, place), lag = placed.lag(tensor, place);
     return lag < 0 ? time : std::max(time, placed.core.dispatcher + lag);
@@ -147,9 +148,10 @@ void States::lay_out_keys(const Evaluator& evaluator) {
         usual_turn_.push_back(evaluator.usual_turn(t));
         longest = std::max(longest, turn_bits_.back());
     }
-    const int places = evaluator.places();
-    places_here_ = std::min(places, (kWordBits - 1 - device_bits_ - layout_bits_ - longest) / 2);
-    more_words_ = (places - places_here_ + kPlacesInWord - 1) / kPlacesInWord;
+    places_ = evaluator.places();
+    place_words_ = (places_ + kWordBits - 1) / kWordBits;
+    places_here_ = std::min(places_, (kWordBits - 1 - device_bits_ - layout_bits_ - longest) / 2);
+    more_words_ = (places_ - places_here_ + kPlacesInWord - 1) / kPlacesInWord;
 
     slots_.resize(at(layers) + 1);
     for (int i = 0; i <= layers; ++i) {
@@ -190,13 +192,13 @@ bool States::save(const Evaluator& placed, int layer, Record& record) const {
     find_askable(placed, layer, record);
 
     // 3. Which places of the tensors matter; the soonest that engines can be asked for them.
-    record.uses.clear();
-    record.places.clear();
+    record.uses.resize(live.size());
+    record.used.assign(live.size() * at(place_words_), 0);
+    record.from.resize(live.size() * at(places_));
     record.asks.clear();
-    for (const int tensor : live) {
-        const Record::Use use = find_use(placed, tensor, layer, record);
-        record.uses.push_back(use);
-        if (use.read && use.places_begin == use.places_end) {
+    for (std::size_t j = 0; j < live.size(); ++j) {
+        find_use(placed, layer, j, record);
+        if (record.uses[j].read && !record.uses[j].found) {
             return false;
         }
     }
@@ -211,8 +213,8 @@ bool States::save(const Evaluator& placed, int layer, Record& record) const {
 
     // 5. The tensors.
     for (std::size_t j = 0; j < live.size(); ++j) {
-        if (const Record::Use& use = record.uses[j]; use.places_begin != use.places_end) {
-            write_tensor(placed, live[j], slots_[at(layer)][j], use, record);
+        if (record.uses[j].found) {
+            write_tensor(placed, layer, j, record);
         }
     }
     return true;
@@ -274,16 +276,47 @@ void States::find_askable(const Evaluator& placed, int layer, Record& record) co
     });
 }
 
-Record::Use States::find_use(const Evaluator& placed,
-                             int index,
-                             int layer,
-                             Record& record) const {
-    Record::Use use;
-    use.places_begin = use.places_end = record.places.size();
-    use.asks_begin = use.asks_end = record.asks.size();
+// The place matters from this instant on.
+inline void States::use_place(std::size_t live, int place, Ticks from, Record& record) const {
+    Bits& word = record.used[live * at(place_words_) + at(place / kWordBits)];
+    Ticks& known = record.from[live * at(places_) + at(place)];
+    known = (word & bit(place % kWordBits)) != 0 ? std::min(known, from) : from;
+    word |= bit(place % kWordBits);
+    record.uses[live].found = true;
+}
+
+// The engine may be asked to copy what lies in the place.
+inline void States::ask(int place, int engine, std::size_t live, Record& record) const {
+    use_place(live, place, kNeverTicks, record);
+    for (std::size_t i = record.uses[live].asks_begin; i < record.asks.size(); ++i) {
+        if (record.asks[i].place == place && record.asks[i].engine == engine) {
+            return;
+        }
+    }
+    record.asks.push_back({place, engine});
+}
+
+// In ascending order.
+template <class Visit>
+inline void States::for_each_place(std::size_t live,
+                                   const Record& record,
+                                   const Visit& visit) const {
+    for (int word = 0; word < place_words_; ++word) {
+        for_each_bit(record.used[live * at(place_words_) + at(word)],
+                     [&](int i) { visit(word * kWordBits + i); });
+    }
+}
+
+void States::find_use(const Evaluator& placed,
+                      int layer,
+                      std::size_t live,
+                      Record& record) const {
+    const int index = bounds_.live[at(layer)][live];
     const Evaluator::Tensor& tensor = placed.tensors[at(index)];
+    Record::Use& use = record.uses[live];
+    use = {.asks_begin = record.asks.size(), .asks_end = record.asks.size()};
     if (!tensor.exposed) {
-        return use;
+        return;
     }
 
     // 1. Who may read it.
@@ -300,6 +333,7 @@ Record::Use States::find_use(const Evaluator& placed,
     }
 
     // 2. Where: in a reader's memory in any layout, else where its way there begins.
+    const Ticks* const times = placed.times(index);
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
     for_each_bit(use.by, [&](int d) {
         const ProblemDevice& device = problem_.devices[at(d)];
@@ -313,40 +347,35 @@ Record::Use States::find_use(const Evaluator& placed,
         bool there = false;
         for (int layout = 0; layout < problem_.layouts; ++layout) {
             const int place = placed.place_of(device.memory, layout);
-            if (placed.time(index, place) >= 0) {
+            if (times[place] >= 0) {
                 there = true;
-                add_place(record, use, place, start);
+                use_place(live, place, start, record);
             }
         }
-        if (!there && !add_way(placed, index, device.memory, use, record)) {
+        if (there) {
+            return;
+        }
+        const int home = placed.home(tensor);
+        const int engine = problem_.engine[problem_.pair_place(maker.memory, device.memory)];
+        if (engine >= 0 && times[home] >= 0) {  // over the link, most often
+            ask(home, engine, live, record);
+            Ticks& asked = record.asked[at(engine)];
+            asked = std::min(asked, time_of(placed, index, home));
+        } else if (!problem_.has_routes() ||
+                   !add_way(placed, index, device.memory, live, record)) {
             use.by &= ~bit(d);
             use.barred = true;
         }
     });
-    use.places_end = record.places.size();
     use.asks_end = record.asks.size();
-    return use;
 }
 
-// A place of the use that is being found matters from this instant on.
-void States::add_place(Record& record, const Record::Use& use, int place, Ticks from) {
-    std::size_t i = record.places.size();
-    while (i > use.places_begin && record.places[i - 1].place > place) {
-        --i;
-    }
-    if (i > use.places_begin && record.places[i - 1].place == place) {
-        record.places[i - 1].from = std::min(record.places[i - 1].from, from);
-        return;
-    }
-    record.places.insert(record.places.begin() + static_cast<std::ptrdiff_t>(i), {place, from});
-}
-
-// The copies that bring the tensor to a memory: from the nearest memory on the way where it lies.
-// False if there is no way.
+// The copies that bring the tensor to a memory over others: from the nearest one on the way where it
+// lies. False if there is no way.
 bool States::add_way(const Evaluator& placed,
                      int index,
                      int memory,
-                     const Record::Use& use,
+                     std::size_t live,
                      Record& record) const {
     const Evaluator::Tensor& tensor = placed.tensors[at(index)];
     const int home = problem_.devices[at(tensor.device)].memory;
@@ -364,19 +393,11 @@ bool States::add_way(const Evaluator& placed,
             return false;
         }
     } while (placed.time(index, placed.place_of(from, tensor.layout)) < 0);
-    const Record::Ask ask{placed.place_of(from, tensor.layout), engine(from, to)};
-    add_place(record, use, ask.place, kNeverTicks);
-    const auto is_same = [&](const Record::Ask& other) {
-        return other.place == ask.place && other.engine == ask.engine;
-    };
-    if (std::none_of(record.asks.begin() + static_cast<std::ptrdiff_t>(use.asks_begin),
-                     record.asks.end(),
-                     is_same)) {
-        record.asks.push_back(ask);
-    }
+    const int place = placed.place_of(from, tensor.layout);
+    ask(place, engine(from, to), live, record);
 
     // 2. All engines on the way.
-    const Ticks made = time_of(placed, index, ask.place);
+    const Ticks made = time_of(placed, index, place);
     for (int there = memory; there != from; there = source(there)) {
         Ticks& asked = record.asked[at(engine(source(there), there))];
         asked = std::min(asked, made);
@@ -399,34 +420,31 @@ void States::raise_engines(const Evaluator& placed, Record& record) const {
 }
 
 // One that is wherever it will be read might as well have been made there.
-bool States::may_forget_maker(const Evaluator& placed,
-                              int tensor,
-                              const Record::Use& use,
-                              const Record& record) const {
+bool States::may_forget_maker(const Ticks* lags, std::size_t live, const Record& record) const {
+    const Record::Use& use = record.uses[live];
     if (!ideas_.forget || !separate_ || use.asks_begin != use.asks_end || use.barred) {
         return false;
     }
-    for (std::size_t i = use.places_begin; i < use.places_end; ++i) {
-        if (placed.lag(tensor, record.places[i].place) >= 0) {
-            return false;
-        }
-    }
-    return true;
+    bool final = true;
+    for_each_place(live, record, [&](int place) { final &= lags[place] < 0; });
+    return final;
 }
 
 void States::write_tensor(const Evaluator& placed,
-                          int index,
-                          const Slot& slot,
-                          const Record::Use& use,
+                          int layer,
+                          std::size_t live,
                           Record& record) const {
-    const Evaluator::Core& core = placed.core;
+    const int index = bounds_.live[at(layer)][live];
     const Evaluator::Tensor& tensor = placed.tensors[at(index)];
+    const Record::Use& use = record.uses[live];
+    const Slot& slot = slots_[at(layer)][live];
+    const Ticks *const times = placed.times(index), *const lags = placed.lags(index);
 
     // 1. Who made it no longer matters where it may be forgotten, but for the host's wait, which
     //    goes into its times.
     int maker = tensor.device;
     Ticks seen = 0;
-    if (may_forget_maker(placed, index, use, record)) {
+    if (may_forget_maker(lags, live, record)) {
         const Bits hosts = use.by & synchronous_;
         maker = std::countr_zero(hosts != 0 ? hosts : use.by);
         if (hosts != 0 && problem_.devices[at(tensor.device)].asynchronous) {
@@ -435,14 +453,10 @@ void States::write_tensor(const Evaluator& placed,
     }
 
     // 2. What is to be copied matters only from when its engine is free.
+    Ticks* const from = &record.from[live * at(places_)];
     for (std::size_t i = use.asks_begin; i < use.asks_end; ++i) {
-        const Record::Ask& ask = record.asks[i];
-        for (std::size_t p = use.places_begin; p < use.places_end; ++p) {
-            if (record.places[p].place == ask.place) {
-                Ticks& from = record.places[p].from;
-                from = std::min(from, record.engine[at(ask.engine)]);
-            }
-        }
+        const auto [place, engine] = record.asks[i];
+        from[place] = std::min(from[place], record.engine[at(engine)]);
     }
 
     // 3. The code and the times.
@@ -457,33 +471,34 @@ void States::write_tensor(const Evaluator& placed,
     if (turn_bits_[at(index)] > 0) {
         put(tensor.turn, turn_bits_[at(index)]);
     }
-    for (std::size_t i = use.places_begin; i < use.places_end; ++i) {
-        const auto [place, from] = record.places[i];
-        Ticks time = placed.time(index, place);
-        const Ticks lag = placed.lag(index, place);
+    for_each_place(live, record, [&](int place) {
+        const Ticks lag = lags[place];
         const std::uint64_t there = 1, waits = lag >= 0;
         if (place < places_here_) {
             code |= there << (next + place) | waits << (next + places_here_ + place);
         } else {
-            const int beyond = place - places_here_, bit_of = beyond % kPlacesInWord;
+            const int beyond = place - places_here_, in_word = beyond % kPlacesInWord;
             record.key[slot.more + at(beyond / kPlacesInWord)] |=
-                there << bit_of | waits << (kPlacesInWord + bit_of);
+                there << in_word | waits << (kPlacesInWord + in_word);
         }
+        Ticks time = times[place];
         if (lag >= 0) {
             if (ideas_.raise) {
-                time = std::max(time, core.dispatcher + lag);
+                time = std::max(time, placed.core.dispatcher + lag);
             }
             record.times.push_back(time);
             record.times.push_back(lag);
-            continue;
+            return;
         }
-        if (ideas_.raise && from < kNeverTicks / 2) {
-            time = std::max(time, from);
+        if (ideas_.raise && from[place] < kNeverTicks / 2) {
+            time = std::max(time, from[place]);
         }
         // Times in memories of asynchronous devices are never read with `seen`.
-        const bool by_host = (host_memories_ & bit(place / problem_.layouts)) != 0;
-        record.times.push_back(by_host ? time + seen : time);
-    }
+        if (seen > 0 && (host_memories_ & bit(place / problem_.layouts)) != 0) {
+            time += seen;
+        }
+        record.times.push_back(time);
+    });
     record.key[slot.word] |= code << slot.shift;
 }
 

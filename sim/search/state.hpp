@@ -28,11 +28,6 @@ namespace sim {
 
 // A state, and what is worked out on the way to it.
 struct Record {
-    // Where a tensor lies and can still be used, and from when on it matters.
-    struct UsedPlace {
-        int place = 0;
-        Ticks from = 0;
-    };
     // A copy that may be made of what lies in a place, and its engine.
     struct Ask {
         int place = 0, engine = 0;
@@ -41,14 +36,16 @@ struct Record {
         Bits by = 0;          // devices that may read the tensor
         bool read = false;    // a layer still to come reads it
         bool barred = false;  // some device would read it, but there is no way to it
-        std::size_t places_begin = 0, places_end = 0, asks_begin = 0, asks_end = 0;
+        bool found = false;   // it lies where it can still be used
+        std::size_t asks_begin = 0, asks_end = 0;
     };
 
     std::vector<std::uint64_t> key;
     std::vector<Ticks> times;
 
-    std::vector<Use> uses;          // by live tensor
-    std::vector<UsedPlace> places;  // of each ascending
+    std::vector<Use> uses;    // by live tensor
+    std::vector<Bits> used;   // and word of its places: where it lies and can still be used
+    std::vector<Ticks> from;  // and place: from when on that matters, if it is used
     std::vector<Ask> asks;
     std::vector<Ticks> soonest, queue;  // by device: a task to come can start, the queue ends
     std::vector<Ticks> asked, engine;   // by engine: the soonest it can be asked, its queue ends
@@ -86,23 +83,19 @@ private:
     void write_head(const Evaluator& placed, int layer, Record& record) const;
     void find_soonest(const Evaluator& placed, int layer, Record& record) const;
     void find_askable(const Evaluator& placed, int layer, Record& record) const;
-    Record::Use find_use(const Evaluator& placed, int tensor, int layer, Record& record) const;
-    static void add_place(Record& record, const Record::Use& use, int place, Ticks from);
+    void find_use(const Evaluator& placed, int layer, std::size_t live, Record& record) const;
     bool add_way(const Evaluator& placed,
                  int tensor,
                  int memory,
-                 const Record::Use& use,
+                 std::size_t live,
                  Record& record) const;
+    void use_place(std::size_t live, int place, Ticks from, Record& record) const;
+    void ask(int place, int engine, std::size_t live, Record& record) const;
     void raise_engines(const Evaluator& placed, Record& record) const;
-    void write_tensor(const Evaluator& placed,
-                      int tensor,
-                      const Slot& slot,
-                      const Record::Use& use,
-                      Record& record) const;
-    bool may_forget_maker(const Evaluator& placed,
-                          int tensor,
-                          const Record::Use& use,
-                          const Record& record) const;
+    void write_tensor(const Evaluator& placed, int layer, std::size_t live, Record& record) const;
+    bool may_forget_maker(const Ticks* lags, std::size_t live, const Record& record) const;
+    template <class Visit>
+    void for_each_place(std::size_t live, const Record& record, const Visit& visit) const;
 
     const Problem& problem_;
     const Bounds& bounds_;
@@ -118,6 +111,7 @@ private:
     std::vector<int> askers_of_;  // by layer: index in askers_
 
     // The key.
+    int places_ = 1, place_words_ = 1;  // of a tensor
     int device_bits_ = 0, layout_bits_ = 0, places_here_ = 0, more_words_ = 0;
     std::vector<int> turn_bits_;            // by tensor: 0 where its turn decides nothing
     std::vector<int> usual_turn_;
