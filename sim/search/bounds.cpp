@@ -249,11 +249,16 @@ void Bounds::make_loads() {
     std::stable_sort(mixes.begin(), mixes.end(), [](const Mix& a, const Mix& b) {
         return a.scale < b.scale;
     });
+    std::erase_if(mixes, [&](const Mix& mix) {
+        return horizon * static_cast<double>(mix.scale) >= kLongestForLoads;
+    });
+    loads_.count = mixes.size();
     for (const Mix& mix : mixes) {
-        if (horizon * static_cast<double>(mix.scale) < kLongestForLoads) {
-            ++loads_.count;
-            loads_.scales.push_back(mix.scale);
-            loads_.weights.insert(loads_.weights.end(), mix.weight.begin(), mix.weight.end());
+        loads_.scales.push_back(mix.scale);
+    }
+    for (int d = 0; d < devices_; ++d) {
+        for (const Mix& mix : mixes) {
+            loads_.weights.push_back(mix.weight[at(d)]);
         }
     }
     loads_.after.resize(at((problem_.layers() + 1) * devices_) * loads_.count);
@@ -278,13 +283,15 @@ void Bounds::set_loads(int layer) {
 
 void Bounds::set_load(int layer, std::size_t mix) {
     const std::int64_t scale = loads_.scales[mix];
-    const std::int64_t* const weight = &loads_.weights[mix * at(devices_)];
+    const auto weight = [&](int resource) {
+        return loads_.weights[at(resource) * loads_.count + mix];
+    };
     const auto after = [&](int of, int open) -> Ticks& {
         return loads_.after[at(of * devices_ + open) * loads_.count + mix];
     };
     const auto share = [&](const Task& task) {  // rounded down: shares sum to at most the cost
         Ticks sum = 0;
-        for_each_bit(resources_of(problem_, task), [&](int one) { sum += weight[one]; });
+        for_each_bit(resources_of(problem_, task), [&](int one) { sum += weight(one); });
         return sum * task.cost.count() / static_cast<Ticks>(task.rest.size() + 1);
     };
     const auto rest = [&](int k, Ticks later) {
@@ -312,9 +319,9 @@ void Bounds::set_load(int layer, std::size_t mix) {
         // A divided layer is a segment of its own.
         const int open = task.parts.empty() ? task.device : 0;
         const Ticks all =
-            work + rest(k, after(layer + 1, open)) + weight[0] * device.per_task.count();
+            work + rest(k, after(layer + 1, open)) + weight(0) * device.per_task.count();
         extending[at(task.device)] = std::min(extending[at(task.device)], all);
-        opening = std::min(opening, all + weight[0] * device.submit.count());
+        opening = std::min(opening, all + weight(0) * device.submit.count());
     }
 
     // 2. Tasks that started before.
@@ -343,9 +350,11 @@ void Bounds::refresh_ways(int layer) {
     }
 }
 
-// Work done and work left, in every proportion of dispatcher and devices. Writes over `queue`.
-Ticks Bounds::load_bound(const Evaluator& placed, int layer, std::vector<Ticks>& queue) const {
+// Work done and work left, in every proportion of dispatcher and devices. Writes over
+// `scratch.queue`.
+Ticks Bounds::load_bound(const Evaluator& placed, int layer, Scratch& scratch) const {
     const Evaluator::Core& core = placed.core;
+    std::vector<Ticks>& queue = scratch.queue;
     // A queue that ends before the next task could start says nothing (it may have been raised,
     // and none may follow): count from the dispatcher, which the makespan never undercuts.
     for (int d = 0; d < devices_; ++d) {
@@ -364,21 +373,29 @@ Ticks Bounds::load_bound(const Evaluator& placed, int layer, std::vector<Ticks>&
     const Ticks* const after =
         early ? &loads_.free[at(layer) * loads_.count]
               : &loads_.after[at(layer * devices_ + core.open) * loads_.count];
-    Ticks bound = 0, most = 0;  // of the mixes of one scale
-    for (std::size_t mix = 0; mix < loads_.count; ++mix) {
-        const std::int64_t* const weight = &loads_.weights[mix * at(devices_)];
-        Ticks sum = after[mix];
-        for (int d = 0; d < devices_; ++d) {
-            sum += weight[d] * queue[at(d)];
+    const std::size_t count = loads_.count;
+    Ticks* const sums = scratch.sums.data();
+    std::copy_n(after, count, sums);
+    for (int d = 0; d < devices_; ++d) {
+        const std::int64_t* const weight = &loads_.weights[at(d) * count];
+        const Ticks until = queue[at(d)];
+        for (std::size_t mix = 0; mix < count; ++mix) {
+            sums[mix] += weight[mix] * until;
         }
-        for (const int l : ahead[at(layer)]) {
-            if (placed.covered[at(l)]) {
-                sum -= loads_.most[at(l) * loads_.count + mix];
+    }
+    for (const int l : ahead[at(layer)]) {
+        if (placed.covered[at(l)]) {
+            const Ticks* const most = &loads_.most[at(l) * count];
+            for (std::size_t mix = 0; mix < count; ++mix) {
+                sums[mix] -= most[mix];
             }
         }
-        most = std::max(most, sum);
+    }
+    Ticks bound = 0, most = 0;  // of the mixes of one scale
+    for (std::size_t mix = 0; mix < count; ++mix) {
+        most = std::max(most, sums[mix]);
         const std::int64_t scale = loads_.scales[mix];
-        if (mix + 1 == loads_.count || loads_.scales[mix + 1] != scale) {
+        if (mix + 1 == count || loads_.scales[mix + 1] != scale) {
             bound = std::max(bound, (most + scale - 1) / scale);
             most = 0;
         }
@@ -392,6 +409,7 @@ Bounds::Scratch Bounds::scratch() const {
     scratch.arrivals.resize(at(problem_.layers() * devices_ * problem_.layouts));
     scratch.queue.resize(at(devices_));
     scratch.soonest.resize(at(devices_));
+    scratch.sums.resize(loads_.count);
     return scratch;
 }
 
@@ -431,31 +449,33 @@ void Bounds::find_arrivals(const Evaluator& placed, int index, Arrival* arrivals
     // the copy.
     const bool alone = problem_.consumers[at(index)].size() == 1;
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
-    const int home = placed.home(tensor);
-    for (int d = 0; d < devices_; ++d) {
+    const int home = placed.home(tensor), layouts = problem_.layouts;
+    const Time* const copies =
+        &problem_.copy_times[problem_.copy_place(index, tensor.layout, maker.memory, 0)];
+    const int* const engines = &problem_.engine[problem_.pair_place(maker.memory, 0)];
+    const Time* conversions =
+        &problem_.convert_times[problem_.conversion_place(index, 0, tensor.layout, 0)];
+    for (int d = 0; d < devices_; ++d, conversions += layouts * layouts) {
         const ProblemDevice& device = problem_.devices[at(d)];
         const int raw = placed.place_of(device.memory, tensor.layout);
         Ticks time = kNeverTicks;
         if (times[raw] >= 0) {
             time = when(raw);
-        } else if (const int engine =
-                       problem_.engine[problem_.pair_place(maker.memory, device.memory)];
-                   engine >= 0) {
-            time = std::max(when(home), placed.engine(engine)) +
-                   problem_.copy(index, tensor.layout, maker.memory, device.memory).count();
+        } else if (const int engine = engines[device.memory]; engine >= 0) {
+            time = std::max(when(home), placed.engine(engine)) + copies[device.memory].count();
         } else if (problem_.has_routes()) {
             time = reach(placed, index, device.memory);
         }
         const Ticks seen =
             !device.asynchronous && maker.asynchronous ? maker.completion.count() : 0;
-        for (int layout = 0; layout < problem_.layouts; ++layout) {
-            Arrival& arrival = arrivals[d * problem_.layouts + layout];
+        for (int layout = 0; layout < layouts; ++layout) {
+            Arrival& arrival = arrivals[d * layouts + layout];
             const int wanted = placed.place_of(device.memory, layout);
             arrival = {.time = time, .conversion = 0};
             if (times[wanted] >= 0) {
                 arrival.time = when(wanted);
             } else if (layout != tensor.layout) {
-                const Ticks convert = problem_.convert(index, d, tensor.layout, layout).count();
+                const Ticks convert = conversions[layout].count();
                 if (convert >= kNeverTicks) {
                     if (alone || !has_neighbour(d)) {
                         arrival.time = kNeverTicks;
@@ -494,7 +514,7 @@ Ticks Bounds::operator()(const Evaluator& placed, int layer, Ticks limit, Scratc
 
     // 2. The load.
     if (ideas_.load) {
-        bound = std::max(bound, load_bound(placed, layer, queue));
+        bound = std::max(bound, load_bound(placed, layer, scratch));
     }
     if (!ideas_.path || bound >= limit) {
         return bound;

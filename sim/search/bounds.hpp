@@ -38,6 +38,7 @@ public:
         std::vector<std::uint64_t> seen;  // by tensor: the last bound that read it
         std::vector<Arrival> arrivals;    // by tensor, device and layout: valid if seen
         std::vector<Ticks> queue, soonest;  // by device
+        std::vector<Ticks> sums;            // by mix
     };
     Scratch scratch() const;
 
@@ -92,7 +93,7 @@ private:
     struct Loads {
         std::size_t count = 0;
         std::vector<std::int64_t> scales;  // by mix
-        std::vector<std::int64_t> weights;  // [mix * devices + device]
+        std::vector<std::int64_t> weights;  // [device * mixes + mix]
         std::vector<Ticks> after;  // [(layer * devices + open device) * mixes + mix]: of this layer
                                    // and later ones
         std::vector<Ticks> free;   // [layer * mixes + mix]: the same without submissions
@@ -108,7 +109,7 @@ private:
     Ticks step(int tensor, const Task& from, int made_in, const Task& to, int layout) const;
     void find_arrivals(const Evaluator& placed, int tensor, Arrival* arrivals) const;
     Ticks reach(const Evaluator& placed, int tensor, int memory) const;
-    Ticks load_bound(const Evaluator& placed, int layer, std::vector<Ticks>& queue) const;
+    Ticks load_bound(const Evaluator& placed, int layer, Scratch& scratch) const;
 
     const Problem& problem_;
     const Ideas ideas_;

@@ -95,58 +95,69 @@ public:
     }
 
     // Over `like` and `times`.
-    void read(const Evaluator& placed, int layer, Likeness& like, std::vector<Ticks>& times) const {
+    void read(const Evaluator& placed, int layer, Likeness& like, std::vector<Ticks>& times) {
         const Evaluator::Core& core = placed.core;
-        like.clear();
-        times.clear();
-        like.push_back(static_cast<std::uint64_t>(layer));
-        like.push_back(static_cast<std::uint64_t>(core.open));
-        like.push_back(core.possible);
-        like.push_back(0);
+        const int places = placed.places();
+        const std::vector<int>& later = read_later_[at(layer)];
+        numbers_.resize(4 + at(problem_.layers() - layer) + 3 * later.size());
+        times.resize(at(1 + problem_.device_count() + problem_.engines) +
+                     at(2 * places) * later.size());
+        Ticks* time = times.data();
+
+        // 1. Resources and what is covered ahead.
+        std::uint64_t* number = numbers_.data() + 4;
         for (int l = layer; l < problem_.layers(); ++l) {
             if (placed.covered[at(l)]) {
-                ++like[3];
-                like.push_back(static_cast<std::uint64_t>(l));
+                *number++ = static_cast<std::uint64_t>(l);
             }
         }
-        times.push_back(core.dispatcher);
-        times.push_back(core.pending);
+        const auto ahead = static_cast<std::uint64_t>(number - numbers_.data() - 4);
+        numbers_[0] = static_cast<std::uint64_t>(layer);
+        numbers_[1] = static_cast<std::uint64_t>(core.open);
+        numbers_[2] = core.possible;
+        numbers_[3] = ahead;
+        *time++ = core.dispatcher;
+        *time++ = core.pending;
         for (int d = 1; d < problem_.device_count(); ++d) {
-            times.push_back(placed.queue(d));
+            *time++ = placed.queue(d);
         }
         for (int e = 0; e < problem_.engines; ++e) {
-            times.push_back(placed.engine(e));
+            *time++ = placed.engine(e);
         }
-        for (const int t : read_later_[at(layer)]) {
+
+        // 2. Tensors.
+        for (const int t : later) {
             const Evaluator::Tensor& tensor = placed.tensors[at(t)];
-            if (!tensor.exposed || (like[3] && !is_read(placed, t, layer))) {
+            if (!tensor.exposed || (ahead > 0 && !is_read(placed, t, layer))) {
                 continue;
             }
             const int turn = placed.turn_matters(t) ? tensor.turn : placed.usual_turn(t);
+            const Ticks *const there_at = placed.times(t), *const lags = placed.lags(t);
             Bits there = 0, waiting = 0;
-            for (int place = 0; place < placed.places(); ++place) {
-                const Ticks time = placed.time(t, place), lag = placed.lag(t, place);
-                if (time < 0) {
+            for (int place = 0; place < places; ++place) {
+                if (there_at[place] < 0) {
                     continue;
                 }
                 there |= bit(place);
-                times.push_back(time);
-                if (lag >= 0) {
+                *time++ = there_at[place];
+                if (lags[place] >= 0) {
                     waiting |= bit(place);
-                    times.push_back(lag);
+                    *time++ = lags[place];
                 }
             }
-            like.push_back(static_cast<std::uint64_t>(t) << kTensorBit |
-                           static_cast<std::uint64_t>(tensor.device) << kDeviceBit |
-                           static_cast<std::uint64_t>(tensor.layout) << kLayoutBit |
-                           static_cast<std::uint64_t>(turn));
-            if (placed.places() <= kFewPlaces) {
-                like.push_back(there | waiting << kFewPlaces);
+            *number++ = static_cast<std::uint64_t>(t) << kTensorBit |
+                        static_cast<std::uint64_t>(tensor.device) << kDeviceBit |
+                        static_cast<std::uint64_t>(tensor.layout) << kLayoutBit |
+                        static_cast<std::uint64_t>(turn);
+            if (places <= kFewPlaces) {
+                *number++ = there | waiting << kFewPlaces;
             } else {
-                like.push_back(there);
-                like.push_back(waiting);
+                *number++ = there;
+                *number++ = waiting;
             }
         }
+        like.assign(numbers_.data(), number);
+        times.resize(static_cast<std::size_t>(time - times.data()));
     }
 
 private:
@@ -159,6 +170,7 @@ private:
 
     const Problem& problem_;
     std::vector<std::vector<int>> read_later_;  // by layer: tensors that it or a later one reads
+    std::vector<std::uint64_t> numbers_;
 };
 
 // ---- 2. RowEvaluator. -----------------------------------------------------------------------------------
@@ -195,7 +207,7 @@ HETMAP_ROW void raise(TimeRow& row, const TimeRow& a, const TimeRow& b) {
 // beside Evaluator::place.
 class RowEvaluator {
 public:
-    explicit RowEvaluator(const Problem& problem)
+    explicit RowEvaluator(const Evaluator& evaluator, const Problem& problem)
         : problem_(problem),
           devices_(problem.device_count()),
           places_each_(problem.memories * problem.layouts),
@@ -204,7 +216,20 @@ public:
           frames_(at(problem.layers()) + 2),
           tensors_(at(problem.layers())),
           places_(at(problem.layers() * places_each_)),
-          covered_(at(problem.layers()) + 1, 0) {}
+          covered_(at(problem.layers()) + 1, 0) {
+        // Inputs in turn, where that is known.
+        for (const Task& task : problem.tasks) {
+            const auto turn_of = [&](const TaskInput& input) {
+                return evaluator.usual_turn(input.tensor);
+            };
+            inputs_.push_back(task.inputs);
+            if (std::ranges::none_of(task.inputs, [&](const TaskInput& input) {
+                    return evaluator.turn_matters(input.tensor);
+                })) {
+                std::ranges::stable_sort(inputs_.back(), {}, turn_of);
+            }
+        }
+    }
 
     // Runs all completions of these beginnings, at most kLanes of them.
     void run(const Likeness& like, const Group& group);
@@ -278,6 +303,7 @@ private:
     std::vector<Added> waiting_;  // places whose times wait for a submission
     std::vector<Added> added_;    // copies and conversions
     std::vector<TimeRow> finals_;     // times that close_segment wrote over
+    std::vector<std::vector<TaskInput>> inputs_;  // by task
     std::vector<TaskInput> sorted_;
     Mapping path_;
     const Group* group_ = nullptr;
@@ -377,7 +403,7 @@ void RowEvaluator::push(int index) {
     assign(start, 0);
     Ticks conversion = 0;
     const auto turn_of = [&](const TaskInput& input) { return tensors_[at(input.tensor)].turn; };
-    for (const TaskInput& input : in_turn(task.inputs, turn_of, sorted_)) {
+    for (const TaskInput& input : in_turn(inputs_[at(index)], turn_of, sorted_)) {
         Made& tensor = tensors_[at(input.tensor)];
         const ProblemDevice& maker = problem_.devices[at(tensor.device)];
         const int wanted = place_of(device.memory, input.layout);
@@ -606,7 +632,7 @@ public:
         : problem_(problem),
           options_(options),
           evaluator_(problem),
-          rows_(problem),
+          rows_(evaluator_, problem),
           reader_(problem) {
         while (split_ > 1 && problem.layers() - split_ < kMostLayers &&
                completions(split_ - 1) <= kMostCompletions) {

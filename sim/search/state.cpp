@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
+#include <map>
 
 namespace sim {
 namespace {
@@ -70,19 +70,22 @@ void States::find_tasks_to_come() {
 }
 
 void States::find_readers() {
-    latest_.resize(at(problem_.layers()));
+    readers_.resize(at(problem_.layers()));
     for (int t = 0; t < problem_.layers(); ++t) {
-        const auto& readers = bounds_.readers[at(t)];
-        std::vector<int>& latest = latest_[at(t)];
-        latest.assign(readers.size() * at(devices_), -1);
-        for (std::size_t j = 0; j < readers.size(); ++j) {
-            for (const int k : readers[j]) {
-                const Task& task = problem_.tasks[at(k)];
-                for_each_bit(devices_of(task), [&](int d) {
-                    int& last = latest[j * at(devices_) + at(d)];
-                    last = std::max(last, task.first);
-                });
+        for (std::size_t j = 0; j < bounds_.readers[at(t)].size(); ++j) {
+            std::map<int, Bits> starting;  // devices of tasks that read it, by first layer
+            for (const int k : bounds_.readers[at(t)][j]) {
+                starting[problem_.tasks[at(k)].first] |= devices_of(problem_.tasks[at(k)]);
             }
+            Reader reader;
+            for (const auto& [first, devices] : starting) {
+                if (first == problem_.consumers[at(t)][j]) {
+                    reader.always = devices;
+                } else {
+                    reader.earlier.emplace_back(first, devices);
+                }
+            }
+            readers_[at(t)].push_back(std::move(reader));
         }
     }
 }
@@ -319,23 +322,28 @@ void States::find_use(const Evaluator& placed,
         return;
     }
 
-    // 1. Who may read it.
+    // 1. Where it may be read.
+    Bits by = 0;
     const std::vector<int>& consumers = problem_.consumers[at(index)];
     for (std::size_t j = consumers.size(); j-- > 0 && consumers[j] >= layer;) {
         if (placed.covered[at(consumers[j])]) {
             continue;
         }
         use.read = true;
-        const int* const latest = &latest_[at(index)][j * at(devices_)];
-        for (int d = 0; d < devices_; ++d) {
-            use.by |= static_cast<Bits>(latest[d] >= layer) << d;
+        const Reader& reader = readers_[at(index)][j];
+        by |= reader.always;
+        for (const auto& [first, devices] : reader.earlier) {
+            by |= first >= layer ? devices : 0;
         }
     }
 
-    // 2. Where: in a reader's memory in any layout, else where its way there begins.
+    // 2. What matters: where it lies in a reader's memory in any layout, else where its way there begins.
     const Ticks* const times = placed.times(index);
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
-    for_each_bit(use.by, [&](int d) {
+    const int home = placed.home(tensor);
+    const int* const engines = &problem_.engine[problem_.pair_place(maker.memory, 0)];
+    use.by = by;
+    for_each_bit(by, [&](int d) {
         const ProblemDevice& device = problem_.devices[at(d)];
         Ticks start = record.soonest[at(d)];
         if (!device.asynchronous && maker.asynchronous) {
@@ -355,8 +363,7 @@ void States::find_use(const Evaluator& placed,
         if (there) {
             return;
         }
-        const int home = placed.home(tensor);
-        const int engine = problem_.engine[problem_.pair_place(maker.memory, device.memory)];
+        const int engine = engines[device.memory];
         if (engine >= 0 && times[home] >= 0) {  // over the link, most often
             ask(home, engine, live, record);
             Ticks& asked = record.asked[at(engine)];

@@ -22,6 +22,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace sim {
@@ -70,6 +71,12 @@ private:
     struct Slot {
         std::uint32_t word = 0, shift = 0, more = 0;
     };
+    // Devices where a tensor may be read for a layer that is not covered: those with tasks that
+    // start at that layer, and up to some layer those whose tasks have to start there at the latest.
+    struct Reader {
+        Bits always = 0;
+        std::vector<std::pair<int, Bits>> earlier;
+    };
     // A device whose results an engine may be asked to copy.
     struct Asker {
         int engine = 0, device = 0;
@@ -102,8 +109,7 @@ private:
     const Ideas ideas_;
     const int devices_;
 
-    std::vector<std::vector<int>> latest_;  // by tensor, [reader * devices + device]: the last
-                                            // layer at which a task can start that reads it there
+    std::vector<std::vector<Reader>> readers_;  // by tensor and index into its consumers
     std::vector<Bits> after_;      // by layer: devices of the tasks that start there or later
     std::vector<Bits> held_;       // and engines that divided ones hold
     std::vector<Ticks> shortest_;  // [layer * devices + device]: and the shortest of them
