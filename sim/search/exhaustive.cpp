@@ -99,10 +99,10 @@ public:
         const Evaluator::Core& core = placed.core;
         const int places = placed.places();
         const std::vector<int>& later = read_later_[at(layer)];
-        numbers_.resize(4 + at(problem_.layers() - layer) + 3 * later.size());
-        times.resize(at(1 + problem_.device_count() + problem_.engines) +
-                     at(2 * places) * later.size());
-        Ticks* time = times.data();
+        numbers_.resize(4 + at(4 * problem_.layers()));
+        ticks_.resize(at(1 + problem_.device_count() + problem_.engines) +
+                      at(2 * places * problem_.layers()));
+        Ticks* time = ticks_.data();
 
         // 1. Resources and what is covered ahead.
         std::uint64_t* number = numbers_.data() + 4;
@@ -157,7 +157,7 @@ public:
             }
         }
         like.assign(numbers_.data(), number);
-        times.resize(static_cast<std::size_t>(time - times.data()));
+        times.assign(ticks_.data(), time);
     }
 
 private:
@@ -170,7 +170,8 @@ private:
 
     const Problem& problem_;
     std::vector<std::vector<int>> read_later_;  // by layer: tensors that it or a later one reads
-    std::vector<std::uint64_t> numbers_;
+    std::vector<std::uint64_t> numbers_;  // room for any likeness,
+    std::vector<Ticks> ticks_;            // and for its times
 };
 
 // ---- 2. RowEvaluator. -----------------------------------------------------------------------------------

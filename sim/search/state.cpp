@@ -25,6 +25,37 @@ Ticks time_of(const Evaluator& placed, int tensor, int place) {
 
 }  // namespace
 
+// What is found of one tensor: where it can still be used, and what may be asked for.
+struct States::UsedPlaces {
+    UsedPlaces(Record& all, std::size_t live, std::size_t places, std::size_t words)
+        : record(all), used(&all.used[live * words]), from(&all.from[live * places]) {}
+
+    // The place matters from this instant on.
+    void add(int place, Ticks when) {
+        Bits& word = used[place / kWordBits];
+        const Bits its = bit(place % kWordBits);
+        from[place] = (word & its) != 0 ? std::min(from[place], when) : when;
+        word |= its;
+        found = true;
+    }
+    // The engine may be asked to copy what lies in the place.
+    void ask(int place, int engine) {
+        add(place, kNeverTicks);
+        for (std::size_t i = first_ask; i < record.asks.size(); ++i) {
+            if (record.asks[i].place == place && record.asks[i].engine == engine) {
+                return;
+            }
+        }
+        record.asks.push_back({place, engine});
+    }
+
+    Record& record;
+    Bits* const used;
+    Ticks* const from;
+    const std::size_t first_ask = record.asks.size();
+    bool found = false;
+};
+
 // ---- what the problem says ----------------------------------------------------------------------
 
 States::States(const Problem& problem, const Bounds& bounds, const Ideas& ideas)
@@ -210,9 +241,13 @@ bool States::save(const Evaluator& placed, int layer, Record& record) const {
     // 4. The times of resources.
     const Evaluator::Core& core = placed.core;
     record.times.push_back(core.dispatcher);
-    record.times.insert(record.times.end(), record.queue.begin() + 1, record.queue.end());
+    for (int d = 1; d < devices_; ++d) {
+        record.times.push_back(record.queue[at(d)]);
+    }
     record.times.push_back(problem_.whole_segments && core.open != 0 ? core.pending : 0);
-    record.times.insert(record.times.end(), record.engine.begin(), record.engine.end());
+    for (int e = 0; e < problem_.engines; ++e) {
+        record.times.push_back(record.engine[at(e)]);
+    }
 
     // 5. The tensors.
     for (std::size_t j = 0; j < live.size(); ++j) {
@@ -279,26 +314,6 @@ void States::find_askable(const Evaluator& placed, int layer, Record& record) co
     });
 }
 
-// The place matters from this instant on.
-inline void States::use_place(std::size_t live, int place, Ticks from, Record& record) const {
-    Bits& word = record.used[live * at(place_words_) + at(place / kWordBits)];
-    Ticks& known = record.from[live * at(places_) + at(place)];
-    known = (word & bit(place % kWordBits)) != 0 ? std::min(known, from) : from;
-    word |= bit(place % kWordBits);
-    record.uses[live].found = true;
-}
-
-// The engine may be asked to copy what lies in the place.
-inline void States::ask(int place, int engine, std::size_t live, Record& record) const {
-    use_place(live, place, kNeverTicks, record);
-    for (std::size_t i = record.uses[live].asks_begin; i < record.asks.size(); ++i) {
-        if (record.asks[i].place == place && record.asks[i].engine == engine) {
-            return;
-        }
-    }
-    record.asks.push_back({place, engine});
-}
-
 // In ascending order.
 template <class Visit>
 inline void States::for_each_place(std::size_t live,
@@ -337,11 +352,13 @@ void States::find_use(const Evaluator& placed,
         }
     }
 
-    // 2. What matters: where it lies in a reader's memory in any layout, else where its way there begins.
+    // 2. What matters: where it lies in a reader's memory in any layout, else where its way there
+    //    begins.
     const Ticks* const times = placed.times(index);
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
     const int home = placed.home(tensor);
     const int* const engines = &problem_.engine[problem_.pair_place(maker.memory, 0)];
+    UsedPlaces places(record, live, at(places_), at(place_words_));
     use.by = by;
     for_each_bit(by, [&](int d) {
         const ProblemDevice& device = problem_.devices[at(d)];
@@ -353,11 +370,12 @@ void States::find_use(const Evaluator& placed,
             start -= problem_.synchronise[at(device.memory)].count();
         }
         bool there = false;
-        for (int layout = 0; layout < problem_.layouts; ++layout) {
-            const int place = placed.place_of(device.memory, layout);
+        for (int place = placed.place_of(device.memory, 0), end = place + problem_.layouts;
+             place < end;
+             ++place) {
             if (times[place] >= 0) {
                 there = true;
-                use_place(live, place, start, record);
+                places.add(place, start);
             }
         }
         if (there) {
@@ -365,25 +383,21 @@ void States::find_use(const Evaluator& placed,
         }
         const int engine = engines[device.memory];
         if (engine >= 0 && times[home] >= 0) {  // over the link, most often
-            ask(home, engine, live, record);
+            places.ask(home, engine);
             Ticks& asked = record.asked[at(engine)];
             asked = std::min(asked, time_of(placed, index, home));
-        } else if (!problem_.has_routes() ||
-                   !add_way(placed, index, device.memory, live, record)) {
+        } else if (!problem_.has_routes() || !add_way(placed, index, device.memory, places)) {
             use.by &= ~bit(d);
             use.barred = true;
         }
     });
+    use.found = places.found;
     use.asks_end = record.asks.size();
 }
 
 // The copies that bring the tensor to a memory over others: from the nearest one on the way where it
 // lies. False if there is no way.
-bool States::add_way(const Evaluator& placed,
-                     int index,
-                     int memory,
-                     std::size_t live,
-                     Record& record) const {
+bool States::add_way(const Evaluator& placed, int index, int memory, UsedPlaces& places) const {
     const Evaluator::Tensor& tensor = placed.tensors[at(index)];
     const int home = problem_.devices[at(tensor.device)].memory;
     const auto source = [&](int to) { return problem_.source(index, tensor.layout, home, to); };
@@ -401,12 +415,12 @@ bool States::add_way(const Evaluator& placed,
         }
     } while (placed.time(index, placed.place_of(from, tensor.layout)) < 0);
     const int place = placed.place_of(from, tensor.layout);
-    ask(place, engine(from, to), live, record);
+    places.ask(place, engine(from, to));
 
     // 2. All engines on the way.
     const Ticks made = time_of(placed, index, place);
     for (int there = memory; there != from; there = source(there)) {
-        Ticks& asked = record.asked[at(engine(source(there), there))];
+        Ticks& asked = places.record.asked[at(engine(source(there), there))];
         asked = std::min(asked, made);
     }
     return true;

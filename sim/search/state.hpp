@@ -82,6 +82,8 @@ private:
         int engine = 0, device = 0;
     };
 
+    struct UsedPlaces;
+
     void find_tasks_to_come();
     void find_readers();
     void find_askers();
@@ -91,13 +93,7 @@ private:
     void find_soonest(const Evaluator& placed, int layer, Record& record) const;
     void find_askable(const Evaluator& placed, int layer, Record& record) const;
     void find_use(const Evaluator& placed, int layer, std::size_t live, Record& record) const;
-    bool add_way(const Evaluator& placed,
-                 int tensor,
-                 int memory,
-                 std::size_t live,
-                 Record& record) const;
-    void use_place(std::size_t live, int place, Ticks from, Record& record) const;
-    void ask(int place, int engine, std::size_t live, Record& record) const;
+    bool add_way(const Evaluator& placed, int tensor, int memory, UsedPlaces& places) const;
     void raise_engines(const Evaluator& placed, Record& record) const;
     void write_tensor(const Evaluator& placed, int layer, std::size_t live, Record& record) const;
     bool may_forget_maker(const Ticks* lags, std::size_t live, const Record& record) const;
