@@ -7,7 +7,7 @@
 namespace sim {
 namespace {
 
-constexpr int kWordBits = 64;
+constexpr int kWordBits = 64;  // a power of two
 // Of places in a word of their own: whether it is there, then whether it waits.
 constexpr int kPlacesInWord = kWordBits / 2;
 
@@ -32,8 +32,8 @@ struct States::UsedPlaces {
 
     // The place matters from this instant on.
     void add(int place, Ticks when) {
-        Bits& word = used[place / kWordBits];
-        const Bits its = bit(place % kWordBits);
+        Bits& word = used[at(place) / kWordBits];
+        const Bits its = bit(place & (kWordBits - 1));
         from[place] = (word & its) != 0 ? std::min(from[place], when) : when;
         word |= its;
         found = true;
@@ -101,23 +101,26 @@ void States::find_tasks_to_come() {
 }
 
 void States::find_readers() {
-    readers_.resize(at(problem_.layers()));
+    readers_end_.push_back(0);
     for (int t = 0; t < problem_.layers(); ++t) {
         for (std::size_t j = 0; j < bounds_.readers[at(t)].size(); ++j) {
             std::map<int, Bits> starting;  // devices of tasks that read it, by first layer
             for (const int k : bounds_.readers[at(t)][j]) {
                 starting[problem_.tasks[at(k)].first] |= devices_of(problem_.tasks[at(k)]);
             }
-            Reader reader;
+            Reader reader{.layer = problem_.consumers[at(t)][j],
+                          .earlier_begin = static_cast<int>(earlier_.size())};
             for (const auto& [first, devices] : starting) {
-                if (first == problem_.consumers[at(t)][j]) {
+                if (first == reader.layer) {
                     reader.always = devices;
                 } else {
-                    reader.earlier.emplace_back(first, devices);
+                    earlier_.push_back({first, devices});
                 }
             }
-            readers_[at(t)].push_back(std::move(reader));
+            reader.earlier_end = static_cast<int>(earlier_.size());
+            readers_.push_back(reader);
         }
+        readers_end_.push_back(static_cast<int>(readers_.size()));
     }
 }
 
@@ -339,16 +342,18 @@ void States::find_use(const Evaluator& placed,
 
     // 1. Where it may be read.
     Bits by = 0;
-    const std::vector<int>& consumers = problem_.consumers[at(index)];
-    for (std::size_t j = consumers.size(); j-- > 0 && consumers[j] >= layer;) {
-        if (placed.covered[at(consumers[j])]) {
+    for (int r = readers_end_[at(index) + 1]; r-- > readers_end_[at(index)];) {
+        const Reader& reader = readers_[at(r)];
+        if (reader.layer < layer) {
+            break;
+        }
+        if (placed.covered[at(reader.layer)]) {
             continue;
         }
         use.read = true;
-        const Reader& reader = readers_[at(index)][j];
         by |= reader.always;
-        for (const auto& [first, devices] : reader.earlier) {
-            by |= first >= layer ? devices : 0;
+        for (int e = reader.earlier_begin; e < reader.earlier_end; ++e) {
+            by |= earlier_[at(e)].first >= layer ? earlier_[at(e)].devices : 0;
         }
     }
 

@@ -22,7 +22,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 namespace sim {
@@ -71,11 +70,16 @@ private:
     struct Slot {
         std::uint32_t word = 0, shift = 0, more = 0;
     };
-    // Devices where a tensor may be read for a layer that is not covered: those with tasks that
-    // start at that layer, and up to some layer those whose tasks have to start there at the latest.
+    // A layer that reads a tensor, and where: devices with tasks that start at it, and those with
+    // tasks that have to start before, at `earlier` layers.
     struct Reader {
+        int layer = 0;
+        int earlier_begin = 0, earlier_end = 0;  // in earlier_
         Bits always = 0;
-        std::vector<std::pair<int, Bits>> earlier;
+    };
+    struct Earlier {
+        int first = 0;
+        Bits devices = 0;
     };
     // A device whose results an engine may be asked to copy.
     struct Asker {
@@ -105,7 +109,9 @@ private:
     const Ideas ideas_;
     const int devices_;
 
-    std::vector<std::vector<Reader>> readers_;  // by tensor and index into its consumers
+    std::vector<Reader> readers_;   // of one tensor after the other, by ascending layer
+    std::vector<int> readers_end_;  // [tensor + 1]; they begin where those of the tensor before end
+    std::vector<Earlier> earlier_;
     std::vector<Bits> after_;      // by layer: devices of the tasks that start there or later
     std::vector<Bits> held_;       // and engines that divided ones hold
     std::vector<Ticks> shortest_;  // [layer * devices + device]: and the shortest of them
