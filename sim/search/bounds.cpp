@@ -375,8 +375,10 @@ Ticks Bounds::load_bound(const Evaluator& placed, int layer, Scratch& scratch) c
               : &loads_.after[at(layer * devices_ + core.open) * loads_.count];
     const std::size_t count = loads_.count;
     Ticks* const sums = scratch.sums.data();
-    std::copy_n(after, count, sums);
-    for (int d = 0; d < devices_; ++d) {
+    for (std::size_t mix = 0; mix < count; ++mix) {
+        sums[mix] = after[mix] + loads_.weights[mix] * queue[0];
+    }
+    for (int d = 1; d < devices_; ++d) {
         const std::int64_t* const weight = &loads_.weights[at(d) * count];
         const Ticks until = queue[at(d)];
         for (std::size_t mix = 0; mix < count; ++mix) {
@@ -469,22 +471,19 @@ void Bounds::find_arrivals(const Evaluator& placed, int index, Arrival* arrivals
         const Ticks seen =
             !device.asynchronous && maker.asynchronous ? maker.completion.count() : 0;
         for (int layout = 0; layout < layouts; ++layout) {
-            Arrival& arrival = arrivals[d * layouts + layout];
             const int wanted = placed.place_of(device.memory, layout);
-            arrival = {.time = time, .conversion = 0};
+            Ticks there = time, conversion = 0;
             if (times[wanted] >= 0) {
-                arrival.time = when(wanted);
+                there = when(wanted);
             } else if (layout != tensor.layout) {
                 const Ticks convert = conversions[layout].count();
                 if (convert >= kNeverTicks) {
-                    if (alone || !has_neighbour(d)) {
-                        arrival.time = kNeverTicks;
-                    }
+                    there = alone || !has_neighbour(d) ? kNeverTicks : there;
                 } else if (alone) {
-                    arrival.conversion = convert;
+                    conversion = convert;
                 }
             }
-            arrival.time = std::min(arrival.time + seen, kNeverTicks);
+            *arrivals++ = {.time = std::min(there + seen, kNeverTicks), .conversion = conversion};
         }
     }
 }

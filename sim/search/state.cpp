@@ -362,6 +362,7 @@ void States::find_use(const Evaluator& placed,
     const Ticks* const times = placed.times(index);
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
     const int home = placed.home(tensor);
+    const Ticks made = time_of(placed, index, home);
     const int* const engines = &problem_.engine[problem_.pair_place(maker.memory, 0)];
     UsedPlaces places(record, live, at(places_), at(place_words_));
     use.by = by;
@@ -390,7 +391,7 @@ void States::find_use(const Evaluator& placed,
         if (engine >= 0 && times[home] >= 0) {  // over the link, most often
             places.ask(home, engine);
             Ticks& asked = record.asked[at(engine)];
-            asked = std::min(asked, time_of(placed, index, home));
+            asked = std::min(asked, made);
         } else if (!problem_.has_routes() || !add_way(placed, index, device.memory, places)) {
             use.by &= ~bit(d);
             use.barred = true;
