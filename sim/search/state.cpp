@@ -365,7 +365,7 @@ void States::find_use(const Evaluator& placed,
     const Ticks made = time_of(placed, index, home);
     const int* const engines = &problem_.engine[problem_.pair_place(maker.memory, 0)];
     UsedPlaces places(record, live, at(places_), at(place_words_));
-    use.by = by;
+    Bits engines_asked = 0, barred = 0;
     for_each_bit(by, [&](int d) {
         const ProblemDevice& device = problem_.devices[at(d)];
         Ticks start = record.soonest[at(d)];
@@ -389,14 +389,17 @@ void States::find_use(const Evaluator& placed,
         }
         const int engine = engines[device.memory];
         if (engine >= 0 && times[home] >= 0) {  // over the link, most often
-            places.ask(home, engine);
+            places.add(home, kNeverTicks);
+            engines_asked |= bit(engine);
             Ticks& asked = record.asked[at(engine)];
             asked = std::min(asked, made);
         } else if (!problem_.has_routes() || !add_way(placed, index, device.memory, places)) {
-            use.by &= ~bit(d);
-            use.barred = true;
+            barred |= bit(d);
         }
     });
+    use.by = by & ~barred;
+    use.barred = barred != 0;
+    use.engines = engines_asked;
     use.found = places.found;
     use.asks_end = record.asks.size();
 }
@@ -449,7 +452,8 @@ void States::raise_engines(const Evaluator& placed, Record& record) const {
 // One that is wherever it will be read might as well have been made there.
 bool States::may_forget_maker(const Ticks* lags, std::size_t live, const Record& record) const {
     const Record::Use& use = record.uses[live];
-    if (!ideas_.forget || !separate_ || use.asks_begin != use.asks_end || use.barred) {
+    if (!ideas_.forget || !separate_ || use.engines != 0 || use.asks_begin != use.asks_end ||
+        use.barred) {
         return false;
     }
     bool final = true;
@@ -481,6 +485,11 @@ void States::write_tensor(const Evaluator& placed,
 
     // 2. What is to be copied matters only from when its engine is free.
     Ticks* const from = &record.from[live * at(places_)];
+    if (use.engines != 0) {
+        Ticks& copied = from[placed.home(tensor)];
+        for_each_bit(use.engines,
+                     [&](int e) { copied = std::min(copied, record.engine[at(e)]); });
+    }
     for (std::size_t i = use.asks_begin; i < use.asks_end; ++i) {
         const auto [place, engine] = record.asks[i];
         from[place] = std::min(from[place], record.engine[at(engine)]);

@@ -28,12 +28,13 @@ namespace sim {
 
 // A state, and what is worked out on the way to it.
 struct Record {
-    // A copy that may be made of what lies in a place, and its engine.
+    // A copy that may be made of what was brought to a place, and its engine.
     struct Ask {
         int place = 0, engine = 0;
     };
     struct Use {
         Bits by = 0;          // devices that may read the tensor
+        Bits engines = 0;     // that may be asked to copy it from where it was made
         bool read = false;    // a layer still to come reads it
         bool barred = false;  // some device would read it, but there is no way to it
         bool found = false;   // it lies where it can still be used
