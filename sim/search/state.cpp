@@ -215,52 +215,6 @@ void States::lay_out_keys(const Evaluator& evaluator) {
 
 // ---- saving -------------------------------------------------------------------------------------
 
-bool States::save(const Evaluator& placed, int layer, Record& record) const {
-    const std::vector<int>& live = bounds_.live[at(layer)];
-    record.key.assign(key_words(layer), 0);
-    record.times.clear();
-
-    // 1. The key's head.
-    write_head(placed, layer, record);
-
-    // 2. The soonest that tasks still to come can start, and that engines can be asked for what
-    //    they make.
-    find_soonest(placed, layer, record);
-    find_askable(placed, layer, record);
-
-    // 3. Which places of the tensors matter; the soonest that engines can be asked for them.
-    record.uses.resize(live.size());
-    record.used.assign(live.size() * at(place_words_), 0);
-    record.from.resize(live.size() * at(places_));
-    record.asks.clear();
-    for (std::size_t j = 0; j < live.size(); ++j) {
-        find_use(placed, layer, j, record);
-        if (record.uses[j].read && !record.uses[j].found) {
-            return false;
-        }
-    }
-    raise_engines(placed, record);
-
-    // 4. The times of resources.
-    const Evaluator::Core& core = placed.core;
-    record.times.push_back(core.dispatcher);
-    for (int d = 1; d < devices_; ++d) {
-        record.times.push_back(record.queue[at(d)]);
-    }
-    record.times.push_back(problem_.whole_segments && core.open != 0 ? core.pending : 0);
-    for (int e = 0; e < problem_.engines; ++e) {
-        record.times.push_back(record.engine[at(e)]);
-    }
-
-    // 5. The tensors.
-    for (std::size_t j = 0; j < live.size(); ++j) {
-        if (record.uses[j].found) {
-            write_tensor(placed, layer, j, record);
-        }
-    }
-    return true;
-}
-
 void States::write_head(const Evaluator& placed, int layer, Record& record) const {
     record.key[0] = static_cast<std::uint64_t>(placed.core.open);
     auto next = static_cast<std::size_t>(device_bits_);
@@ -328,7 +282,7 @@ inline void States::for_each_place(std::size_t live,
     }
 }
 
-void States::find_use(const Evaluator& placed,
+[[gnu::always_inline]] inline void States::find_use(const Evaluator& placed,
                       int layer,
                       std::size_t live,
                       Record& record) const {
@@ -450,7 +404,7 @@ void States::raise_engines(const Evaluator& placed, Record& record) const {
 }
 
 // One that is wherever it will be read might as well have been made there.
-bool States::may_forget_maker(const Ticks* lags, std::size_t live, const Record& record) const {
+[[gnu::always_inline]] inline bool States::may_forget_maker(const Ticks* lags, std::size_t live, const Record& record) const {
     const Record::Use& use = record.uses[live];
     if (!ideas_.forget || !separate_ || use.engines != 0 || use.asks_begin != use.asks_end ||
         use.barred) {
@@ -461,7 +415,7 @@ bool States::may_forget_maker(const Ticks* lags, std::size_t live, const Record&
     return final;
 }
 
-void States::write_tensor(const Evaluator& placed,
+[[gnu::always_inline]] inline void States::write_tensor(const Evaluator& placed,
                           int layer,
                           std::size_t live,
                           Record& record) const {
@@ -536,6 +490,52 @@ void States::write_tensor(const Evaluator& placed,
         record.times.push_back(time);
     });
     record.key[slot.word] |= code << slot.shift;
+}
+
+bool States::save(const Evaluator& placed, int layer, Record& record) const {
+    const std::vector<int>& live = bounds_.live[at(layer)];
+    record.key.assign(key_words(layer), 0);
+    record.times.clear();
+
+    // 1. The key's head.
+    write_head(placed, layer, record);
+
+    // 2. The soonest that tasks still to come can start, and that engines can be asked for what
+    //    they make.
+    find_soonest(placed, layer, record);
+    find_askable(placed, layer, record);
+
+    // 3. Which places of the tensors matter; the soonest that engines can be asked for them.
+    record.uses.resize(live.size());
+    record.used.assign(live.size() * at(place_words_), 0);
+    record.from.resize(live.size() * at(places_));
+    record.asks.clear();
+    for (std::size_t j = 0; j < live.size(); ++j) {
+        find_use(placed, layer, j, record);
+        if (record.uses[j].read && !record.uses[j].found) {
+            return false;
+        }
+    }
+    raise_engines(placed, record);
+
+    // 4. The times of resources.
+    const Evaluator::Core& core = placed.core;
+    record.times.push_back(core.dispatcher);
+    for (int d = 1; d < devices_; ++d) {
+        record.times.push_back(record.queue[at(d)]);
+    }
+    record.times.push_back(problem_.whole_segments && core.open != 0 ? core.pending : 0);
+    for (int e = 0; e < problem_.engines; ++e) {
+        record.times.push_back(record.engine[at(e)]);
+    }
+
+    // 5. The tensors.
+    for (std::size_t j = 0; j < live.size(); ++j) {
+        if (record.uses[j].found) {
+            write_tensor(placed, layer, j, record);
+        }
+    }
+    return true;
 }
 
 // ---- loading ------------------------------------------------------------------------------------
