@@ -279,8 +279,8 @@ TEST_CASE("each pruning rule of the layered search alone, and with an incumbent 
         CAPTURE(bits);
         SearchOptions options;
         options.threads = seed % 5 == 0 ? 2 : 1;
-        for (const sim::Ideas ideas : {sim::Ideas{},
-                                       sim::Ideas{.path = (bits & 1) != 0,
+        for (const sim::PruningRules rules : {sim::PruningRules{},
+                                       sim::PruningRules{.path = (bits & 1) != 0,
                                        .load = (bits & 2) != 0,
                                        .modules = (bits & 4) != 0,
                                        .dominance = (bits & 8) != 0,
@@ -293,12 +293,12 @@ TEST_CASE("each pruning rule of the layered search alone, and with an incumbent 
             };
             sim::Incumbent above;
             above.makespan = truth.makespan.count() + 1;
-            sim::Layered layered(p, ideas, options);
+            sim::Layered layered(p, rules, options);
             check(layered.pass(1'000'000, above));
             layered.sharpen();
             check(layered.pass(1'000'000, {}));
             check(layered.pass(1'000'000, above));
-            check(sim::Layered(p, ideas, options).widen({}, 1, 2));
+            check(sim::Layered(p, rules, options).widen({}, 1, 2));
         }
     }
 }

@@ -24,12 +24,12 @@ bool covers(const Task& task, int layer) {
 
 }  // namespace
 
-Bounds::Bounds(const Problem& problem, const Ideas& ideas)
-    : problem_(problem), ideas_(ideas), devices_(problem.device_count()) {
+Bounds::Bounds(const Problem& problem, const PruningRules& rules)
+    : problem_(problem), rules_(rules), devices_(problem.device_count()) {
     find_structure();
     find_horizon();
     tail.assign(problem.tasks.size(), 0);
-    if (ideas_.load) {
+    if (rules_.load) {
         make_loads();
     }
     for (int layer = problem.layers() - 1; layer >= 0; --layer) {
@@ -43,7 +43,7 @@ void Bounds::find_structure() {
     ending.resize(at(layers));
     inside_.resize(at(layers));
     readers.resize(at(layers));
-    ways_.resize(at(layers));
+    alternatives_.resize(at(layers));
     for (int t = 0; t < layers; ++t) {
         readers[at(t)].resize(problem_.consumers[at(t)].size());
     }
@@ -74,7 +74,7 @@ void Bounds::find_structure() {
     //    of the makespan, which every bound but the dispatcher's own takes it to be.
     cut.assign(at(layers), 0);
     for (int layer = 0, reach = 0; layer < layers; ++layer) {
-        cut[at(layer)] = layer == layers - 1 || (ideas_.modules && reach <= layer);
+        cut[at(layer)] = layer == layers - 1 || (rules_.modules && reach <= layer);
         for (const int consumer : problem_.consumers[at(layer)]) {
             reach = std::max(reach, consumer);
         }
@@ -115,21 +115,21 @@ void Bounds::find_structure() {
     for (int c = 0; c < layers; ++c) {
         const auto add = [&](int k) {
             const Task& task = problem_.tasks[at(k)];
-            for (Way& way : ways_[at(c)]) {
-                if (way.device == task.device && way.first == task.first &&
-                    way.inputs == task.inputs) {
-                    way.tasks.push_back(k);
+            for (Alternative& alternative : alternatives_[at(c)]) {
+                if (alternative.device == task.device && alternative.first == task.first &&
+                    alternative.inputs == task.inputs) {
+                    alternative.tasks.push_back(k);
                     return;
                 }
             }
-            ways_[at(c)].push_back({.device = task.device,
+            alternatives_[at(c)].push_back({.device = task.device,
                                     .first = task.first,
                                     .after = kNeverTicks,
                                     .inputs = task.inputs,
                                     .tasks = {k},
                                     .arrivals = {}});
             for (const TaskInput& input : task.inputs) {
-                ways_[at(c)].back().arrivals.push_back(
+                alternatives_[at(c)].back().arrivals.push_back(
                     at((input.tensor * devices_ + task.device) * problem_.layouts + input.layout));
             }
         };
@@ -270,9 +270,9 @@ void Bounds::make_loads() {
 void Bounds::set_loads(int layer) {
     // The tails of the tasks that end here may be new, and they may start before.
     for (const int k : ending[at(layer)]) {
-        refresh_ways(problem_.tasks[at(k)].first);
+        refresh_alternatives(problem_.tasks[at(k)].first);
         for (const int covered : problem_.tasks[at(k)].rest) {
-            refresh_ways(covered);
+            refresh_alternatives(covered);
         }
     }
 
@@ -341,11 +341,11 @@ void Bounds::set_load(int layer, std::size_t mix) {
     loads_.most[at(layer) * loads_.count + mix] = most;
 }
 
-void Bounds::refresh_ways(int layer) {
-    for (Way& way : ways_[at(layer)]) {
-        way.after = kNeverTicks;
-        for (const int k : way.tasks) {
-            way.after = std::min(way.after, problem_.tasks[at(k)].cost.count() + tail[at(k)]);
+void Bounds::refresh_alternatives(int layer) {
+    for (Alternative& alternative : alternatives_[at(layer)]) {
+        alternative.after = kNeverTicks;
+        for (const int k : alternative.tasks) {
+            alternative.after = std::min(alternative.after, problem_.tasks[at(k)].cost.count() + tail[at(k)]);
         }
     }
 }
@@ -512,10 +512,10 @@ Ticks Bounds::operator()(const Evaluator& placed, int layer, Ticks limit, Scratc
     }
 
     // 2. The load.
-    if (ideas_.load) {
+    if (rules_.load) {
         bound = std::max(bound, load_bound(placed, layer, scratch));
     }
-    if (!ideas_.path || bound >= limit) {
+    if (!rules_.path || bound >= limit) {
         return bound;
     }
 
@@ -536,23 +536,23 @@ Ticks Bounds::operator()(const Evaluator& placed, int layer, Ticks limit, Scratc
             continue;
         }
         Ticks best = kNeverTicks;
-        for (const Way& way : ways_[at(c)]) {
-            if (way.first < layer || placed.covered[at(way.first)]) {
+        for (const Alternative& alternative : alternatives_[at(c)]) {
+            if (alternative.first < layer || placed.covered[at(alternative.first)]) {
                 continue;
             }
-            Ticks start = soonest[at(way.device)], conversion = 0;
-            for (std::size_t i = 0; i < way.inputs.size(); ++i) {
-                const int tensor = way.inputs[i].tensor;
+            Ticks start = soonest[at(alternative.device)], conversion = 0;
+            for (std::size_t i = 0; i < alternative.inputs.size(); ++i) {
+                const int tensor = alternative.inputs[i].tensor;
                 if (scratch.seen[at(tensor)] != scratch.bound) {
                     scratch.seen[at(tensor)] = scratch.bound;
                     find_arrivals(placed, tensor, &scratch.arrivals[at(tensor) * each]);
                 }
-                const Arrival& arrival = scratch.arrivals[way.arrivals[i]];
+                const Arrival& arrival = scratch.arrivals[alternative.arrivals[i]];
                 start = std::max(start, arrival.time);
                 conversion += arrival.conversion;
             }
             if (start < kNeverTicks) {
-                best = std::min(best, start + conversion + way.after);
+                best = std::min(best, start + conversion + alternative.after);
             }
         }
         bound = std::max(bound, std::min(best, kNeverTicks));

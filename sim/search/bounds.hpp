@@ -15,7 +15,7 @@
 namespace sim {
 
 // What the layered search does beyond enumerating; tests switch parts off, searches never.
-struct Ideas {
+struct PruningRules {
     bool path = true;       // bound: the longest path from where the live tensors are
     bool load = true;       // bound: the work left for the dispatcher and the devices
     bool modules = true;    // bound: exact tails between cuts
@@ -26,7 +26,7 @@ struct Ideas {
 
 class Bounds {
 public:
-    Bounds(const Problem& problem, const Ideas& ideas);
+    Bounds(const Problem& problem, const PruningRules& rules);
 
     // When a tensor can be read, by device and layout, and what converting it takes then.
     struct Arrival {
@@ -81,7 +81,7 @@ public:
 
 private:
     // How a layer can be done: the tasks that cover it on one device with the same inputs.
-    struct Way {
+    struct Alternative {
         int device = 0, first = 0;
         Ticks after = kNeverTicks;  // from the start to the end of the schedule, but conversions
         std::vector<TaskInput> inputs;
@@ -104,7 +104,7 @@ private:
     void find_horizon();
     void make_loads();
     void set_load(int layer, std::size_t mix);
-    void refresh_ways(int layer);
+    void refresh_alternatives(int layer);
     bool has_neighbour(int device) const;
     Ticks step(int tensor, const Task& from, int made_in, const Task& to, int layout) const;
     void find_arrivals(const Evaluator& placed, int tensor, Arrival* arrivals) const;
@@ -112,10 +112,10 @@ private:
     Ticks load_bound(const Evaluator& placed, int layer, Scratch& scratch) const;
 
     const Problem& problem_;
-    const Ideas ideas_;
+    const PruningRules rules_;
     const int devices_;
     bool every_result_is_read_ = true;
-    std::vector<std::vector<Way>> ways_;    // by layer
+    std::vector<std::vector<Alternative>> alternatives_;    // by layer
     std::vector<std::vector<int>> inside_;  // by layer: tasks that cover it after their first
     Loads loads_;
 };

@@ -58,8 +58,8 @@ struct States::UsedPlaces {
 
 // ---- what the problem says ----------------------------------------------------------------------
 
-States::States(const Problem& problem, const Bounds& bounds, const Ideas& ideas)
-    : problem_(problem), bounds_(bounds), ideas_(ideas), devices_(problem.device_count()) {
+States::States(const Problem& problem, const Bounds& bounds, const PruningRules& rules)
+    : problem_(problem), bounds_(bounds), rules_(rules), devices_(problem.device_count()) {
     for (const Time time : problem.synchronise) {
         synchronises_ |= time > Time{};
     }
@@ -251,7 +251,7 @@ void States::find_soonest(const Evaluator& placed, int layer, Record& record) co
         const Ticks from =
             open && problem_.whole_segments ? core.dispatcher + core.pending : submitted;
         soonest = std::max({queue, submitted, from});
-        if (ideas_.raise) {
+        if (rules_.raise) {
             queue = std::max(queue, from);
         }
     }
@@ -397,7 +397,7 @@ void States::raise_engines(const Evaluator& placed, Record& record) const {
         queue = placed.engine(e);
         if (record.asked[at(e)] >= kNeverTicks) {
             queue = 0;
-        } else if (ideas_.raise) {
+        } else if (rules_.raise) {
             queue = std::max(queue, record.asked[at(e)]);
         }
     }
@@ -406,7 +406,7 @@ void States::raise_engines(const Evaluator& placed, Record& record) const {
 // One that is wherever it will be read might as well have been made there.
 [[gnu::always_inline]] inline bool States::may_forget_maker(const Ticks* lags, std::size_t live, const Record& record) const {
     const Record::Use& use = record.uses[live];
-    if (!ideas_.forget || !separate_ || use.engines != 0 || use.asks_begin != use.asks_end ||
+    if (!rules_.forget || !separate_ || use.engines != 0 || use.asks_begin != use.asks_end ||
         use.barred) {
         return false;
     }
@@ -473,14 +473,14 @@ void States::raise_engines(const Evaluator& placed, Record& record) const {
         }
         Ticks time = times[place];
         if (lag >= 0) {
-            if (ideas_.raise) {
+            if (rules_.raise) {
                 time = std::max(time, placed.core.dispatcher + lag);
             }
             record.times.push_back(time);
             record.times.push_back(lag);
             return;
         }
-        if (ideas_.raise && from[place] < kNeverTicks / 2) {
+        if (rules_.raise && from[place] < kNeverTicks / 2) {
             time = std::max(time, from[place]);
         }
         // Times in memories of asynchronous devices are never read with `seen`.

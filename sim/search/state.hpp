@@ -54,7 +54,7 @@ struct Record {
 
 class States {
 public:
-    States(const Problem& problem, const Bounds& bounds, const Ideas& ideas);
+    States(const Problem& problem, const Bounds& bounds, const PruningRules& rules);
 
     std::size_t key_words(int layer) const { return key_words_[at(layer)]; }
 
@@ -107,7 +107,7 @@ private:
 
     const Problem& problem_;
     const Bounds& bounds_;
-    const Ideas ideas_;
+    const PruningRules rules_;
     const int devices_;
 
     std::vector<Reader> readers_;   // of one tensor after the other, by ascending layer
