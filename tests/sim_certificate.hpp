@@ -94,7 +94,8 @@ private:
         }
         const int layer = static_cast<int>(open - covered.begin());
         for (int k = 0; k < static_cast<int>(p_.tasks.size()); ++k) {
-            if (task(k).first != layer || !fits(task(k)) || has_better(k)) {
+            if (task(k).first != layer || !sim::fits_order(task(k)) || !fits(task(k)) ||
+                has_better(k)) {
                 continue;
             }
             begun.push_back(k);
@@ -107,6 +108,13 @@ private:
         return "";
     }
 
+    // Another device shares its memory.
+    bool has_neighbour(int d) const {
+        return std::count_if(p_.devices.begin(), p_.devices.end(), [&](const auto& other) {
+                   return other.memory == device(d).memory;
+               }) > 1;
+    }
+
     // Another task does the same in every way and is not slower: exchanging them never hurts.
     bool has_better(int k) const {
         const Task& t = task(k);
@@ -114,10 +122,7 @@ private:
             const Task& o = task(other);
             const bool same =
                 other != k && o.first == t.first && o.rest == t.rest && o.device == t.device &&
-                o.out_layout == t.out_layout && o.inputs.size() == t.inputs.size() &&
-                std::equal(o.inputs.begin(), o.inputs.end(), t.inputs.begin(), [](auto a, auto b) {
-                    return a.tensor == b.tensor && a.layout == b.layout;
-                });
+                o.out_layout == t.out_layout && o.inner == t.inner && o.inputs == t.inputs;
             if (same && (o.cost < t.cost || (o.cost == t.cost && other < k))) {
                 return true;
             }
@@ -129,12 +134,34 @@ private:
     // were submitted already, which it is at the soonest.
     Time bound(const Mapping& begun, const std::vector<char>& covered) {
         struct Made {
-            int device = 0, layout = 0;
+            int device = 0, layout = 0, turn = 0;
         };
         std::map<int, Made> made;
         std::map<std::tuple<int, int, int>, Time> there;  // tensor, memory, layout
         std::map<int, Time> queue, engine;
         Time dispatcher{};
+        // When a tensor is in a memory as it was made, by way of whatever memories; kNever if it
+        // cannot be. `now`: it is copied.
+        const auto bring = [&](const auto& self, int tensor, int memory, bool now) -> Time {
+            const Made& by = made.at(tensor);
+            const auto here = std::tuple{tensor, memory, by.layout};
+            if (there.count(here)) {
+                return there.at(here);
+            }
+            const int from = p_.source(tensor, by.layout, device(by.device).memory, memory);
+            if (from < 0) {
+                return sim::kNever;
+            }
+            const Time before = self(self, tensor, from, now);
+            Time& busy =
+                engine[p_.engine.at(static_cast<std::size_t>(from * p_.memories + memory))];
+            const Time end =
+                std::max(busy, before) + p_.copy(tensor, by.layout, from, memory);
+            if (now) {
+                busy = there[here] = end;
+            }
+            return std::min(end, sim::kNever);
+        };
         int open = -1;
         for (std::size_t begin = 0, end = 0; begin < begun.size(); begin = end) {
             const int d = task(begun[begin]).device;
@@ -152,26 +179,22 @@ private:
                 if (on.asynchronous) {
                     start = std::max(queue[d], p_.whole_segments ? all : submitted);
                 }
-                std::vector<sim::TaskInput> convert;
-                for (const sim::TaskInput& input : t.inputs) {
+                std::vector<sim::TaskInput> convert, inputs = t.inputs;
+                std::stable_sort(inputs.begin(), inputs.end(), [&](const auto& a, const auto& b) {
+                    return made.at(a.tensor).turn < made.at(b.tensor).turn;
+                });
+                for (const sim::TaskInput& input : inputs) {
                     const Made& by = made.at(input.tensor);
-                    const int home = device(by.device).memory;
                     const auto wanted = std::tuple{input.tensor, on.memory, input.layout};
-                    const auto raw = std::tuple{input.tensor, on.memory, by.layout};
-                    if (!there.count(wanted) && !there.count(raw)) {
-                        const int e =
-                            p_.engine.at(static_cast<std::size_t>(home * p_.memories + on.memory));
-                        if (e < 0) {
-                            return sim::kNever;
-                        }
-                        engine[e] = std::max(engine[e], there.at({input.tensor, home, by.layout})) +
-                                    p_.copy(input.tensor, by.layout, home, on.memory);
-                        there[raw] = engine[e];
+                    const bool is_there = there.count(wanted) > 0;
+                    Time at = is_there ? there.at(wanted)
+                                       : bring(bring, input.tensor, on.memory, true);
+                    if (at >= sim::kNever) {
+                        return sim::kNever;
                     }
-                    if (!there.count(wanted)) {
+                    if (!is_there && by.layout != input.layout) {
                         convert.push_back(input);
                     }
-                    Time at = there.count(wanted) ? there.at(wanted) : there.at(raw);
                     if (!on.asynchronous && device(by.device).asynchronous) {
                         at += device(by.device).completion;
                     }
@@ -190,8 +213,10 @@ private:
                 }
                 start += t.cost;
                 (on.asynchronous ? queue[d] : dispatcher) = start;
-                made[t.last] = {d, t.out_layout};
-                there[{t.last, on.memory, t.out_layout}] = start;
+                sim::for_each_result(t, [&](const sim::TaskResult& result) {
+                    made[result.tensor] = {d, result.layout, t.first};
+                    there[{result.tensor, on.memory, result.layout}] = start;
+                });
             }
             if (on.asynchronous) {
                 dispatcher = all;
@@ -213,7 +238,8 @@ private:
             for (int k = 0; k < static_cast<int>(p_.tasks.size()); ++k) {
                 const Task& t = task(k);
                 const std::vector<int> layers = layers_of(t);
-                if (!covers(t, layer) || std::any_of(layers.begin(), layers.end(), [&](int l) {
+                if (!covers(t, layer) || !sim::fits_order(t) ||
+                    std::any_of(layers.begin(), layers.end(), [&](int l) {
                         return covered[static_cast<std::size_t>(l)] != 0;
                     })) {
                     continue;
@@ -230,22 +256,10 @@ private:
                         continue;
                     }
                     const Made& by = made.at(input.tensor);
-                    const int home = device(by.device).memory;
                     const auto wanted = std::tuple{input.tensor, on.memory, input.layout};
-                    const auto raw = std::tuple{input.tensor, on.memory, by.layout};
-                    Time at{};
-                    if (there.count(wanted)) {
-                        at = there.at(wanted);
-                    } else if (there.count(raw)) {
-                        at = there.at(raw);
-                    } else {
-                        const int e =
-                            p_.engine.at(static_cast<std::size_t>(home * p_.memories + on.memory));
-                        at = e < 0 ? sim::kNever
-                                   : p_.copy(input.tensor, by.layout, home, on.memory) +
-                                         std::max(engine[e],
-                                                  there.at({input.tensor, home, by.layout}));
-                    }
+                    Time at = there.count(wanted)
+                                  ? there.at(wanted)
+                                  : bring(bring, input.tensor, on.memory, false);
                     if (!there.count(wanted) && by.layout != input.layout) {
                         const Time time =
                             p_.convert(input.tensor, t.device, by.layout, input.layout);
@@ -253,12 +267,8 @@ private:
                         // this device cannot.
                         const bool alone =
                             p_.consumers.at(static_cast<std::size_t>(input.tensor)).size() == 1;
-                        const auto here =
-                            std::count_if(p_.devices.begin(), p_.devices.end(), [&](const auto& d) {
-                                return d.memory == on.memory;
-                            });
                         if (time >= sim::kNever) {
-                            at = alone || here == 1 ? sim::kNever : at;
+                            at = alone || !has_neighbour(t.device) ? sim::kNever : at;
                         } else if (alone) {
                             conversion += time;
                         }
@@ -285,40 +295,51 @@ private:
         const Task& t = task(k);
         const sim::ProblemDevice& here = device(t.device);
         Time most{};
-        for (const int reader : p_.consumers.at(static_cast<std::size_t>(t.last))) {
-            Time least = sim::kNever;
-            for (int next = 0; next < static_cast<int>(p_.tasks.size()); ++next) {
-                const Task& n = task(next);
-                const sim::TaskInput* input = input_of(n, t.last);
-                if (!input || !covers(n, reader)) {
-                    continue;
+        sim::for_each_result(t, [&](const sim::TaskResult& result) {
+            for (const int reader : p_.consumers.at(static_cast<std::size_t>(result.tensor))) {
+                if (!covers(t, reader)) {
+                    most = std::max(most, after(here, result, reader));
                 }
-                const sim::ProblemDevice& on = device(n.device);
-                Time delay{};
-                if (on.memory != here.memory) {
-                    delay = p_.copy(t.last, t.out_layout, here.memory, on.memory);
-                }
-                if (here.asynchronous && !on.asynchronous) {
-                    delay += here.completion;
-                }
-                if (!here.asynchronous && on.asynchronous) {
-                    delay = std::max(delay, on.submit + on.per_task);
-                }
-                const Time convert =
-                    t.out_layout == input->layout
-                        ? Time{}
-                        : p_.convert(t.last, n.device, t.out_layout, input->layout);
-                if (delay >= sim::kNever || convert >= sim::kNever) {
-                    continue;
-                }
-                if (p_.consumers.at(static_cast<std::size_t>(t.last)).size() == 1) {
-                    delay += convert;
-                }
-                least = std::min(least, delay + n.cost + after(next));
             }
-            most = std::max(most, least);
-        }
+        });
         return after_[k] = std::min(most, sim::kNever);
+    }
+
+    // From when one of its results is made, by way of one reader.
+    Time after(const sim::ProblemDevice& here, const sim::TaskResult& made, int reader) {
+        Time least = sim::kNever;
+        for (int next = 0; next < static_cast<int>(p_.tasks.size()); ++next) {
+            const Task& n = task(next);
+            const sim::TaskInput* input = input_of(n, made.tensor);
+            if (!input || !covers(n, reader) || !sim::fits_order(n)) {
+                continue;
+            }
+            const sim::ProblemDevice& on = device(n.device);
+            Time delay{};
+            if (on.memory != here.memory) {
+                delay = p_.transfer(made.tensor, made.layout, here.memory, on.memory);
+            }
+            if (here.asynchronous && !on.asynchronous) {
+                delay += here.completion;
+            }
+            if (!here.asynchronous && on.asynchronous) {
+                delay = std::max(delay, on.submit + on.per_task);
+            }
+            const Time convert =
+                made.layout == input->layout
+                    ? Time{}
+                    : p_.convert(made.tensor, n.device, made.layout, input->layout);
+            const bool alone = p_.consumers.at(static_cast<std::size_t>(made.tensor)).size() == 1;
+            const bool never = convert >= sim::kNever && (alone || !has_neighbour(n.device));
+            if (delay >= sim::kNever || never) {
+                continue;
+            }
+            if (alone) {
+                delay += convert;
+            }
+            least = std::min(least, delay + n.cost + after(next));
+        }
+        return least;
     }
 
     const Problem& p_;

@@ -1,11 +1,12 @@
-// The searches: every exact one against `exhaustive` on random problems, the layered search with
-// each of its ideas switched off and with the tightest incumbent, the baselines, and what all of
+// The searches: every exact one against `exhaustive` on random problems, `exhaustive` against the
+// plain way, the layered search with each of its pruning rules switched off and with the tightest incumbent, the baselines, and what all of
 // them do when they are stopped, or when there is no answer.
 
 #include "sim/error.hpp"
 #include "sim/run/evaluator.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/layered.hpp"
+#include "sim/search/results.hpp"
 #include "sim/search/search.hpp"
 #include "sim_certificate.hpp"
 #include "sim_generate.hpp"
@@ -175,11 +176,11 @@ TEST_CASE("exhaustive is right where beginnings are many and groups are full") {
     }
 }
 
-TEST_CASE("every exact search finds the optimum of 500 random problems") {
+TEST_CASE("every exact search finds the optimum of 1,000 random problems") {
     int answers = 0;
-    for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 1'000; ++seed) {
         CAPTURE(seed);
-        const Problem p = generate::small_random(seed);
+        const Problem p = seed % 2 == 0 ? generate::wide_random(seed) : generate::small_random(seed);
         const SearchResult truth = sim::exhaustive(p, {});
         check_mapping(p, truth);
         for (const sim::Search& search : sim::searches()) {
@@ -200,28 +201,86 @@ TEST_CASE("every exact search finds the optimum of 500 random problems") {
             CHECK(sim::branch_and_bound(p, {}).status == SearchStatus::infeasible);
         }
     }
-    CHECK(answers > 900);
+    CHECK(answers > 1'800);
 }
 
-TEST_CASE("each idea of the layered search alone, and with an incumbent just above the optimum") {
+TEST_CASE("exhaustive is right about routes, many devices, sets of layers and turns") {
+    // The plain way: every mapping with the oracle.
+    int routed = 0, many = 0, several = 0, turning = 0;
+    for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+        CAPTURE(seed);
+        const Problem p = generate::wide_random(seed);
+        if (sim::count_mappings(p) > 600) {
+            continue;
+        }
+        Time best = sim::kNever;
+        Mapping path;
+        std::vector<char> covered(static_cast<std::size_t>(p.layers()), 0);
+        const auto visit = [&](const auto& self) -> void {
+            const auto open = std::find(covered.begin(), covered.end(), char{0});
+            if (open == covered.end()) {
+                best = std::min(best, oracle::makespan(p, path).value_or(sim::kNever));
+                return;
+            }
+            for (const int k : p.starting[static_cast<std::size_t>(open - covered.begin())]) {
+                const std::vector<int> layers =
+                    sim::layers_of(p.tasks[static_cast<std::size_t>(k)]);
+                const auto is_covered = [&](int l) { return covered[static_cast<std::size_t>(l)]; };
+                if (std::any_of(layers.begin(), layers.end(), is_covered)) {
+                    continue;
+                }
+                const std::vector<char> before = covered;
+                for (const int l : layers) {
+                    covered[static_cast<std::size_t>(l)] = 1;
+                }
+                path.push_back(k);
+                self(self);
+                path.pop_back();
+                covered = before;
+            }
+        };
+        visit(visit);
+        CHECK(sim::exhaustive(p, {}).makespan == best);
+        const sim::Evaluator evaluator(p);
+        routed += p.has_routes();
+        many += p.device_count() >= 5;
+        several += std::any_of(p.tasks.begin(), p.tasks.end(), [](const sim::Task& task) {
+            return !task.inner.empty() && sim::fits_order(task);
+        });
+        for (int t = 0; t < p.layers(); ++t) {
+            if (evaluator.turn_matters(t)) {
+                ++turning;
+                break;
+            }
+        }
+    }
+    CHECK(routed > 20);
+    CHECK(many > 20);
+    CHECK(several > 20);
+    CHECK(turning > 5);
+}
+
+TEST_CASE("each pruning rule of the layered search alone, and with an incumbent just above") {
     // Where nothing prunes, a wrong bound shows nothing: an incumbent of optimum + 1 is where
     // bounds cut hardest.
-    for (std::uint64_t seed = 501; seed <= 1'000; ++seed) {
+    for (std::uint64_t seed = 1'001; seed <= 2'000; ++seed) {
         CAPTURE(seed);
-        Problem p = generate::small_random(seed);
-        const SearchResult truth = sim::exhaustive(p, {});
+        const Problem all =
+            seed % 2 == 0 ? generate::wide_random(seed) : generate::small_random(seed);
+        const SearchResult truth = sim::exhaustive(all, {});
         if (truth.status == SearchStatus::infeasible) {
             continue;
         }
+        Problem p = sim::restricted(all, std::vector<char>(all.tasks.size(), 1)).problem;
         if (seed % 3 == 0) {
             sim::drop_dominated_tasks(p);
         }
-        const auto bits = static_cast<unsigned>(seed % 64);
+        const auto bits = static_cast<unsigned>(seed / 2 % 64);
         CAPTURE(bits);
         SearchOptions options;
         options.threads = seed % 5 == 0 ? 2 : 1;
-        for (const sim::Ideas ideas : {sim::Ideas{},
-                                       sim::Ideas{.path = (bits & 1) != 0,
+        for (const sim::PruningRules rules : {sim::PruningRules{},
+                                       sim::PruningRules{.path = (bits & 1) != 0,
                                        .load = (bits & 2) != 0,
                                        .modules = (bits & 4) != 0,
                                        .dominance = (bits & 8) != 0,
@@ -234,12 +293,12 @@ TEST_CASE("each idea of the layered search alone, and with an incumbent just abo
             };
             sim::Incumbent above;
             above.makespan = truth.makespan.count() + 1;
-            sim::Layered layered(p, ideas, options);
+            sim::Layered layered(p, rules, options);
             check(layered.pass(1'000'000, above));
             layered.sharpen();
             check(layered.pass(1'000'000, {}));
             check(layered.pass(1'000'000, above));
-            check(sim::Layered(p, ideas, options).widen({}, 1, 2));
+            check(sim::Layered(p, rules, options).widen({}, 1, 2));
         }
     }
 }
@@ -424,8 +483,8 @@ TEST_CASE("a checker that shares no code with the search accepts its certificate
         random_layered(20, 2, 1),
         vgg7({.implementations = 10, .devices = 3, .seed = 1, .near = false}),
         resnet18({.implementations = 6, .devices = 2, .seed = 1, .near = true})};
-    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
-        problems.push_back(small_random(seed));
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        problems.push_back(seed % 2 == 0 ? wide_random(seed) : small_random(seed));
     }
     SearchOptions options;
     options.certificate = 100'000;

@@ -204,20 +204,11 @@ template <bool keep, bool basic>
     return converting;
 }
 
-// In the order in which they were made.
 [[gnu::always_inline]] inline std::span<const TaskInput> Evaluator::inputs_in_turn(
     const FlatTask& task) {
-    const std::span<const TaskInput> inputs{inputs_.data() + task.inputs_begin,
-                                            inputs_.data() + task.inputs_end};
-    const auto turn = [&](const TaskInput& input) { return tensors[at(input.tensor)].turn; };
-    for (std::size_t i = 1; i < inputs.size(); ++i) {
-        if (turn(inputs[i]) < turn(inputs[i - 1])) {
-            sorted_.assign(inputs.begin(), inputs.end());
-            std::ranges::stable_sort(sorted_, {}, turn);
-            return sorted_;
-        }
-    }
-    return inputs;
+    return in_turn({inputs_.data() + task.inputs_begin, inputs_.data() + task.inputs_end},
+                   [&](const TaskInput& input) { return tensors[at(input.tensor)].turn; },
+                   sorted_);
 }
 
 // The task's results are where it was made.

@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace sim {
@@ -31,6 +32,28 @@ namespace sim {
 // energies those of sim::Energy, femtojoules.
 using Ticks = Time::rep;
 inline constexpr Ticks kNeverTicks = kNever.count();
+
+// A task's inputs in the order in which they were made, those of one task in the reader's own
+// order. `sorted`: where they are put if they have to be sorted.
+template <class TurnOf>
+std::span<const TaskInput> in_turn(std::span<const TaskInput> inputs,
+                                   const TurnOf& turn_of,
+                                   std::vector<TaskInput>& sorted) {
+    std::size_t i = 1;
+    while (i < inputs.size() && turn_of(inputs[i - 1]) <= turn_of(inputs[i])) {
+        ++i;
+    }
+    if (i >= inputs.size()) {
+        return inputs;
+    }
+    sorted.assign(inputs.begin(), inputs.end());
+    for (; i < sorted.size(); ++i) {
+        for (std::size_t j = i; j > 0 && turn_of(sorted[j]) < turn_of(sorted[j - 1]); --j) {
+            std::swap(sorted[j], sorted[j - 1]);
+        }
+    }
+    return sorted;
+}
 
 class Evaluator {
 public:
@@ -106,6 +129,9 @@ public:
     Ticks time(int tensor, int place) const { return ticks_[slot(tensor, place)]; }
     // -1: `time` is final; else b of the head comment.
     Ticks lag(int tensor, int place) const { return ticks_[slot(tensor, place) + at(places_)]; }
+    // The times of all its places.
+    const Ticks* times(int tensor) const { return &ticks_[slot(tensor, 0)]; }
+    const Ticks* lags(int tensor) const { return times(tensor) + places_; }
     // The tensor is nowhere, or (`set_place`) there at this time.
     void clear_places(int tensor);
     void set_place(int tensor, int place, Ticks time, Ticks lag) {

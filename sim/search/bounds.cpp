@@ -3,6 +3,7 @@
 #include "sim/index.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <utility>
@@ -22,12 +23,12 @@ bool covers(const Task& task, int layer) {
 
 }  // namespace
 
-Bounds::Bounds(const Problem& problem, const Ideas& ideas)
-    : problem_(problem), ideas_(ideas), devices_(problem.device_count()) {
+Bounds::Bounds(const Problem& problem, const PruningRules& rules)
+    : problem_(problem), rules_(rules), devices_(problem.device_count()) {
     find_structure();
     find_horizon();
     tail.assign(problem.tasks.size(), 0);
-    if (ideas_.load) {
+    if (rules_.load) {
         make_loads();
     }
     for (int layer = problem.layers() - 1; layer >= 0; --layer) {
@@ -41,7 +42,7 @@ void Bounds::find_structure() {
     ending.resize(at(layers));
     inside_.resize(at(layers));
     readers.resize(at(layers));
-    ways_.resize(at(layers));
+    alternatives_.resize(at(layers));
     for (int t = 0; t < layers; ++t) {
         readers[at(t)].resize(problem_.consumers[at(t)].size());
     }
@@ -72,7 +73,7 @@ void Bounds::find_structure() {
     //    of the makespan, which every bound but the dispatcher's own takes it to be.
     cut.assign(at(layers), 0);
     for (int layer = 0, reach = 0; layer < layers; ++layer) {
-        cut[at(layer)] = layer == layers - 1 || (ideas_.modules && reach <= layer);
+        cut[at(layer)] = layer == layers - 1 || (rules_.modules && reach <= layer);
         for (const int consumer : problem_.consumers[at(layer)]) {
             reach = std::max(reach, consumer);
         }
@@ -113,21 +114,21 @@ void Bounds::find_structure() {
     for (int c = 0; c < layers; ++c) {
         const auto add = [&](int k) {
             const Task& task = problem_.tasks[at(k)];
-            for (Way& way : ways_[at(c)]) {
-                if (way.device == task.device && way.first == task.first &&
-                    way.inputs == task.inputs) {
-                    way.tasks.push_back(k);
+            for (Alternative& alternative : alternatives_[at(c)]) {
+                if (alternative.device == task.device && alternative.first == task.first &&
+                    alternative.inputs == task.inputs) {
+                    alternative.tasks.push_back(k);
                     return;
                 }
             }
-            ways_[at(c)].push_back({.device = task.device,
-                                    .first = task.first,
-                                    .after = kNeverTicks,
-                                    .inputs = task.inputs,
-                                    .tasks = {k},
-                                    .arrivals = {}});
+            alternatives_[at(c)].push_back({.device = task.device,
+                                            .first = task.first,
+                                            .after = kNeverTicks,
+                                            .inputs = task.inputs,
+                                            .tasks = {k},
+                                            .arrivals = {}});
             for (const TaskInput& input : task.inputs) {
-                ways_[at(c)].back().arrivals.push_back(
+                alternatives_[at(c)].back().arrivals.push_back(
                     at((input.tensor * devices_ + task.device) * problem_.layouts + input.layout));
             }
         };
@@ -244,94 +245,115 @@ void Bounds::set_tails(int layer) {
 void Bounds::make_loads() {
     std::vector<Mix> mixes =
         resource_mixes(problem_, kScale, std::popcount(all_resources(problem_)) > 2 ? 2 : 1);
-    for (Mix& mix : mixes) {
-        if (horizon * static_cast<double>(mix.scale) >= kLongestForLoads) {
-            continue;
-        }
-        loads_.push_back({.mix = std::move(mix),
-                          .after = std::vector<Ticks>(at((problem_.layers() + 1) * devices_)),
-                          .free = std::vector<Ticks>(at(problem_.layers()) + 1),
-                          .most = std::vector<Ticks>(at(problem_.layers()))});
+    std::stable_sort(
+        mixes.begin(), mixes.end(), [](const Mix& a, const Mix& b) { return a.scale < b.scale; });
+    std::erase_if(mixes, [&](const Mix& mix) {
+        return horizon * static_cast<double>(mix.scale) >= kLongestForLoads;
+    });
+    loads_.count = mixes.size();
+    for (const Mix& mix : mixes) {
+        loads_.scales.push_back(mix.scale);
     }
+    for (int d = 0; d < devices_; ++d) {
+        for (const Mix& mix : mixes) {
+            loads_.weights.push_back(mix.weight[at(d)]);
+        }
+    }
+    loads_.after.resize(at((problem_.layers() + 1) * devices_) * loads_.count);
+    loads_.free.resize(at(problem_.layers() + 1) * loads_.count);
+    loads_.most.resize(at(problem_.layers()) * loads_.count);
 }
 
 // Work of the layers from this one up to the next cut, and the tail after that.
 void Bounds::set_loads(int layer) {
     // The tails of the tasks that end here may be new, and they may start before.
     for (const int k : ending[at(layer)]) {
-        refresh_ways(problem_.tasks[at(k)].first);
+        refresh_alternatives(problem_.tasks[at(k)].first);
         for (const int covered : problem_.tasks[at(k)].rest) {
-            refresh_ways(covered);
+            refresh_alternatives(covered);
         }
     }
 
-    const std::vector<int>& starting = problem_.starting[at(layer)];
-    const std::vector<int>& inside = inside_[at(layer)];
-    std::vector<Ticks> extending(at(devices_));  // by device: the least of what extends its segment
-    for (Load& load : loads_) {
-        const std::vector<Ticks>& weight = load.mix.weight;
-        const auto share = [&](const Task& task) {  // rounded down: shares sum to at most the cost
-            Ticks sum = 0;
-            for_each_bit(resources_of(problem_, task), [&](int one) { sum += weight[at(one)]; });
-            return sum * task.cost.count() / static_cast<Ticks>(task.rest.size() + 1);
-        };
-        const auto rest = [&](int k, Ticks later) {
-            if (!cut[at(layer)]) {
-                return later;
-            }
-            return tail[at(k)] >= kNeverTicks / load.mix.scale ? kNeverTicks
-                                                               : load.mix.scale * tail[at(k)];
-        };
-        const Ticks* const next = &load.after[at((layer + 1) * devices_)];
-        Ticks free = kNeverTicks, most = 0;
-        // 1. Tasks that start here: with a submission, or behind what their device has open.
-        Ticks opening = kNeverTicks;
-        std::fill(extending.begin(), extending.end(), kNeverTicks);
-        for (const int k : starting) {
-            const Task& task = problem_.tasks[at(k)];
-            const ProblemDevice& device = problem_.devices[at(task.device)];
-            const Ticks work = share(task);
-            free = std::min(free, work + rest(k, load.free[at(layer) + 1]));
-            if (!device.asynchronous) {
-                opening = std::min(opening, work + rest(k, next[0]));
-                continue;
-            }
-            // A divided layer is a segment of its own.
-            const Ticks all = work + rest(k, next[task.parts.empty() ? at(task.device) : 0]) +
-                              weight[0] * device.per_task.count();
-            extending[at(task.device)] = std::min(extending[at(task.device)], all);
-            opening = std::min(opening, all + weight[0] * device.submit.count());
+    for (std::size_t mix = 0; mix < loads_.count; ++mix) {
+        set_load(layer, mix);
+    }
+}
+
+void Bounds::set_load(int layer, std::size_t mix) {
+    const std::int64_t scale = loads_.scales[mix];
+    const auto weight = [&](int resource) {
+        return loads_.weights[at(resource) * loads_.count + mix];
+    };
+    const auto after = [&](int of, int open) -> Ticks& {
+        return loads_.after[at(of * devices_ + open) * loads_.count + mix];
+    };
+    const auto share = [&](const Task& task) {  // rounded down: shares sum to at most the cost
+        Ticks sum = 0;
+        for_each_bit(resources_of(problem_, task), [&](int one) { sum += weight(one); });
+        return sum * task.cost.count() / static_cast<Ticks>(task.rest.size() + 1);
+    };
+    const auto rest = [&](int k, Ticks later) {
+        if (!cut[at(layer)]) {
+            return later;
         }
-        // 2. Tasks that started before.
+        return tail[at(k)] >= kNeverTicks / scale ? kNeverTicks : scale * tail[at(k)];
+    };
+    const Ticks later = loads_.free[at(layer + 1) * loads_.count + mix];
+    Ticks free = kNeverTicks, most = 0;
+
+    // 1. Tasks that start here: with a submission, or behind what their device has open.
+    Ticks opening = kNeverTicks;
+    std::array<Ticks, kMostOfAKind> extending;  // by device
+    std::fill_n(extending.begin(), devices_, kNeverTicks);
+    for (const int k : problem_.starting[at(layer)]) {
+        const Task& task = problem_.tasks[at(k)];
+        const ProblemDevice& device = problem_.devices[at(task.device)];
+        const Ticks work = share(task);
+        free = std::min(free, work + rest(k, later));
+        if (!device.asynchronous) {
+            opening = std::min(opening, work + rest(k, after(layer + 1, 0)));
+            continue;
+        }
+        // A divided layer is a segment of its own.
+        const int open = task.parts.empty() ? task.device : 0;
+        const Ticks all =
+            work + rest(k, after(layer + 1, open)) + weight(0) * device.per_task.count();
+        extending[at(task.device)] = std::min(extending[at(task.device)], all);
+        opening = std::min(opening, all + weight(0) * device.submit.count());
+    }
+
+    // 2. Tasks that started before.
+    for (int open = 0; open < devices_; ++open) {
+        after(layer, open) = std::min(opening, extending[at(open)]);
+    }
+    for (const int k : inside_[at(layer)]) {
+        const Ticks work = share(problem_.tasks[at(k)]);
+        most = std::max(most, work);
+        free = std::min(free, work + rest(k, later));
         for (int open = 0; open < devices_; ++open) {
-            load.after[at(layer * devices_ + open)] = std::min(opening, extending[at(open)]);
+            Ticks& least = after(layer, open);
+            least = std::min(least, work + rest(k, after(layer + 1, open)));
         }
-        for (const int k : inside) {
-            const Ticks work = share(problem_.tasks[at(k)]);
-            most = std::max(most, work);
-            free = std::min(free, work + rest(k, load.free[at(layer) + 1]));
-            for (int open = 0; open < devices_; ++open) {
-                Ticks& least = load.after[at(layer * devices_ + open)];
-                least = std::min(least, work + rest(k, next[open]));
-            }
-        }
-        load.free[at(layer)] = free;
-        load.most[at(layer)] = most;
     }
+    loads_.free[at(layer) * loads_.count + mix] = free;
+    loads_.most[at(layer) * loads_.count + mix] = most;
 }
 
-void Bounds::refresh_ways(int layer) {
-    for (Way& way : ways_[at(layer)]) {
-        way.after = kNeverTicks;
-        for (const int k : way.tasks) {
-            way.after = std::min(way.after, problem_.tasks[at(k)].cost.count() + tail[at(k)]);
+void Bounds::refresh_alternatives(int layer) {
+    for (Alternative& alternative : alternatives_[at(layer)]) {
+        alternative.after = kNeverTicks;
+        for (const int k : alternative.tasks) {
+            alternative.after =
+                std::min(alternative.after, problem_.tasks[at(k)].cost.count() + tail[at(k)]);
         }
     }
 }
 
-// Work done and work left, in every proportion of dispatcher and devices. Writes over `queue`.
-Ticks Bounds::load_bound(const Evaluator& placed, int layer, std::vector<Ticks>& queue) const {
+// Work done and work left, in every proportion of dispatcher and devices. Writes over
+// `scratch.queue`.
+Ticks Bounds::load_bound(const Evaluator& placed, int layer, Scratch& scratch) const {
     const Evaluator::Core& core = placed.core;
+    std::vector<Ticks>& queue = scratch.queue;
     // A queue that ends before the next task could start says nothing (it may have been raised,
     // and none may follow): count from the dispatcher, which the makespan never undercuts.
     for (int d = 0; d < devices_; ++d) {
@@ -347,18 +369,37 @@ Ticks Bounds::load_bound(const Evaluator& placed, int layer, std::vector<Ticks>&
         queue[at(d)] = std::max(queue[at(d)], floor);
     }
     const bool early = core.dispatcher < floor;  // submissions may be over before the floor
-    Ticks bound = 0;
-    for (const Load& load : loads_) {
-        Ticks sum = early ? load.free[at(layer)] : load.after[at(layer * devices_ + core.open)];
-        for (int d = 0; d < devices_; ++d) {
-            sum += load.mix.weight[at(d)] * queue[at(d)];
+    const Ticks* const after = early
+                                   ? &loads_.free[at(layer) * loads_.count]
+                                   : &loads_.after[at(layer * devices_ + core.open) * loads_.count];
+    const std::size_t count = loads_.count;
+    Ticks* const sums = scratch.sums.data();
+    for (std::size_t mix = 0; mix < count; ++mix) {
+        sums[mix] = after[mix] + loads_.weights[mix] * queue[0];
+    }
+    for (int d = 1; d < devices_; ++d) {
+        const std::int64_t* const weight = &loads_.weights[at(d) * count];
+        const Ticks until = queue[at(d)];
+        for (std::size_t mix = 0; mix < count; ++mix) {
+            sums[mix] += weight[mix] * until;
         }
-        for (const int l : ahead[at(layer)]) {
-            if (placed.covered[at(l)]) {
-                sum -= load.most[at(l)];
+    }
+    for (const int l : ahead[at(layer)]) {
+        if (placed.covered[at(l)]) {
+            const Ticks* const most = &loads_.most[at(l) * count];
+            for (std::size_t mix = 0; mix < count; ++mix) {
+                sums[mix] -= most[mix];
             }
         }
-        bound = std::max(bound, (sum + load.mix.scale - 1) / load.mix.scale);
+    }
+    Ticks bound = 0, most = 0;  // of the mixes of one scale
+    for (std::size_t mix = 0; mix < count; ++mix) {
+        most = std::max(most, sums[mix]);
+        const std::int64_t scale = loads_.scales[mix];
+        if (mix + 1 == count || loads_.scales[mix + 1] != scale) {
+            bound = std::max(bound, (most + scale - 1) / scale);
+            most = 0;
+        }
     }
     return bound;
 }
@@ -369,6 +410,7 @@ Bounds::Scratch Bounds::scratch() const {
     scratch.arrivals.resize(at(problem_.layers() * devices_ * problem_.layouts));
     scratch.queue.resize(at(devices_));
     scratch.soonest.resize(at(devices_));
+    scratch.sums.resize(loads_.count);
     return scratch;
 }
 
@@ -399,33 +441,48 @@ void Bounds::find_arrivals(const Evaluator& placed, int index, Arrival* arrivals
         std::fill_n(arrivals, devices_ * problem_.layouts, Arrival{});
         return;
     }
+    const Ticks *const times = placed.times(index), *const lags = placed.lags(index);
+    const auto when = [&](int place) {
+        return lags[place] < 0 ? times[place]
+                               : std::max(times[place], core.dispatcher + lags[place]);
+    };
     // If there are more readers, a sibling may convert first; then it is there, no sooner than
     // the copy.
     const bool alone = problem_.consumers[at(index)].size() == 1;
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
-    for (int d = 0; d < devices_; ++d) {
+    const int home = placed.home(tensor), layouts = problem_.layouts;
+    const Time* const copies =
+        &problem_.copy_times[problem_.copy_place(index, tensor.layout, maker.memory, 0)];
+    const int* const engines = &problem_.engine[problem_.pair_place(maker.memory, 0)];
+    const Time* conversions =
+        &problem_.convert_times[problem_.conversion_place(index, 0, tensor.layout, 0)];
+    for (int d = 0; d < devices_; ++d, conversions += layouts * layouts) {
         const ProblemDevice& device = problem_.devices[at(d)];
-        const Ticks time = reach(placed, index, device.memory);
+        const int raw = placed.place_of(device.memory, tensor.layout);
+        Ticks time = kNeverTicks;
+        if (times[raw] >= 0) {
+            time = when(raw);
+        } else if (const int engine = engines[device.memory]; engine >= 0) {
+            time = std::max(when(home), placed.engine(engine)) + copies[device.memory].count();
+        } else if (problem_.has_routes()) {
+            time = reach(placed, index, device.memory);
+        }
         const Ticks seen =
             !device.asynchronous && maker.asynchronous ? maker.completion.count() : 0;
-        for (int layout = 0; layout < problem_.layouts; ++layout) {
-            Arrival& arrival = arrivals[d * problem_.layouts + layout];
+        for (int layout = 0; layout < layouts; ++layout) {
             const int wanted = placed.place_of(device.memory, layout);
-            arrival = {.time = time, .conversion = 0};
-            if (const Ticks there = placed.time(index, wanted); there >= 0) {
-                const Ticks lag = placed.lag(index, wanted);
-                arrival.time = lag < 0 ? there : std::max(there, core.dispatcher + lag);
+            Ticks there = time, conversion = 0;
+            if (times[wanted] >= 0) {
+                there = when(wanted);
             } else if (layout != tensor.layout) {
-                const Ticks convert = problem_.convert(index, d, tensor.layout, layout).count();
+                const Ticks convert = conversions[layout].count();
                 if (convert >= kNeverTicks) {
-                    if (alone || !has_neighbour(d)) {
-                        arrival.time = kNeverTicks;
-                    }
+                    there = alone || !has_neighbour(d) ? kNeverTicks : there;
                 } else if (alone) {
-                    arrival.conversion = convert;
+                    conversion = convert;
                 }
             }
-            arrival.time = std::min(arrival.time + seen, kNeverTicks);
+            *arrivals++ = {.time = std::min(there + seen, kNeverTicks), .conversion = conversion};
         }
     }
 }
@@ -454,10 +511,10 @@ Ticks Bounds::operator()(const Evaluator& placed, int layer, Ticks limit, Scratc
     }
 
     // 2. The load.
-    if (ideas_.load) {
-        bound = std::max(bound, load_bound(placed, layer, queue));
+    if (rules_.load) {
+        bound = std::max(bound, load_bound(placed, layer, scratch));
     }
-    if (!ideas_.path || bound >= limit) {
+    if (!rules_.path || bound >= limit) {
         return bound;
     }
 
@@ -478,23 +535,23 @@ Ticks Bounds::operator()(const Evaluator& placed, int layer, Ticks limit, Scratc
             continue;
         }
         Ticks best = kNeverTicks;
-        for (const Way& way : ways_[at(c)]) {
-            if (way.first < layer || placed.covered[at(way.first)]) {
+        for (const Alternative& alternative : alternatives_[at(c)]) {
+            if (alternative.first < layer || placed.covered[at(alternative.first)]) {
                 continue;
             }
-            Ticks start = soonest[at(way.device)], conversion = 0;
-            for (std::size_t i = 0; i < way.inputs.size(); ++i) {
-                const int tensor = way.inputs[i].tensor;
+            Ticks start = soonest[at(alternative.device)], conversion = 0;
+            for (std::size_t i = 0; i < alternative.inputs.size(); ++i) {
+                const int tensor = alternative.inputs[i].tensor;
                 if (scratch.seen[at(tensor)] != scratch.bound) {
                     scratch.seen[at(tensor)] = scratch.bound;
                     find_arrivals(placed, tensor, &scratch.arrivals[at(tensor) * each]);
                 }
-                const Arrival& arrival = scratch.arrivals[way.arrivals[i]];
+                const Arrival& arrival = scratch.arrivals[alternative.arrivals[i]];
                 start = std::max(start, arrival.time);
                 conversion += arrival.conversion;
             }
             if (start < kNeverTicks) {
-                best = std::min(best, start + conversion + way.after);
+                best = std::min(best, start + conversion + alternative.after);
             }
         }
         bound = std::max(bound, std::min(best, kNeverTicks));

@@ -15,7 +15,7 @@
 namespace sim {
 
 // What the layered search does beyond enumerating; tests switch parts off, searches never.
-struct Ideas {
+struct PruningRules {
     bool path = true;       // bound: the longest path from where the live tensors are
     bool load = true;       // bound: the work left for the dispatcher and the devices
     bool modules = true;    // bound: exact tails between cuts
@@ -26,7 +26,7 @@ struct Ideas {
 
 class Bounds {
 public:
-    Bounds(const Problem& problem, const Ideas& ideas);
+    Bounds(const Problem& problem, const PruningRules& rules);
 
     // When a tensor can be read, by device and layout, and what converting it takes then.
     struct Arrival {
@@ -38,6 +38,7 @@ public:
         std::vector<std::uint64_t> seen;    // by tensor: the last bound that read it
         std::vector<Arrival> arrivals;      // by tensor, device and layout: valid if seen
         std::vector<Ticks> queue, soonest;  // by device
+        std::vector<Ticks> sums;            // by mix
     };
     Scratch scratch() const;
 
@@ -80,38 +81,43 @@ public:
 
 private:
     // How a layer can be done: the tasks that cover it on one device with the same inputs.
-    struct Way {
+    struct Alternative {
         int device = 0, first = 0;
         Ticks after = kNeverTicks;  // from the start to the end of the schedule, but conversions
         std::vector<TaskInput> inputs;
         std::vector<int> tasks;
         std::vector<std::size_t> arrivals;  // of the inputs, in the scratch
     };
-    // Weighted work of what is to come.
-    struct Load {
-        Mix mix;
-        std::vector<Ticks> after;  // [layer * devices + open device]: of this layer and later ones
-        std::vector<Ticks> free;   // by layer: the same without submissions
-        std::vector<Ticks> most;   // what a layer that is covered ahead can count in it, at most
+    // Weighted work of what is to come. A bound goes through all mixes at one layer, so these
+    // numbers lie side by side.
+    struct Loads {
+        std::size_t count = 0;
+        std::vector<std::int64_t> scales;   // by mix
+        std::vector<std::int64_t> weights;  // [device * mixes + mix]
+        std::vector<Ticks> after;  // [(layer * devices + open device) * mixes + mix]: of this layer
+                                   // and later ones
+        std::vector<Ticks> free;   // [layer * mixes + mix]: the same without submissions
+        std::vector<Ticks> most;   // and what the layer, if covered ahead, can count in it at most
     };
 
     void find_structure();
     void find_horizon();
     void make_loads();
-    void refresh_ways(int layer);
+    void set_load(int layer, std::size_t mix);
+    void refresh_alternatives(int layer);
     bool has_neighbour(int device) const;
     Ticks step(int tensor, const Task& from, int made_in, const Task& to, int layout) const;
     void find_arrivals(const Evaluator& placed, int tensor, Arrival* arrivals) const;
     Ticks reach(const Evaluator& placed, int tensor, int memory) const;
-    Ticks load_bound(const Evaluator& placed, int layer, std::vector<Ticks>& queue) const;
+    Ticks load_bound(const Evaluator& placed, int layer, Scratch& scratch) const;
 
     const Problem& problem_;
-    const Ideas ideas_;
+    const PruningRules rules_;
     const int devices_;
     bool every_result_is_read_ = true;
-    std::vector<std::vector<Way>> ways_;    // by layer
+    std::vector<std::vector<Alternative>> alternatives_;  // by layer
     std::vector<std::vector<int>> inside_;  // by layer: tasks that cover it after their first
-    std::vector<Load> loads_;
+    Loads loads_;
 };
 
 }  // namespace sim

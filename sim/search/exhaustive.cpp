@@ -96,58 +96,69 @@ public:
     }
 
     // Over `like` and `times`.
-    void read(const Evaluator& placed, int layer, Likeness& like, std::vector<Ticks>& times) const {
+    void read(const Evaluator& placed, int layer, Likeness& like, std::vector<Ticks>& times) {
         const Evaluator::Core& core = placed.core;
-        like.clear();
-        times.clear();
-        like.push_back(static_cast<std::uint64_t>(layer));
-        like.push_back(static_cast<std::uint64_t>(core.open));
-        like.push_back(core.possible);
-        like.push_back(0);
+        const int places = placed.places();
+        const std::vector<int>& later = read_later_[at(layer)];
+        numbers_.resize(4 + at(4 * problem_.layers()));
+        ticks_.resize(at(1 + problem_.device_count() + problem_.engines) +
+                      at(2 * places * problem_.layers()));
+        Ticks* time = ticks_.data();
+
+        // 1. Resources and what is covered ahead.
+        std::uint64_t* number = numbers_.data() + 4;
         for (int l = layer; l < problem_.layers(); ++l) {
             if (placed.covered[at(l)]) {
-                ++like[3];
-                like.push_back(static_cast<std::uint64_t>(l));
+                *number++ = static_cast<std::uint64_t>(l);
             }
         }
-        times.push_back(core.dispatcher);
-        times.push_back(core.pending);
+        const auto ahead = static_cast<std::uint64_t>(number - numbers_.data() - 4);
+        numbers_[0] = static_cast<std::uint64_t>(layer);
+        numbers_[1] = static_cast<std::uint64_t>(core.open);
+        numbers_[2] = core.possible;
+        numbers_[3] = ahead;
+        *time++ = core.dispatcher;
+        *time++ = core.pending;
         for (int d = 1; d < problem_.device_count(); ++d) {
-            times.push_back(placed.queue(d));
+            *time++ = placed.queue(d);
         }
         for (int e = 0; e < problem_.engines; ++e) {
-            times.push_back(placed.engine(e));
+            *time++ = placed.engine(e);
         }
-        for (const int t : read_later_[at(layer)]) {
+
+        // 2. Tensors.
+        for (const int t : later) {
             const Evaluator::Tensor& tensor = placed.tensors[at(t)];
-            if (!tensor.exposed || (like[3] && !is_read(placed, t, layer))) {
+            if (!tensor.exposed || (ahead > 0 && !is_read(placed, t, layer))) {
                 continue;
             }
             const int turn = placed.turn_matters(t) ? tensor.turn : placed.usual_turn(t);
+            const Ticks *const there_at = placed.times(t), *const lags = placed.lags(t);
             Bits there = 0, waiting = 0;
-            for (int place = 0; place < placed.places(); ++place) {
-                const Ticks time = placed.time(t, place), lag = placed.lag(t, place);
-                if (time < 0) {
+            for (int place = 0; place < places; ++place) {
+                if (there_at[place] < 0) {
                     continue;
                 }
                 there |= bit(place);
-                times.push_back(time);
-                if (lag >= 0) {
+                *time++ = there_at[place];
+                if (lags[place] >= 0) {
                     waiting |= bit(place);
-                    times.push_back(lag);
+                    *time++ = lags[place];
                 }
             }
-            like.push_back(static_cast<std::uint64_t>(t) << kTensorBit |
-                           static_cast<std::uint64_t>(tensor.device) << kDeviceBit |
-                           static_cast<std::uint64_t>(tensor.layout) << kLayoutBit |
-                           static_cast<std::uint64_t>(turn));
-            if (placed.places() <= kFewPlaces) {
-                like.push_back(there | waiting << kFewPlaces);
+            *number++ = static_cast<std::uint64_t>(t) << kTensorBit |
+                        static_cast<std::uint64_t>(tensor.device) << kDeviceBit |
+                        static_cast<std::uint64_t>(tensor.layout) << kLayoutBit |
+                        static_cast<std::uint64_t>(turn);
+            if (places <= kFewPlaces) {
+                *number++ = there | waiting << kFewPlaces;
             } else {
-                like.push_back(there);
-                like.push_back(waiting);
+                *number++ = there;
+                *number++ = waiting;
             }
         }
+        like.assign(numbers_.data(), number);
+        times.assign(ticks_.data(), time);
     }
 
 private:
@@ -160,6 +171,8 @@ private:
 
     const Problem& problem_;
     std::vector<std::vector<int>> read_later_;  // by layer: tensors that it or a later one reads
+    std::vector<std::uint64_t> numbers_;        // room for any likeness,
+    std::vector<Ticks> ticks_;                  // and for its times
 };
 
 // ---- 2. RowEvaluator.
@@ -197,7 +210,7 @@ HETMAP_ROW void raise(TimeRow& row, const TimeRow& a, const TimeRow& b) {
 // beside Evaluator::place.
 class RowEvaluator {
 public:
-    explicit RowEvaluator(const Problem& problem)
+    explicit RowEvaluator(const Evaluator& evaluator, const Problem& problem)
         : problem_(problem),
           devices_(problem.device_count()),
           places_each_(problem.memories * problem.layouts),
@@ -206,7 +219,20 @@ public:
           frames_(at(problem.layers()) + 2),
           tensors_(at(problem.layers())),
           places_(at(problem.layers() * places_each_)),
-          covered_(at(problem.layers()) + 1, 0) {}
+          covered_(at(problem.layers()) + 1, 0) {
+        // Inputs in turn, where that is known.
+        for (const Task& task : problem.tasks) {
+            const auto turn_of = [&](const TaskInput& input) {
+                return evaluator.usual_turn(input.tensor);
+            };
+            inputs_.push_back(task.inputs);
+            if (std::ranges::none_of(task.inputs, [&](const TaskInput& input) {
+                    return evaluator.turn_matters(input.tensor);
+                })) {
+                std::ranges::stable_sort(inputs_.back(), {}, turn_of);
+            }
+        }
+    }
 
     // Runs all completions of these beginnings, at most kLanes of them.
     void run(const Likeness& like, const Group& group);
@@ -246,7 +272,6 @@ private:
     HETMAP_ROW void pop();
     HETMAP_ROW void close_segment(const Core& core);
     HETMAP_ROW void copy(const Core& core, int index, int memory);
-    HETMAP_ROW std::span<const TaskInput> inputs_in_turn(const Task& task);
     HETMAP_ROW void expose(
         const Task& task, const TaskResult& result, bool whole, const TimeRow& start, Ticks work);
     HETMAP_ROW void leaf();
@@ -278,10 +303,11 @@ private:
     std::vector<char> covered_;
     int open_ = 0;
     bool possible_ = true;
-    std::size_t segment_ = 0;      // first of `waiting_` in the open segment
-    std::vector<Added> waiting_;   // places whose times wait for a submission
-    std::vector<Added> added_;     // copies and conversions
-    std::vector<TimeRow> finals_;  // times that close_segment wrote over
+    std::size_t segment_ = 0;                     // first of `waiting_` in the open segment
+    std::vector<Added> waiting_;                  // places whose times wait for a submission
+    std::vector<Added> added_;                    // copies and conversions
+    std::vector<TimeRow> finals_;                 // times that close_segment wrote over
+    std::vector<std::vector<TaskInput>> inputs_;  // by task
     std::vector<TaskInput> sorted_;
     Mapping path_;
     const Group* group_ = nullptr;
@@ -333,19 +359,6 @@ void RowEvaluator::copy(const Core& core, int index, int memory) {
     }
 }
 
-// In the order in which they were made.
-std::span<const TaskInput> RowEvaluator::inputs_in_turn(const Task& task) {
-    const auto turn = [&](const TaskInput& input) { return tensors_[at(input.tensor)].turn; };
-    for (std::size_t i = 1; i < task.inputs.size(); ++i) {
-        if (turn(task.inputs[i]) < turn(task.inputs[i - 1])) {
-            sorted_.assign(task.inputs.begin(), task.inputs.end());
-            std::ranges::stable_sort(sorted_, {}, turn);
-            return sorted_;
-        }
-    }
-    return task.inputs;
-}
-
 // A result of the task that starts then and works for so long. whole: it waits for its segment.
 void RowEvaluator::expose(
     const Task& task, const TaskResult& result, bool whole, const TimeRow& start, Ticks work) {
@@ -390,7 +403,8 @@ void RowEvaluator::push(int index) {
     TimeRow start;
     assign(start, 0);
     Ticks conversion = 0;
-    for (const TaskInput& input : inputs_in_turn(task)) {
+    const auto turn_of = [&](const TaskInput& input) { return tensors_[at(input.tensor)].turn; };
+    for (const TaskInput& input : in_turn(inputs_[at(index)], turn_of, sorted_)) {
         Made& tensor = tensors_[at(input.tensor)];
         const ProblemDevice& maker = problem_.devices[at(tensor.device)];
         const int wanted = place_of(device.memory, input.layout);
@@ -619,7 +633,7 @@ public:
         : problem_(problem),
           options_(options),
           evaluator_(problem),
-          rows_(problem),
+          rows_(evaluator_, problem),
           reader_(problem) {
         while (split_ > 1 && problem.layers() - split_ < kMostLayers &&
                completions(split_ - 1) <= kMostCompletions) {

@@ -1,6 +1,7 @@
 // The front of several criteria, or the best of one.
 //
-// 1. `Points` and `FrontSearch`: the search level by level. It is exact where the makespan is the
+// 1. `Points` and `FrontSearch`: the search level by level (levels.hpp). It is exact where the
+// makespan is the
 //    evaluator's (problem.hpp: not coupled) and no axis is the period.
 // 2. Elsewhere it finds the front of a relaxation: contention-free times, and for the period the
 //    work of the busiest resource. Its points are assessed in full; what may still be better is
@@ -21,13 +22,13 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 namespace sim {
 namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-constexpr std::uint32_t kRoot = ~0u;
 
 // Passes begin with this many states of a level and grow by the factor.
 constexpr std::size_t kFirstWidth = 64, kFactor = 8;
@@ -240,15 +241,6 @@ double Points::least(std::size_t axis) const {
     return least;
 }
 
-std::size_t FrontSearch::Hash::operator()(const std::vector<std::uint64_t>& key) const {
-    std::uint64_t h = 0x9e3779b97f4a7c15u;
-    for (const std::uint64_t word : key) {
-        h = (h ^ word) * 0xff51afd7ed558ccdu;
-        h ^= h >> 32;
-    }
-    return h;
-}
-
 FrontSearch::FrontSearch(const Problem& problem,
                          const Criteria& criteria,
                          const SearchOptions& options)
@@ -257,30 +249,131 @@ FrontSearch::FrontSearch(const Problem& problem,
       options_(options),
       bounds_(problem, {}),
       states_(problem, bounds_, {}),
-      evaluator_(problem),
-      scratch_(bounds_.scratch()) {}
+      evaluator_(problem) {}
 
 std::optional<std::vector<double>> FrontSearch::values(const Mapping& mapping) {
     evaluator_.clear();
-    sums_.assign(criteria_.sums(), 0);
+    Criteria::Sums sums(criteria_.sums(), 0);
     for (const int task : mapping) {
         if (criteria_.is_too_much(task)) {
             return std::nullopt;
         }
-        criteria_.add(sums_, evaluator_, task);
+        criteria_.add(sums, evaluator_, task);
         evaluator_.push(task);
     }
-    criteria_.set_energy(sums_, evaluator_);
-    if (!evaluator_.core.possible || !criteria_.fit(sums_, evaluator_, problem_.layers())) {
+    criteria_.set_energy(sums, evaluator_);
+    if (!evaluator_.core.possible || !criteria_.fit(sums, evaluator_, problem_.layers())) {
         return std::nullopt;
     }
     std::vector<double> values(criteria_.axes());
     criteria_.bounds(
-        evaluator_.core.dispatcher, sums_, evaluator_, problem_.layers(), values.data());
+        evaluator_.core.dispatcher, sums, evaluator_, problem_.layers(), values.data());
     return values;
 }
 
-void FrontSearch::tidy(Level& level, Group& group) const {
+// One pass over the levels; see search_levels.
+class FrontSearch::Levels {
+    struct Group;
+
+public:
+    Levels(FrontSearch& search, std::size_t width, Points& points)
+        : problem_(search.problem_),
+          criteria_(search.criteria_),
+          bounds_(search.bounds_),
+          states_(search.states_),
+          evaluator_(search.evaluator_),
+          points_(points),
+          room_(std::max<std::size_t>(width, 4096)),
+          scratch_(bounds_.scratch()),
+          child_bounds_(criteria_.axes()),
+          levels_(at(problem_.layers())) {
+        pass.let_go.assign(criteria_.minimised(), kInfinite);
+    }
+
+    struct State {
+        Group* group = nullptr;
+        std::size_t index = 0;
+
+        TraceStep step() const { return group->steps[index]; }
+    };
+
+    // False if no task can come first.
+    bool add_first_state();
+
+    bool reaches(int) const { return true; }
+    std::vector<State> promising(int layer) { return promising(levels_[at(layer)]); }
+    void choose(std::vector<State>& states, std::size_t count);
+    void let_go(const State& state);
+    std::size_t batch() const { return 64; }
+    void expand(int layer, std::span<const State> states, std::size_t place);
+    void forget(int layer) { levels_[at(layer)] = {}; }
+
+    Pass pass;
+
+private:
+    // States with one key.
+    struct Group {
+        std::vector<std::uint64_t> key;
+        std::size_t times = 0;              // of each state's numbers; the rest are sums
+        std::vector<std::int64_t> numbers;  // times, then sums
+        std::vector<double> bounds;         // by axis
+        std::vector<TraceStep> steps;
+        std::size_t tidy = 0;  // the first so many do not dominate each other
+    };
+    struct KeyHash {
+        std::size_t operator()(const std::vector<std::uint64_t>& key) const {
+            std::uint64_t h = 0x9e3779b97f4a7c15u;
+            for (const std::uint64_t word : key) {
+                h = (h ^ word) * 0xff51afd7ed558ccdu;
+                h ^= h >> 32;
+            }
+            return h;
+        }
+    };
+    struct Level {
+        std::unordered_map<std::vector<std::uint64_t>, std::size_t, KeyHash> index;
+        std::vector<Group> groups;
+        std::size_t states = 0;
+
+        Group& group_of(const std::vector<std::uint64_t>& key, std::size_t times);
+    };
+
+    void expand_state(const State& state, int layer, std::size_t place);
+    void add_child(int next, const TraceStep& step);
+    void keep(Level& level, const TraceStep& step);
+    void tidy(Level& level, Group& group) const;
+    std::vector<State> promising(Level& level) const;
+    void shrink(Level& level);
+    const double* bounds_of(const State& state) const {
+        return &state.group->bounds[state.index * criteria_.axes()];
+    }
+
+    const Problem& problem_;
+    const Criteria& criteria_;
+    const Bounds& bounds_;
+    const States& states_;
+    Evaluator& evaluator_;
+    Points& points_;
+    const std::size_t room_;  // states of a level that are held before some are let go
+    Bounds::Scratch scratch_;
+    Record record_;
+    Criteria::Sums sums_, before_;
+    std::vector<double> child_bounds_;
+    std::vector<Level> levels_;
+};
+
+FrontSearch::Levels::Group& FrontSearch::Levels::Level::group_of(
+    const std::vector<std::uint64_t>& key, std::size_t times) {
+    const auto [found, is_new] = index.try_emplace(key, groups.size());
+    if (is_new) {
+        groups.emplace_back();
+        groups.back().key = key;
+        groups.back().times = times;
+    }
+    return groups[found->second];
+}
+
+void FrontSearch::Levels::tidy(Level& level, Group& group) const {
     if (group.tidy == group.steps.size()) {
         return;
     }
@@ -306,18 +399,12 @@ void FrontSearch::tidy(Level& level, Group& group) const {
     group.tidy = kept.size();
 }
 
-// The record and the sums, as a state of the level.
-void FrontSearch::keep(Level& level, const Step& step, const double* bounds) {
-    const auto [found, is_new] = level.index.try_emplace(record_.key, level.groups.size());
-    if (is_new) {
-        level.groups.emplace_back();
-        level.groups.back().key = record_.key;
-        level.groups.back().times = record_.times.size();
-    }
-    Group& group = level.groups[found->second];
+// The record, the sums and the bounds, as a state of the level.
+void FrontSearch::Levels::keep(Level& level, const TraceStep& step) {
+    Group& group = level.group_of(record_.key, record_.times.size());
     group.numbers.insert(group.numbers.end(), record_.times.begin(), record_.times.end());
     group.numbers.insert(group.numbers.end(), sums_.begin(), sums_.end());
-    group.bounds.insert(group.bounds.end(), bounds, bounds + criteria_.axes());
+    group.bounds.insert(group.bounds.end(), child_bounds_.begin(), child_bounds_.end());
     group.steps.push_back(step);
     ++level.states;
     if (group.steps.size() > 2 * group.tidy + 64) {
@@ -325,29 +412,30 @@ void FrontSearch::keep(Level& level, const Step& step, const double* bounds) {
     }
 }
 
-std::vector<FrontSearch::Ref> FrontSearch::refs(Level& level, const Points& points) const {
-    std::vector<Ref> found;
+// Those that no point covers.
+std::vector<FrontSearch::Levels::State> FrontSearch::Levels::promising(Level& level) const {
+    std::vector<State> found;
     for (Group& group : level.groups) {
         tidy(level, group);
         for (std::size_t i = 0; i < group.steps.size(); ++i) {
-            if (const Ref ref{&group, i}; !points.cover(bounds_of(ref))) {
-                found.push_back(ref);
+            if (const State state{&group, i}; !points_.cover(bounds_of(state))) {
+                found.push_back(state);
             }
         }
     }
     return found;
 }
 
-void FrontSearch::let_go(const Ref& ref, Pass& pass) const {
+void FrontSearch::Levels::let_go(const State& state) {
     pass.complete = false;
     for (std::size_t a = 0; a < criteria_.minimised(); ++a) {
-        pass.let_go[a] = std::min(pass.let_go[a], bounds_of(ref)[a]);
+        pass.let_go[a] = std::min(pass.let_go[a], bounds_of(state)[a]);
     }
 }
 
 // The `count` most promising, in turn by different weights of the axes.
-void FrontSearch::choose(std::vector<Ref>& refs, std::size_t count, Pass& pass) const {
-    if (refs.size() <= count) {
+void FrontSearch::Levels::choose(std::vector<State>& states, std::size_t count) {
+    if (states.size() <= count) {
         return;
     }
     const std::size_t axes = criteria_.minimised();
@@ -371,21 +459,21 @@ void FrontSearch::choose(std::vector<Ref>& refs, std::size_t count, Pass& pass) 
         divide(divide, 0, kQuarters);
     }
     std::vector<double> low(axes, kInfinite), high(axes, -kInfinite);
-    for (const Ref& ref : refs) {
+    for (const State& state : states) {
         for (std::size_t a = 0; a < axes; ++a) {
-            low[a] = std::min(low[a], bounds_of(ref)[a]);
-            high[a] = std::max(high[a], bounds_of(ref)[a]);
+            low[a] = std::min(low[a], bounds_of(state)[a]);
+            high[a] = std::max(high[a], bounds_of(state)[a]);
         }
     }
     struct Scored {
         double score = 0;
         std::size_t place = 0;
     };
-    std::vector<Scored> left(refs.size());
-    for (std::size_t i = 0; i < refs.size(); ++i) {
+    std::vector<Scored> left(states.size());
+    for (std::size_t i = 0; i < states.size(); ++i) {
         left[i].place = i;
     }
-    std::vector<char> chosen(refs.size(), 0);
+    std::vector<char> chosen(states.size(), 0);
     for (std::size_t w = 0, taken = 0; w < weights.size(); ++w) {
         const std::size_t share = (count - taken) / (weights.size() - w);
         for (Scored& one : left) {
@@ -393,7 +481,7 @@ void FrontSearch::choose(std::vector<Ref>& refs, std::size_t count, Pass& pass) 
             for (std::size_t a = 0; a < axes; ++a) {
                 if (weights[w][a] > 0 && high[a] > low[a]) {
                     one.score += weights[w][a] *
-                                 ((bounds_of(refs[one.place])[a] - low[a]) / (high[a] - low[a]));
+                                 ((bounds_of(states[one.place])[a] - low[a]) / (high[a] - low[a]));
                 }
             }
         }
@@ -405,148 +493,123 @@ void FrontSearch::choose(std::vector<Ref>& refs, std::size_t count, Pass& pass) 
         left.erase(left.begin(), end);
         taken += share;
     }
-    std::vector<Ref> kept;
-    for (std::size_t i = 0; i < refs.size(); ++i) {
+    std::vector<State> kept;
+    for (std::size_t i = 0; i < states.size(); ++i) {
         if (chosen[i]) {
-            kept.push_back(refs[i]);
+            kept.push_back(states[i]);
         } else {
-            let_go(refs[i], pass);
+            let_go(states[i]);
         }
     }
-    refs = std::move(kept);
+    states = std::move(kept);
 }
 
-// Keeps at most `room` states.
-void FrontSearch::shrink(Level& level, std::size_t room, const Points& points, Pass& pass) const {
-    std::vector<Ref> kept = refs(level, points);
-    choose(kept, room, pass);
+// Lets go what there is no room for.
+void FrontSearch::Levels::shrink(Level& level) {
+    std::vector<State> kept = promising(level);
+    choose(kept, room_);
     Level smaller;
     const std::size_t axes = criteria_.axes();
-    for (const Ref& ref : kept) {
-        const Group& from = *ref.group;
-        const auto [found, is_new] = smaller.index.try_emplace(from.key, smaller.groups.size());
-        if (is_new) {
-            smaller.groups.emplace_back();
-            smaller.groups.back().key = from.key;
-            smaller.groups.back().times = from.times;
-        }
-        Group& group = smaller.groups[found->second];
+    for (const State& state : kept) {
+        const Group& from = *state.group;
+        Group& group = smaller.group_of(from.key, from.times);
         const std::size_t stride = from.times + criteria_.sums();
-        const auto numbers = from.numbers.begin() + static_cast<std::ptrdiff_t>(ref.state * stride);
+        const auto numbers =
+            from.numbers.begin() + static_cast<std::ptrdiff_t>(state.index * stride);
         group.numbers.insert(
             group.numbers.end(), numbers, numbers + static_cast<std::ptrdiff_t>(stride));
-        group.bounds.insert(group.bounds.end(), bounds_of(ref), bounds_of(ref) + axes);
-        group.steps.push_back(from.steps[ref.state]);
+        group.bounds.insert(group.bounds.end(), bounds_of(state), bounds_of(state) + axes);
+        group.steps.push_back(state.step());
         group.tidy = group.steps.size();
     }
     smaller.states = kept.size();
     level = std::move(smaller);
 }
 
-FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
-    const int layers = problem_.layers();
-    Pass pass;
-    pass.let_go.assign(criteria_.minimised(), kInfinite);
-    std::vector<Level> levels(at(layers));
-    std::vector<Step> trace;
-    std::vector<double> bounds(criteria_.axes());
-    const std::size_t room = std::max<std::size_t>(width, 4096);
-
-    // 1. The first state.
+bool FrontSearch::Levels::add_first_state() {
     evaluator_.clear();
     sums_.assign(criteria_.sums(), 0);
     if (!states_.save(evaluator_, 0, record_)) {
-        return pass;
+        return false;
     }
-    criteria_.bounds(0, sums_, evaluator_, 0, bounds.data());
-    keep(levels[0], {kRoot, -1}, bounds.data());
+    criteria_.bounds(0, sums_, evaluator_, 0, child_bounds_.data());
+    keep(levels_.front(), {});
+    return true;
+}
 
-    Criteria::Sums before;
-    for (int i = 0; i < layers; ++i) {
-        // 2. What to expand: the most promising of what no point covers.
-        std::vector<Ref> work = refs(levels[at(i)], points);
-        choose(work, width, pass);
-        const std::size_t traced = trace.size();
-        for (const Ref& ref : work) {
-            trace.push_back(ref.group->steps[ref.state]);
-        }
-
-        for (std::size_t w = 0; w < work.size(); ++w) {
-            // 3. Asked to stop: what was not expanded is let go, here and on later levels.
-            if (w % 64 == 0 && options_.stop && options_.stop()) {
-                for (std::size_t other = w; other < work.size(); ++other) {
-                    let_go(work[other], pass);
-                }
-                for (std::size_t later = at(i) + 1; later < levels.size(); ++later) {
-                    for (const Ref& ref : refs(levels[later], points)) {
-                        let_go(ref, pass);
-                    }
-                }
-                pass.stopped = true;
-                pass.complete = false;
-                break;
-            }
-
-            // 4. Expand: every task that can come next.
-            const Ref& ref = work[w];
-            const std::int64_t* const numbers =
-                &ref.group->numbers[ref.state * (ref.group->times + criteria_.sums())];
-            const std::int64_t* const sums = numbers + ref.group->times;
-            states_.load(evaluator_, i, ref.group->key.data(), numbers);
-            evaluator_.core.energy = criteria_.energy(sums);
-            before.assign(sums, sums + criteria_.sums());
-            for (const int k : problem_.starting[at(i)]) {
-                const Task& task = problem_.tasks[at(k)];
-                if (overlaps(task, evaluator_)) {
-                    continue;
-                }
-                sums_ = before;
-                criteria_.add(sums_, evaluator_, k);
-                evaluator_.push(k);
-                ++pass.nodes;
-                criteria_.set_energy(sums_, evaluator_);
-                const int next = evaluator_.next_layer(i + 1);
-                const Step step{static_cast<std::uint32_t>(traced + w), k};
-                if (evaluator_.core.possible && criteria_.fit(sums_, evaluator_, next)) {
-                    Ticks latency = evaluator_.core.dispatcher;
-                    if (next < layers && criteria_.needs_latency()) {
-                        latency = bounds_(evaluator_, next, kNeverTicks, scratch_);
-                    }
-                    if (latency < kNeverTicks) {
-                        criteria_.bounds(latency, sums_, evaluator_, next, bounds.data());
-                        if (next == layers) {
-                            points.add({.values = bounds, .step = step, .mapping = {}});
-                        } else if (!points.cover(bounds.data()) &&
-                                   states_.save(evaluator_, next, record_)) {
-                            criteria_.raise(sums_, next);
-                            keep(levels[at(next)], step, bounds.data());
-                            if (levels[at(next)].states > 2 * room) {
-                                shrink(levels[at(next)], room, points, pass);
-                            }
-                        }
-                    }
-                }
-                evaluator_.pop();
-            }
-        }
-        if (pass.stopped) {
-            break;
-        }
-        levels[at(i)] = {};
+void FrontSearch::Levels::expand(int layer, std::span<const State> states, std::size_t place) {
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        expand_state(states[i], layer, place + i);
     }
+}
 
-    // 5. Mappings, from the end.
-    points.settle();
-    for (Points::Point& point : points.all()) {
-        if (!point.mapping.empty() || point.start >= 0) {
+// Every task that can come next.
+void FrontSearch::Levels::expand_state(const State& state, int layer, std::size_t place) {
+    const std::int64_t* const numbers =
+        &state.group->numbers[state.index * (state.group->times + criteria_.sums())];
+    const std::int64_t* const sums = numbers + state.group->times;
+    states_.load(evaluator_, layer, state.group->key.data(), numbers);
+    evaluator_.core.energy = criteria_.energy(sums);
+    before_.assign(sums, sums + criteria_.sums());
+    for (const int k : problem_.starting[at(layer)]) {
+        if (overlaps(problem_.tasks[at(k)], evaluator_)) {
             continue;
         }
-        for (Step step = point.step; step.task >= 0; step = trace[step.parent]) {
-            point.mapping.push_back(step.task);
-        }
-        std::ranges::reverse(point.mapping);
+        sums_ = before_;
+        criteria_.add(sums_, evaluator_, k);
+        evaluator_.push(k);
+        ++pass.nodes;
+        criteria_.set_energy(sums_, evaluator_);
+        add_child(evaluator_.next_layer(layer + 1), {static_cast<std::uint32_t>(place), k});
+        evaluator_.pop();
     }
-    return pass;
+}
+
+// What is placed: a point if it is complete, else a state, unless a point covers it.
+void FrontSearch::Levels::add_child(int next, const TraceStep& step) {
+    if (!evaluator_.core.possible || !criteria_.fit(sums_, evaluator_, next)) {
+        return;
+    }
+    const bool complete = next == problem_.layers();
+    Ticks latency = evaluator_.core.dispatcher;
+    if (!complete && criteria_.needs_latency()) {
+        latency = bounds_(evaluator_, next, kNeverTicks, scratch_);
+    }
+    if (latency >= kNeverTicks) {
+        return;
+    }
+    criteria_.bounds(latency, sums_, evaluator_, next, child_bounds_.data());
+    if (complete) {
+        points_.add({.values = child_bounds_, .step = step, .mapping = {}});
+        return;
+    }
+    if (points_.cover(child_bounds_.data()) || !states_.save(evaluator_, next, record_)) {
+        return;
+    }
+    criteria_.raise(sums_, next);
+    Level& level = levels_[at(next)];
+    keep(level, step);
+    if (level.states > 2 * room_) {
+        shrink(level);
+    }
+}
+
+FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
+    Levels levels(*this, width, points);
+    if (!levels.add_first_state()) {
+        return std::move(levels.pass);
+    }
+    Trace trace;
+    const bool ended = search_levels(levels, 0, problem_.layers(), width, options_.stop, trace);
+    levels.pass.stopped = !ended;
+    levels.pass.complete &= ended;
+    points.settle();
+    for (Points::Point& point : points.all()) {
+        if (point.mapping.empty()) {
+            point.mapping = trace.back_from(point.step);
+        }
+    }
+    return std::move(levels.pass);
 }
 
 // ---- 2. Where only the whole mapping tells. -----------------------------------------------------

@@ -3,20 +3,20 @@
 // Points that do not dominate each other, and the search for them level by level.
 // Private to the searches. pareto_front (front.cpp) runs it; start at `FrontSearch::pass`.
 //
-// As the layered search (layered.hpp): level i holds partial schedules whose first uncovered layer
-// is i, only so many are expanded, and what is let go leaves a bound. But a state carries sums
+// As the search for the least latency (levels.hpp says what they share), but a state carries sums
 // beside its times (energy, loss, what budgets are used for), one dominates another only if no
 // time and no sum is larger, and it goes when a point that was found is as good on every axis as
 // its bounds.
 
 #include "sim/search/bounds.hpp"
 #include "sim/search/criteria.hpp"
+#include "sim/search/levels.hpp"
 #include "sim/search/search.hpp"
 #include "sim/search/state.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace sim {
@@ -30,11 +30,6 @@ std::vector<std::uint32_t> undominated(std::span<const std::int64_t> numbers,
                                        std::size_t compared,
                                        std::size_t ties);
 
-struct Step {
-    std::uint32_t parent = 0;  // in a trace
-    int task = -1;
-};
-
 // Mappings by their values on the axes: those to minimise, then those that only break ties.
 class Points {
 public:
@@ -42,7 +37,7 @@ public:
 
     struct Point {
         std::vector<double> values;
-        Step step;
+        TraceStep step;
         Mapping mapping;  // empty: see `step`
         int start = -1;   // of SearchOptions::starts: neither of the two
     };
@@ -81,37 +76,7 @@ public:
     Pass pass(std::size_t width, Points& points);
 
 private:
-    // States with one key.
-    struct Group {
-        std::vector<std::uint64_t> key;
-        std::size_t times = 0;              // of each state's numbers; the rest are sums
-        std::vector<std::int64_t> numbers;  // times, then sums
-        std::vector<double> bounds;         // by axis
-        std::vector<Step> steps;
-        std::size_t tidy = 0;  // the first so many do not dominate each other
-    };
-    struct Hash {
-        std::size_t operator()(const std::vector<std::uint64_t>& key) const;
-    };
-    struct Level {
-        std::unordered_map<std::vector<std::uint64_t>, std::size_t, Hash> index;
-        std::vector<Group> groups;
-        std::size_t states = 0;
-    };
-    struct Ref {
-        Group* group = nullptr;
-        std::size_t state = 0;
-    };
-
-    void tidy(Level& level, Group& group) const;
-    void keep(Level& level, const Step& step, const double* bounds);
-    std::vector<Ref> refs(Level& level, const Points& points) const;
-    void choose(std::vector<Ref>& refs, std::size_t count, Pass& pass) const;
-    void shrink(Level& level, std::size_t room, const Points& points, Pass& pass) const;
-    void let_go(const Ref& ref, Pass& pass) const;
-    const double* bounds_of(const Ref& ref) const {
-        return &ref.group->bounds[ref.state * criteria_.axes()];
-    }
+    class Levels;
 
     const Problem& problem_;
     const Criteria& criteria_;
@@ -119,9 +84,6 @@ private:
     Bounds bounds_;
     States states_;
     Evaluator evaluator_;
-    Bounds::Scratch scratch_;
-    Record record_;
-    Criteria::Sums sums_;
 };
 
 }  // namespace sim

@@ -1,17 +1,18 @@
 #include "sim/search/layered.hpp"
 
 #include "sim/index.hpp"
+#include "sim/search/levels.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <functional>
+#include <span>
 #include <thread>
 #include <utility>
 
 namespace sim {
 namespace {
-
-constexpr std::uint32_t kRoot = ~0u;
 
 // Where a module's search puts the end of the task before it: so late that all else is long over.
 constexpr Ticks kOrigin = Ticks{1} << 50;
@@ -37,7 +38,7 @@ public:
         Ticks bound = 0;
         std::size_t offset = 0;    // in data: the key, then the times
         std::uint32_t parent = 0;  // in the trace
-        std::uint32_t times = 0;
+        std::uint32_t times = 0;   // how many
         int task = 0;
         int next = -1;
         bool alive = true;
@@ -146,25 +147,6 @@ private:
     std::size_t keys_ = 0;
 };
 
-// New states on their way from the thread that made them to the one that keeps them.
-struct Outbox {
-    struct Child {
-        std::uint64_t hash = 0;
-        std::size_t offset = 0;
-        int level = 0;
-        Level::Entry entry;
-    };
-    std::vector<Child> children;
-    std::vector<std::uint64_t> data;
-};
-
-struct alignas(128) Worker {
-    Record record;
-    Bounds::Scratch scratch;
-    std::vector<Outbox> boxes;  // by the thread that keeps
-    std::uint64_t nodes = 0;
-};
-
 template <class Function>
 void on_threads(int count, const Function& function) {
     std::vector<std::thread> others;
@@ -177,258 +159,330 @@ void on_threads(int count, const Function& function) {
     }
 }
 
+// One pass over the levels; see search_levels.
+class LevelPass {
+public:
+    // `after` < 0: the whole model. Else the module behind the cut that this task ends in: from a
+    // state where its result is there at kOrigin and all else long ago, to the end of any task that
+    // ends in the next cut, plus its tail; then only makespan and bound mean something.
+    LevelPass(const Problem& problem,
+              const PruningRules& rules,
+              const Bounds& bounds,
+              const States& states,
+              std::vector<Evaluator>& evaluators,
+              int threads,
+              std::size_t width,
+              int after,
+              Incumbent incumbent)
+        : best(std::move(incumbent)),
+          problem_(problem),
+          rules_(rules),
+          bounds_(bounds),
+          states_(states),
+          evaluators_(evaluators),
+          threads_(threads),
+          room_(std::max<std::size_t>(width, 4096) / at(threads)),
+          after_(after),
+          first_(after < 0 ? 0 : problem.tasks[at(after)].last + 1),
+          workers_(at(threads)) {
+        for (int t = 0; t < threads; ++t) {
+            workers_[at(t)].boxes.resize(at(threads));
+            workers_[at(t)].scratch = bounds_.scratch();
+            evaluators_[at(t)].clear();
+        }
+    }
+
+    struct State {
+        const Level* level = nullptr;
+        const Level::Entry* entry = nullptr;
+
+        TraceStep step() const { return {entry->parent, entry->task}; }
+    };
+
+    int first() const { return first_; }
+
+    // False if no task can read the module's input.
+    bool add_first_state();
+
+    bool reaches(int layer) const { return layer - first_ < static_cast<int>(levels_.size()); }
+    std::vector<State> promising(int layer);
+    void choose(std::vector<State>& states, std::size_t width);
+    void let_go(const State& state) { dropped_ = std::min(dropped_, state.entry->bound); }
+    std::size_t batch() const { return threads_ == 1 ? 256 : 2048 * at(threads_); }
+    void expand(int layer, std::span<const State> states, std::size_t place);
+    void forget(int layer);
+
+    // What is known when the pass ends.
+    Incumbent finish(const Trace& trace, bool stopped);
+
+    Incumbent best;
+
+private:
+    // New states on their way from the thread that made them to the one that keeps them.
+    struct Outbox {
+        struct Child {
+            std::uint64_t hash = 0;
+            std::size_t offset = 0;
+            int level = 0;
+            Level::Entry entry;
+        };
+        std::vector<Child> children;
+        std::vector<std::uint64_t> data;
+    };
+    struct alignas(128) Worker {
+        Record record;
+        Bounds::Scratch scratch;
+        std::vector<Outbox> boxes;  // by the thread that keeps
+        std::uint64_t nodes = 0;
+    };
+
+    std::vector<Level>& level(int layer);
+    void expand_state(const State& state, int layer, std::size_t place, int thread);
+    void post(Worker& worker, int layer, Level::Entry entry);
+    void keep_posted(int thread);
+    void shrink_after(int layer);
+    void find_complete();
+
+    const Problem& problem_;
+    const PruningRules rules_;
+    const Bounds& bounds_;
+    const States& states_;
+    std::vector<Evaluator>& evaluators_;  // by thread
+    const int threads_;
+    const std::size_t room_;  // states of a level that a thread holds before it lets some go
+    const int after_, first_;
+    std::vector<std::vector<Level>> levels_;  // [layer - first][thread]
+    std::vector<Worker> workers_;
+    Ticks dropped_ = kNeverTicks;  // the smallest bound that was let go
+    TraceStep last_;               // of the best mapping
+};
+
+std::vector<Level>& LevelPass::level(int layer) {
+    while (static_cast<int>(levels_.size()) <= layer - first_) {
+        const int next = first_ + static_cast<int>(levels_.size());
+        levels_.emplace_back(at(threads_), Level(states_.key_words(next)));
+    }
+    return levels_[at(layer - first_)];
+}
+
+bool LevelPass::add_first_state() {
+    Record record;
+    Evaluator& evaluator = evaluators_.front();
+    if (after_ >= 0) {
+        const Task& task = problem_.tasks[at(after_)];
+        Evaluator::Tensor& tensor = evaluator.tensors[at(task.last)];
+        tensor.device = task.device;
+        tensor.layout = task.out_layout;
+        tensor.turn = task.first;
+        tensor.exposed = true;
+        evaluator.clear_places(task.last);
+        evaluator.set_place(task.last, evaluator.home(tensor), kOrigin, -1);
+    }
+    if (!states_.save(evaluator, first_, record)) {
+        return false;
+    }
+    std::vector<std::uint64_t> data = record.key;
+    for (const Ticks time : record.times) {
+        data.push_back(static_cast<std::uint64_t>(time));
+    }
+    Level::Entry root;
+    root.parent = TraceStep::kRoot;
+    root.task = -1;
+    root.times = static_cast<std::uint32_t>(record.times.size());
+    level(first_)[0].insert(data.data(), hash(data.data(), record.key.size()), root, false);
+    return true;
+}
+
+std::vector<LevelPass::State> LevelPass::promising(int layer) {
+    std::vector<State> states;
+    if (!reaches(layer)) {
+        return states;
+    }
+    for (const Level& share : level(layer)) {
+        for (const Level::Entry& entry : share.entries) {
+            if (entry.alive && entry.bound < best.makespan) {
+                states.push_back({&share, &entry});
+            }
+        }
+    }
+    return states;
+}
+
+void LevelPass::choose(std::vector<State>& states, std::size_t width) {
+    if (states.size() <= width) {
+        return;
+    }
+    std::nth_element(
+        states.begin(),
+        states.begin() + static_cast<std::ptrdiff_t>(width),
+        states.end(),
+        [](const State& a, const State& b) { return a.entry->bound < b.entry->bound; });
+    let_go(states[width]);  // the least of those that go
+    states.resize(width);
+}
+
+void LevelPass::expand(int layer, std::span<const State> states, std::size_t place) {
+    // 1. Each thread its share of the states.
+    on_threads(threads_, [&](int t) {
+        for (std::size_t i = at(t); i < states.size(); i += at(threads_)) {
+            expand_state(states[i], layer, place + i, t);
+        }
+    });
+
+    // 2. Each thread its share of the keys. The list of levels grows before threads use it.
+    for (const Worker& worker : workers_) {
+        for (const Outbox& box : worker.boxes) {
+            for (const Outbox::Child& child : box.children) {
+                level(child.level);
+            }
+        }
+    }
+    on_threads(threads_, [&](int t) { keep_posted(t); });
+
+    // 3. Full levels give back what they would let go anyway; complete mappings are new incumbents.
+    shrink_after(layer);
+    find_complete();
+}
+
+// Every task that can come next, if its bound is below the incumbent.
+void LevelPass::expand_state(const State& state, int layer, std::size_t place, int thread) {
+    Worker& worker = workers_[at(thread)];
+    Evaluator& evaluator = evaluators_[at(thread)];
+    const Level::Entry& entry = *state.entry;
+    states_.load(evaluator, layer, &state.level->data[entry.offset], state.level->times_of(entry));
+    for (const int k : problem_.starting[at(layer)]) {
+        const Task& task = problem_.tasks[at(k)];
+        if (std::any_of(task.rest.begin(), task.rest.end(), [&](int other) {
+                return evaluator.covered[at(other)] != 0;
+            })) {
+            continue;
+        }
+        evaluator.push(k);
+        ++worker.nodes;
+        const int next = evaluator.next_layer(layer + 1);
+        Ticks bound = entry.bound;
+        if (after_ >= 0 && bounds_.cut[at(task.last)]) {  // the end of a module; one thread only
+            if (evaluator.core.possible) {
+                best.makespan = std::min(best.makespan,
+                                         std::max(bound, evaluator.end(k) + bounds_.tail[at(k)]));
+            }
+            evaluator.pop();
+            continue;
+        }
+        if (next == problem_.layers()) {
+            bound = evaluator.core.dispatcher;
+        } else {
+            bound = std::max(bound, bounds_(evaluator, next, best.makespan, worker.scratch));
+        }
+        if (evaluator.core.possible && bound < best.makespan &&
+            states_.save(evaluator, next, worker.record)) {
+            Level::Entry child;
+            child.bound = bound;
+            child.parent = static_cast<std::uint32_t>(place);
+            child.task = k;
+            post(worker, next, child);
+        }
+        evaluator.pop();
+    }
+}
+
+// The worker's record, to the thread that keeps its key.
+void LevelPass::post(Worker& worker, int layer, Level::Entry entry) {
+    const Record& record = worker.record;
+    const std::uint64_t hashed = hash(record.key.data(), record.key.size());
+    Outbox& box = worker.boxes[(hashed >> 40) % at(threads_)];
+    entry.times = static_cast<std::uint32_t>(record.times.size());
+    box.children.push_back(
+        {.hash = hashed, .offset = box.data.size(), .level = layer, .entry = entry});
+    box.data.insert(box.data.end(), record.key.begin(), record.key.end());
+    const std::size_t times_at = box.data.size();
+    box.data.resize(times_at + record.times.size());
+    std::memcpy(&box.data[times_at], record.times.data(), record.times.size() * sizeof(Ticks));
+}
+
+void LevelPass::keep_posted(int thread) {
+    for (Worker& worker : workers_) {
+        Outbox& box = worker.boxes[at(thread)];
+        for (const Outbox::Child& child : box.children) {
+            levels_[at(child.level - first_)][at(thread)].insert(
+                &box.data[child.offset], child.hash, child.entry, rules_.dominance);
+        }
+        box.children.clear();
+        box.data.clear();
+    }
+}
+
+void LevelPass::shrink_after(int layer) {
+    for (std::size_t later = at(layer - first_) + 1; later < levels_.size(); ++later) {
+        for (Level& share : levels_[later]) {
+            if (share.entries.size() > 2 * room_) {
+                dropped_ = std::min(dropped_, share.shrink(room_));
+            }
+        }
+    }
+}
+
+void LevelPass::find_complete() {
+    if (static_cast<int>(levels_.size()) <= problem_.layers() - first_) {
+        return;
+    }
+    for (const Level& share : levels_[at(problem_.layers() - first_)]) {
+        for (const Level::Entry& entry : share.entries) {
+            if (entry.alive && entry.bound < best.makespan) {
+                best.makespan = entry.bound;
+                last_ = {entry.parent, entry.task};
+            }
+        }
+    }
+}
+
+void LevelPass::forget(int layer) {
+    for (Level& share : level(layer)) {
+        share = Level(0);
+    }
+}
+
+Incumbent LevelPass::finish(const Trace& trace, bool stopped) {
+    if (last_.task >= 0) {
+        best.mapping = trace.back_from(last_);
+    }
+    for (const Worker& worker : workers_) {
+        best.nodes += worker.nodes;
+    }
+    best.stopped = stopped;
+    best.bound = std::max(best.bound, std::min(dropped_, best.makespan));
+    return std::move(best);
+}
+
 }  // namespace
 
-Layered::Layered(const Problem& problem, const Ideas& ideas, const SearchOptions& options)
+Layered::Layered(const Problem& problem, const PruningRules& rules, const SearchOptions& options)
     : problem_(problem),
-      ideas_(ideas),
+      rules_(rules),
       options_(options),
-      bounds_(problem, ideas),
-      states_(problem, bounds_, ideas),
+      bounds_(problem, rules),
+      states_(problem, bounds_, rules),
       evaluators_(at(std::max(1, options.threads)), Evaluator(problem)) {}
 
 Incumbent Layered::pass(std::size_t width, Incumbent best) {
     return run(width, std::move(best), -1);
 }
 
-// `after` < 0: the whole model. Else the module behind the cut that this task ends in: from a
-// state where its result is there at kOrigin and all else long ago, to the end of any task that
-// ends in the next cut, plus its tail; then only makespan and bound mean something.
 Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
-    const int layers = problem_.layers();
     const int threads = after < 0 && width >= kWideEnough ? std::max(1, options_.threads) : 1;
-    const int first = after < 0 ? 0 : problem_.tasks[at(after)].last + 1;
-    Ticks dropped = kNeverTicks;  // the smallest bound that was let go
-
-    std::vector<std::vector<Level>> levels;  // [layer - first][thread]
-    const auto level = [&](int layer) -> std::vector<Level>& {
-        while (static_cast<int>(levels.size()) <= layer - first) {
-            levels.emplace_back(at(threads),
-                                Level(states_.key_words(first + static_cast<int>(levels.size()))));
-        }
-        return levels[at(layer - first)];
-    };
-    struct Step {
-        std::uint32_t parent = kRoot;
-        int task = -1;
-    };
-    std::vector<Step> trace;  // of the states that were expanded
-    Step last;                // of the best mapping
-    std::vector<Worker> workers(at(threads));
-    for (int t = 0; t < threads; ++t) {
-        workers[at(t)].boxes.resize(at(threads));
-        workers[at(t)].scratch = bounds_.scratch();
-        evaluators_[at(t)].clear();
+    LevelPass pass(
+        problem_, rules_, bounds_, states_, evaluators_, threads, width, after, std::move(best));
+    if (!pass.add_first_state()) {
+        return std::move(pass.best);
     }
-
-    // 1. The first state.
-    {
-        Record record;
-        Evaluator& evaluator = evaluators_.front();
-        if (after >= 0) {
-            const Task& task = problem_.tasks[at(after)];
-            Evaluator::Tensor& tensor = evaluator.tensors[at(task.last)];
-            tensor.device = task.device;
-            tensor.layout = task.out_layout;
-            tensor.turn = task.first;
-            tensor.exposed = true;
-            evaluator.clear_places(task.last);
-            evaluator.set_place(task.last, evaluator.home(tensor), kOrigin, -1);
-        }
-        if (!states_.save(evaluator, first, record)) {
-            return best;  // nobody can read the module's input
-        }
-        std::vector<std::uint64_t> data = record.key;
-        for (const Ticks time : record.times) {
-            data.push_back(static_cast<std::uint64_t>(time));
-        }
-        Level::Entry root;
-        root.parent = kRoot;
-        root.task = -1;
-        root.times = static_cast<std::uint32_t>(record.times.size());
-        level(first)[0].insert(data.data(), hash(data.data(), record.key.size()), root, false);
-    }
-
-    struct Item {
-        const Level* level = nullptr;
-        const Level::Entry* entry = nullptr;
-    };
-    std::vector<Item> work;
-    const std::size_t room = std::max<std::size_t>(width, 4096) / at(threads);
-    for (int i = first; i < layers && i - first < static_cast<int>(levels.size()); ++i) {
-        // 2. What to expand: the most promising of what is alive.
-        work.clear();
-        for (const Level& share : level(i)) {
-            for (const Level::Entry& entry : share.entries) {
-                if (entry.alive && entry.bound < best.makespan) {
-                    work.push_back({&share, &entry});
-                }
-            }
-        }
-        if (work.size() > width) {
-            std::nth_element(
-                work.begin(),
-                work.begin() + static_cast<std::ptrdiff_t>(width),
-                work.end(),
-                [](const Item& a, const Item& b) { return a.entry->bound < b.entry->bound; });
-            dropped = std::min(dropped, work[width].entry->bound);
-            work.resize(width);
-        }
-        const std::size_t traced = trace.size();
-        for (const Item& item : work) {
-            trace.push_back({item.entry->parent, item.entry->task});
-        }
-
-        const std::size_t batch = threads == 1 ? 256 : 2048 * at(threads);
-        for (std::size_t begin = 0; begin < work.size(); begin += batch) {
-            const std::size_t end = std::min(work.size(), begin + batch);
-
-            // 3. Asked to stop: what was not expanded is let go, here and on later levels.
-            if (options_.stop && options_.stop()) {
-                for (std::size_t w = begin; w < work.size(); ++w) {
-                    dropped = std::min(dropped, work[w].entry->bound);
-                }
-                for (std::size_t later = at(i - first) + 1; later < levels.size(); ++later) {
-                    for (const Level& share : levels[later]) {
-                        for (const Level::Entry& entry : share.entries) {
-                            if (entry.alive) {
-                                dropped = std::min(dropped, entry.bound);
-                            }
-                        }
-                    }
-                }
-                best.stopped = true;
-                break;
-            }
-
-            // 4. Expand: every task that can come next, if its bound is below the incumbent.
-            const auto expand = [&](int t) {
-                Worker& worker = workers[at(t)];
-                Evaluator& evaluator = evaluators_[at(t)];
-                for (std::size_t w = begin + at(t); w < end; w += at(threads)) {
-                    const Level::Entry& entry = *work[w].entry;
-                    states_.load(evaluator,
-                                 i,
-                                 &work[w].level->data[entry.offset],
-                                 work[w].level->times_of(entry));
-                    for (const int k : problem_.starting[at(i)]) {
-                        const Task& task = problem_.tasks[at(k)];
-                        if (std::any_of(task.rest.begin(), task.rest.end(), [&](int layer) {
-                                return evaluator.covered[at(layer)] != 0;
-                            })) {
-                            continue;
-                        }
-                        evaluator.push(k);
-                        ++worker.nodes;
-                        const int next = evaluator.next_layer(i + 1);
-                        Ticks bound = entry.bound;
-                        if (after >= 0 && bounds_.cut[at(task.last)]) {
-                            // The end of a module. One thread only.
-                            if (evaluator.core.possible) {
-                                best.makespan = std::min(
-                                    best.makespan,
-                                    std::max(bound, evaluator.end(k) + bounds_.tail[at(k)]));
-                            }
-                            evaluator.pop();
-                            continue;
-                        }
-                        if (next == layers) {
-                            bound = evaluator.core.dispatcher;
-                        } else {
-                            bound = std::max(
-                                bound, bounds_(evaluator, next, best.makespan, worker.scratch));
-                        }
-                        if (evaluator.core.possible && bound < best.makespan &&
-                            states_.save(evaluator, next, worker.record)) {
-                            const Record& record = worker.record;
-                            const std::uint64_t h = hash(record.key.data(), record.key.size());
-                            Outbox& box = worker.boxes[(h >> 40) % at(threads)];
-                            Outbox::Child child{
-                                .hash = h, .offset = box.data.size(), .level = next, .entry = {}};
-                            child.entry.bound = bound;
-                            child.entry.parent = static_cast<std::uint32_t>(traced + w);
-                            child.entry.task = k;
-                            child.entry.times = static_cast<std::uint32_t>(record.times.size());
-                            box.children.push_back(child);
-                            box.data.insert(box.data.end(), record.key.begin(), record.key.end());
-                            const std::size_t times_at = box.data.size();
-                            box.data.resize(times_at + record.times.size());
-                            std::memcpy(&box.data[times_at],
-                                        record.times.data(),
-                                        record.times.size() * sizeof(Ticks));
-                        }
-                        evaluator.pop();
-                    }
-                }
-            };
-            on_threads(threads, expand);
-
-            // 5. Keep: each thread its share of the keys.
-            for (const Worker& worker : workers) {
-                for (const Outbox& box : worker.boxes) {
-                    for (const Outbox::Child& child : box.children) {
-                        level(child.level);  // grows the list before threads use it
-                    }
-                }
-            }
-            const auto keep = [&](int t) {
-                for (Worker& worker : workers) {
-                    Outbox& box = worker.boxes[at(t)];
-                    for (const Outbox::Child& child : box.children) {
-                        levels[at(child.level - first)][at(t)].insert(
-                            &box.data[child.offset], child.hash, child.entry, ideas_.dominance);
-                    }
-                    box.children.clear();
-                    box.data.clear();
-                }
-            };
-            on_threads(threads, keep);
-
-            // 6. Full levels give back what they would let go anyway; complete mappings are new
-            //    incumbents.
-            for (std::size_t later = at(i - first) + 1; later < levels.size(); ++later) {
-                for (Level& share : levels[later]) {
-                    if (share.entries.size() > 2 * room) {
-                        dropped = std::min(dropped, share.shrink(room));
-                    }
-                }
-            }
-            if (static_cast<int>(levels.size()) > layers - first) {
-                for (const Level& share : levels[at(layers - first)]) {
-                    for (const Level::Entry& entry : share.entries) {
-                        if (entry.alive && entry.bound < best.makespan) {
-                            best.makespan = entry.bound;
-                            last = {entry.parent, entry.task};
-                        }
-                    }
-                }
-            }
-        }
-        if (best.stopped) {
-            break;
-        }
-        for (Level& share : level(i)) {
-            share = Level(0);
-        }
-    }
-
-    // 7. The mapping, from the end.
-    if (last.task >= 0) {
-        best.mapping.clear();
-        for (Step step = last; step.task >= 0; step = trace[step.parent]) {
-            best.mapping.push_back(step.task);
-        }
-        std::ranges::reverse(best.mapping);
-    }
-    for (const Worker& worker : workers) {
-        best.nodes += worker.nodes;
-    }
-    best.bound = std::max(best.bound, std::min(dropped, best.makespan));
-    return best;
+    Trace trace;
+    const bool ended =
+        search_levels(pass, pass.first(), problem_.layers(), width, options_.stop, trace);
+    return pass.finish(trace, !ended);
 }
 
 void Layered::sharpen() {
-    if (sharp_ || !ideas_.modules || !ideas_.path ||
+    if (sharp_ || !rules_.modules || !rules_.path ||
         bounds_.horizon >= static_cast<double>(kOrigin)) {
         return;
     }

@@ -1,7 +1,7 @@
 #pragma once
 
 // The exact search: level by level, all partial schedules that differ in what is to come.
-// Private to the searches; branch_and_bound.cpp runs it, tests switch its ideas off one by one.
+// Private to the searches; branch_and_bound.cpp runs it, tests switch its rules off one by one.
 //
 // Level i holds the states whose first uncovered layer is i, without those that another state of
 // the same key dominates and those whose bound reaches the incumbent. Of each level only the
@@ -32,7 +32,7 @@ struct Incumbent {
 
 class Layered {
 public:
-    Layered(const Problem& problem, const Ideas& ideas, const SearchOptions& options);
+    Layered(const Problem& problem, const PruningRules& rules, const SearchOptions& options);
 
     // One pass. It only looks for mappings better than `best`.
     Incumbent pass(std::size_t width, Incumbent best);
@@ -49,7 +49,7 @@ private:
     Incumbent run(std::size_t width, Incumbent best, int after);
 
     const Problem& problem_;
-    const Ideas ideas_;
+    const PruningRules rules_;
     const SearchOptions& options_;
     Bounds bounds_;
     States states_;

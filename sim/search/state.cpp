@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
+#include <map>
 
 namespace sim {
 namespace {
 
-constexpr int kWordBits = 64;
+constexpr int kWordBits = 64;  // a power of two
 // Of places in a word of their own: whether it is there, then whether it waits.
 constexpr int kPlacesInWord = kWordBits / 2;
 
@@ -17,6 +17,7 @@ std::uint64_t low_bits(int count) {
     return count >= kWordBits ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
 }
 
+// When a tensor is in a place, if all that is open were submitted now.
 Ticks time_of(const Evaluator& placed, int tensor, int place) {
     const Ticks time = placed.time(tensor, place), lag = placed.lag(tensor, place);
     return lag < 0 ? time : std::max(time, placed.core.dispatcher + lag);
@@ -24,10 +25,41 @@ Ticks time_of(const Evaluator& placed, int tensor, int place) {
 
 }  // namespace
 
+// What is found of one tensor: where it can still be used, and what may be asked for.
+struct States::UsedPlaces {
+    UsedPlaces(Record& all, std::size_t live, std::size_t places, std::size_t words)
+        : record(all), used(&all.used[live * words]), from(&all.from[live * places]) {}
+
+    // The place matters from this instant on.
+    void add(int place, Ticks when) {
+        Bits& word = used[at(place) / kWordBits];
+        const Bits its = bit(place & (kWordBits - 1));
+        from[place] = (word & its) != 0 ? std::min(from[place], when) : when;
+        word |= its;
+        found = true;
+    }
+    // The engine may be asked to copy what lies in the place.
+    void ask(int place, int engine) {
+        add(place, kNeverTicks);
+        for (std::size_t i = first_ask; i < record.asks.size(); ++i) {
+            if (record.asks[i].place == place && record.asks[i].engine == engine) {
+                return;
+            }
+        }
+        record.asks.push_back({place, engine});
+    }
+
+    Record& record;
+    Bits* const used;
+    Ticks* const from;
+    const std::size_t first_ask = record.asks.size();
+    bool found = false;
+};
+
 // ---- what the problem says ----------------------------------------------------------------------
 
-States::States(const Problem& problem, const Bounds& bounds, const Ideas& ideas)
-    : problem_(problem), bounds_(bounds), ideas_(ideas), devices_(problem.device_count()) {
+States::States(const Problem& problem, const Bounds& bounds, const PruningRules& rules)
+    : problem_(problem), bounds_(bounds), rules_(rules), devices_(problem.device_count()) {
     for (const Time time : problem.synchronise) {
         synchronises_ |= time > Time{};
     }
@@ -69,20 +101,26 @@ void States::find_tasks_to_come() {
 }
 
 void States::find_readers() {
-    latest_.resize(at(problem_.layers()));
+    readers_end_.push_back(0);
     for (int t = 0; t < problem_.layers(); ++t) {
-        const auto& readers = bounds_.readers[at(t)];
-        std::vector<int>& latest = latest_[at(t)];
-        latest.assign(readers.size() * at(devices_), -1);
-        for (std::size_t j = 0; j < readers.size(); ++j) {
-            for (const int k : readers[j]) {
-                const Task& task = problem_.tasks[at(k)];
-                for_each_bit(devices_of(task), [&](int d) {
-                    int& last = latest[j * at(devices_) + at(d)];
-                    last = std::max(last, task.first);
-                });
+        for (std::size_t j = 0; j < bounds_.readers[at(t)].size(); ++j) {
+            std::map<int, Bits> starting;  // devices of tasks that read it, by first layer
+            for (const int k : bounds_.readers[at(t)][j]) {
+                starting[problem_.tasks[at(k)].first] |= devices_of(problem_.tasks[at(k)]);
             }
+            Reader reader{.layer = problem_.consumers[at(t)][j],
+                          .earlier_begin = static_cast<int>(earlier_.size())};
+            for (const auto& [first, devices] : starting) {
+                if (first == reader.layer) {
+                    reader.always = devices;
+                } else {
+                    earlier_.push_back({first, devices});
+                }
+            }
+            reader.earlier_end = static_cast<int>(earlier_.size());
+            readers_.push_back(reader);
         }
+        readers_end_.push_back(static_cast<int>(readers_.size()));
     }
 }
 
@@ -147,9 +185,10 @@ void States::lay_out_keys(const Evaluator& evaluator) {
         usual_turn_.push_back(evaluator.usual_turn(t));
         longest = std::max(longest, turn_bits_.back());
     }
-    const int places = evaluator.places();
-    places_here_ = std::min(places, (kWordBits - 1 - device_bits_ - layout_bits_ - longest) / 2);
-    more_words_ = (places - places_here_ + kPlacesInWord - 1) / kPlacesInWord;
+    places_ = evaluator.places();
+    place_words_ = (places_ + kWordBits - 1) / kWordBits;
+    places_here_ = std::min(places_, (kWordBits - 1 - device_bits_ - layout_bits_ - longest) / 2);
+    more_words_ = (places_ - places_here_ + kPlacesInWord - 1) / kPlacesInWord;
 
     slots_.resize(at(layers) + 1);
     for (int i = 0; i <= layers; ++i) {
@@ -175,48 +214,6 @@ void States::lay_out_keys(const Evaluator& evaluator) {
 }
 
 // ---- saving -------------------------------------------------------------------------------------
-
-bool States::save(const Evaluator& placed, int layer, Record& record) const {
-    const std::vector<int>& live = bounds_.live[at(layer)];
-    record.key.assign(key_words(layer), 0);
-    record.times.clear();
-
-    // 1. The key's head.
-    write_head(placed, layer, record);
-
-    // 2. The soonest that tasks still to come can start, and that engines can be asked for what
-    //    they make.
-    find_soonest(placed, layer, record);
-    find_askable(placed, layer, record);
-
-    // 3. Which places of the tensors matter; the soonest that engines can be asked for them.
-    record.uses.clear();
-    record.places.clear();
-    record.asks.clear();
-    for (const int tensor : live) {
-        const Record::Use use = find_use(placed, tensor, layer, record);
-        record.uses.push_back(use);
-        if (use.read && use.places_begin == use.places_end) {
-            return false;
-        }
-    }
-    raise_engines(placed, record);
-
-    // 4. The times of resources.
-    const Evaluator::Core& core = placed.core;
-    record.times.push_back(core.dispatcher);
-    record.times.insert(record.times.end(), record.queue.begin() + 1, record.queue.end());
-    record.times.push_back(problem_.whole_segments && core.open != 0 ? core.pending : 0);
-    record.times.insert(record.times.end(), record.engine.begin(), record.engine.end());
-
-    // 5. The tensors.
-    for (std::size_t j = 0; j < live.size(); ++j) {
-        if (const Record::Use& use = record.uses[j]; use.places_begin != use.places_end) {
-            write_tensor(placed, live[j], slots_[at(layer)][j], use, record);
-        }
-    }
-    return true;
-}
 
 void States::write_head(const Evaluator& placed, int layer, Record& record) const {
     record.key[0] = static_cast<std::uint64_t>(placed.core.open);
@@ -254,7 +251,7 @@ void States::find_soonest(const Evaluator& placed, int layer, Record& record) co
         const Ticks from =
             open && problem_.whole_segments ? core.dispatcher + core.pending : submitted;
         soonest = std::max({queue, submitted, from});
-        if (ideas_.raise) {
+        if (rules_.raise) {
             queue = std::max(queue, from);
         }
     }
@@ -274,31 +271,56 @@ void States::find_askable(const Evaluator& placed, int layer, Record& record) co
     });
 }
 
-Record::Use States::find_use(const Evaluator& placed, int index, int layer, Record& record) const {
-    Record::Use use;
-    use.places_begin = use.places_end = record.places.size();
-    use.asks_begin = use.asks_end = record.asks.size();
+// In ascending order.
+template <class Visit>
+inline void States::for_each_place(std::size_t live,
+                                   const Record& record,
+                                   const Visit& visit) const {
+    for (int word = 0; word < place_words_; ++word) {
+        for_each_bit(record.used[live * at(place_words_) + at(word)],
+                     [&](int i) { visit(word * kWordBits + i); });
+    }
+}
+
+[[gnu::always_inline]] inline void States::find_use(const Evaluator& placed,
+                                                    int layer,
+                                                    std::size_t live,
+                                                    Record& record) const {
+    const int index = bounds_.live[at(layer)][live];
     const Evaluator::Tensor& tensor = placed.tensors[at(index)];
+    Record::Use& use = record.uses[live];
+    use = {.asks_begin = record.asks.size(), .asks_end = record.asks.size()};
     if (!tensor.exposed) {
-        return use;
+        return;
     }
 
-    // 1. Who may read it.
-    const std::vector<int>& consumers = problem_.consumers[at(index)];
-    for (std::size_t j = consumers.size(); j-- > 0 && consumers[j] >= layer;) {
-        if (placed.covered[at(consumers[j])]) {
+    // 1. Where it may be read.
+    Bits by = 0;
+    for (int r = readers_end_[at(index) + 1]; r-- > readers_end_[at(index)];) {
+        const Reader& reader = readers_[at(r)];
+        if (reader.layer < layer) {
+            break;
+        }
+        if (placed.covered[at(reader.layer)]) {
             continue;
         }
         use.read = true;
-        const int* const latest = &latest_[at(index)][j * at(devices_)];
-        for (int d = 0; d < devices_; ++d) {
-            use.by |= static_cast<Bits>(latest[d] >= layer) << d;
+        by |= reader.always;
+        for (int e = reader.earlier_begin; e < reader.earlier_end; ++e) {
+            by |= earlier_[at(e)].first >= layer ? earlier_[at(e)].devices : 0;
         }
     }
 
-    // 2. Where: in a reader's memory in any layout, else where its way there begins.
+    // 2. What matters: where it lies in a reader's memory in any layout, else where its way there
+    //    begins.
+    const Ticks* const times = placed.times(index);
     const ProblemDevice& maker = problem_.devices[at(tensor.device)];
-    for_each_bit(use.by, [&](int d) {
+    const int home = placed.home(tensor);
+    const Ticks made = time_of(placed, index, home);
+    const int* const engines = &problem_.engine[problem_.pair_place(maker.memory, 0)];
+    UsedPlaces places(record, live, at(places_), at(place_words_));
+    Bits engines_asked = 0, barred = 0;
+    for_each_bit(by, [&](int d) {
         const ProblemDevice& device = problem_.devices[at(d)];
         Ticks start = record.soonest[at(d)];
         if (!device.asynchronous && maker.asynchronous) {
@@ -308,40 +330,37 @@ Record::Use States::find_use(const Evaluator& placed, int index, int layer, Reco
             start -= problem_.synchronise[at(device.memory)].count();
         }
         bool there = false;
-        for (int layout = 0; layout < problem_.layouts; ++layout) {
-            const int place = placed.place_of(device.memory, layout);
-            if (placed.time(index, place) >= 0) {
+        for (int place = placed.place_of(device.memory, 0), end = place + problem_.layouts;
+             place < end;
+             ++place) {
+            if (times[place] >= 0) {
                 there = true;
-                add_place(record, use, place, start);
+                places.add(place, start);
             }
         }
-        if (!there && !add_way(placed, index, device.memory, use, record)) {
-            use.by &= ~bit(d);
-            use.barred = true;
+        if (there) {
+            return;
+        }
+        const int engine = engines[device.memory];
+        if (engine >= 0 && times[home] >= 0) {  // over the link, most often
+            places.add(home, kNeverTicks);
+            engines_asked |= bit(engine);
+            Ticks& asked = record.asked[at(engine)];
+            asked = std::min(asked, made);
+        } else if (!problem_.has_routes() || !add_way(placed, index, device.memory, places)) {
+            barred |= bit(d);
         }
     });
-    use.places_end = record.places.size();
+    use.by = by & ~barred;
+    use.barred = barred != 0;
+    use.engines = engines_asked;
+    use.found = places.found;
     use.asks_end = record.asks.size();
-    return use;
 }
 
-// A place of the use that is being found matters from this instant on.
-void States::add_place(Record& record, const Record::Use& use, int place, Ticks from) {
-    std::size_t i = record.places.size();
-    while (i > use.places_begin && record.places[i - 1].place > place) {
-        --i;
-    }
-    if (i > use.places_begin && record.places[i - 1].place == place) {
-        record.places[i - 1].from = std::min(record.places[i - 1].from, from);
-        return;
-    }
-    record.places.insert(record.places.begin() + static_cast<std::ptrdiff_t>(i), {place, from});
-}
-
-// The copies that bring the tensor to a memory: from the nearest memory on the way where it lies.
-// False if there is no way.
-bool States::add_way(
-    const Evaluator& placed, int index, int memory, const Record::Use& use, Record& record) const {
+// The copies that bring the tensor to a memory over others: from the nearest one on the way where
+// it lies. False if there is no way.
+bool States::add_way(const Evaluator& placed, int index, int memory, UsedPlaces& places) const {
     const Evaluator::Tensor& tensor = placed.tensors[at(index)];
     const int home = problem_.devices[at(tensor.device)].memory;
     const auto source = [&](int to) { return problem_.source(index, tensor.layout, home, to); };
@@ -358,21 +377,13 @@ bool States::add_way(
             return false;
         }
     } while (placed.time(index, placed.place_of(from, tensor.layout)) < 0);
-    const Record::Ask ask{placed.place_of(from, tensor.layout), engine(from, to)};
-    add_place(record, use, ask.place, kNeverTicks);
-    const auto is_same = [&](const Record::Ask& other) {
-        return other.place == ask.place && other.engine == ask.engine;
-    };
-    if (std::none_of(record.asks.begin() + static_cast<std::ptrdiff_t>(use.asks_begin),
-                     record.asks.end(),
-                     is_same)) {
-        record.asks.push_back(ask);
-    }
+    const int place = placed.place_of(from, tensor.layout);
+    places.ask(place, engine(from, to));
 
     // 2. All engines on the way.
-    const Ticks made = time_of(placed, index, ask.place);
+    const Ticks made = time_of(placed, index, place);
     for (int there = memory; there != from; there = source(there)) {
-        Ticks& asked = record.asked[at(engine(source(there), there))];
+        Ticks& asked = places.record.asked[at(engine(source(there), there))];
         asked = std::min(asked, made);
     }
     return true;
@@ -386,41 +397,41 @@ void States::raise_engines(const Evaluator& placed, Record& record) const {
         queue = placed.engine(e);
         if (record.asked[at(e)] >= kNeverTicks) {
             queue = 0;
-        } else if (ideas_.raise) {
+        } else if (rules_.raise) {
             queue = std::max(queue, record.asked[at(e)]);
         }
     }
 }
 
 // One that is wherever it will be read might as well have been made there.
-bool States::may_forget_maker(const Evaluator& placed,
-                              int tensor,
-                              const Record::Use& use,
-                              const Record& record) const {
-    if (!ideas_.forget || !separate_ || use.asks_begin != use.asks_end || use.barred) {
+[[gnu::always_inline]] inline bool States::may_forget_maker(const Ticks* lags,
+                                                            std::size_t live,
+                                                            const Record& record) const {
+    const Record::Use& use = record.uses[live];
+    if (!rules_.forget || !separate_ || use.engines != 0 || use.asks_begin != use.asks_end ||
+        use.barred) {
         return false;
     }
-    for (std::size_t i = use.places_begin; i < use.places_end; ++i) {
-        if (placed.lag(tensor, record.places[i].place) >= 0) {
-            return false;
-        }
-    }
-    return true;
+    bool final = true;
+    for_each_place(live, record, [&](int place) { final &= lags[place] < 0; });
+    return final;
 }
 
-void States::write_tensor(const Evaluator& placed,
-                          int index,
-                          const Slot& slot,
-                          const Record::Use& use,
-                          Record& record) const {
-    const Evaluator::Core& core = placed.core;
+[[gnu::always_inline]] inline void States::write_tensor(const Evaluator& placed,
+                                                        int layer,
+                                                        std::size_t live,
+                                                        Record& record) const {
+    const int index = bounds_.live[at(layer)][live];
     const Evaluator::Tensor& tensor = placed.tensors[at(index)];
+    const Record::Use& use = record.uses[live];
+    const Slot& slot = slots_[at(layer)][live];
+    const Ticks *const times = placed.times(index), *const lags = placed.lags(index);
 
     // 1. Who made it no longer matters where it may be forgotten, but for the host's wait, which
     //    goes into its times.
     int maker = tensor.device;
     Ticks seen = 0;
-    if (may_forget_maker(placed, index, use, record)) {
+    if (may_forget_maker(lags, live, record)) {
         const Bits hosts = use.by & synchronous_;
         maker = std::countr_zero(hosts != 0 ? hosts : use.by);
         if (hosts != 0 && problem_.devices[at(tensor.device)].asynchronous) {
@@ -429,14 +440,14 @@ void States::write_tensor(const Evaluator& placed,
     }
 
     // 2. What is to be copied matters only from when its engine is free.
+    Ticks* const from = &record.from[live * at(places_)];
+    if (use.engines != 0) {
+        Ticks& copied = from[placed.home(tensor)];
+        for_each_bit(use.engines, [&](int e) { copied = std::min(copied, record.engine[at(e)]); });
+    }
     for (std::size_t i = use.asks_begin; i < use.asks_end; ++i) {
-        const Record::Ask& ask = record.asks[i];
-        for (std::size_t p = use.places_begin; p < use.places_end; ++p) {
-            if (record.places[p].place == ask.place) {
-                Ticks& from = record.places[p].from;
-                from = std::min(from, record.engine[at(ask.engine)]);
-            }
-        }
+        const auto [place, engine] = record.asks[i];
+        from[place] = std::min(from[place], record.engine[at(engine)]);
     }
 
     // 3. The code and the times.
@@ -451,34 +462,81 @@ void States::write_tensor(const Evaluator& placed,
     if (turn_bits_[at(index)] > 0) {
         put(tensor.turn, turn_bits_[at(index)]);
     }
-    for (std::size_t i = use.places_begin; i < use.places_end; ++i) {
-        const auto [place, from] = record.places[i];
-        Ticks time = placed.time(index, place);
-        const Ticks lag = placed.lag(index, place);
+    for_each_place(live, record, [&](int place) {
+        const Ticks lag = lags[place];
         const std::uint64_t there = 1, waits = lag >= 0;
         if (place < places_here_) {
             code |= there << (next + place) | waits << (next + places_here_ + place);
         } else {
-            const int beyond = place - places_here_, bit_of = beyond % kPlacesInWord;
+            const int beyond = place - places_here_, in_word = beyond % kPlacesInWord;
             record.key[slot.more + at(beyond / kPlacesInWord)] |=
-                there << bit_of | waits << (kPlacesInWord + bit_of);
+                there << in_word | waits << (kPlacesInWord + in_word);
         }
+        Ticks time = times[place];
         if (lag >= 0) {
-            if (ideas_.raise) {
-                time = std::max(time, core.dispatcher + lag);
+            if (rules_.raise) {
+                time = std::max(time, placed.core.dispatcher + lag);
             }
             record.times.push_back(time);
             record.times.push_back(lag);
-            continue;
+            return;
         }
-        if (ideas_.raise && from < kNeverTicks / 2) {
-            time = std::max(time, from);
+        if (rules_.raise && from[place] < kNeverTicks / 2) {
+            time = std::max(time, from[place]);
         }
         // Times in memories of asynchronous devices are never read with `seen`.
-        const bool by_host = (host_memories_ & bit(place / problem_.layouts)) != 0;
-        record.times.push_back(by_host ? time + seen : time);
-    }
+        if (seen > 0 && (host_memories_ & bit(place / problem_.layouts)) != 0) {
+            time += seen;
+        }
+        record.times.push_back(time);
+    });
     record.key[slot.word] |= code << slot.shift;
+}
+
+bool States::save(const Evaluator& placed, int layer, Record& record) const {
+    const std::vector<int>& live = bounds_.live[at(layer)];
+    record.key.assign(key_words(layer), 0);
+    record.times.clear();
+
+    // 1. The key's head.
+    write_head(placed, layer, record);
+
+    // 2. The soonest that tasks still to come can start, and that engines can be asked for what
+    //    they make.
+    find_soonest(placed, layer, record);
+    find_askable(placed, layer, record);
+
+    // 3. Which places of the tensors matter; the soonest that engines can be asked for them.
+    record.uses.resize(live.size());
+    record.used.assign(live.size() * at(place_words_), 0);
+    record.from.resize(live.size() * at(places_));
+    record.asks.clear();
+    for (std::size_t j = 0; j < live.size(); ++j) {
+        find_use(placed, layer, j, record);
+        if (record.uses[j].read && !record.uses[j].found) {
+            return false;
+        }
+    }
+    raise_engines(placed, record);
+
+    // 4. The times of resources.
+    const Evaluator::Core& core = placed.core;
+    record.times.push_back(core.dispatcher);
+    for (int d = 1; d < devices_; ++d) {
+        record.times.push_back(record.queue[at(d)]);
+    }
+    record.times.push_back(problem_.whole_segments && core.open != 0 ? core.pending : 0);
+    for (int e = 0; e < problem_.engines; ++e) {
+        record.times.push_back(record.engine[at(e)]);
+    }
+
+    // 5. The tensors.
+    for (std::size_t j = 0; j < live.size(); ++j) {
+        if (record.uses[j].found) {
+            write_tensor(placed, layer, j, record);
+        }
+    }
+    return true;
 }
 
 // ---- loading ------------------------------------------------------------------------------------

@@ -28,27 +28,25 @@ namespace sim {
 
 // A state, and what is worked out on the way to it.
 struct Record {
-    // Where a tensor lies and can still be used, and from when on it matters.
-    struct UsedPlace {
-        int place = 0;
-        Ticks from = 0;
-    };
-    // A copy that may be made of what lies in a place, and its engine.
+    // A copy that may be made of what was brought to a place, and its engine.
     struct Ask {
         int place = 0, engine = 0;
     };
     struct Use {
         Bits by = 0;          // devices that may read the tensor
+        Bits engines = 0;     // that may be asked to copy it from where it was made
         bool read = false;    // a layer still to come reads it
         bool barred = false;  // some device would read it, but there is no way to it
-        std::size_t places_begin = 0, places_end = 0, asks_begin = 0, asks_end = 0;
+        bool found = false;   // it lies where it can still be used
+        std::size_t asks_begin = 0, asks_end = 0;
     };
 
     std::vector<std::uint64_t> key;
     std::vector<Ticks> times;
 
-    std::vector<Use> uses;          // by live tensor
-    std::vector<UsedPlace> places;  // of each ascending
+    std::vector<Use> uses;    // by live tensor
+    std::vector<Bits> used;   // and word of its places: where it lies and can still be used
+    std::vector<Ticks> from;  // and place: from when on that matters, if it is used
     std::vector<Ask> asks;
     std::vector<Ticks> soonest, queue;  // by device: a task to come can start, the queue ends
     std::vector<Ticks> asked, engine;   // by engine: the soonest it can be asked, its queue ends
@@ -56,7 +54,7 @@ struct Record {
 
 class States {
 public:
-    States(const Problem& problem, const Bounds& bounds, const Ideas& ideas);
+    States(const Problem& problem, const Bounds& bounds, const PruningRules& rules);
 
     std::size_t key_words(int layer) const { return key_words_[at(layer)]; }
 
@@ -73,10 +71,23 @@ private:
     struct Slot {
         std::uint32_t word = 0, shift = 0, more = 0;
     };
+    // A layer that reads a tensor, and where: devices with tasks that start at it, and those with
+    // tasks that have to start before, at `earlier` layers.
+    struct Reader {
+        int layer = 0;
+        int earlier_begin = 0, earlier_end = 0;  // in earlier_
+        Bits always = 0;
+    };
+    struct Earlier {
+        int first = 0;
+        Bits devices = 0;
+    };
     // A device whose results an engine may be asked to copy.
     struct Asker {
         int engine = 0, device = 0;
     };
+
+    struct UsedPlaces;
 
     void find_tasks_to_come();
     void find_readers();
@@ -86,31 +97,22 @@ private:
     void write_head(const Evaluator& placed, int layer, Record& record) const;
     void find_soonest(const Evaluator& placed, int layer, Record& record) const;
     void find_askable(const Evaluator& placed, int layer, Record& record) const;
-    Record::Use find_use(const Evaluator& placed, int tensor, int layer, Record& record) const;
-    static void add_place(Record& record, const Record::Use& use, int place, Ticks from);
-    bool add_way(const Evaluator& placed,
-                 int tensor,
-                 int memory,
-                 const Record::Use& use,
-                 Record& record) const;
+    void find_use(const Evaluator& placed, int layer, std::size_t live, Record& record) const;
+    bool add_way(const Evaluator& placed, int tensor, int memory, UsedPlaces& places) const;
     void raise_engines(const Evaluator& placed, Record& record) const;
-    void write_tensor(const Evaluator& placed,
-                      int tensor,
-                      const Slot& slot,
-                      const Record::Use& use,
-                      Record& record) const;
-    bool may_forget_maker(const Evaluator& placed,
-                          int tensor,
-                          const Record::Use& use,
-                          const Record& record) const;
+    void write_tensor(const Evaluator& placed, int layer, std::size_t live, Record& record) const;
+    bool may_forget_maker(const Ticks* lags, std::size_t live, const Record& record) const;
+    template <class Visit>
+    void for_each_place(std::size_t live, const Record& record, const Visit& visit) const;
 
     const Problem& problem_;
     const Bounds& bounds_;
-    const Ideas ideas_;
+    const PruningRules rules_;
     const int devices_;
 
-    std::vector<std::vector<int>> latest_;  // by tensor, [reader * devices + device]: the last
-                                            // layer at which a task can start that reads it there
+    std::vector<Reader> readers_;   // of one tensor after the other, by ascending layer
+    std::vector<int> readers_end_;  // [tensor + 1]; they begin where those of the tensor before end
+    std::vector<Earlier> earlier_;
     std::vector<Bits> after_;      // by layer: devices of the tasks that start there or later
     std::vector<Bits> held_;       // and engines that divided ones hold
     std::vector<Ticks> shortest_;  // [layer * devices + device]: and the shortest of them
@@ -118,6 +120,7 @@ private:
     std::vector<int> askers_of_;  // by layer: index in askers_
 
     // The key.
+    int places_ = 1, place_words_ = 1;  // of a tensor
     int device_bits_ = 0, layout_bits_ = 0, places_here_ = 0, more_words_ = 0;
     std::vector<int> turn_bits_;  // by tensor: 0 where its turn decides nothing
     std::vector<int> usual_turn_;
