@@ -605,7 +605,7 @@ FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
     levels.pass.complete &= ended;
     points.settle();
     for (Points::Point& point : points.all()) {
-        if (point.mapping.empty()) {
+        if (point.mapping.empty() && point.start < 0) {
             point.mapping = trace.back_from(point.step);
         }
     }
