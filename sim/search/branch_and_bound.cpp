@@ -133,7 +133,7 @@ Judged improved(const Problem& problem,
 // ------------------------------------------------------------
 
 // By layers, for the least latency where the evaluator's makespan is exact.
-SearchResult layered_in_order(const Problem& problem,
+SearchResult layered_in_order([[maybe_unused]] const Problem& problem,
                               const Restricted& few,
                               const SearchOptions& options,
                               const Judged& start) {
