@@ -15,6 +15,9 @@
 #include <utility>
 
 namespace sim {
+
+using namespace internal;
+
 namespace {
 
 SearchResult best_among(const Problem& problem,
