@@ -120,9 +120,9 @@ private:
         const Task& t = task(k);
         for (int other = 0; other < static_cast<int>(p_.tasks.size()); ++other) {
             const Task& o = task(other);
-            const bool same =
-                other != k && o.first == t.first && o.rest == t.rest && o.device == t.device &&
-                o.out_layout == t.out_layout && o.inner == t.inner && o.inputs == t.inputs;
+            const bool same = other != k && o.first == t.first && o.rest == t.rest &&
+                              o.device == t.device && o.out_layout == t.out_layout &&
+                              o.inner == t.inner && o.inputs == t.inputs;
             if (same && (o.cost < t.cost || (o.cost == t.cost && other < k))) {
                 return true;
             }
@@ -155,8 +155,7 @@ private:
             const Time before = self(self, tensor, from, now);
             Time& busy =
                 engine[p_.engine.at(static_cast<std::size_t>(from * p_.memories + memory))];
-            const Time end =
-                std::max(busy, before) + p_.copy(tensor, by.layout, from, memory);
+            const Time end = std::max(busy, before) + p_.copy(tensor, by.layout, from, memory);
             if (now) {
                 busy = there[here] = end;
             }
@@ -187,8 +186,8 @@ private:
                     const Made& by = made.at(input.tensor);
                     const auto wanted = std::tuple{input.tensor, on.memory, input.layout};
                     const bool is_there = there.count(wanted) > 0;
-                    Time at = is_there ? there.at(wanted)
-                                       : bring(bring, input.tensor, on.memory, true);
+                    Time at =
+                        is_there ? there.at(wanted) : bring(bring, input.tensor, on.memory, true);
                     if (at >= sim::kNever) {
                         return sim::kNever;
                     }
@@ -257,9 +256,8 @@ private:
                     }
                     const Made& by = made.at(input.tensor);
                     const auto wanted = std::tuple{input.tensor, on.memory, input.layout};
-                    Time at = there.count(wanted)
-                                  ? there.at(wanted)
-                                  : bring(bring, input.tensor, on.memory, false);
+                    Time at = there.count(wanted) ? there.at(wanted)
+                                                  : bring(bring, input.tensor, on.memory, false);
                     if (!there.count(wanted) && by.layout != input.layout) {
                         const Time time =
                             p_.convert(input.tensor, t.device, by.layout, input.layout);

@@ -270,7 +270,7 @@ TEST_CASE("of rows those stay that no other is as good as, for any number of col
                     expected.push_back(i);
                 }
             }
-            auto found = sim::undominated(numbers, stride, 1, columns, 1);
+            auto found = sim::internal::undominated(numbers, stride, 1, columns, 1);
             std::sort(found.begin(), found.end());
             CHECK(std::vector<std::size_t>(found.begin(), found.end()) == expected);
         }

@@ -1,6 +1,7 @@
 // The searches: every exact one against `exhaustive` on random problems, `exhaustive` against the
-// plain way, the layered search with each of its pruning rules switched off and with the tightest incumbent, the baselines, and what all of
-// them do when they are stopped, or when there is no answer.
+// plain way, the layered search with each of its pruning rules switched off and with the tightest
+// incumbent, the baselines, and what all of them do when they are stopped, or when there is no
+// answer.
 
 #include "sim/error.hpp"
 #include "sim/run/evaluator.hpp"
@@ -180,7 +181,8 @@ TEST_CASE("every exact search finds the optimum of 1,000 random problems") {
     int answers = 0;
     for (std::uint64_t seed = 1; seed <= 1'000; ++seed) {
         CAPTURE(seed);
-        const Problem p = seed % 2 == 0 ? generate::wide_random(seed) : generate::small_random(seed);
+        const Problem p =
+            seed % 2 == 0 ? generate::wide_random(seed) : generate::small_random(seed);
         const SearchResult truth = sim::exhaustive(p, {});
         check_mapping(p, truth);
         for (const sim::Search& search : sim::searches()) {
@@ -271,7 +273,7 @@ TEST_CASE("each pruning rule of the layered search alone, and with an incumbent 
         if (truth.status == SearchStatus::infeasible) {
             continue;
         }
-        Problem p = sim::restricted(all, std::vector<char>(all.tasks.size(), 1)).problem;
+        Problem p = sim::internal::restricted(all, std::vector<char>(all.tasks.size(), 1)).problem;
         if (seed % 3 == 0) {
             sim::drop_dominated_tasks(p);
         }
@@ -279,26 +281,27 @@ TEST_CASE("each pruning rule of the layered search alone, and with an incumbent 
         CAPTURE(bits);
         SearchOptions options;
         options.threads = seed % 5 == 0 ? 2 : 1;
-        for (const sim::PruningRules rules : {sim::PruningRules{},
-                                       sim::PruningRules{.path = (bits & 1) != 0,
-                                       .load = (bits & 2) != 0,
-                                       .modules = (bits & 4) != 0,
-                                       .dominance = (bits & 8) != 0,
-                                       .raise = (bits & 16) != 0,
-                                       .forget = (bits & 32) != 0}}) {
-            const auto check = [&](const sim::Incumbent& found) {
+        for (const sim::internal::PruningRules rules :
+             {sim::internal::PruningRules{},
+              sim::internal::PruningRules{.path = (bits & 1) != 0,
+              .load = (bits & 2) != 0,
+              .modules = (bits & 4) != 0,
+              .dominance = (bits & 8) != 0,
+              .raise = (bits & 16) != 0,
+              .forget = (bits & 32) != 0}}) {
+            const auto check = [&](const sim::internal::Incumbent& found) {
                 CHECK(found.proven());
                 CHECK(found.makespan == truth.makespan.count());
                 CHECK(oracle::makespan(p, found.mapping) == truth.makespan);
             };
-            sim::Incumbent above;
+            sim::internal::Incumbent above;
             above.makespan = truth.makespan.count() + 1;
-            sim::Layered layered(p, rules, options);
+            sim::internal::Layered layered(p, rules, options);
             check(layered.pass(1'000'000, above));
             layered.sharpen();
             check(layered.pass(1'000'000, {}));
             check(layered.pass(1'000'000, above));
-            check(sim::Layered(p, rules, options).widen({}, 1, 2));
+            check(sim::internal::Layered(p, rules, options).widen({}, 1, 2));
         }
     }
 }

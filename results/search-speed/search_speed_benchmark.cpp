@@ -44,7 +44,7 @@ struct Contestant {
     std::vector<double> seconds = {};
 };
 
-// Everybody once, then everybody again.
+// All once, then all again.
 void take_turns(std::vector<Contestant>& all, int rounds) {
     for (Contestant& one : all) {
         one.run();  // warm

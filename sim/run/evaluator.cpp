@@ -206,9 +206,10 @@ template <bool keep, bool basic>
 
 [[gnu::always_inline]] inline std::span<const TaskInput> Evaluator::inputs_in_turn(
     const FlatTask& task) {
-    return in_turn({inputs_.data() + task.inputs_begin, inputs_.data() + task.inputs_end},
-                   [&](const TaskInput& input) { return tensors[at(input.tensor)].turn; },
-                   sorted_);
+    return in_turn(
+        {inputs_.data() + task.inputs_begin, inputs_.data() + task.inputs_end},
+        [&](const TaskInput& input) { return tensors[at(input.tensor)].turn; },
+        sorted_);
 }
 
 // The task's results are where it was made.

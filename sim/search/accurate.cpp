@@ -12,6 +12,9 @@
 #include <optional>
 
 namespace sim {
+
+using namespace internal;
+
 namespace {
 
 constexpr double kMillionthsPerPoint = 1e6;

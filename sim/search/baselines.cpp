@@ -7,6 +7,9 @@
 #include <utility>
 
 namespace sim {
+
+using namespace internal;
+
 namespace {
 
 // "cpu/avx512/2y": what one layer has, undivided.

@@ -8,7 +8,7 @@
 #include <cassert>
 #include <utility>
 
-namespace sim {
+namespace sim::internal {
 namespace {
 
 // Weights are whole numbers with this sum, in steps of one for two resources, else of two.
@@ -562,4 +562,4 @@ Ticks Bounds::operator()(const Evaluator& placed, int layer, Ticks limit, Scratc
     return bound;
 }
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 // What the layered search does beyond enumerating; tests switch parts off, searches never.
 struct PruningRules {
@@ -120,4 +120,4 @@ private:
     Loads loads_;
 };
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -29,6 +29,9 @@
 #include <utility>
 
 namespace sim {
+
+using namespace internal;
+
 namespace {
 
 // Of the time limit: when each part ends at the latest.
@@ -129,8 +132,7 @@ Judged improved(const Problem& problem,
                                              : std::move(start);
 }
 
-// ---- 2. The exact search in one order.
-// ------------------------------------------------------------
+// ---- 2. The exact search in one order. ----------------------------------------------------------
 
 // By layers, for the least latency where the evaluator's makespan is exact.
 SearchResult layered_in_order([[maybe_unused]] const Problem& problem,
@@ -185,8 +187,7 @@ SearchResult exact_in_order(const Problem& problem,
     return best_of(pareto_front(problem, with_start), options.goal);
 }
 
-// ---- 3. Orders.
-// -----------------------------------------------------------------------------------
+// ---- 3. Orders. ---------------------------------------------------------------------------------
 
 Judged judged(const Appraiser& appraiser, const SearchResult& result) {
     return {result.mapping, appraiser.in_full(result.mapping)};

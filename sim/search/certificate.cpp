@@ -8,6 +8,9 @@
 #include <cstdint>
 
 namespace sim {
+
+using namespace internal;
+
 namespace {
 
 class Climb {

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <set>
 
-namespace sim {
+namespace sim::internal {
 namespace {
 
 // Layers of a group that are covered though an earlier one is not: all that the rest of the group
@@ -217,4 +217,4 @@ std::vector<int> Covers::fitting(const std::vector<char>& covered, int layer) co
     return found;
 }
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -15,7 +15,7 @@
 #include <optional>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 class Covers {
 public:
@@ -45,4 +45,4 @@ private:
     std::vector<char> safe_;  // by group: each layer has a task of its own, so every start can end
 };
 
-}  // namespace sim
+}  // namespace sim::internal

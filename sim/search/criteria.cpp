@@ -12,7 +12,7 @@
 #include <tuple>
 #include <utility>
 
-namespace sim {
+namespace sim::internal {
 namespace {
 
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
@@ -619,4 +619,4 @@ std::string Criteria::what_is_too_little() const {
     return {};
 }
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 // Output channels that a task does not put on the device.
 std::int64_t channels_elsewhere(const Problem& problem, const Task& task, int device);
@@ -130,4 +130,4 @@ private:
     bool needs_latency_ = false, needs_period_ = false;
 };
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -16,6 +16,8 @@
 
 namespace sim {
 
+using namespace internal;
+
 SearchResult dynamic_programming(const Problem& problem, const SearchOptions& options) {
     // 1. Does it apply?
     if (!options.goal.is_latency()) {

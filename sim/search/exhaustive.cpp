@@ -25,6 +25,9 @@
 #include <utility>
 
 namespace sim {
+
+using namespace internal;
+
 namespace {
 
 constexpr int kLanes = 16;

@@ -25,7 +25,7 @@
 #include <unordered_map>
 #include <utility>
 
-namespace sim {
+namespace sim::internal {
 namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
@@ -876,7 +876,13 @@ std::vector<Mapping> known_mappings(const Problem& problem, const SearchOptions&
 
 }  // namespace
 
+}  // namespace sim::internal
+
 // ---- 3. The searches. ---------------------------------------------------------------------------
+
+namespace sim {
+
+using namespace internal;
 
 Front pareto_front(const Problem& problem, const SearchOptions& options) {
     const Goal& goal = options.goal;

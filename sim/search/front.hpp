@@ -19,7 +19,7 @@
 #include <span>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 // Which of the rows (of `stride` numbers) no other row is as good as: nowhere larger in the first
 // `compared` numbers. Of equal rows the one with the lexicographically least `ties` numbers that
@@ -86,4 +86,4 @@ private:
     Evaluator evaluator_;
 };
 
-}  // namespace sim
+}  // namespace sim::internal

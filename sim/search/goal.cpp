@@ -9,6 +9,9 @@
 #include <utility>
 
 namespace sim {
+
+using namespace internal;
+
 namespace {
 
 constexpr std::array<std::pair<std::string_view, Criterion>, 5> kCriteria{{

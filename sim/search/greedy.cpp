@@ -14,6 +14,8 @@
 
 namespace sim {
 
+using namespace internal;
+
 namespace {
 
 // What a task adds by itself. A layer alone keeps the machine at rest busy for its time.

@@ -17,6 +17,8 @@
 
 namespace sim {
 
+using namespace internal;
+
 SearchResult heft(const Problem& problem, const SearchOptions& options) {
     const Covers covers(problem);
     std::vector<Ticks> fastest(at(problem.layers()), kNeverTicks);

@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-namespace sim {
+namespace sim::internal {
 namespace {
 
 // Where a module's search puts the end of the task before it: so late that all else is long over.
@@ -531,4 +531,4 @@ Incumbent Layered::widen(Incumbent best, std::size_t first, std::size_t factor) 
     }
 }
 
-}  // namespace sim
+}  // namespace sim::internal

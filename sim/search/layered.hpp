@@ -17,7 +17,7 @@
 #include <span>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 // What a pass knows when it ends, and where the next one begins.
 struct Incumbent {
@@ -58,4 +58,4 @@ private:
     std::uint64_t module_nodes_ = 0;
 };
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -16,7 +16,7 @@
 #include <span>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 // How a partial schedule came about: its last task, and what it was before.
 struct TraceStep {
@@ -95,4 +95,4 @@ bool search_levels(Search& search,
     return true;
 }
 
-}  // namespace sim
+}  // namespace sim::internal

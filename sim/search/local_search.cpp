@@ -11,7 +11,7 @@
 #include <random>
 #include <utility>
 
-namespace sim {
+namespace sim::internal {
 namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
@@ -474,4 +474,4 @@ std::vector<int> layer_order(const Problem& problem, const Mapping& mapping) {
     return order;
 }
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -17,7 +17,7 @@
 #include <span>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 // How good a mapping is, cheaply: one pass of the evaluator, or of the simulator where tasks
 // interact. Feasible ones first (violation 0), then by value, smaller is better.
@@ -81,4 +81,4 @@ LocalSearchResult local_search(const Problem& problem,
 // task of the mapping fits.
 std::vector<int> layer_order(const Problem& problem, const Mapping& mapping);
 
-}  // namespace sim
+}  // namespace sim::internal

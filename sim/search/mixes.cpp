@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-namespace sim {
+namespace sim::internal {
 namespace {
 
 // Beyond so many resources not every division of a scale, beyond so many sets not every set.
@@ -78,4 +78,4 @@ std::vector<Mix> resource_mixes(const Problem& problem, std::int64_t scale, std:
     return mixes;
 }
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -16,7 +16,7 @@
 
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 inline int resource_of(const Problem& problem, int device) {
     return problem.devices[at(device)].asynchronous ? device : 0;
@@ -38,4 +38,4 @@ struct Mix {
 // of the sets above.
 std::vector<Mix> resource_mixes(const Problem& problem, std::int64_t scale, std::int64_t step);
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 namespace {
 
 using Ticks = Time::rep;
@@ -215,4 +215,4 @@ bool has_one_order(const Problem& problem) {
     return true;
 }
 
-}  // namespace sim
+}  // namespace sim::internal

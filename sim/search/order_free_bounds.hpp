@@ -5,7 +5,7 @@
 
 #include "sim/compile/problem.hpp"
 
-namespace sim {
+namespace sim::internal {
 
 // Some chain of layers that read each other, each done where that is fastest, with the copies,
 // conversions, submissions and completions between them.
@@ -23,4 +23,4 @@ Time makespan_bound_in_any_order(const Problem& problem);
 // proven in the static order is proven.
 bool has_one_order(const Problem& problem);
 
-}  // namespace sim
+}  // namespace sim::internal

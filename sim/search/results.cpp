@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace sim {
+namespace sim::internal {
 
 SearchResult infeasible(std::string note) {
     SearchResult result;
@@ -114,4 +114,4 @@ Restricted without_dominated_tasks(const Problem& problem) {
     return few;
 }
 
-}  // namespace sim
+}  // namespace sim::internal

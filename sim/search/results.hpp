@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 // No answer, and why.
 SearchResult infeasible(std::string note);
 
-// A mapping that nobody claims to be optimal; infeasible if it needs a link that is missing or goes
+// A mapping that is not proven optimal; infeasible if it needs a link that is missing or goes
 // beyond a budget or a capacity.
 SearchResult heuristic(const Problem& problem,
                        Mapping mapping,
@@ -44,4 +44,4 @@ struct Restricted {
 Restricted restricted(const Problem& problem, const std::vector<char>& allowed);
 Restricted without_dominated_tasks(const Problem& problem);
 
-}  // namespace sim
+}  // namespace sim::internal

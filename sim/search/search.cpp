@@ -9,6 +9,9 @@
 #include <random>
 
 namespace sim {
+
+using namespace internal;
+
 namespace {
 
 constexpr std::array<Search, 8> kSearches{{

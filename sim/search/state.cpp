@@ -4,7 +4,7 @@
 #include <bit>
 #include <map>
 
-namespace sim {
+namespace sim::internal {
 namespace {
 
 constexpr int kWordBits = 64;  // a power of two
@@ -605,4 +605,4 @@ void States::load(Evaluator& placed,
     }
 }
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -24,7 +24,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace sim {
+namespace sim::internal {
 
 // A state, and what is worked out on the way to it.
 struct Record {
@@ -134,4 +134,4 @@ private:
     bool synchronises_ = false;
 };
 
-}  // namespace sim
+}  // namespace sim::internal

@@ -16,6 +16,9 @@
 #include <utility>
 
 namespace sim {
+
+using namespace internal;
+
 namespace {
 
 SearchResult best_among(const Problem& problem,
