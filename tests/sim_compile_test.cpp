@@ -276,22 +276,29 @@ TEST_CASE("what a fused chain reads from outside comes before the chain") {
 }
 
 TEST_CASE("of two chains that end in one addition, the one that saves more can be used") {
-    const auto tasks = [](double c2_sum, double shortcut_sum) {
-        return tasks_of(compiled(kBlock,
-                                 cpu_only(),
-                                 kBlockCosts + Cost{.layers = {"c2", "sum"}, .us = c2_sum} +
-                                     Cost{.layers = {"shortcut", "sum"}, .us = shortcut_sum}));
+    const auto problem = [](double c2_sum, double shortcut_sum) {
+        return compiled(kBlock,
+                        cpu_only(),
+                        kBlockCosts + Cost{.layers = {"c2", "sum"}, .us = c2_sum} +
+                            Cost{.layers = {"shortcut", "sum"}, .us = shortcut_sum});
     };
-    const auto has = [](const Lines& lines, const std::string& line) {
-        return std::ranges::find(lines, line) != lines.end();
+    // In the static order, or for mappings in another one.
+    const auto fits = [](const Problem& p, const std::string& line) {
+        const Lines lines = tasks_of(p);
+        const auto found = std::ranges::find(lines, line);
+        REQUIRE(found != lines.end());
+        const auto task = static_cast<int>(found - lines.begin());
+        const std::vector<int>& there =
+            p.starting[static_cast<std::size_t>(p.tasks[static_cast<std::size_t>(task)].first)];
+        return std::ranges::find(there, task) != there.end();
     };
     // Apart they take 6 and 3 us.
-    const Lines first = tasks(5.25, 2.5);
-    CHECK(has(first, "c2+sum(t1,shortcut) on cpu v/1 5.25"));
-    CHECK_FALSE(has(first, "shortcut+sum(a,c2) on cpu v/1 2.50"));
-    const Lines second = tasks(5.5, 2.25);
-    CHECK_FALSE(has(second, "c2+sum(t1,shortcut) on cpu v/1 5.50"));
-    CHECK(has(second, "shortcut+sum(a,c2) on cpu v/1 2.25"));
+    const Problem first = problem(5.25, 2.5);
+    CHECK(fits(first, "c2+sum(t1,shortcut) on cpu v/1 5.25"));
+    CHECK_FALSE(fits(first, "shortcut+sum(a,c2) on cpu v/1 2.50"));
+    const Problem second = problem(5.5, 2.25);
+    CHECK_FALSE(fits(second, "c2+sum(t1,shortcut) on cpu v/1 5.50"));
+    CHECK(fits(second, "shortcut+sum(a,c2) on cpu v/1 2.25"));
 }
 
 TEST_CASE("only binary tensors have layouts, and the answer is wanted in the packed one") {
@@ -452,18 +459,19 @@ TEST_CASE("`only` picks devices, variants, configurations") {
 }
 
 TEST_CASE("a platform beyond the limits is refused") {
-    sim::Platform five = cpu_only();
-    five.devices.resize(5, five.devices[0]);
-    CHECK(error_of(kChain, five, {}) == "platform made-up: 5 devices, at most 4 are supported");
-    five = cpu_only();
-    five.memories.resize(5);
-    CHECK(error_of(kChain, five, {}) == "platform made-up: 5 memories, at most 4 are supported");
-    CHECK(error_of(kChain,
-                   cpu_only(),
-                   kChainCosts +
-                       Cost{.layers = {"fc"}, .us = 1, .variant = "w", .in_layout = "plain"} +
-                       Cost{.layers = {"fc"}, .us = 1, .variant = "x", .in_layout = "words"}) ==
-          "platform made-up: the layouts nhwc, plain, words: at most 2 are supported");
+    sim::Platform large = cpu_only();
+    large.devices.resize(65, large.devices[0]);
+    CHECK(error_of(kChain, large, {}) == "platform made-up: 65 devices, at most 64 are supported");
+    large = cpu_only();
+    large.memories.resize(65);
+    CHECK(error_of(kChain, large, {}) == "platform made-up: 65 memories, at most 64 are supported");
+    std::vector<Cost> costs = kChainCosts;
+    for (int i = 0; i < 63; ++i) {
+        costs.push_back({.layers = {"fc"}, .us = 1, .in_layout = "layout" + std::to_string(i)});
+    }
+    CHECK(error_of(kChain, cpu_only(), costs) == "no error");
+    costs.push_back({.layers = {"fc"}, .us = 1, .in_layout = "one more"});
+    CHECK(error_of(kChain, cpu_only(), costs).ends_with("one more: at most 64 are supported"));
 }
 
 TEST_CASE("tasks that can never get their inputs are not offered") {
@@ -488,9 +496,8 @@ TEST_CASE("where no mapping can run, the first reason is named") {
     std::vector<Cost> costs = kChainCosts;
     costs[3].device = 1;
     CHECK(error_of(kChain, platform, costs) ==
-          "platform made-up: no mapping can run chain: 'fc' on gpu0 needs 'pool', and there is no "
-          "link from memory "
-          "'host' to 'gpu'");
+          "platform made-up: no mapping can run chain: 'fc' on gpu0 needs 'pool', and no "
+          "link, nor any way over other memories, leads from memory 'host' to 'gpu'");
     // A missing conversion.
     costs = kChainCosts;
     costs[3].in_layout = "plain";

@@ -600,6 +600,9 @@ void apply_transfer_modes(const MappingFile& file, const Platform& platform, Pro
         const int to = index_of(copy, "to", "memory", copy.to, problem.memory_names);
         set_transfer_mode(problem, platform, tensor, from, to, copy.mode, copy.where);
     }
+    if (problem.has_routes()) {
+        index(problem);  // the fastest ways may be others now
+    }
 }
 
 }  // namespace sim
