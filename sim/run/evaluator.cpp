@@ -5,22 +5,24 @@
 
 namespace sim {
 
-Evaluator::Evaluator(const Problem& problem)
+Evaluator::Evaluator(const Problem& problem, bool counts_loads)
     : tensors(at(problem.layers())),
       covered(at(problem.layers()) + 1, 0),
       problem_(problem),
       devices_(problem.devices),
       devices_count_(problem.device_count()),
+      engines_count_(problem.engines),
       layouts_(problem.layouts),
       places_(problem.memories * problem.layouts),
-      heads_(devices_count_ + problem.engines),
-      knows_energy_(problem.knows_energy()) {
+      heads_((devices_count_ + problem.engines) * (counts_loads ? 2 : 1)),
+      knows_energy_(problem.knows_energy()),
+      counts_loads_(counts_loads) {
     ticks_.assign(at(heads_) + at(problem.layers()) * at(2 * places_), 0);
     for (const Time time : problem.synchronise) {
         synchronise_.push_back(time.count());
         synchronises_ |= time > Time{};
     }
-    basic_ = !knows_energy_ && !synchronises_;
+    basic_ = !knows_energy_ && !synchronises_ && !counts_loads_;
     for (const Task& task : problem.tasks) {
         basic_ &= task.parts.empty();
         FlatTask flat{.cost = task.cost.count(),
@@ -110,6 +112,13 @@ void Evaluator::clear_places(int tensor) {
     std::fill_n(ticks_.begin() + static_cast<std::ptrdiff_t>(s), 2 * places_, Ticks{-1});
 }
 
+template <bool keep>
+[[gnu::always_inline]] inline void Evaluator::add_load(int resource, Ticks work) {
+    if (counts_loads_) {
+        change<keep>(at(heads_ / 2 + resource), load(resource) + work);
+    }
+}
+
 // All of the open segment is submitted when the dispatcher has come this far: its times are final.
 template <bool keep>
 void Evaluator::close_segment() {
@@ -143,6 +152,9 @@ Ticks Evaluator::copy(int index, int memory) {
         const auto engine = at(devices_count_ + problem_.engine[problem_.pair_place(from, memory)]);
         when = std::max(there, ticks_[engine]) + copying;
         change<keep>(engine, when);
+        if constexpr (!basic) {
+            add_load<keep>(static_cast<int>(engine), copying);
+        }
         if (!basic && knows_energy_) {
             core.energy +=
                 problem_.copy_energies[problem_.copy_place(index, tensor.layout, from, memory)]
@@ -174,7 +186,7 @@ template <bool basic>
 }
 
 // The time of a conversion; what it takes otherwise is noted.
-template <bool basic>
+template <bool keep, bool basic>
 [[gnu::always_inline]] inline Ticks Evaluator::conversion(int tensor, int device, int layout) {
     const int from = tensors[at(tensor)].layout;
     const std::size_t place = problem_.conversion_place(tensor, device, from, layout);
@@ -182,6 +194,9 @@ template <bool basic>
     if (converting >= kNeverTicks) {
         core.possible = false;
         return 0;
+    }
+    if constexpr (!basic) {
+        add_load<keep>(resource_of(device), converting);
     }
     if (!basic && knows_energy_) {
         core.energy += problem_.convert_energies[place].femtojoules;
@@ -268,7 +283,7 @@ void Evaluator::place(int index, int turn) {
                 when = copy<keep, basic>(input.tensor, device.memory);
             }
             if (wanted != read) {
-                work += conversion<basic>(input.tensor, task.device, input.layout);
+                work += conversion<keep, basic>(input.tensor, task.device, input.layout);
                 change_place<keep>(input.tensor, wanted, work, -1);  // completed in step 4
                 waiting.push_back({input.tensor, wanted});
             }
@@ -280,6 +295,12 @@ void Evaluator::place(int index, int turn) {
     work += task.cost;
     if (!basic && knows_energy_) {
         core.energy += energies_[at(index)];
+    }
+    if constexpr (!basic) {
+        add_load<keep>(resource_of(task.device), task.cost);
+        if (device.asynchronous) {
+            add_load<keep>(0, (device.per_task + (extends ? Time{} : device.submit)).count());
+        }
     }
     Ticks start = 0, base = -1;
     if (!device.asynchronous) {
@@ -367,7 +388,7 @@ template <bool keep>
                 if (wanted != read && std::ranges::none_of(converted_, [&](const Converted& c) {
                         return c.tensor == input.tensor && c.place == wanted;
                     })) {
-                    work += conversion<false>(input.tensor, part.device, input.layout);
+                    work += conversion<keep, false>(input.tensor, part.device, input.layout);
                     converted_.push_back({input.tensor, wanted, device.asynchronous ? work : -1});
                 }
             }
@@ -375,6 +396,7 @@ template <bool keep>
         }
         if (device.asynchronous) {
             core.dispatcher += (device.submit + device.per_task).count();
+            add_load<keep>(0, (device.submit + device.per_task).count());
         }
     }
 
@@ -398,7 +420,13 @@ template <bool keep>
     }
     for (const int held : whole.engines) {
         change<keep>(at(devices_count_ + held), end);
+        add_load<keep>(devices_count_ + held, task.cost);
     }
+    Bits held = 0;
+    for (const Part& part : whole.parts) {
+        held |= bit(resource_of(part.device));
+    }
+    for_each_bit(held, [&](int resource) { add_load<keep>(resource, task.cost); });
 
     // 3. Places and the results; 0 as in `place`.
     for (const auto& [tensor, place, when] : converted_) {

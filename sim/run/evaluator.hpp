@@ -55,7 +55,8 @@ public:
         int tensor = 0, place = 0;
     };
 
-    explicit Evaluator(const Problem& problem);
+    // `counts_loads`: load() is wanted; placing takes a little longer then.
+    explicit Evaluator(const Problem& problem, bool counts_loads = false);
 
     // Places a task of the static order; all it reads must be there. `pop` takes the latest back.
     void push(int task) {
@@ -88,6 +89,11 @@ public:
     // End of a device's queue (of no meaning if it is synchronous), and of an engine's.
     Ticks queue(int device) const { return ticks_[at(device)]; }
     Ticks engine(int engine) const { return ticks_[at(devices_count_ + engine)]; }
+    // What a resource (as Plan numbers them: dispatcher, devices, engines) has done so far, waiting
+    // not counted: of a stream of frames no period is shorter than the largest.
+    Ticks load(int resource) const { return ticks_[at(heads_ / 2 + resource)]; }
+    void set_load(int resource, Ticks work) { ticks_[at(heads_ / 2 + resource)] = work; }
+    int resources() const { return devices_count_ + engines_count_; }
     void set_queue(int device, Ticks time) { ticks_[at(device)] = time; }
     void set_engine(int engine, Ticks time) { ticks_[at(devices_count_ + engine)] = time; }
 
@@ -151,12 +157,15 @@ private:
     Ticks copy(int tensor, int memory);
     template <bool basic>
     Ticks seen(const Tensor& tensor, int place, int device, Ticks when) const;
-    template <bool basic>
+    template <bool keep, bool basic>
     Ticks conversion(int tensor, int device, int layout);
     template <bool keep>
     void copy_early(const EarlyCopy& early);
     template <bool basic>
     void place_all(const Mapping& mapping);
+    template <bool keep>
+    void add_load(int resource, Ticks work);
+    int resource_of(int device) const { return devices_[at(device)].asynchronous ? device : 0; }
     template <bool keep>
     void close_segment();
     template <bool keep>
@@ -175,8 +184,8 @@ private:
     std::vector<TaskResult> inner_;
     std::vector<int> rest_;
     std::vector<Ticks> energies_;  // by task: its own and its submission's, but for the segment's
-    int devices_count_ = 0, layouts_ = 1, places_ = 1, heads_ = 0;
-    // Queues, engines, then of every tensor the times of its places and their lags.
+    int devices_count_ = 0, engines_count_ = 0, layouts_ = 1, places_ = 1, heads_ = 0;
+    // Queues, engines, as many loads if they are counted, then of every tensor the times of its places and their lags.
     std::vector<Ticks> ticks_;
     std::vector<Frame> frames_;
     std::vector<Change> changes_;
@@ -185,7 +194,7 @@ private:
     std::vector<Ticks> synchronise_;  // by memory
     std::vector<char> turn_matters_;  // by tensor
     std::vector<int> usual_turn_;
-    bool synchronises_ = false, knows_energy_ = false, basic_ = true;
+    bool synchronises_ = false, knows_energy_ = false, counts_loads_ = false, basic_ = true;
 };
 
 // The time of one mapping, kNever if it is impossible. For many, keep an Evaluator.

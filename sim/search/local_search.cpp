@@ -1,0 +1,437 @@
+#include "sim/search/local_search.hpp"
+
+#include "sim/run/assess.hpp"
+#include "sim/run/simulate.hpp"
+#include "sim/search/criteria.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <random>
+#include <utility>
+
+namespace sim {
+namespace {
+
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+
+// Temperatures as shares of the value: from where most small losses are accepted to where none is.
+constexpr double kHottest = 0.03, kColdest = 0.00005;
+
+// A violation of a limit by all of it counts as ten times the value.
+constexpr double kPenalty = 10;
+
+constexpr std::uint64_t kPlacementsBetweenQuestions = 200'000;
+
+// The same numbers with every standard library.
+class Dice {
+public:
+    explicit Dice(std::uint64_t seed) : engine_(seed) {}
+    std::size_t below(std::size_t count) { return static_cast<std::size_t>(engine_() % count); }
+    int below(int count) { return static_cast<int>(below(at(count))); }
+    double share() { return static_cast<double>(engine_() >> 11) * 0x1p-53; }
+
+private:
+    std::mt19937_64 engine_;
+};
+
+}  // namespace
+
+// ---- Appraisals. --------------------------------------------------------------------------------
+
+Appraiser::Appraiser(const Problem& problem, const Goal& goal)
+    : problem_(problem),
+      goal_(goal),
+      evaluator_(problem, goal.minimise.front().criterion == Criterion::period),
+      is_interacting_(is_interacting(problem)) {
+    const Criterion criterion = goal.minimise.front().criterion;
+    if (criterion == Criterion::energy || criterion == Criterion::energy_delay) {
+        (void)value_on(problem, goal.minimise.front(), {}, {});  // throws where it is unknown
+    }
+    for (const Budget& budget : problem.budgets) {
+        is_static_.push_back(problem.devices[at(budget.device)].reconfiguration <= Time{});
+        is_limited_ = true;
+    }
+    is_limited_ |= goal.most_loss.has_value() ||
+                   std::ranges::any_of(problem.capacities, [](auto bytes) { return bytes > 0; });
+}
+
+double Appraiser::violation_of(const Mapping& mapping) const {
+    if (!is_limited_) {
+        return 0;
+    }
+    double violation = 0;
+    const auto exceed = [&](double needed, double limit) {
+        violation += needed > limit ? (needed - limit) / std::max(limit, 1.0) : 0.0;
+    };
+    std::vector<std::int64_t> used(problem_.budgets.size()), weights(at(problem_.memories));
+    std::int64_t loss = 0;
+    for (const int index : mapping) {
+        const Task& task = problem_.tasks[at(index)];
+        loss += task.loss;
+        for (std::size_t b = 0; b < task.uses.size(); ++b) {
+            const bool works = (devices_of(task) & bit(problem_.budgets[b].device)) != 0;
+            const std::int64_t use = works ? task.uses[b] : 0;
+            used[b] = is_static_[b] ? used[b] + use : std::max(used[b], use);
+        }
+        for (std::size_t m = 0; m < task.weight_bytes.size(); ++m) {
+            weights[m] += task.weight_bytes[m];
+        }
+    }
+    for (std::size_t b = 0; b < used.size(); ++b) {
+        exceed(static_cast<double>(used[b]), static_cast<double>(problem_.budgets[b].limit));
+    }
+    for (std::size_t m = 0; m < problem_.capacities.size(); ++m) {
+        if (problem_.capacities[m] > 0) {
+            exceed(static_cast<double>(weights[m]), static_cast<double>(problem_.capacities[m]));
+        }
+    }
+    if (goal_.most_loss) {
+        exceed(static_cast<double>(loss), static_cast<double>(*goal_.most_loss));
+    }
+    return violation;
+}
+
+double Appraiser::value_of(const Mapping& mapping, Time makespan) {
+    const auto energy = [&] {
+        return static_cast<double>(evaluator_.core.energy +
+                                   (problem_.at_rest * makespan).femtojoules);
+    };
+    switch (goal_.minimise.front().criterion) {
+        case Criterion::latency:
+            return static_cast<double>(makespan.count());
+        case Criterion::energy:
+            return energy();
+        case Criterion::energy_delay:
+            return energy() * static_cast<double>(makespan.count());
+        case Criterion::period: {
+            Ticks busiest = 0;
+            for (int r = 0; r < evaluator_.resources(); ++r) {
+                busiest = std::max(busiest, evaluator_.load(r));
+            }
+            return static_cast<double>(busiest);
+        }
+        case Criterion::loss: {
+            std::int64_t loss = 0;
+            for (const int task : mapping) {
+                loss += problem_.tasks[at(task)].loss;
+            }
+            return static_cast<double>(loss);
+        }
+        case Criterion::device: {
+            std::int64_t elsewhere = 0;
+            for (const int task : mapping) {
+                elsewhere += channels_elsewhere(
+                    problem_, problem_.tasks[at(task)], goal_.minimise.front().device);
+            }
+            return static_cast<double>(elsewhere);
+        }
+    }
+    return kInfinite;
+}
+
+Appraisal Appraiser::operator()(const Mapping& mapping) {
+    Time makespan = evaluator_.makespan(mapping);
+    if (makespan >= kNever) {
+        return {.violation = kInfinite, .value = kInfinite};
+    }
+    if (is_interacting_ && goal_.minimise.front().criterion != Criterion::period) {
+        makespan = simulate(problem_, mapping).makespan;
+    }
+    return {.violation = violation_of(mapping), .value = value_of(mapping, makespan)};
+}
+
+// ---- The search. --------------------------------------------------------------------------------
+
+namespace {
+
+class Annealing {
+public:
+    Annealing(const Problem& problem, const Goal& goal, const LocalSearchOptions& options)
+        : problem_(problem), options_(options), appraise_(problem, goal), dice_(options.seed) {
+        find_alternatives();
+    }
+
+    LocalSearchResult run(const Mapping& start) {
+        current_ = best_ = start;
+        Appraisal now = appraise_(start);
+        best_appraisal_ = now;
+        double energy = energy_of(now);
+        const double rounds = std::max(
+            1.0, static_cast<double>(options_.most_placements) / static_cast<double>(start.size()));
+        std::uint64_t asked = 0;
+        for (double round = 0; round < rounds; ++round) {
+            placed_ += current_.size();
+            if (placed_ >= asked + kPlacementsBetweenQuestions) {
+                asked = placed_;
+                if (options_.stop && options_.stop()) {
+                    break;
+                }
+            }
+            // 1. A neighbour.
+            candidate_ = current_;
+            if (!change()) {
+                continue;
+            }
+            ++evaluated_;
+            now = appraise_(candidate_);
+            if (now < best_appraisal_) {
+                best_appraisal_ = now;
+                best_ = candidate_;
+            }
+            // 2. Better, or not much worse, and less and less so.
+            const double heat = kHottest * std::pow(kColdest / kHottest, round / rounds);
+            const double next = energy_of(now);
+            if (next <= energy ||
+                (next < kInfinite &&
+                 dice_.share() < std::exp((energy - next) / (heat * std::max(energy, 1.0))))) {
+                std::swap(current_, candidate_);
+                energy = next;
+            }
+        }
+        return {.mapping = std::move(best_), .appraisal = best_appraisal_, .evaluated = evaluated_};
+    }
+
+private:
+    static double energy_of(const Appraisal& appraisal) {
+        return appraisal.value * (1 + kPenalty * appraisal.violation);
+    }
+
+    // Tasks by the layers they cover; those that cover several by each of them.
+    void find_alternatives() {
+        std::map<std::vector<int>, int> groups;
+        group_of_.resize(problem_.tasks.size());
+        fusing_.resize(at(problem_.layers()));
+        alone_.resize(at(problem_.layers()));
+        for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k) {
+            const Task& task = problem_.tasks[at(k)];
+            if (!options_.reorders && !fits_order(task)) {
+                group_of_[at(k)] = -1;
+                continue;
+            }
+            const auto [found, is_new] =
+                groups.emplace(layers_of(task), static_cast<int>(members_.size()));
+            if (is_new) {
+                members_.emplace_back();
+            }
+            group_of_[at(k)] = found->second;
+            members_[at(found->second)].push_back(k);
+            if (task.rest.empty()) {
+                alone_[at(task.first)].push_back(k);
+            }
+            for (const int layer : layers_of(task)) {
+                if (!task.rest.empty()) {
+                    fusing_[at(layer)].push_back(k);
+                }
+            }
+        }
+    }
+
+    int size() const { return static_cast<int>(candidate_.size()); }
+    const Task& task_at(int place) const { return problem_.tasks[at(candidate_[at(place)])]; }
+
+    bool change() {
+        const double kind = dice_.share();
+        if (kind < 0.40) {
+            return swap_one();
+        }
+        if (kind < 0.60) {
+            return move_run_to_a_device();
+        }
+        if (kind < 0.75) {
+            return dice_.below(2) == 0 ? fuse() : split();
+        }
+        return options_.reorders ? move_in_order() : swap_one();
+    }
+
+    // Another implementation of the same layers.
+    bool swap_one() {
+        const int place = dice_.below(size());
+        const int task = candidate_[at(place)];
+        const std::vector<int>& others = members_[at(group_of_[at(task)])];
+        if (others.size() < 2) {
+            return false;
+        }
+        const int other = others[dice_.below(others.size())];
+        candidate_[at(place)] = other;
+        return other != task;
+    }
+
+    // A few tasks in a row, each to its fastest implementation on one device.
+    bool move_run_to_a_device() {
+        const int device = dice_.below(problem_.device_count());
+        const int length = 2 + dice_.below(5);
+        const int begin = dice_.below(size());
+        bool any = false;
+        for (int i = begin; i < std::min(size(), begin + length); ++i) {
+            int best = -1;
+            for (const int other : members_[at(group_of_[at(candidate_[at(i)])])]) {
+                const Task& task = problem_.tasks[at(other)];
+                if (task.device == device && task.parts.empty() &&
+                    (best < 0 || task.cost < problem_.tasks[at(best)].cost)) {
+                    best = other;
+                }
+            }
+            if (best >= 0 && best != candidate_[at(i)]) {
+                candidate_[at(i)] = best;
+                any = true;
+            }
+        }
+        return any;
+    }
+
+    // Where the task of these inputs and results may stand: after what it reads, before its readers.
+    // `skips`: tasks at these places do not count.
+    std::pair<int, int> window(const Task& task, const std::vector<char>& skips) const {
+        int low = 0, high = size();
+        const std::vector<int> covered = layers_of(task);
+        const auto is_covered = [&](int layer) {
+            return std::ranges::binary_search(covered, layer);
+        };
+        for (int i = 0; i < size(); ++i) {
+            if (skips[at(i)]) {
+                continue;
+            }
+            const Task& other = task_at(i);
+            for_each_result(other, [&](const TaskResult& result) {
+                for (const TaskInput& input : task.inputs) {
+                    if (input.tensor == result.tensor) {
+                        low = std::max(low, i + 1);
+                    }
+                }
+            });
+            for (const TaskInput& input : other.inputs) {
+                if (is_covered(input.tensor)) {
+                    high = std::min(high, i);
+                }
+            }
+        }
+        return {low, high};
+    }
+
+    // Several tasks become one that covers their layers.
+    bool fuse() {
+        const int layer = dice_.below(problem_.layers());
+        const std::vector<int>& fused = fusing_[at(layer)];
+        if (fused.empty()) {
+            return false;
+        }
+        const int index = fused[dice_.below(fused.size())];
+        const Task& task = problem_.tasks[at(index)];
+        const std::vector<int> covered = layers_of(task);
+        std::vector<char> goes(candidate_.size(), 0);
+        std::size_t layers = 0;
+        for (int i = 0; i < size(); ++i) {
+            const std::vector<int> of_task = layers_of(task_at(i));
+            const auto shared = std::ranges::count_if(
+                of_task, [&](int one) { return std::ranges::binary_search(covered, one); });
+            if (shared == 0) {
+                continue;
+            }
+            if (shared != static_cast<std::ptrdiff_t>(of_task.size())) {
+                return false;
+            }
+            goes[at(i)] = 1;
+            layers += of_task.size();
+        }
+        const auto [low, high] = window(task, goes);
+        if (layers != covered.size() || low > high) {
+            return false;
+        }
+        const int first = static_cast<int>(std::ranges::find(goes, 1) - goes.begin());
+        const int place = options_.reorders ? low + dice_.below(high - low + 1)
+                                            : std::clamp(first, low, high);
+        std::vector<int> tasks;
+        for (int i = 0; i <= size(); ++i) {
+            if (i == place) {
+                tasks.push_back(index);
+            }
+            if (i < size() && !goes[at(i)]) {
+                tasks.push_back(candidate_[at(i)]);
+            }
+        }
+        candidate_.tasks = std::move(tasks);
+        return is_in_order();
+    }
+
+    // One task that covers several layers becomes one for each of them.
+    bool split() {
+        const int place = dice_.below(size());
+        const Task& task = task_at(place);
+        if (task.rest.empty()) {
+            return false;
+        }
+        std::vector<int> singles;
+        for (const int layer : layers_of(task)) {
+            if (alone_[at(layer)].empty()) {
+                return false;
+            }
+            singles.push_back(alone_[at(layer)][dice_.below(alone_[at(layer)].size())]);
+        }
+        candidate_.tasks.erase(candidate_.begin() + place);
+        candidate_.tasks.insert(candidate_.begin() + place, singles.begin(), singles.end());
+        return is_in_order();
+    }
+
+    // One task to another place between what it reads and its readers.
+    bool move_in_order() {
+        const int from = dice_.below(size());
+        std::vector<char> skips(candidate_.size(), 0);
+        skips[at(from)] = 1;
+        auto [low, high] = window(task_at(from), skips);
+        // The input's task stays first, the output's last.
+        low = std::max(low, 1);
+        high = std::min(high, size() - 1);
+        if (from == 0 || from == size() - 1 || high - low < 2) {
+            return false;
+        }
+        const int to = low + dice_.below(high - low);
+        const int task = candidate_[at(from)];
+        candidate_.tasks.erase(candidate_.begin() + from);
+        candidate_.tasks.insert(candidate_.begin() + (to > from ? to - 1 : to), task);
+        return to != from && to != from + 1;
+    }
+
+    // In the static order, where only that is asked for.
+    bool is_in_order() const {
+        if (options_.reorders) {
+            return true;
+        }
+        return std::ranges::is_sorted(
+            candidate_.tasks, {}, [&](int task) { return problem_.tasks[at(task)].first; });
+    }
+
+    const Problem& problem_;
+    const LocalSearchOptions& options_;
+    Appraiser appraise_;
+    Dice dice_;
+    std::vector<std::vector<int>> members_;  // by group: tasks of the same layers
+    std::vector<int> group_of_;              // by task
+    std::vector<std::vector<int>> fusing_;   // by layer: tasks that cover it with others
+    std::vector<std::vector<int>> alone_;    // by layer: tasks that cover it alone
+    Mapping current_, candidate_, best_;
+    Appraisal best_appraisal_;
+    std::uint64_t placed_ = 0, evaluated_ = 0;
+};
+
+}  // namespace
+
+LocalSearchResult local_search(const Problem& problem,
+                               const Goal& goal,
+                               const Mapping& start,
+                               const LocalSearchOptions& options) {
+    return Annealing(problem, goal, options).run(start);
+}
+
+std::vector<int> layer_order(const Problem& problem, const Mapping& mapping) {
+    std::vector<int> order;
+    for (const int task : mapping) {
+        for (const int layer : layers_of(problem.tasks[at(task)])) {
+            order.push_back(layer);
+        }
+    }
+    return order;
+}
+
+}  // namespace sim
