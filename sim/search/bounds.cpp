@@ -17,7 +17,8 @@ constexpr Ticks kScale = 8;
 constexpr double kLongestForLoads = 0x1p58;
 
 bool covers(const Task& task, int layer) {
-    return task.first == layer || std::binary_search(task.rest.begin(), task.rest.end(), layer);
+    return task.first == layer ||
+           std::binary_search(task.rest.begin(), task.rest.end(), layer);
 }
 
 }  // namespace
@@ -182,10 +183,10 @@ bool Bounds::has_neighbour(int device) const {
     return sharing > 1;
 }
 
-// From the end of `from`, which makes the tensor in one layout, to the start of `to`, which reads
-// it in another; what `to` converts is done after its start but counted here. kNever if it cannot
-// be.
-Ticks Bounds::step(int tensor, const Task& from, int made_in, const Task& to, int layout) const {
+// From the end of `from`, which makes the tensor in one layout, to the start of `to`, which reads it
+// in another; what `to` converts is done after its start but counted here. kNever if it cannot be.
+Ticks Bounds::step(
+    int tensor, const Task& from, int made_in, const Task& to, int layout) const {
     const ProblemDevice &a = problem_.devices[at(from.device)],
                         &b = problem_.devices[at(to.device)];
     Ticks delay = 0;
@@ -349,7 +350,8 @@ Ticks Bounds::load_bound(const Evaluator& placed, int layer, std::vector<Ticks>&
     const bool early = core.dispatcher < floor;  // submissions may be over before the floor
     Ticks bound = 0;
     for (const Load& load : loads_) {
-        Ticks sum = early ? load.free[at(layer)] : load.after[at(layer * devices_ + core.open)];
+        Ticks sum =
+            early ? load.free[at(layer)] : load.after[at(layer * devices_ + core.open)];
         for (int d = 0; d < devices_; ++d) {
             sum += load.mix.weight[at(d)] * queue[at(d)];
         }

@@ -6,8 +6,7 @@
 // where these are alike the same steps follow, on other numbers. The walk has two parts:
 //
 // 1. `Walk`: the first layers with the evaluator. Beginnings are sorted into groups that are alike.
-// 2. `RowEvaluator`: the other layers, once for each sixteen of a group: the evaluator again, with
-// a row
+// 2. `RowEvaluator`: the other layers, once for each sixteen of a group: the evaluator again, with a row
 //    of sixteen numbers wherever it has a time. Loops over rows become vector instructions.
 //
 // That is for the latency of basic problems (problem.hpp) on machines whose places fit in a word.
@@ -53,7 +52,7 @@ bool fits(const Problem& problem, int task, const std::vector<char>& covered) {
 // nothing) in one number, then places and waiting places as bits, in one number where they fit.
 using Likeness = std::vector<std::uint64_t>;
 constexpr int kDeviceBit = 24, kLayoutBit = 30, kTensorBit = 36;  // the turn comes first
-constexpr int kFewPlaces = 32;                                    // fit in half a number
+constexpr int kFewPlaces = 32;                                     // fit in half a number
 static_assert(kMostOfAKind <= 1 << (kLayoutBit - kDeviceBit));
 static_assert(kMostOfAKind <= 1 << (kTensorBit - kLayoutBit));
 
@@ -162,8 +161,7 @@ private:
     std::vector<std::vector<int>> read_later_;  // by layer: tensors that it or a later one reads
 };
 
-// ---- 2. RowEvaluator.
-// -----------------------------------------------------------------------------------
+// ---- 2. RowEvaluator. -----------------------------------------------------------------------------------
 
 struct TimeRow {
     alignas(64) Ticks lane[static_cast<std::size_t>(kLanes)];
@@ -247,8 +245,7 @@ private:
     HETMAP_ROW void close_segment(const Core& core);
     HETMAP_ROW void copy(const Core& core, int index, int memory);
     HETMAP_ROW std::span<const TaskInput> inputs_in_turn(const Task& task);
-    HETMAP_ROW void expose(
-        const Task& task, const TaskResult& result, bool whole, const TimeRow& start, Ticks work);
+    HETMAP_ROW void expose(const Task& task, const TaskResult& result, bool whole, const TimeRow& start, Ticks work);
     HETMAP_ROW void leaf();
     HETMAP_ROW void visit(int layer, void (*self)(RowEvaluator&, int));
 
@@ -278,10 +275,10 @@ private:
     std::vector<char> covered_;
     int open_ = 0;
     bool possible_ = true;
-    std::size_t segment_ = 0;      // first of `waiting_` in the open segment
-    std::vector<Added> waiting_;   // places whose times wait for a submission
-    std::vector<Added> added_;     // copies and conversions
-    std::vector<TimeRow> finals_;  // times that close_segment wrote over
+    std::size_t segment_ = 0;     // first of `waiting_` in the open segment
+    std::vector<Added> waiting_;  // places whose times wait for a submission
+    std::vector<Added> added_;    // copies and conversions
+    std::vector<TimeRow> finals_;     // times that close_segment wrote over
     std::vector<TaskInput> sorted_;
     Mapping path_;
     const Group* group_ = nullptr;
@@ -347,8 +344,11 @@ std::span<const TaskInput> RowEvaluator::inputs_in_turn(const Task& task) {
 }
 
 // A result of the task that starts then and works for so long. whole: it waits for its segment.
-void RowEvaluator::expose(
-    const Task& task, const TaskResult& result, bool whole, const TimeRow& start, Ticks work) {
+void RowEvaluator::expose(const Task& task,
+                          const TaskResult& result,
+                          bool whole,
+                          const TimeRow& start,
+                          Ticks work) {
     const int home = place_of(problem_.devices[at(task.device)].memory, result.layout);
     tensors_[at(result.tensor)] = {.device = task.device,
                                    .layout = result.layout,

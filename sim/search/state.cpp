@@ -274,7 +274,10 @@ void States::find_askable(const Evaluator& placed, int layer, Record& record) co
     });
 }
 
-Record::Use States::find_use(const Evaluator& placed, int index, int layer, Record& record) const {
+Record::Use States::find_use(const Evaluator& placed,
+                             int index,
+                             int layer,
+                             Record& record) const {
     Record::Use use;
     use.places_begin = use.places_end = record.places.size();
     use.asks_begin = use.asks_end = record.asks.size();
@@ -340,8 +343,11 @@ void States::add_place(Record& record, const Record::Use& use, int place, Ticks 
 
 // The copies that bring the tensor to a memory: from the nearest memory on the way where it lies.
 // False if there is no way.
-bool States::add_way(
-    const Evaluator& placed, int index, int memory, const Record::Use& use, Record& record) const {
+bool States::add_way(const Evaluator& placed,
+                     int index,
+                     int memory,
+                     const Record::Use& use,
+                     Record& record) const {
     const Evaluator::Tensor& tensor = placed.tensors[at(index)];
     const int home = problem_.devices[at(tensor.device)].memory;
     const auto source = [&](int to) { return problem_.source(index, tensor.layout, home, to); };
