@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <thread>
 
@@ -224,107 +225,138 @@ std::vector<sim::TransferMode> measure_copies(Device& device,
 
 // ---- Interference --------------------------------------------------------------------------
 
+namespace {
+
+constexpr int kInterferenceSamples = 15;
+
+using Measurements = std::vector<std::pair<std::string, sim::Measurement>>;
+
+// `samples` times of `action`, each between `before` and `after`, which are not timed.
+sim::Measurement measure_between(int samples,
+                                 const std::function<void()>& before,
+                                 const std::function<void()>& action,
+                                 const std::function<void()>& after) {
+    std::vector<double> times;
+    for (int i = 0; i < samples; ++i) {
+        before();
+        times.push_back(time_ns(action));
+        after();
+    }
+    return summarize(std::move(times));
+}
+
+// Kernels that keep a device busy: a few to be timed, and enough to last while another side is.
+struct BusyDevice {
+    explicit BusyDevice(Device& d) : device{d}, load{d, 56}, event{d.new_event()} {
+        if (load.kernel >= 0) {
+            few = record_repeated(d, load, 8, event);
+            many = record_repeated(d, load, 128, event);
+        }
+    }
+    bool works() const { return load.kernel >= 0; }
+    void start(int segment) const { device.submit(segment); }
+    void finish() const { device.wait(event); }
+
+    Device& device;
+    Load load;
+    int event = 0;
+    int few = -1, many = -1;  // segments
+};
+
+// A large copy up: alone, with one down, beside kernels, and beside copying on the host.
+Measurements copies_disturbed(Device& device, const BusyDevice& busy) {
+    constexpr std::size_t kBytes = std::size_t{16} << 20;
+    const Address there = device.allocate(kBytes), back = device.allocate(kBytes);
+    const std::string_view up_mode = device.modes(Direction::up).front();
+    const std::string_view down_mode = device.modes(Direction::down).front();
+    std::byte* const from = device.allocate_host(kBytes, up_mode);
+    std::byte* const to = device.allocate_host(kBytes, down_mode);
+    const int up_event = device.new_event(), down_event = device.new_event();
+    const int up = device.record({.mode = up_mode,
+                                  .direction = Direction::up,
+                                  .device = there,
+                                  .host = from,
+                                  .bytes = kBytes,
+                                  .signal = up_event});
+    const int down = device.record({.mode = down_mode,
+                                    .direction = Direction::down,
+                                    .device = back,
+                                    .host = to,
+                                    .bytes = kBytes,
+                                    .signal = down_event});
+    const auto copy_up = [&] {
+        device.submit(up);
+        device.wait(up_event);
+    };
+    Measurements result;
+    result.emplace_back("copy_16mib_up_alone", measure(kInterferenceSamples, copy_up));
+    result.emplace_back("copy_16mib_up_with_one_down",
+                        measure_between(
+                            kInterferenceSamples,
+                            [&] { device.submit(down); },
+                            copy_up,
+                            [&] { device.wait(down_event); }));
+    if (busy.works()) {
+        result.emplace_back("copy_16mib_up_beside_kernels",
+                            measure_between(
+                                kInterferenceSamples,
+                                [&] { busy.start(busy.many); },
+                                copy_up,
+                                [&] { busy.finish(); }));
+    }
+    const Buffer a{kBytes}, b{kBytes};
+    const auto nothing = [] {};
+    const auto both = [&] {
+        device.submit(up);
+        std::memcpy(b.data(), a.data(), kBytes);
+        device.wait(up_event);
+    };
+    result.emplace_back("copy_16mib_up_beside_host_copy",
+                        measure_between(kInterferenceSamples, nothing, both, nothing));
+    return result;
+}
+
+// Kernels of both sides, each alone and beside the other's.
+Measurements kernels_disturbed(Device& host, const BusyDevice& busy) {
+    const Load host_load{host, 56};
+    if (!busy.works() || host_load.kernel < 0) {
+        return {};
+    }
+    const int host_work = record_repeated(host, host_load, 4, host.new_event());
+    const auto on_host = [&] { host.submit(host_work); };
+    const auto nothing = [] {};
+    Measurements result;
+    result.emplace_back("host_kernels_alone", measure(kInterferenceSamples, on_host));
+    result.emplace_back("device_kernels_alone", measure(kInterferenceSamples, [&] {
+                            busy.start(busy.few);
+                            busy.finish();
+                        }));
+    result.emplace_back(
+        "host_kernels_beside_device",
+        measure_between(
+            kInterferenceSamples, [&] { busy.start(busy.many); }, on_host, [&] { busy.finish(); }));
+    const auto together = [&] {
+        busy.start(busy.few);
+        on_host();
+        busy.finish();
+    };
+    result.emplace_back("device_and_host_kernels_together",
+                        measure_between(kInterferenceSamples, nothing, together, nothing));
+    return result;
+}
+
+}  // namespace
+
 std::vector<std::pair<std::string, sim::Measurement>> measure_interference(Device& host,
                                                                            Device& device) {
-    constexpr std::size_t kBytes = std::size_t{16} << 20;
-    constexpr int kSamples = 15, kSide = 56;
-    std::vector<std::pair<std::string, sim::Measurement>> result;
-    const std::string& name = device.info().name;
-    const auto report = [&](const std::string& what, const sim::Measurement& m) {
-        result.emplace_back(what + "_" + name, m);
-    };
-
-    const Load load{device, kSide};
-    const Load host_load{host, kSide};
-    const int host_event = host.new_event();
-    const int host_work = record_repeated(host, host_load, 4, host_event);
-    const int kernel_event = device.new_event();
-    const bool works = load.kernel >= 0;
-    // Long enough to last while the other side is timed.
-    int device_work = -1, device_long = -1;
-    if (works) {
-        device_work = record_repeated(device, load, 8, kernel_event);
-        device_long = record_repeated(device, load, 128, kernel_event);
-    }
-
-    // 1. Copies.
+    const BusyDevice busy{device};
+    Measurements result;
     if (!device.info().host_memory) {
-        const Address there = device.allocate(kBytes), back = device.allocate(kBytes);
-        const std::string_view up_mode = device.modes(Direction::up).front();
-        const std::string_view down_mode = device.modes(Direction::down).front();
-        std::byte* const from = device.allocate_host(kBytes, up_mode);
-        std::byte* const to = device.allocate_host(kBytes, down_mode);
-        const int up_event = device.new_event(), down_event = device.new_event();
-        const int up = device.record({.mode = up_mode,
-                                      .direction = Direction::up,
-                                      .device = there,
-                                      .host = from,
-                                      .bytes = kBytes,
-                                      .signal = up_event});
-        const int down = device.record({.mode = down_mode,
-                                        .direction = Direction::down,
-                                        .device = back,
-                                        .host = to,
-                                        .bytes = kBytes,
-                                        .signal = down_event});
-        const auto timed_up = [&] {
-            device.submit(up);
-            device.wait(up_event);
-        };
-        report("copy_16mib_up_alone", measure(kSamples, timed_up));
-        std::vector<double> times;
-        for (int i = 0; i < kSamples; ++i) {
-            device.submit(down);
-            times.push_back(time_ns(timed_up));
-            device.wait(down_event);
-        }
-        report("copy_16mib_up_with_one_down", summarize(times));
-        if (works) {
-            times.clear();
-            for (int i = 0; i < kSamples; ++i) {
-                device.submit(device_long);
-                times.push_back(time_ns(timed_up));
-                device.wait(kernel_event);
-            }
-            report("copy_16mib_up_beside_kernels", summarize(times));
-        }
-        times.clear();
-        const Buffer a{kBytes}, b{kBytes};
-        for (int i = 0; i < kSamples; ++i) {
-            times.push_back(time_ns([&] {
-                device.submit(up);
-                std::memcpy(b.data(), a.data(), kBytes);
-                device.wait(up_event);
-            }));
-        }
-        report("copy_16mib_up_beside_host_copy", summarize(times));
+        result = copies_disturbed(device, busy);
     }
-
-    // 2. Kernels of both sides.
-    if (works && host_load.kernel >= 0) {
-        const auto on_host = [&] { host.submit(host_work); };
-        const auto on_device = [&] {
-            device.submit(device_work);
-            device.wait(kernel_event);
-        };
-        report("host_kernels_alone", measure(kSamples, on_host));
-        report("device_kernels_alone", measure(kSamples, on_device));
-        std::vector<double> times;
-        for (int i = 0; i < kSamples; ++i) {
-            device.submit(device_long);
-            times.push_back(time_ns(on_host));
-            device.wait(kernel_event);
-        }
-        report("host_kernels_beside_device", summarize(times));
-        times.clear();
-        for (int i = 0; i < kSamples; ++i) {
-            times.push_back(time_ns([&] {
-                device.submit(device_work);
-                on_host();
-                device.wait(kernel_event);
-            }));
-        }
-        report("device_and_host_kernels_together", summarize(times));
+    std::ranges::move(kernels_disturbed(host, busy), std::back_inserter(result));
+    for (auto& [name, measurement] : result) {
+        name += "_" + device.info().name;
     }
     return result;
 }

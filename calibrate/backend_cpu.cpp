@@ -6,10 +6,8 @@
 #include "calibrate/clock.hpp"
 #include "calibrate/device.hpp"
 #include "calibrate/energy.hpp"
-#include "calibrate/executor.hpp"
+#include "calibrate/host_kernels.hpp"
 #include "kernels/thread_pool.hpp"
-
-#include <fmt/format.h>
 
 #include <deque>
 
@@ -18,24 +16,15 @@ namespace {
 
 class CpuDevice final : public Device {
 public:
-    CpuDevice(const DeviceInfo& info, int threads) : info_{info}, pool_{threads} {}
+    CpuDevice(const DeviceInfo& info, int threads)
+        : info_{info}, pool_{threads}, kernels_{threads} {}
 
     const DeviceInfo& info() const override { return info_; }
 
     std::vector<Implementation> implementations(const kernels::Chain& chain) const override {
-        std::vector<Implementation> result;
-        for (const kernels::Variant& variant : kernels::variants()) {
-            if (!variant.supported() || !variant.accepts(chain)) {
-                continue;
-            }
-            for (const kernels::Configuration& configuration :
-                 kernels::configurations(chain, pool_.threads())) {
-                result.push_back({std::string{variant.name}, configuration.name(), variant.layout});
-            }
-        }
-        return result;
+        return kernels_.implementations(chain);
     }
-    int longest_chain() const override { return 3; }
+    int longest_chain() const override { return kernels_.longest_chain(); }
 
     Address allocate(std::size_t bytes) override { return memory_.emplace_back(bytes).data(); }
     std::byte* allocate_host(std::size_t bytes, std::string_view /*mode*/) override {
@@ -43,27 +32,11 @@ public:
     }
     Address address_of(std::byte* host) override { return host; }
 
+    using Device::prepare;
     int prepare(const kernels::Chain& chain,
-                const std::string& name,
-                const std::string& configuration_name) override {
-        const kernels::Variant* const variant = kernels::find_variant(name);
-        if (variant == nullptr || !variant->supported()) {
-            throw sim::InputError{fmt::format("this machine cannot run variant '{}'", name)};
-        }
-        const kernels::Configuration configuration = parse_configuration(configuration_name);
-        if (configuration.threads > pool_.threads()) {
-            throw sim::InputError{
-                fmt::format("configuration '{}' needs {} threads, this machine has {}",
-                            configuration_name,
-                            configuration.threads,
-                            pool_.threads())};
-        }
-        if (!variant->accepts(chain)) {
-            throw sim::InputError{
-                fmt::format("variant '{}' does not do this chain of layers", name)};
-        }
-        kernels_.emplace_back(*variant, chain, configuration);
-        return static_cast<int>(kernels_.size()) - 1;
+                const std::string& variant,
+                const std::string& configuration) override {
+        return kernels_.prepare(chain, variant, configuration);
     }
 
     int new_event() override { return events_++; }
@@ -107,23 +80,12 @@ private:
         std::vector<double> ns;
     };
 
-    void run(const Stage& stage) {
-        if (stage.kernel >= 0) {
-            kernels_[static_cast<std::size_t>(stage.kernel)].run(stage.tensors, pool_);
-        } else {
-            kernels::convert(stage.shape,
-                             stage.batch,
-                             stage.from,
-                             stage.to,
-                             stage.tensors.input,
-                             stage.tensors.output);
-        }
-    }
+    void run(const Stage& stage) { run_stage(kernels_.kernel_of(stage), stage, pool_); }
 
     DeviceInfo info_;
     kernels::ThreadPool pool_;
     std::deque<Buffer> memory_;
-    std::deque<kernels::Kernel> kernels_;
+    HostKernels kernels_;
     std::vector<Segment> segments_;
     int events_ = 0;
 };
@@ -133,7 +95,7 @@ Discovery discover_cpu() {
     info.name = info.kind = "cpu";
     info.description = "the host's cores";
     info.asynchronous = false;
-    info.host_memory = info.host_cores = true;
+    info.host_memory = info.host_cores = info.converts = true;
     return {.devices = {std::move(info)}, .notes = {}};
 }
 

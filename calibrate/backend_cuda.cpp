@@ -12,6 +12,7 @@
 
 #include "calibrate/device.hpp"
 #include "calibrate/nvml.hpp"
+#include "kernels/cuda/variants.hpp"
 #include "sim/error.hpp"
 
 #include <cuda_runtime_api.h>
@@ -328,16 +329,12 @@ public:
     CudaDevice& operator=(const CudaDevice&) = delete;
 
     const DeviceInfo& info() const override { return info_; }
-    std::vector<Implementation> implementations(const kernels::Chain& chain) const override;
-    int longest_chain() const override;
 
     Address allocate(std::size_t bytes) override;
     std::byte* allocate_host(std::size_t bytes, std::string_view mode) override;
     Address address_of(std::byte* host) override;
 
-    int prepare(const kernels::Chain& chain,
-                const std::string& variant,
-                const std::string& configuration) override;
+    using Device::prepare;
     int prepare(const kernels::DeviceKernel& kernel) override;
     int new_event() override;
     int record(std::span<const Stage> stages, bool timed) override;
@@ -455,26 +452,6 @@ void CudaDevice::finish_setup(std::string_view what) {
     check(cudaStreamSynchronize(compute_), what);
 }
 
-std::vector<Implementation> CudaDevice::implementations(const kernels::Chain& chain) const {
-    std::vector<Implementation> found;
-    for (const kernels::DeviceVariant& variant : kernels::device_variants("cuda")) {
-        for (std::string& configuration : variant.configurations(chain, info_.limits)) {
-            found.push_back({.variant = std::string{variant.name},
-                             .configuration = std::move(configuration),
-                             .layout = kernels::Layout::nhwc});
-        }
-    }
-    return found;
-}
-
-int CudaDevice::longest_chain() const {
-    int longest = 0;
-    for (const kernels::DeviceVariant& variant : kernels::device_variants("cuda")) {
-        longest = std::max(longest, variant.longest_chain);
-    }
-    return longest;
-}
-
 // ---- Memory ------------------------------------------------------------------------------------
 
 Address CudaDevice::allocate(std::size_t bytes) {
@@ -567,25 +544,6 @@ Address CudaDevice::address_of(std::byte* host) {
 }
 
 // ---- Kernels -----------------------------------------------------------------------------------
-
-int CudaDevice::prepare(const kernels::Chain& chain,
-                        const std::string& variant,
-                        const std::string& configuration) {
-    const kernels::DeviceVariant* const found = kernels::find_device_variant("cuda", variant);
-    if (found == nullptr) {
-        throw sim::InputError{
-            fmt::format("{}: there is no kernel variant '{}'", info_.name, variant)};
-    }
-    const std::vector<std::string> offered = found->configurations(chain, info_.limits);
-    if (std::ranges::find(offered, configuration) == offered.end()) {
-        throw sim::InputError{
-            fmt::format("{}: variant '{}' has no configuration '{}' for these layers",
-                        info_.name,
-                        variant,
-                        configuration)};
-    }
-    return prepare(found->prepare(chain, configuration, info_.limits));
-}
 
 int CudaDevice::prepare(const kernels::DeviceKernel& kernel) {
     use();
@@ -999,7 +957,10 @@ std::unique_ptr<Device> open(const DeviceInfo& info, Submission submission) {
 }  // namespace cuda
 
 Backend cuda_backend() {
-    return {.kind = "cuda", .discover = discover_cuda, .open = [](const DeviceInfo& info, int) {
+    return {.kind = "cuda",
+            .variants = kernels::cuda::variants,
+            .discover = discover_cuda,
+            .open = [](const DeviceInfo& info, int) {
                 return cuda::open(info, cuda::Submission::graphs);
             }};
 }

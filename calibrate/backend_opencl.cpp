@@ -9,6 +9,7 @@
 
 #include "calibrate/buffer.hpp"
 #include "calibrate/device.hpp"
+#include "kernels/opencl/variants.hpp"
 #include "sim/error.hpp"
 
 #include <fmt/format.h>
@@ -204,15 +205,6 @@ std::string unfit(cl_device_id device) {
     return {};
 }
 
-// An NVIDIA GPU is there by CUDA, if that is built in and finds one.
-bool cuda_has_gpus() {
-#if defined(HETMAP_CUDA)
-    return !cuda_backend().discover().devices.empty();
-#else
-    return false;
-#endif
-}
-
 struct Search {
     std::vector<Found> found;  // GPUs first, the host's cores last
     std::vector<std::string> notes;
@@ -258,7 +250,7 @@ Search search() {
                 result.notes.push_back(
                     fmt::format("OpenCL device '{}' is left out: {}", name, reason));
             } else if ((type & CL_DEVICE_TYPE_GPU) != 0 &&
-                       vendor.find("NVIDIA") != std::string::npos && cuda_has_gpus()) {
+                       vendor.find("NVIDIA") != std::string::npos && has_devices("cuda")) {
                 result.notes.push_back(
                     fmt::format("OpenCL device '{}' is left out: it is there by CUDA", name));
             } else {
@@ -325,23 +317,6 @@ public:
 
     const DeviceInfo& info() const override { return info_; }
 
-    std::vector<Implementation> implementations(const kernels::Chain& chain) const override {
-        std::vector<Implementation> result;
-        for (const kernels::DeviceVariant& variant : kernels::device_variants("opencl")) {
-            for (std::string& configuration : variant.configurations(chain, info_.limits)) {
-                result.push_back({std::string{variant.name}, std::move(configuration)});
-            }
-        }
-        return result;
-    }
-    int longest_chain() const override {
-        int longest = 0;
-        for (const kernels::DeviceVariant& variant : kernels::device_variants("opencl")) {
-            longest = std::max(longest, variant.longest_chain);
-        }
-        return longest;
-    }
-
     // ---- memory ---------------------------------------------------------------------------
 
     Address allocate(std::size_t bytes) override {
@@ -380,31 +355,7 @@ public:
 
     // ---- recording ------------------------------------------------------------------------
 
-    int prepare(const kernels::Chain& chain,
-                const std::string& name,
-                const std::string& configuration) override {
-        const kernels::DeviceVariant* const variant = kernels::find_device_variant("opencl", name);
-        if (variant == nullptr) {
-            throw sim::InputError{fmt::format(
-                "{} cannot run variant '{}': OpenCL has no such variant", label_, name)};
-        }
-        const std::vector<std::string> known = variant->configurations(chain, info_.limits);
-        if (known.empty()) {
-            throw sim::InputError{
-                fmt::format("{}: variant '{}' does not do this chain of layers", label_, name)};
-        }
-        if (std::ranges::find(known, configuration) == known.end()) {
-            throw sim::InputError{
-                fmt::format("{}: variant '{}' has no configuration '{}' for this chain of layers; "
-                            "it has {}",
-                            label_,
-                            name,
-                            configuration,
-                            fmt::join(known, ", "))};
-        }
-        return prepare(variant->prepare(chain, configuration, info_.limits));
-    }
-
+    using Device::prepare;
     int prepare(const kernels::DeviceKernel& kernel) override {
         Prepared prepared;
         prepared.program = program(kernel.source, kernel.options);
@@ -786,7 +737,10 @@ std::unique_ptr<Device> open_opencl(const DeviceInfo& info, int /*threads*/) {
 }  // namespace
 
 Backend opencl_backend() {
-    return {.kind = "opencl", .discover = discover_opencl, .open = open_opencl};
+    return {.kind = "opencl",
+            .variants = kernels::opencl::variants,
+            .discover = discover_opencl,
+            .open = open_opencl};
 }
 
 }  // namespace calibrate

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -47,7 +46,7 @@ const sim::Layer& at(const sim::Model& model, int layer) {
 struct Sources {
     int main = kernels::kBefore;
     int second = kernels::kSecondInput;
-    int second_layer = -1;  // of the model, where the second one comes from outside
+    int main_layer = -1, second_layer = -1;  // of the model, where they come from outside
 };
 
 Sources sources_of(const sim::Model& model, std::span<const int> layers, std::size_t index) {
@@ -64,6 +63,9 @@ Sources sources_of(const sim::Model& model, std::span<const int> layers, std::si
     Sources sources;
     if (!reads_before) {
         sources.main = place_of(inputs.front());
+    }
+    if (index == 0 || sources.main == kernels::kInput) {
+        sources.main_layer = inputs.front();
     }
     if (inputs.size() == 2) {
         const int layer = swapped ? inputs[0] : inputs[1];
@@ -86,6 +88,30 @@ bool has_kernel(const sim::Layer& layer) {
            (layer.operation->name != "max_pool2d" || layer.attributes.padding == 0);
 }
 
+bool has_kernel(const sim::Model& model, std::span<const int> layers) {
+    if (!std::ranges::all_of(layers, [&](int l) { return has_kernel(at(model, l)); })) {
+        return false;
+    }
+    const auto is_inside = [&](int l) { return std::ranges::find(layers, l) != layers.end(); };
+    if (model.output != layers.back() && is_inside(model.output)) {
+        return false;
+    }
+    for (std::size_t reader = 0; reader < model.layers.size(); ++reader) {
+        for (const int input : model.layers[reader].inputs) {
+            if (input != layers.back() && is_inside(input) &&
+                !is_inside(static_cast<int>(reader))) {
+                return false;
+            }
+        }
+    }
+    try {
+        (void)inputs_of(model, layers);
+        return true;
+    } catch (const sim::InputError&) {
+        return false;
+    }
+}
+
 kernels::Shape kernel_shape(const sim::TensorShape& shape) {
     const std::optional<kernels::Element> element = element_of(shape.element);
     if (!element) {
@@ -98,10 +124,18 @@ kernels::Shape kernel_shape(const sim::TensorShape& shape) {
 ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers) {
     ChainInputs inputs{.main = at(model, layers.front()).inputs.front(), .second = -1};
     for (std::size_t i = 0; i < layers.size(); ++i) {
-        const int second = sources_of(model, layers, i).second_layer;
-        if (second >= 0) {
-            assert(inputs.second < 0 || inputs.second == second);  // see sim::chains_from
-            inputs.second = second;
+        const Sources sources = sources_of(model, layers, i);
+        const bool fits = (sources.main_layer < 0 || sources.main_layer == inputs.main) &&
+                          (sources.second_layer < 0 || inputs.second < 0 ||
+                           sources.second_layer == inputs.second);
+        if (!fits || at(model, layers[i]).inputs.size() > 2) {
+            throw sim::InputError{
+                fmt::format("layer '{}': with the layers that it is fused with, it reads more from "
+                            "outside than the two tensors that a kernel here reads",
+                            at(model, layers[i]).name)};
+        }
+        if (sources.second_layer >= 0) {
+            inputs.second = sources.second_layer;
         }
     }
     return inputs;

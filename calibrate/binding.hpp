@@ -21,6 +21,7 @@ struct ChainInputs {
     int second = -1;  // -1: the chain has no `add`
 };
 
+// Throws sim::InputError where it reads more than these two.
 ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers);
 
 // The chain of model layers as kernels see it; spans point into `parameters`.
@@ -32,5 +33,9 @@ kernels::Chain chain_of(const sim::Model& model,
 
 // Operations that may be part of a kernel's chain.
 bool has_kernel(const sim::Layer& layer);
+
+// Whether a kernel can compute these layers together: each has one, at most two tensors are read
+// from outside, and only the last layer's result is.
+bool has_kernel(const sim::Model& model, std::span<const int> layers);
 
 }  // namespace calibrate

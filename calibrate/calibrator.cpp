@@ -64,6 +64,16 @@ struct CostKey {
     friend auto operator<=>(const CostKey&, const CostKey&) = default;
 };
 
+CostKey key_of(const sim::MeasuredCost& cost) {
+    return {.device = cost.device,
+            .layers = cost.layers,
+            .batch = cost.batch,
+            .variant = cost.variant,
+            .configuration = cost.configuration,
+            .in_layout = cost.in_layout,
+            .out_layout = cost.out_layout};
+}
+
 struct Cost {
     std::vector<double> anywhere;   // nanoseconds, in mappings drawn at random
     std::vector<double> near_best;  // in mappings about as fast as the best known
@@ -103,9 +113,7 @@ std::vector<Candidate> candidates_on(const Device& device,
     for (int first = 1; first < static_cast<int>(model.layers.size()); ++first) {
         for (const std::vector<int>& layers :
              sim::chains_from(model, first, device.longest_chain())) {
-            if (!std::ranges::all_of(layers, [&](int l) {
-                    return has_kernel(model.layers[static_cast<std::size_t>(l)]);
-                })) {
+            if (!has_kernel(model, layers)) {
                 continue;
             }
             const kernels::Chain chain = chain_of(model, parameters, layers, batch);
@@ -241,7 +249,7 @@ sim::Mapping least_measured(const Bench& bench, std::mt19937_64& random) {
 sim::Mapping near_best(const Bench& bench, std::mt19937_64& random) {
     constexpr unsigned kOneIn = 6;
     return assemble(bench.problem, [&](int task) {
-        const bool chosen = std::ranges::binary_search(bench.best, task);
+        const bool chosen = std::ranges::find(bench.best, task) != bench.best.end();
         return std::pair{chosen && random() % kOneIn != 0 ? 0 : 1, random()};
     });
 }
@@ -261,7 +269,6 @@ void update_best(Bench& bench, const StoppingRule& rule) {
     }
     bench.problem = std::move(problem);
     bench.best = sim::branch_and_bound(bench.problem, {}).mapping;
-    std::ranges::sort(bench.best);
 }
 
 // One turn: draw a mapping, warm up, run, keep the stamps.
@@ -277,21 +284,22 @@ void take_turn(Bench& bench, std::mt19937_64& random, const StoppingRule& rule) 
     const bool near =
         !bench.best.empty() && sim::simulate(bench.problem, mapping).makespan * 100 <=
                                    sim::simulate(bench.problem, bench.best).makespan * kNear;
-    const Executor::Plan plan = bench.executor->prepare(mapping);
-    std::vector<std::int64_t> stamps(plan.stages.size() + 1);
-    bench.executor->run(plan);
+    const Executor::Recording recording = bench.executor->prepare(mapping);
+    std::vector<std::int64_t> stamps(recording.calls.size() + 1);
+    bench.executor->run(recording);
     for (int run = 0; run < kRecordedRuns; ++run) {
-        bench.executor->run(plan, stamps);
-        for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-            if (plan.stages[i].action == Executor::Action::compute) {
-                Cost& cost = *bench.cost[static_cast<std::size_t>(plan.stages[i].tasks.front())];
+        bench.executor->run(recording, stamps);
+        for (std::size_t i = 0; i < recording.calls.size(); ++i) {
+            if (recording.calls[i].action == Executor::Action::compute) {
+                Cost& cost =
+                    *bench.cost[static_cast<std::size_t>(recording.calls[i].tasks.front())];
                 (near ? cost.near_best : cost.anywhere)
                     .push_back(static_cast<double>(stamps[i + 1] - stamps[i]));
             }
         }
     }
-    for (const Executor::Stage& stage : plan.stages) {
-        Cost* const cost = bench.cost[static_cast<std::size_t>(stage.tasks.front())];
+    for (const Executor::Call& call : recording.calls) {
+        Cost* const cost = bench.cost[static_cast<std::size_t>(call.tasks.front())];
         if (cost != nullptr) {  // else a change of layout for the output
             cost->done = cost->done || rule.done(cost->samples(rule));
         }
@@ -319,10 +327,13 @@ struct AcceleratorBench {
 };
 
 std::size_t largest_tensor(const kernels::Chain& chain) {
-    std::size_t largest = kernels::tensor_bytes(chain.input, kernels::Layout::nhwc, chain.batch);
-    for (const kernels::Shape& shape : kernels::shapes_of(chain)) {
-        largest =
-            std::max(largest, kernels::tensor_bytes(shape, kernels::Layout::nhwc, chain.batch));
+    std::vector<kernels::Shape> shapes = kernels::shapes_of(chain);
+    shapes.push_back(chain.input);
+    std::size_t largest = 0;
+    for (const kernels::Shape& shape : shapes) {
+        for (const kernels::Layout layout : {kernels::Layout::nhwc, kernels::Layout::plain}) {
+            largest = std::max(largest, kernels::tensor_bytes(shape, layout, chain.batch));
+        }
     }
     return largest;
 }
@@ -593,10 +604,7 @@ void keep_fits(std::vector<sim::FittedCost>& fits, const std::vector<sim::Fitted
 
 bool measured_before(const sim::Platform& before, const CostKey& key, int fewest) {
     return std::ranges::any_of(before.measured, [&](const sim::MeasuredCost& c) {
-        return c.device == key.device && c.layers == key.layers && c.batch == key.batch &&
-               c.variant == key.variant && c.configuration == key.configuration &&
-               c.in_layout == key.in_layout && c.out_layout == key.out_layout &&
-               c.time.samples >= fewest;
+        return key_of(c) == key && c.time.samples >= fewest;
     });
 }
 
@@ -630,6 +638,9 @@ sim::Platform candidates(const sim::Model& model,
                                               {.entry = {},
                                                .up = invented(Direction::up),
                                                .down = invented(Direction::down)});
+        if (devices[d]->info().converts) {
+            platform.devices.back().conversions = platform.devices.front().conversions;
+        }
         for (const Candidate& c :
              candidates_on(*devices[d], index, model, parameters, batch, variants)) {
             platform.measured.push_back({.layers = c.key.layers,
@@ -655,284 +666,366 @@ sim::Platform candidates(const sim::Model& model,
     return candidates(model, batch, devices, variants);
 }
 
-Calibration calibrate_machine(const CalibrationSettings& settings,
-                              const CalibrationHooks& hooks,
-                              const std::optional<sim::Platform>& before) {
-    const std::int64_t begin = now_ns();
-    const auto elapsed = [&] { return static_cast<double>(now_ns() - begin) * 1e-9; };
-    const auto stop = [&] { return hooks.stop && hooks.stop(); };
-    const auto report = [&](const std::string& what, double share) {
-        if (hooks.progress) {
-            hooks.progress(what, share, std::max(0.0, settings.budget_s - elapsed()));
-        }
-    };
-    const StoppingRule rule = settings.quick ? kQuick : kFull;
+namespace {
 
-    // 1. What this machine is. Accelerators are opened first: their drivers' threads must not
-    //    inherit the core that the CPU's pool keeps this thread on.
-    Machine machine = describe_machine();
-    const std::vector<DeviceInfo> accelerators = accelerators_named(settings.devices);
-    const int threads = settings.threads > 0 ? settings.threads : machine.cores;
-    if (before) {
-        check_same_machine(*before, machine);
+// ---- A calibration, phase by phase --------------------------------------------------------------
+
+class Calibrator {
+public:
+    Calibrator(const CalibrationSettings& settings,
+               const CalibrationHooks& hooks,
+               const std::optional<sim::Platform>& before)
+        : settings_{settings},
+          hooks_{hooks},
+          before_{before},
+          rule_{settings.quick ? kQuick : kFull},
+          machine_{describe_machine()},
+          threads_{settings.threads > 0 ? settings.threads : machine_.cores} {}
+
+    Calibration run() {
+        // 1. What this machine is. Accelerators are opened first: their drivers' threads must not
+        //    inherit the core that the CPU's pool keeps this thread on.
+        begin_profile();
+        open_accelerators();
+        for (const std::unique_ptr<Device>& device : opened_) {
+            threads_ = std::max(1, threads_ - device->info().cores);
+        }
+        platform().provenance.emplace_back("threads", fmt::format("{}", threads_));
+        // 2. The host: copies, conversions, waking threads, the clock.
+        measure_host();
+        // 3. The accelerators: submission, copies, power, and how both sides disturb each other.
+        for (std::unique_ptr<Device>& device : opened_) {
+            measure_accelerator(std::move(device));
+        }
+        // 4. The accelerators' kernels, each in segments of its own; then every implementation on
+        //    the CPU, inside its network.
+        for (const sim::Model& model : settings_.models) {
+            parameters_.push_back(load_parameters(model));
+        }
+        for (std::size_t i = 0; i < accelerators_.size(); ++i) {
+            measure_kernels_of(accelerators_[i], accelerators_.size() - i);
+        }
+        make_network_benches();
+        measure_networks();
+        calibration_.stopped = stop();
+        // 5. The profile: costs, then what they say about shapes not measured.
+        write_costs();
+        write_fits();
+        return std::move(calibration_);
     }
-    Calibration calibration;
-    sim::Platform& platform = calibration.platform;
-    platform = empty_platform(machine.name, machine.memory_mib);
-    platform.provenance = machine.facts;
-    platform.provenance.emplace_back("threads", fmt::format("{}", threads));
-    platform.provenance.emplace_back("revision", settings.revision);
-    platform.provenance.emplace_back("command", settings.command);
-    platform.provenance.emplace_back(
+
+private:
+    sim::Platform& platform() { return calibration_.platform; }
+    double elapsed() const { return static_cast<double>(now_ns() - begin_) * 1e-9; }
+    bool stop() const { return hooks_.stop && hooks_.stop(); }
+    void report(const std::string& what, double share) const {
+        if (hooks_.progress) {
+            hooks_.progress(what, share, std::max(0.0, settings_.budget_s - elapsed()));
+        }
+    }
+    void warn(const std::string& text) {
+        std::vector<std::string>& warnings = platform().warnings;
+        if (std::ranges::find(warnings, text) == warnings.end()) {
+            warnings.push_back(text);
+        }
+    }
+
+    void begin_profile();
+    void open_accelerators();
+    void measure_host();
+    void measure_accelerator(std::unique_ptr<Device> device);
+    bool cpu_takes_part() const;
+    void measure_kernels_of(AcceleratorBench& bench, std::size_t accelerators_left);
+    void make_network_benches();
+    void measure_networks();
+    std::set<CostKey> keep_costs_before();
+    void write_costs();
+    void write_fits();
+
+    const CalibrationSettings& settings_;
+    const CalibrationHooks& hooks_;
+    const std::optional<sim::Platform>& before_;
+    const std::int64_t begin_ = now_ns();
+    const StoppingRule rule_;
+    const Machine machine_;
+    int threads_;  // of the CPU: without the cores of other devices
+
+    Calibration calibration_;
+    std::vector<std::unique_ptr<Device>> opened_;  // beside the CPU
+    std::vector<AcceleratorBench> accelerators_;
+    std::vector<Parameters> parameters_;  // by model; prepared kernels point into them
+    std::vector<std::unique_ptr<Bench>> networks_;
+    Costs costs_;
+};
+
+void Calibrator::begin_profile() {
+    if (before_) {
+        check_same_machine(*before_, machine_);
+    }
+    platform() = empty_platform(machine_.name, machine_.memory_mib);
+    platform().warnings = machine_.warnings;
+    auto& provenance = platform().provenance;
+    provenance = machine_.facts;
+    provenance.emplace_back("revision", settings_.revision);
+    provenance.emplace_back("command", settings_.command);
+    provenance.emplace_back(
         "settings",
         fmt::format(
             "at least {} samples a cost, until the median is known to {:.0f} %, at most {}; "
             "budget {:.0f} s",
-            rule.fewest,
-            100 * rule.uncertainty,
-            rule.most,
-            settings.budget_s));
-    platform.warnings = machine.warnings;
-    const auto warn = [&](const std::string& text) {
-        if (std::ranges::find(platform.warnings, text) == platform.warnings.end()) {
-            platform.warnings.push_back(text);
-        }
-    };
-    if (before) {
-        adopt_devices(platform, *before, accelerators);
+            rule_.fewest,
+            100 * rule_.uncertainty,
+            rule_.most,
+            settings_.budget_s));
+}
+
+void Calibrator::open_accelerators() {
+    const std::vector<DeviceInfo> named = accelerators_named(settings_.devices);
+    if (before_) {
+        adopt_devices(platform(), *before_, named);
     }
-    std::vector<std::unique_ptr<Device>> opened;
-    for (const DeviceInfo& info : accelerators) {
+    for (const DeviceInfo& info : named) {
         try {
-            opened.push_back(open(info, threads));
+            opened_.push_back(open(info, threads_));
         } catch (const DeviceError& error) {
             warn(info.name + ": left out: " + error.what());
         }
     }
+}
 
-    // 2. The host: copies, conversions, waking threads, the clock.
+void Calibrator::measure_host() {
     report("memory and threads", 0);
-    if (before && !before->host_copy.points.empty()) {
-        platform.host_copy = before->host_copy;
-        platform.devices.front().conversions = before->devices.front().conversions;
-        platform.measurements = before->measurements;
-    } else {
-        platform.host_copy = measure_host_copies();
-        platform.devices.front().conversions = measure_conversions();
-        kernels::ThreadPool pool{threads};
-        platform.measurements = measure_pool(pool);
-        platform.measurements.emplace_back("million_dependent_additions", measure_clock());
+    sim::Device& cpu = platform().devices.front();
+    if (before_ && !before_->host_copy.points.empty()) {
+        platform().host_copy = before_->host_copy;
+        platform().measurements = before_->measurements;
+        cpu.conversions = before_->devices.front().conversions;
+        return;
     }
+    platform().host_copy = measure_host_copies();
+    cpu.conversions = measure_conversions();
+    kernels::ThreadPool pool{threads_};
+    platform().measurements = measure_pool(pool);
+    platform().measurements.emplace_back("million_dependent_additions", measure_clock());
+}
 
-    // 3. The accelerators: submission, copies, power, and how both sides disturb each other. One
-    //    that fails here is left out.
-    std::vector<AcceleratorBench> benches_of_accelerators;
-    for (std::unique_ptr<Device>& device : opened) {
-        const DeviceInfo& info = device->info();
-        int index = index_of(platform, info);
-        if (index < 0 && platform.devices.size() >= sim::at(sim::kMostOfAKind)) {
-            warn(fmt::format(
-                "{}: left out: a platform has {} devices at most", info.name, sim::kMostOfAKind));
-            continue;
-        }
-        try {
-            if (index < 0) {
-                report(info.name + " submission and copies", 0);
-                const DeviceCosts found = measure_device(*device, settings.quick, stop);
-                index = add_device(platform, info, found);
-                if (!settings.quick && !stop()) {
-                    const std::unique_ptr<Device> host = open_cpu(threads);
-                    std::ranges::move(measure_interference(*host, *device),
-                                      std::back_inserter(platform.measurements));
-                    measure_power(*device, platform.devices[static_cast<std::size_t>(index)]);
-                    measure_power(*host, platform.devices.front());
-                }
+// A device that fails here is left out.
+void Calibrator::measure_accelerator(std::unique_ptr<Device> device) {
+    const DeviceInfo& info = device->info();
+    int index = index_of(platform(), info);
+    if (index < 0 && platform().devices.size() >= sim::kMostOfAKind) {
+        warn(fmt::format(
+            "{}: left out: a platform has {} devices at most", info.name, sim::kMostOfAKind));
+        return;
+    }
+    try {
+        if (index < 0) {
+            report(info.name + " submission and copies", 0);
+            const DeviceCosts found =
+                measure_device(*device, settings_.quick, [this] { return stop(); });
+            index = add_device(platform(), info, found);
+            if (info.converts) {
+                platform().devices.back().conversions = platform().devices.front().conversions;
             }
-        } catch (const DeviceError& error) {
-            warn(info.name + ": " + error.what());
-            if (index < 0) {
+            if (!settings_.quick && !stop()) {
+                const std::unique_ptr<Device> host = open_cpu(threads_);
+                std::ranges::move(measure_interference(*host, *device),
+                                  std::back_inserter(platform().measurements));
+                measure_power(*device, platform().devices[static_cast<std::size_t>(index)]);
+                measure_power(*host, platform().devices.front());
+            }
+        }
+    } catch (const DeviceError& error) {
+        warn(info.name + ": " + error.what());
+        if (index < 0) {
+            return;
+        }
+    }
+    platform().provenance.emplace_back(info.name, info.description);
+    for (const auto& [key, value] : info.facts) {
+        platform().provenance.emplace_back(info.name + "_" + key, value);
+    }
+    for (const std::string& warning : info.warnings) {
+        warn(info.name + ": " + warning);
+    }
+    accelerators_.push_back({.index = index, .device = std::move(device)});
+}
+
+bool Calibrator::cpu_takes_part() const {
+    return std::ranges::any_of(kernels::variants(), [&](const kernels::Variant& variant) {
+        return variant.supported() && is_wanted(std::string{variant.name}, settings_.variants);
+    });
+}
+
+// The device is closed afterwards. `accelerators_left`: this one among them.
+void Calibrator::measure_kernels_of(AcceleratorBench& bench, std::size_t accelerators_left) {
+    for (std::size_t m = 0; m < settings_.models.size(); ++m) {
+        for (const int batch : settings_.batches) {
+            add_candidates(
+                bench, settings_.models[m], parameters_[m], batch, settings_.variants, costs_);
+        }
+    }
+    for (AcceleratorBench::Entry& entry : bench.entries) {
+        entry.cost->done =
+            before_ && measured_before(*before_, entry.candidate.key, kFewestToReport);
+    }
+    // An equal share of the time for every device, the CPU among them if any of its variants is
+    // wanted; what one leaves over is the next one's.
+    const auto devices_left = static_cast<double>(accelerators_left + (cpu_takes_part() ? 1 : 0));
+    const double until = elapsed() + (settings_.budget_s - elapsed()) / devices_left;
+    try {
+        measure_kernels(
+            bench,
+            rule_,
+            [&](double done) {
+                report(bench.name() + " kernels", done);
+                return elapsed() < until && !stop();
+            },
+            [this](const std::string& text) { warn(text); });
+    } catch (const DeviceError& error) {
+        warn(bench.name() + ": " + error.what());
+    }
+    for (const std::string& warning : bench.device->info().warnings) {
+        warn(bench.name() + ": " + warning);  // what it found out while it ran
+    }
+    bench.entries.clear();
+    bench.device.reset();
+}
+
+void Calibrator::make_network_benches() {
+    for (std::size_t m = 0; m < settings_.models.size(); ++m) {
+        for (const int batch : settings_.batches) {
+            if (stop()) {
                 continue;
             }
-        }
-        platform.provenance.emplace_back(info.name, info.description);
-        for (const auto& [key, value] : info.facts) {
-            platform.provenance.emplace_back(info.name + "_" + key, value);
-        }
-        for (const std::string& warning : info.warnings) {
-            warn(info.name + ": " + warning);
-        }
-        benches_of_accelerators.push_back({.index = index, .device = std::move(device)});
-    }
-
-    // 4. The accelerators' kernels, each in segments of its own; then every implementation on the
-    //    CPU, inside its network.
-    Costs costs;
-    std::vector<Parameters> parameters;  // by model; prepared kernels point into them
-    for (const sim::Model& model : settings.models) {
-        parameters.push_back(load_parameters(model));
-    }
-    const bool cpu_takes_part =
-        std::ranges::any_of(kernels::variants(), [&](const kernels::Variant& variant) {
-            return variant.supported() && is_wanted(std::string{variant.name}, settings.variants);
-        });
-    for (AcceleratorBench& bench : benches_of_accelerators) {
-        for (std::size_t m = 0; m < settings.models.size(); ++m) {
-            for (const int batch : settings.batches) {
-                add_candidates(
-                    bench, settings.models[m], parameters[m], batch, settings.variants, costs);
-            }
-        }
-        for (AcceleratorBench::Entry& entry : bench.entries) {
-            entry.cost->done =
-                before && measured_before(*before, entry.candidate.key, kFewestToReport);
-        }
-        // An equal share of the time for every device, the CPU among them if any of its variants
-        // is wanted; what one leaves over is the next one's.
-        const auto devices_left =
-            static_cast<double>(benches_of_accelerators.size() + (cpu_takes_part ? 1 : 0) -
-                                static_cast<std::size_t>(&bench - benches_of_accelerators.data()));
-        const double until = elapsed() + (settings.budget_s - elapsed()) / devices_left;
-        try {
-            measure_kernels(
-                bench,
-                rule,
-                [&](double done) {
-                    report(bench.name() + " kernels", done);
-                    return elapsed() < until && !stop();
-                },
-                warn);
-        } catch (const DeviceError& error) {
-            warn(bench.name() + ": " + error.what());
-        }
-        for (const std::string& warning : bench.device->info().warnings) {
-            warn(bench.name() + ": " + warning);  // what it found out while it ran
-        }
-        bench.entries.clear();
-        bench.device.reset();
-    }
-    std::vector<std::unique_ptr<Bench>> benches;
-    for (std::size_t m = 0; m < settings.models.size(); ++m) {
-        for (const int batch : settings.batches) {
-            if (!stop()) {
-                if (auto bench = make_bench(settings.models[m],
-                                            parameters[m],
-                                            batch,
-                                            threads,
-                                            settings.variants,
-                                            costs)) {
-                    benches.push_back(std::move(bench));
-                }
+            if (auto bench = make_bench(settings_.models[m],
+                                        parameters_[m],
+                                        batch,
+                                        threads_,
+                                        settings_.variants,
+                                        costs_)) {
+                networks_.push_back(std::move(bench));
             }
         }
     }
-    for (auto& [key, cost] : costs) {
-        cost.done =
-            cost.done || (key.device == 0 && before && measured_before(*before, key, rule.fewest));
+    for (auto& [key, cost] : costs_) {
+        cost.done = cost.done ||
+                    (key.device == 0 && before_ && measured_before(*before_, key, rule_.fewest));
     }
-    for (const auto& bench : benches) {
+    for (const auto& bench : networks_) {
         bench->done = std::ranges::all_of(
             bench->cost, [](const Cost* cost) { return cost == nullptr || cost->done; });
     }
+}
+
+void Calibrator::measure_networks() {
     std::mt19937_64 random{1};
     std::int64_t told = 0;
-    while (elapsed() < settings.budget_s && !stop()) {
+    while (elapsed() < settings_.budget_s && !stop()) {
         // The network that had the least time goes next.
-        const auto next = std::ranges::min_element(benches, {}, [](const auto& b) {
+        const auto next = std::ranges::min_element(networks_, {}, [](const auto& b) {
             return std::pair{b->done, b->spent_s};
         });
-        if (next == benches.end() || (*next)->done) {
+        if (next == networks_.end() || (*next)->done) {
             break;
         }
-        take_turn(**next, random, rule);
+        take_turn(**next, random, rule_);
         if (now_ns() - told > 100'000'000) {
             told = now_ns();
             const auto done =
-                std::ranges::count_if(costs, [](const auto& c) { return c.second.done; });
-            const double by_costs = static_cast<double>(done) / static_cast<double>(costs.size());
-            report((*next)->name(), std::max(by_costs, elapsed() / settings.budget_s));
+                std::ranges::count_if(costs_, [](const auto& c) { return c.second.done; });
+            const double by_costs = static_cast<double>(done) / static_cast<double>(costs_.size());
+            report((*next)->name(), std::max(by_costs, elapsed() / settings_.budget_s));
         }
     }
-    calibration.stopped = stop();
+}
 
-    // 5. The profile: costs, then what they say about shapes not measured.
-    std::set<CostKey> kept;  // from the profile before
-    if (before) {
-        for (const sim::MeasuredCost& old : before->measured) {
-            const CostKey key{old.device,
-                              old.layers,
-                              old.batch,
-                              old.variant,
-                              old.configuration,
-                              old.in_layout,
-                              old.out_layout};
-            const auto found = costs.find(key);
-            const bool better =
-                found != costs.end() &&
-                found->second.samples(rule).size() >= static_cast<std::size_t>(old.time.samples);
-            if (!better) {
-                platform.measured.push_back(old);
-                kept.insert(key);
-            }
+// Those of the profile before that were not measured at least as often this time.
+std::set<CostKey> Calibrator::keep_costs_before() {
+    std::set<CostKey> kept;
+    if (!before_) {
+        return kept;
+    }
+    for (const sim::MeasuredCost& old : before_->measured) {
+        const CostKey key = key_of(old);
+        const auto found = costs_.find(key);
+        const bool better = found != costs_.end() && found->second.samples(rule_).size() >=
+                                                         static_cast<std::size_t>(old.time.samples);
+        if (!better) {
+            platform().measured.push_back(old);
+            kept.insert(key);
         }
     }
+    return kept;
+}
+
+void Calibrator::write_costs() {
+    const std::set<CostKey> kept = keep_costs_before();
     int outliers = 0;
     std::size_t samples = 0;
-    std::vector<FitSample> fit_samples;
-    calibration.missing = 0;
-    for (const auto& [key, cost] : costs) {
-        const std::vector<double>& seen = cost.samples(rule);
+    for (const auto& [key, cost] : costs_) {
+        const std::vector<double>& seen = cost.samples(rule_);
         if (kept.contains(key)) {
             continue;
         }
         if (static_cast<int>(seen.size()) < kFewestToReport) {
-            ++calibration.missing;
+            ++calibration_.missing;
             continue;
         }
         outliers += count_outliers(seen);
         samples += seen.size();
-        platform.measured.push_back({.layers = key.layers,
-                                     .batch = key.batch,
-                                     .device = key.device,
-                                     .variant = key.variant,
-                                     .configuration = key.configuration,
-                                     .in_layout = key.in_layout,
-                                     .out_layout = key.out_layout,
-                                     .time = summarize(seen),
-                                     .where = {}});
+        platform().measured.push_back({.layers = key.layers,
+                                       .batch = key.batch,
+                                       .device = key.device,
+                                       .variant = key.variant,
+                                       .configuration = key.configuration,
+                                       .in_layout = key.in_layout,
+                                       .out_layout = key.out_layout,
+                                       .time = summarize(seen),
+                                       .where = {}});
     }
-    std::ranges::sort(platform.measured, {}, [](const sim::MeasuredCost& c) {
+    std::ranges::sort(platform().measured, {}, [](const sim::MeasuredCost& c) {
         return std::tie(c.device, c.layers, c.batch, c.variant, c.configuration);
     });
-    for (const sim::MeasuredCost& c : platform.measured) {
-        const auto found = costs.find(
-            {c.device, c.layers, c.batch, c.variant, c.configuration, c.in_layout, c.out_layout});
-        constexpr sim::Time kLost{50'000};  // less is lost in the noise of segments
-        if (found != costs.end() && (c.device == 0 || c.time.p50 > kLost)) {
-            FitSample sample = found->second.features;
-            sample.time_us = sim::microseconds(c.time.p50);
-            fit_samples.push_back(std::move(sample));
-        }
-    }
-    platform.fitted = fit_costs(fit_samples);
-    if (before) {
-        keep_fits(platform.fitted, before->fitted);
-    }
-    calibration.measured = static_cast<int>(platform.measured.size());
-    if (calibration.missing > 0) {
-        platform.warnings.push_back(fmt::format(
-            "incomplete: {} of {} costs were not measured", calibration.missing, costs.size()));
+    calibration_.measured = static_cast<int>(platform().measured.size());
+    if (calibration_.missing > 0) {
+        warn(fmt::format(
+            "incomplete: {} of {} costs were not measured", calibration_.missing, costs_.size()));
     }
     if (samples > 0) {
         const double share = 100.0 * outliers / static_cast<double>(samples);
-        platform.provenance.emplace_back(
+        platform().provenance.emplace_back(
             "outliers", fmt::format("{} of {} samples ({:.1f} %)", outliers, samples, share));
         if (share > 5) {
-            platform.warnings.push_back(
-                fmt::format("noisy: {:.1f} % of the samples were outliers", share));
+            warn(fmt::format("noisy: {:.1f} % of the samples were outliers", share));
         }
     }
-    platform.provenance.emplace_back("duration", fmt::format("{:.1f} s", elapsed()));
-    return calibration;
+}
+
+void Calibrator::write_fits() {
+    constexpr sim::Time kLost{50'000};  // less is lost in the noise of segments
+    std::vector<FitSample> samples;
+    for (const sim::MeasuredCost& c : platform().measured) {
+        const auto found = costs_.find(key_of(c));
+        if (found != costs_.end() && (c.device == 0 || c.time.p50 > kLost)) {
+            FitSample sample = found->second.features;
+            sample.time_us = sim::microseconds(c.time.p50);
+            samples.push_back(std::move(sample));
+        }
+    }
+    platform().fitted = fit_costs(samples);
+    if (before_) {
+        keep_fits(platform().fitted, before_->fitted);
+    }
+    platform().provenance.emplace_back("duration", fmt::format("{:.1f} s", elapsed()));
+}
+
+}  // namespace
+
+Calibration calibrate_machine(const CalibrationSettings& settings,
+                              const CalibrationHooks& hooks,
+                              const std::optional<sim::Platform>& before) {
+    return Calibrator{settings, hooks, before}.run();
 }
 
 }  // namespace calibrate

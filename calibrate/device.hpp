@@ -19,6 +19,7 @@
 #include "sim/describe/platform.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,12 +39,15 @@ struct DeviceError : std::runtime_error {
 
 struct DeviceInfo {
     std::string name;         // "cpu", "cuda0", "opencl0": in profiles and mappings
-    std::string kind;         // "cpu", "cuda", "opencl"
+    std::string kind;         // a row of the table in device.cpp: "cpu", "cuda", "opencl"
     std::string description;  // "NVIDIA H100 80GB HBM3"
     std::int64_t memory_mib = 0;
     bool asynchronous = true;
     bool host_memory = false;  // works on the host's memory: nothing is ever copied
     bool host_cores = false;   // works on the host's cores (the CPU itself, OpenCL on a CPU)
+    bool converts = false;     // can change the layout of a tensor
+    bool tells = false;        // Device::when does something
+    int cores = 0;             // of the host that it has to itself
     kernels::DeviceLimits limits;
     std::vector<std::pair<std::string, std::string>> facts;  // driver, clocks, PCIe, ...
     std::vector<std::string> warnings;
@@ -68,7 +72,7 @@ using Address = std::byte*;
 
 enum class Direction { up, down };  // host to device, device to host
 
-// One step of a segment: a kernel, or a change of layout (kernel -1; only where info() says cpu).
+// One step of a segment: a kernel, or a change of layout (kernel -1; only where info().converts).
 struct Stage {
     int kernel = -1;              // from prepare()
     kernels::Tensors tensors;     // addresses of this device
@@ -94,10 +98,10 @@ public:
     virtual ~Device() = default;
     virtual const DeviceInfo& info() const = 0;
 
-    // What it can run a chain with; empty: not at all. `longest`: the longest chain any variant
-    // takes.
-    virtual std::vector<Implementation> implementations(const kernels::Chain& chain) const = 0;
-    virtual int longest_chain() const = 0;
+    // What it can run a chain with; empty: not at all. `longest_chain`: layers of the longest one
+    // that any variant takes. By default what the table of its kind offers (Backend::variants).
+    virtual std::vector<Implementation> implementations(const kernels::Chain& chain) const;
+    virtual int longest_chain() const;
 
     // ---- memory ---------------------------------------------------------------------------
     virtual Address allocate(std::size_t bytes) = 0;  // zeroed
@@ -108,14 +112,18 @@ public:
 
     // ---- recording --------------------------------------------------------------------------
     // Uploads weights, compiles. Throws sim::InputError where this device has no such variant or
-    // configuration for the chain. What the chain's spans point to must outlive the device.
+    // configuration for the chain. What the chain's spans point to must outlive the device. By
+    // default prepares what the table of its kind has.
     virtual int prepare(const kernels::Chain& chain,
                         const std::string& variant,
-                        const std::string& configuration) = 0;
-    // A kernel that is in no table, such as a benchmark's; an OpenCL source must outlive the
-    // device. Only for accelerators.
+                        const std::string& configuration);
+    // What a table's variant makes, or a kernel that is in none, such as a benchmark's; an OpenCL
+    // source must outlive the device. Only for accelerators.
     virtual int prepare(const kernels::DeviceKernel& kernel);
     virtual int new_event() = 0;
+    // An event of this device that happens with one of another device, so that commands here may
+    // wait for it without the host; nothing where they cannot.
+    virtual std::optional<int> follow(Device& other, int event);
     // `timed`: stage_ns() is wanted; it may be slower.
     virtual int record(std::span<const Stage> stages, bool timed = false) = 0;
     // How bytes cross: "pageable", "pinned", "mapped", ...; the first is what the executor uses.
@@ -128,6 +136,9 @@ public:
     virtual void end_run() {}
     virtual void submit(int command) = 0;  // returns at once where info().asynchronous
     virtual void wait(int event) = 0;      // until it has happened in this run
+    // Calls `then` when the event has happened in this run: at once, or later from any thread. To
+    // be asked after the submission that signals it; only where info().tells.
+    virtual void when(int event, std::function<void()> then);
     // Of the last run of a timed segment: nanoseconds of every stage on the device's clock.
     virtual std::vector<double> stage_ns(int segment) = 0;
 
@@ -138,6 +149,8 @@ public:
 // A kind of device: one row of the table in device.cpp.
 struct Backend {
     std::string_view kind;
+    // Its kernels; nullptr where they are the CPU's (kernels/registry.hpp).
+    std::span<const kernels::DeviceVariant> (*variants)() = nullptr;
     Discovery (*discover)() = nullptr;  // never throws because nothing is there
     // Throws DeviceError.
     std::unique_ptr<Device> (*open)(const DeviceInfo&, int threads) = nullptr;
@@ -146,19 +159,19 @@ struct Backend {
 // Every device of this machine: "cpu", then by kind. OpenCL devices on the host's cores come
 // last; and those that are also there by a kind of their own (an NVIDIA GPU) are left out.
 Discovery discover();
+bool has_devices(std::string_view kind);  // false for a kind that was not built in
 
 // `threads`: of the host that work on it (the CPU alone). Accelerators are opened before the CPU:
 // their drivers' threads would inherit the core that its pool keeps the calling thread on.
 std::unique_ptr<Device> open(const DeviceInfo& info, int threads);
 std::unique_ptr<Device> open_cpu(int threads);
 
-// The backends, for device.cpp. Those not built in are not declared.
-Backend cpu_backend();
-#if defined(HETMAP_CUDA)
-Backend cuda_backend();
-#endif
-#if defined(HETMAP_OPENCL)
-Backend opencl_backend();
-#endif
+// The kinds of devices that this program was built with, and one of them by its name. Throws
+// DeviceError where it is not among them.
+std::span<const Backend> backends();
+const Backend& backend(std::string_view kind);
+
+// Every name that a kernel variant has, on any of them; each once.
+std::vector<std::string_view> variant_names();
 
 }  // namespace calibrate

@@ -1,6 +1,7 @@
 #include "calibrate/executor.hpp"
 
 #include "calibrate/clock.hpp"
+#include "sim/run/plan.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,10 +9,14 @@
 #include <algorithm>
 #include <cassert>
 #include <charconv>
+#include <optional>
+#include <set>
 #include <utility>
 
 namespace calibrate {
 namespace {
+
+using sim::at;
 
 kernels::Layout layout_named(const std::string& name) {
     for (const kernels::Layout layout : {kernels::Layout::nhwc, kernels::Layout::plain}) {
@@ -27,46 +32,37 @@ bool does_nothing(const sim::Problem& problem, const sim::Task& task) {
     return task.first == 0 || task.first == problem.layers() - 1;
 }
 
-// Asleep again whatever happens meanwhile.
-class AwakeWorkers {
+// Devices between begin_run and end_run, which comes whatever happens meanwhile.
+class Runs {
 public:
-    explicit AwakeWorkers(Device* device) : device_{device} {
-        if (device_ != nullptr) {
-            device_->begin_run();
+    void begin(Device& device) {
+        device.begin_run();
+        devices_.push_back(&device);
+    }
+    Runs() = default;
+    ~Runs() {
+        for (Device* const device : devices_) {
+            device->end_run();
         }
     }
-    ~AwakeWorkers() {
-        if (device_ != nullptr) {
-            device_->end_run();
-        }
-    }
-    AwakeWorkers(const AwakeWorkers&) = delete;
-    AwakeWorkers& operator=(const AwakeWorkers&) = delete;
+    Runs(const Runs&) = delete;
+    Runs& operator=(const Runs&) = delete;
 
 private:
-    Device* device_;
+    std::vector<Device*> devices_;
 };
-
-template <class T>
-T& at(std::vector<T>& values, int index) {
-    return values[static_cast<std::size_t>(index)];
-}
-template <class T>
-const T& at(const std::vector<T>& values, int index) {
-    return values[static_cast<std::size_t>(index)];
-}
 
 }  // namespace
 
 std::vector<int> model_layers(const sim::Problem& problem, const sim::Task& task) {
-    std::vector<int> layers{problem.model_layer[static_cast<std::size_t>(task.first)]};
+    std::vector<int> layers{problem.model_layer[at(task.first)]};
     for (const int layer : task.rest) {
-        layers.push_back(problem.model_layer[static_cast<std::size_t>(layer)]);
+        layers.push_back(problem.model_layer[at(layer)]);
     }
     // A chain that branches is known by the model's own order (sim::chains_from).
     int before = task.first;
     for (const int layer : task.rest) {
-        const std::vector<int>& inputs = problem.inputs[static_cast<std::size_t>(layer)];
+        const std::vector<int>& inputs = problem.inputs[at(layer)];
         if (std::ranges::find(inputs, before) == inputs.end()) {
             std::ranges::sort(layers);
             break;
@@ -92,405 +88,636 @@ kernels::Configuration parse_configuration(const std::string& name) {
 
 // ---- Devices and their memory ------------------------------------------------------------------
 
+OpenDevices open_devices(const sim::Problem& problem, int threads) {
+    OpenDevices result;
+    result.devices.resize(problem.devices.size());
+    result.missing.resize(problem.devices.size());
+    if (problem.devices.size() > 1) {
+        const Discovery found = discover();
+        for (std::size_t d = 1; d < result.devices.size(); ++d) {
+            const auto info =
+                std::ranges::find(found.devices, problem.device_names[d], &DeviceInfo::name);
+            if (info == found.devices.end()) {
+                result.missing[d] = fmt::format("this machine has no device '{}'{}{}",
+                                                problem.device_names[d],
+                                                found.notes.empty() ? "" : ": ",
+                                                fmt::join(found.notes, "; "));
+                continue;
+            }
+            try {
+                result.devices[d] = open(*info, threads);
+            } catch (const DeviceError& error) {
+                result.missing[d] = error.what();
+            }
+        }
+    }
+    for (const std::unique_ptr<Device>& device : result.devices) {
+        threads -= device != nullptr ? device->info().cores : 0;
+    }
+    // The CPU last: drivers' threads must not inherit the core that its pool keeps this thread on.
+    result.devices.front() = open_cpu(std::max(1, threads));
+    return result;
+}
+
 Executor::Executor(const sim::Model& model,
                    const Parameters& parameters,
                    const sim::Problem& problem,
                    int threads)
-    : model_{model}, parameters_{parameters}, problem_{problem} {
+    : Executor{model, parameters, problem, open_devices(problem, threads)} {}
+
+Executor::Executor(const sim::Model& model,
+                   const Parameters& parameters,
+                   const sim::Problem& problem,
+                   OpenDevices devices)
+    : model_{model},
+      parameters_{parameters},
+      problem_{problem},
+      devices_{std::move(devices.devices)},
+      missing_{std::move(devices.missing)} {
+    assert(devices_.size() == problem.devices.size() && devices_.front() != nullptr);
     for (const std::string& name : problem.layout_names) {
         layouts_.push_back(layout_named(name));
     }
-    // Accelerators first: their drivers' threads must not inherit the core that the CPU's pool
-    // keeps this thread on.
-    devices_.resize(problem.devices.size());
-    missing_.resize(problem.devices.size());
-    if (problem.devices.size() > 1) {
-        const Discovery found = discover();
-        for (std::size_t d = 1; d < devices_.size(); ++d) {
-            const auto info =
-                std::ranges::find(found.devices, problem.device_names[d], &DeviceInfo::name);
-            if (info != found.devices.end()) {
-                try {
-                    devices_[d] = open(*info, threads);
-                    copier_ = copier_ == 0 ? static_cast<int>(d) : copier_;
-                } catch (const DeviceError& error) {
-                    missing_[d] = error.what();
-                }
-            } else {
-                missing_[d] = fmt::format("this machine has no device '{}'{}{}",
-                                          problem.device_names[d],
-                                          found.notes.empty() ? "" : ": ",
-                                          fmt::join(found.notes, "; "));
-            }
+    for (int d = problem.device_count() - 1; d > 0; --d) {
+        if (devices_[at(d)] != nullptr && !devices_[at(d)]->modes(Direction::up).empty()) {
+            copier_ = d;
         }
     }
-    devices_.front() = open_cpu(threads);
 }
 
-bool Executor::on_host_memory(int device) const { return at(problem_.devices, device).memory == 0; }
+// Throws where a device is not here, or is not what the problem says. `layer`: that needs it.
+void Executor::require(int device, int layer) const {
+    const auto refuse = [&](const std::string& why) {
+        throw sim::InputError{fmt::format("layer '{}': {}", layer_name(layer), why)};
+    };
+    if (devices_[at(device)] == nullptr) {
+        refuse(missing_[at(device)]);
+    }
+    const DeviceInfo& here = devices_[at(device)]->info();
+    const sim::ProblemDevice& wanted = problem_.devices[at(device)];
+    if (here.asynchronous != wanted.asynchronous) {
+        refuse(fmt::format("the platform says that '{}' is {}, and here it is not",
+                           device_name(device),
+                           wanted.asynchronous ? "asynchronous" : "synchronous"));
+    }
+    if (wanted.memory == 0 && !here.host_memory) {
+        refuse(
+            fmt::format("the platform says that '{}' works on the host's memory, and here it "
+                        "does not",
+                        device_name(device)));
+    }
+}
+
+// The device that has a memory other than the host's for itself: it allocates there, and copies.
+int Executor::owner_of(int memory, int layer) const {
+    int owner = -1;
+    for (int d = 1; d < problem_.device_count(); ++d) {
+        if (memory_of(d) != memory) {
+            continue;
+        }
+        if (owner >= 0) {
+            throw sim::InputError{fmt::format(
+                "layer '{}': '{}' and '{}' share the memory '{}'; that can be simulated, not run",
+                layer_name(layer),
+                device_name(owner),
+                device_name(d),
+                problem_.memory_names[at(memory)])};
+        }
+        owner = d;
+    }
+    if (owner < 0) {
+        throw sim::InputError{
+            fmt::format("layer '{}': no device works on the memory '{}'; that can be simulated, "
+                        "not run",
+                        layer_name(layer),
+                        problem_.memory_names[at(memory)])};
+    }
+    require(owner, layer);
+    return owner;
+}
 
 kernels::Shape Executor::shape_of(int tensor) const {
-    return kernel_shape(at(model_.layers, at(problem_.model_layer, tensor)).output);
+    return kernel_shape(model_.layers[at(problem_.model_layer[at(tensor)])].output);
 }
 
 std::size_t Executor::bytes_of(int tensor, int layout) const {
-    return kernels::tensor_bytes(shape_of(tensor), at(layouts_, layout), problem_.batch);
+    return kernels::tensor_bytes(shape_of(tensor), layouts_[at(layout)], problem_.batch);
 }
 
-std::byte* Executor::host_buffer(int tensor, int layout) {
-    std::byte*& memory = buffers_[{tensor, layout, 0}];
-    if (memory == nullptr) {
-        Device& owner = *at(devices_, copier_);
-        memory = copier_ == 0 ? owner.allocate(bytes_of(tensor, layout))
-                              : owner.allocate_host(bytes_of(tensor, layout),
-                                                    owner.modes(Direction::up).front());
+std::byte* Executor::buffer(const Place& place) {
+    const auto found = buffers_.find(place);
+    if (found != buffers_.end()) {
+        return found->second;
     }
-    return memory;
+    const std::size_t bytes = bytes_of(place.tensor, place.layout);
+    std::byte* memory = nullptr;
+    if (place.memory != 0) {
+        memory = devices_[at(owner_of(place.memory, place.tensor))]->allocate(bytes);
+    } else if (copier_ == 0) {
+        memory = devices_.front()->allocate(bytes);
+    } else {
+        Device& copier = *devices_[at(copier_)];
+        memory = copier.allocate_host(bytes, copier.modes(Direction::up).front());
+    }
+    return buffers_.emplace(place, memory).first->second;
 }
 
+// As the device knows it.
 Address Executor::address(int device, int tensor, int layout) {
-    if (on_host_memory(device)) {
-        return at(devices_, device)->address_of(host_buffer(tensor, layout));
-    }
-    std::byte*& memory = buffers_[{tensor, layout, device}];
-    if (memory == nullptr) {
-        memory = at(devices_, device)->allocate(bytes_of(tensor, layout));
-    }
-    return memory;
+    const int memory = memory_of(device);
+    std::byte* const there = buffer({tensor, layout, memory});
+    return memory == 0 ? devices_[at(device)]->address_of(there) : there;
 }
+
+// ---- Kernels and events ------------------------------------------------------------------------
 
 int Executor::kernel(int index) {
     const auto found = kernels_.find(index);
     if (found != kernels_.end()) {
         return found->second;
     }
-    const sim::Task& task = at(problem_.tasks, index);
-    const auto refuse = [&](const std::string& why) {
-        throw sim::InputError{
-            fmt::format("layer '{}': {}", at(problem_.layer_names, task.first), why)};
-    };
-    if (!task.parts.empty()) {
-        refuse("it is divided over several devices; that can be simulated, not run");
-    }
-    if (at(devices_, task.device) == nullptr) {
-        refuse(at(missing_, task.device));
-    }
+    const sim::Task& task = problem_.tasks[at(index)];
     const kernels::Chain chain =
         chain_of(model_, parameters_, model_layers(problem_, task), problem_.batch);
     int handle = -1;
     try {
-        handle = at(devices_, task.device)->prepare(chain, task.variant, task.configuration);
+        handle = devices_[at(task.device)]->prepare(chain, task.variant, task.configuration);
     } catch (const sim::InputError& error) {
-        refuse(error.what());
+        throw sim::InputError{fmt::format("layer '{}': {}", layer_name(task.first), error.what())};
     }
     return kernels_.emplace(index, handle).first->second;
 }
 
-// Purposes: 'm', a tensor was made; 'u', it came up; 'd', it came down.
-int Executor::event(int device, int tensor, char purpose) {
-    const auto [found, fresh] = events_.try_emplace({device, tensor, purpose}, 0);
-    if (fresh) {
-        found->second = at(devices_, device)->new_event();
-    }
-    return found->second;
-}
-
-// What the mapping says; empty if it says nothing.
-std::string Executor::mode_of(int device, int tensor, int layout, Direction direction) const {
-    if (problem_.copy_modes.empty() || problem_.mode_names.empty()) {
-        return {};
-    }
-    const int memory = at(problem_.devices, device).memory;
-    const int from = direction == Direction::up ? 0 : memory;
-    const int to = direction == Direction::up ? memory : 0;
-    const int mode = at(
-        problem_.copy_modes,
-        ((tensor * problem_.layouts + layout) * problem_.memories + from) * problem_.memories + to);
-    return mode < 0 ? std::string{} : at(problem_.mode_names, mode);
-}
-
-int Executor::copy(int device, int tensor, int layout, Direction direction) {
-    const auto [found, fresh] =
-        copies_.try_emplace({device, tensor, layout, static_cast<int>(direction)}, 0);
-    if (fresh) {
-        Device& d = *at(devices_, device);
-        const bool up = direction == Direction::up;
-        // The host's buffers are of the first mode's kind.
-        const std::string_view mode = d.modes(direction).front();
-        if (const std::string wanted = mode_of(device, tensor, layout, direction);
-            !wanted.empty() && wanted != mode) {
-            copies_.erase(found);
-            throw sim::InputError{fmt::format(
-                "copy of '{}': mode '{}' is measured and simulated, but what runs here is '{}'",
-                at(problem_.layer_names, tensor),
-                wanted,
-                mode)};
+kernels::Tensors Executor::tensors_of(const sim::Task& task) {
+    const ChainInputs wanted = inputs_of(model_, model_layers(problem_, task));
+    const auto read = [&](int model_layer) -> const std::byte* {
+        for (const sim::TaskInput& input : task.inputs) {
+            if (problem_.model_layer[at(input.tensor)] == model_layer) {
+                return address(task.device, input.tensor, input.layout);
+            }
         }
-        found->second = d.record({.mode = mode,
-                                  .direction = direction,
-                                  .device = address(device, tensor, layout),
-                                  .host = host_buffer(tensor, layout),
-                                  .bytes = bytes_of(tensor, layout),
-                                  .wait = up ? -1 : event(device, tensor, 'm'),
-                                  .signal = event(device, tensor, up ? 'u' : 'd')});
+        throw sim::InputError{fmt::format("layer '{}': its kernel reads '{}', its task does not",
+                                          layer_name(task.first),
+                                          model_.layers[at(model_layer)].name)};
+    };
+    return {.input = read(wanted.main),
+            .second_input = wanted.second >= 0 ? read(wanted.second) : nullptr,
+            .output = address(task.device, task.last, task.out_layout)};
+}
+
+int Executor::event(const Happening& what) {
+    const auto [found, fresh] = events_.try_emplace(what, 0);
+    if (fresh) {
+        found->second = devices_[at(what.device)]->new_event();
     }
     return found->second;
 }
 
-// ---- Plans -----------------------------------------------------------------------------------
+// The event of `device` that happens with one of another device; -1 where it cannot wait for it.
+int Executor::followed(int device, int other, int event) {
+    const auto [found, fresh] = followed_.try_emplace({device, other, event}, -1);
+    if (fresh) {
+        found->second = devices_[at(device)]->follow(*devices_[at(other)], event).value_or(-1);
+    }
+    return found->second;
+}
 
-// Walks through a mapping once and writes down what the dispatcher will do.
-class Executor::Planner {
+// ---- Recording ---------------------------------------------------------------------------------
+
+// Goes through a plan as the dispatcher does and records what each device is asked for.
+class Executor::Recorder {
 public:
-    Planner(Executor& executor, const sim::Mapping& mapping, bool timed)
-        : e_{executor}, problem_{executor.problem_}, timed_{timed}, tensors_(mapping_size()) {
-        // Who reads a tensor where it was not made: copies are issued before their readers come.
-        for (const int index : mapping) {
-            const sim::Task& task = at(problem_.tasks, index);
-            tensor(task.last).device = task.device;
-            tensor(task.last).layout = task.out_layout;
-            for (const sim::TaskInput& input : task.inputs) {
-                std::vector<int>& readers = tensor(input.tensor).readers;
-                if (std::ranges::find(readers, task.device) == readers.end()) {
-                    readers.push_back(task.device);
-                }
+    Recorder(Executor& executor, const sim::Mapping& mapping, bool timed)
+        : e_{executor},
+          problem_{executor.problem_},
+          timed_{timed},
+          plan_{sim::plan_of(executor.problem_, mapping)},
+          steps_(plan_.steps.size()),
+          segments_(plan_.actions.size()),
+          held_(at(problem_.engines)) {
+        for (int a = 0; a < static_cast<int>(plan_.actions.size()); ++a) {
+            const sim::Plan::Action& action = action_at(a);
+            for (int s = action.steps_begin; s < action.steps_end; ++s) {
+                steps_[at(s)].action = a;
+            }
+            if (action.kind == sim::EventKind::task && action.submission >= 0) {
+                segments_[at(action.submission)].push_back(a);
             }
         }
     }
 
-    Plan plan(const sim::Mapping& mapping) {
-        copy_up(0);  // the images are there at the start
-        for (const int index : mapping) {
-            const sim::Task& task = at(problem_.tasks, index);
-            if (task.device == 0) {
-                close_segment();
-                host_task(index, task);
-            } else {
-                if (!segment_.stages.empty() && segment_.device != task.device) {
-                    close_segment();
-                }
-                device_task(index, task);
+    Recording record() {
+        refuse_what_cannot_run();
+        find_signals();
+        for (const int a : sim::dispatch_order(problem_, plan_)) {
+            switch (action_at(a).kind) {
+                case sim::EventKind::copy:
+                    issue(a);
+                    break;
+                case sim::EventKind::submission:
+                    submit(a);
+                    break;
+                default:
+                    run_on_host(a);
+                    break;
             }
         }
-        plan_.output = e_.host_buffer(problem_.inputs.back().front(), 0);
-        return std::move(plan_);
+        for (int engine = 0; engine < problem_.engines; ++engine) {
+            release(engine, -1);
+        }
+        const sim::TaskInput& output = task_of(plan_.actions.back()).inputs.front();
+        recording_.output = e_.buffer({output.tensor, output.layout, 0});
+        return std::move(recording_);
     }
 
 private:
-    struct Tensor {
-        int device = 0, layout = 0;  // that makes it
-        std::vector<int> readers;    // devices, in the order of their first reading
-        std::vector<int> layouts_on_host;
-        bool awaited = false;      // the host has waited for it
-        std::vector<int> came_up;  // devices whose queue has waited for it
-    };
-    struct Segment {
-        int device = 0;
-        std::vector<calibrate::Stage> stages;
-        std::vector<int> tasks;
+    struct Step {
+        int action = -1;
+        bool signals = false;  // something else than what comes behind it in order waits for it
+        bool awaited = false;  // by the dispatcher
+        bool held = false;     // a copy that is not issued yet
     };
 
-    std::size_t mapping_size() const { return static_cast<std::size_t>(problem_.layers()); }
-    Tensor& tensor(int index) { return at(tensors_, index); }
+    const sim::Plan::Action& action_at(int a) const { return plan_.actions[at(a)]; }
+    const sim::Task& task_of(const sim::Plan::Action& action) const {
+        return problem_.tasks[at(action.task)];
+    }
+    const sim::Event& event_of(int step) const {
+        return plan_.events[at(plan_.steps[at(step)].events_begin)];
+    }
 
-    void copy_up(int index) {
-        for (const int reader : tensor(index).readers) {
-            if (reader != 0 && !e_.on_host_memory(reader)) {
-                require(reader, index);
-                plan_.stages.push_back({Action::copy,
-                                        reader,
-                                        e_.copy(reader, index, tensor(index).layout, Direction::up),
-                                        {}});
+    // ---- who does what ----
+
+    // The device that makes a copy. There is one at one end; the other end is the host's memory.
+    int copier_of(const sim::Event& copy) const {
+        if (copy.from != 0 && copy.to != 0) {
+            throw sim::InputError{
+                fmt::format("copy of '{}' from '{}' to '{}': a link between the memories of two "
+                            "devices can be simulated, not run",
+                            e_.layer_name(copy.tensor),
+                            problem_.memory_names[at(copy.from)],
+                            problem_.memory_names[at(copy.to)])};
+        }
+        return e_.owner_of(copy.from == 0 ? copy.to : copy.from, copy.tensor);
+    }
+
+    // What happens at the end of a step; nothing where the dispatcher does it itself.
+    std::optional<Happening> happening_of(int step) const {
+        const sim::Event& event = event_of(step);
+        switch (event.kind) {
+            case sim::EventKind::copy:
+                return Happening{copier_of(event),
+                                 {event.tensor, plan_.makers[at(event.tensor)].layout, event.to},
+                                 true};
+            case sim::EventKind::conversion:
+                if (!problem_.devices[at(event.resource)].asynchronous) {
+                    return std::nullopt;
+                }
+                return Happening{event.resource,
+                                 {event.tensor, event.to, e_.memory_of(event.resource)}};
+            default: {
+                const sim::Task& task = problem_.tasks[at(event.task)];
+                if (!problem_.devices[at(task.device)].asynchronous) {
+                    return std::nullopt;
+                }
+                return Happening{task.device,
+                                 {task.last, task.out_layout, e_.memory_of(task.device)}};
             }
         }
     }
 
-    void require(int device, int index) {
-        if (at(e_.devices_, device) == nullptr) {
-            throw sim::InputError{fmt::format(
-                "layer '{}': {}", at(problem_.layer_names, index), at(e_.missing_, device))};
-        }
-    }
-
-    // The host has the tensor, in the layout it was made in.
-    void await(int index) {
-        Tensor& t = tensor(index);
-        if (t.device != 0 && !t.awaited) {
-            t.awaited = true;
-            const char purpose = e_.on_host_memory(t.device) ? 'm' : 'd';
-            plan_.stages.push_back(
-                {Action::wait, t.device, e_.event(t.device, index, purpose), {}});
-        }
-    }
-
-    void host_task(int index, const sim::Task& task) {
-        for (const sim::TaskInput& input : task.inputs) {
-            await(input.tensor);
-            Tensor& t = tensor(input.tensor);
-            std::vector<int>& there = t.layouts_on_host;
-            if (input.layout != t.layout && std::ranges::find(there, input.layout) == there.end()) {
-                there.push_back(input.layout);
-                convert(index, input.tensor, t.layout, input.layout);
+    void refuse_what_cannot_run() const {
+        for (const sim::Plan::Action& action : plan_.actions) {
+            if (action.kind == sim::EventKind::reconfiguration) {
+                throw sim::InputError{
+                    fmt::format("layer '{}': '{}' is configured for each segment; that can be "
+                                "simulated, not run",
+                                e_.layer_name(task_of(action).first),
+                                e_.device_name(action.device))};
+            }
+            if (action.kind != sim::EventKind::task) {
+                continue;
+            }
+            const sim::Task& task = task_of(action);
+            const auto refuse = [&](const std::string& why) {
+                throw sim::InputError{
+                    fmt::format("layer '{}': {}", e_.layer_name(task.first), why)};
+            };
+            if (!task.parts.empty()) {
+                refuse("it is divided over several devices; that can be simulated, not run");
+            }
+            if (!task.inner.empty()) {
+                refuse(
+                    "it gives several results, and kernels here give one; that can be "
+                    "simulated, not run");
+            }
+            e_.require(task.device, task.first);
+            const bool converts = action.steps_end - action.steps_begin > 1;
+            if (converts && !e_.devices_[at(task.device)]->info().converts) {
+                refuse(fmt::format("'{}' cannot change layouts", e_.device_name(task.device)));
             }
         }
-        if (does_nothing(problem_, task)) {
+    }
+
+    // A wait needs an event, unless what it waits for is done by the dispatcher itself or comes
+    // before it on the same device's queue of kernels.
+    bool needs_event(const sim::Plan::Action& waiter, int step) const {
+        const std::optional<Happening> what = happening_of(step);
+        const bool behind = what && !what->arrived && waiter.kind == sim::EventKind::task &&
+                            waiter.device == what->device;
+        return what && !behind;
+    }
+
+    void find_signals() {
+        for (const sim::Plan::Action& action : plan_.actions) {
+            for (const sim::Plan::Wait& wait : plan_.waits_of(action)) {
+                if (wait.reason != sim::Plan::Reason::submitted && needs_event(action, wait.step)) {
+                    steps_[at(wait.step)].signals = true;
+                }
+            }
+        }
+    }
+
+    int signal_of(int step) {
+        return steps_[at(step)].signals ? e_.event(*happening_of(step)) : -1;
+    }
+
+    // ---- waiting ----
+
+    void await(int step, bool beyond_plan) {
+        Step& s = steps_[at(step)];
+        if (s.awaited) {
             return;
         }
-        const calibrate::Stage stage{.kernel = e_.kernel(index), .tensors = tensors_of(task)};
-        plan_.stages.push_back({Action::compute,
-                                0,
-                                host_command(stage, reinterpret_cast<Address>(index + 1)),
-                                {index}});
-        copy_up(task.last);
+        release_copy(step);
+        s.awaited = true;
+        const Happening what = *happening_of(step);
+        recording_.calls.push_back({.action = Action::wait,
+                                    .device = what.device,
+                                    .handle = e_.event(what),
+                                    .tasks = {},
+                                    .beyond_plan = beyond_plan});
     }
 
-    void convert(int index, int made, int from, int to) {
-        const calibrate::Stage stage{
-            .tensors = {.input = e_.host_buffer(made, from), .output = e_.host_buffer(made, to)},
-            .shape = e_.shape_of(made),
-            .batch = problem_.batch,
-            .from = at(e_.layouts_, from),
-            .to = at(e_.layouts_, to)};
-        plan_.stages.push_back({Action::convert, 0, host_command(stage, nullptr), {index}});
+    // An event of `device` that happens with the end of a step; -1 where the dispatcher has to wait
+    // for it, or has.
+    int event_for(int device, int step) {
+        const Happening what = *happening_of(step);
+        const int event = e_.event(what);
+        return what.device == device ? event : e_.followed(device, what.device, event);
+    }
+
+    // ---- what the dispatcher does ----
+
+    void run_on_host(int a) {
+        const sim::Plan::Action& action = action_at(a);
+        const sim::Task& task = task_of(action);
+        for (const sim::Plan::Wait& wait : plan_.waits_of(action)) {
+            if (needs_event(action, wait.step)) {
+                await(wait.step, false);
+            }
+        }
+        for (int s = action.steps_begin; s < action.steps_end; ++s) {
+            const bool converts = event_of(s).kind == sim::EventKind::conversion;
+            if (!converts && does_nothing(problem_, task)) {
+                continue;
+            }
+            const calibrate::Stage stage = stage_of(s);
+            recording_.calls.push_back({.action = converts ? Action::convert : Action::compute,
+                                        .device = action.device,
+                                        .handle = command_of(action.device, stage),
+                                        .tasks = {action.task}});
+        }
+    }
+
+    void submit(int a) {
+        const int device = action_at(a).device;
+        std::vector<calibrate::Stage> stages;
+        std::vector<int> tasks;
+        for (const int t : segments_[at(a)]) {
+            const sim::Plan::Action& action = action_at(t);
+            for (int s = action.steps_begin; s < action.steps_end; ++s) {
+                stages.push_back(stage_of(s));
+                stages.back().signal = signal_of(s);
+                if (s == action.steps_begin) {
+                    stages.back().waits = waits_of(action);
+                }
+            }
+            tasks.push_back(action.task);
+        }
+        recording_.calls.push_back({.action = Action::submit,
+                                    .device = device,
+                                    .handle = e_.devices_[at(device)]->record(stages, timed_),
+                                    .tasks = std::move(tasks)});
+    }
+
+    // Of a task on a device. What it cannot wait for itself, the dispatcher waits for now.
+    std::vector<int> waits_of(const sim::Plan::Action& action) {
+        std::vector<int> events;
+        for (const sim::Plan::Wait& wait : plan_.waits_of(action)) {
+            if (wait.reason == sim::Plan::Reason::submitted || !needs_event(action, wait.step)) {
+                continue;
+            }
+            release_copy(wait.step);
+            const int event = event_for(action.device, wait.step);
+            if (event < 0) {
+                await(wait.step, true);
+            } else if (waited_for_.emplace(action.device, wait.step).second) {
+                events.push_back(event);
+            }
+        }
+        return events;
+    }
+
+    calibrate::Stage stage_of(int step) {
+        const sim::Event& event = event_of(step);
+        const sim::Task& task = problem_.tasks[at(event.task)];
+        if (event.kind != sim::EventKind::conversion) {
+            return {.kernel = e_.kernel(event.task), .tensors = e_.tensors_of(task)};
+        }
+        return {.tensors = {.input = e_.address(event.resource, event.tensor, event.from),
+                            .output = e_.address(event.resource, event.tensor, event.to)},
+                .shape = e_.shape_of(event.tensor),
+                .batch = problem_.batch,
+                .from = e_.layouts_[at(event.from)],
+                .to = e_.layouts_[at(event.to)]};
     }
 
     // A segment of one stage on the host; the same one every time.
-    int host_command(const calibrate::Stage& stage, Address which) {
+    int command_of(int device, const calibrate::Stage& stage) {
         const auto [found, fresh] =
-            e_.host_commands_.try_emplace({which,
-                                           const_cast<Address>(stage.tensors.input),
-                                           const_cast<Address>(stage.tensors.second_input),
-                                           stage.tensors.output},
-                                          0);
+            e_.commands_.try_emplace({.device = device,
+                                      .kernel = stage.kernel,
+                                      .from = const_cast<Address>(stage.tensors.input),
+                                      .second = const_cast<Address>(stage.tensors.second_input),
+                                      .to = stage.tensors.output},
+                                     0);
         if (fresh) {
-            found->second = e_.devices_.front()->record({&stage, 1});
+            found->second = e_.devices_[at(device)]->record({&stage, 1});
         }
         return found->second;
     }
 
-    kernels::Tensors tensors_of(const sim::Task& task) {
-        const ChainInputs wanted = inputs_of(e_.model_, model_layers(problem_, task));
-        const auto pointer = [&](int model_layer) -> const std::byte* {
-            for (const sim::TaskInput& input : task.inputs) {
-                if (at(problem_.model_layer, input.tensor) == model_layer) {
-                    return e_.address(task.device, input.tensor, input.layout);
-                }
-            }
-            assert(false);
-            return nullptr;
-        };
-        return {.input = pointer(wanted.main),
-                .second_input = wanted.second >= 0 ? pointer(wanted.second) : nullptr,
-                .output = e_.address(task.device, task.last, task.out_layout)};
-    }
+    // ---- copies ----
 
-    void device_task(int index, const sim::Task& task) {
-        require(task.device, task.first);
-        segment_.device = task.device;
-        std::vector<int> waits;
-        for (const sim::TaskInput& input : task.inputs) {
-            Tensor& t = tensor(input.tensor);
-            if (input.layout != t.layout) {
-                throw sim::InputError{fmt::format("layer '{}': '{}' cannot change layouts",
-                                                  at(problem_.layer_names, task.first),
-                                                  at(problem_.device_names, task.device))};
-            }
-            if (t.device != 0 && t.device != task.device) {
-                if (!e_.on_host_memory(t.device) || !e_.on_host_memory(task.device)) {
-                    throw sim::InputError{fmt::format("layer '{}': no link from '{}' to '{}'",
-                                                      at(problem_.layer_names, task.first),
-                                                      at(problem_.device_names, t.device),
-                                                      at(problem_.device_names, task.device))};
-                }
-                await_before_segment(input.tensor);
-            }
-            const bool came = std::ranges::find(t.came_up, task.device) != t.came_up.end();
-            if (t.device == 0 && !e_.on_host_memory(task.device) && !came) {
-                t.came_up.push_back(task.device);
-                waits.push_back(e_.event(task.device, input.tensor, 'u'));
-            }
-        }
-        const std::vector<int>& readers = tensor(task.last).readers;
-        const bool leaves =
-            std::ranges::any_of(readers, [&](int reader) { return reader != task.device; });
-        segment_.stages.push_back({.kernel = e_.kernel(index),
-                                   .tensors = tensors_of(task),
-                                   .waits = std::move(waits),
-                                   .signal = leaves ? e_.event(task.device, task.last, 'm') : -1});
-        segment_.tasks.push_back(index);
-    }
-
-    // Two devices on the host's memory: the dispatcher waits between them.
-    void await_before_segment(int index) {
-        if (!segment_.stages.empty()) {
-            close_segment();
-        }
-        await(index);
-    }
-
-    void close_segment() {
-        if (segment_.stages.empty()) {
+    // Issued now, unless its device cannot wait for what it copies, or it is behind a copy of its
+    // engine of which that is true.
+    void issue(int a) {
+        const sim::Plan::Action& action = action_at(a);
+        const sim::Event& copy = event_of(action.steps_begin);
+        const int source = plan_.waits_of(action).front().step;
+        std::vector<int>& queue = held_[at(copy.resource)];
+        const bool waits = needs_event(action, source) && !steps_[at(source)].awaited;
+        if (!queue.empty() || steps_[at(source)].held ||
+            (waits && event_for(copier_of(copy), source) < 0)) {
+            queue.push_back(a);
+            steps_[at(action.steps_end - 1)].held = true;
             return;
         }
-        const int device = segment_.device;
-        plan_.stages.push_back({Action::submit,
-                                device,
-                                at(e_.devices_, device)->record(segment_.stages, timed_),
-                                segment_.tasks});
-        if (!e_.on_host_memory(device)) {
-            for (const int task : segment_.tasks) {
-                const int made = at(problem_.tasks, task).last;
-                const std::vector<int>& readers = tensor(made).readers;
-                if (std::ranges::find(readers, 0) != readers.end()) {
-                    plan_.stages.push_back(
-                        {Action::copy,
-                         device,
-                         e_.copy(device, made, tensor(made).layout, Direction::down),
-                         {}});
-                }
+        record_copy(a);
+    }
+
+    void record_copy(int a) {
+        const sim::Plan::Action& action = action_at(a);
+        const sim::Event& event = event_of(action.steps_begin);
+        const int source = plan_.waits_of(action).front().step;
+        const int device = copier_of(event);
+        int wait = -1;
+        if (needs_event(action, source)) {
+            release_copy(source);
+            wait = event_for(device, source);
+            if (wait < 0) {
+                await(source, true);
             }
         }
-        segment_ = {};
+        steps_[at(action.steps_end - 1)].held = false;
+        recording_.calls.push_back(
+            {.action = Action::copy,
+             .device = device,
+             .handle =
+                 copy_command(device, event, wait, e_.event(*happening_of(action.steps_end - 1))),
+             .tasks = {}});
+    }
+
+    int copy_command(int device, const sim::Event& copy, int wait, int signal) {
+        const int layout = plan_.makers[at(copy.tensor)].layout;
+        const Direction direction = copy.from == 0 ? Direction::up : Direction::down;
+        const std::string_view mode = mode_of(device, copy, layout, direction);
+        Copy command{.mode = mode,
+                     .direction = direction,
+                     .device = e_.buffer({copy.tensor, layout, e_.memory_of(device)}),
+                     .host = e_.buffer({copy.tensor, layout, 0}),
+                     .bytes = e_.bytes_of(copy.tensor, layout),
+                     .wait = wait,
+                     .signal = signal};
+        const bool up = direction == Direction::up;
+        const auto [found, fresh] =
+            e_.commands_.try_emplace({.device = device,
+                                      .kernel = -2,
+                                      .from = up ? command.host : command.device,
+                                      .to = up ? command.device : command.host,
+                                      .wait = wait},
+                                     0);
+        if (fresh) {
+            found->second = e_.devices_[at(device)]->record(command);
+        }
+        return found->second;
+    }
+
+    // The host's buffers are of the first mode's kind.
+    std::string_view mode_of(int device,
+                             const sim::Event& copy,
+                             int layout,
+                             Direction direction) const {
+        const std::string_view mode = e_.devices_[at(device)]->modes(direction).front();
+        if (problem_.copy_modes.empty() || problem_.mode_names.empty()) {
+            return mode;
+        }
+        const int wanted =
+            problem_.copy_modes[problem_.copy_place(copy.tensor, layout, copy.from, copy.to)];
+        if (wanted >= 0 && problem_.mode_names[at(wanted)] != mode) {
+            throw sim::InputError{fmt::format(
+                "copy of '{}': mode '{}' is measured and simulated, but what runs here is '{}'",
+                e_.layer_name(copy.tensor),
+                problem_.mode_names[at(wanted)],
+                mode)};
+        }
+        return mode;
+    }
+
+    // Issues a copy that was held back, with those before it on its engine.
+    void release_copy(int step) {
+        if (steps_[at(step)].held) {
+            release(event_of(step).resource, steps_[at(step)].action);
+        }
+    }
+
+    // `last`: the action up to which copies are issued; -1: all of them.
+    void release(int engine, int last) {
+        std::vector<int>& queue = held_[at(engine)];
+        while (!queue.empty()) {
+            const int a = queue.front();
+            queue.erase(queue.begin());
+            record_copy(a);
+            if (a == last) {
+                return;
+            }
+        }
     }
 
     Executor& e_;
     const sim::Problem& problem_;
     bool timed_;
-    std::vector<Tensor> tensors_;
-    Segment segment_;
-    Plan plan_;
+    sim::Plan plan_;
+    std::vector<Step> steps_;
+    std::vector<std::vector<int>> segments_;    // by submission: the tasks' actions
+    std::vector<std::vector<int>> held_;        // by engine: copies not issued yet
+    std::set<std::pair<int, int>> waited_for_;  // device, step: its kernels have
+    Recording recording_;
 };
 
-Executor::Plan Executor::prepare(const sim::Mapping& mapping, bool timed) {
-    return Planner{*this, mapping, timed}.plan(mapping);
+Executor::Recording Executor::prepare(const sim::Mapping& mapping, bool timed) {
+    return Recorder{*this, mapping, timed}.record();
 }
 
 std::span<std::byte> Executor::input() {
-    return {host_buffer(0, 0), (bytes_of(0, 0) + 63) / 64 * 64};
+    return {buffer({0, 0, 0}), (bytes_of(0, 0) + 63) / 64 * 64};
 }
 
 std::size_t Executor::output_bytes() const {
-    const sim::Layer& layer = model_.layers[static_cast<std::size_t>(model_.output)];
+    const sim::Layer& layer = model_.layers[at(model_.output)];
     return kernels::tensor_bytes(kernel_shape(layer.output), kernels::Layout::nhwc, problem_.batch);
 }
 
-void Executor::run(const Plan& plan, std::span<std::int64_t> stamps) {
-    assert(stamps.empty() || stamps.size() == plan.stages.size() + 1);
+// ---- Running -----------------------------------------------------------------------------------
+
+void Executor::run(const Recording& recording, std::span<std::int64_t> stamps) {
+    assert(stamps.empty() || stamps.size() == recording.calls.size() + 1);
     // Workers that spin would take the cores of a device that computes on them.
-    const bool awake = std::ranges::none_of(plan.stages, [&](const Stage& stage) {
-        return stage.device != 0 && at(devices_, stage.device)->info().host_cores;
+    std::set<int> used{0};
+    for (const Call& call : recording.calls) {
+        used.insert(call.device);
+    }
+    const bool host_shares_cores = std::ranges::any_of(used, [&](int d) {
+        const DeviceInfo& info = devices_[at(d)]->info();
+        return d != 0 && info.host_cores && info.cores == 0;
     });
-    const AwakeWorkers workers{awake ? devices_.front().get() : nullptr};
+    Runs runs;
+    for (const int d : used) {
+        if (d != 0 || !host_shares_cores) {
+            runs.begin(*devices_[at(d)]);
+        }
+    }
     std::size_t next = 0;
     if (!stamps.empty()) {
         stamps[next++] = now_ns();
     }
-    for (const Stage& stage : plan.stages) {
-        Device& device = *at(devices_, stage.device);
-        if (stage.action == Action::wait) {
-            device.wait(stage.handle);
+    for (const Call& call : recording.calls) {
+        Device& device = *devices_[at(call.device)];
+        if (call.action == Action::wait) {
+            device.wait(call.handle);
         } else {
-            device.submit(stage.handle);
+            device.submit(call.handle);
         }
         if (!stamps.empty()) {
             stamps[next++] = now_ns();

@@ -1,17 +1,22 @@
 #pragma once
 
-// The executor: runs a mapping on the real devices, as the simulator thinks it does.
+// The executor: makes real devices do what a mapping's plan says (sim/run/plan.hpp).
 //
-// One dispatcher (the calling thread) goes through the tasks in the static order. The host's tasks
-// it runs itself; what is consecutive on another device it submits in one go. Copies are issued
-// as early as possible: up as soon as the host has made a tensor, down right behind the segment
-// that makes it. Before a host task the dispatcher waits for what that task reads. Buffers are
-// allocated once, one for each tensor, layout and memory; weights stay resident. Kernels prepared
-// for one mapping are kept for the next, so that many mappings can take turns.
+// It decides nothing. One dispatcher (the calling thread) goes through the plan in
+// sim::dispatch_order: the host's tasks it runs itself, segments it submits, copies it issues as
+// soon as what they copy is submitted, and it waits where a task of the host waits. What a device
+// waits for becomes an event that the device waits for itself. Where a device cannot wait for
+// another one (Device::follow), the dispatcher waits between them, as late as possible, and the
+// recording says so.
+//
+// Buffers are allocated once, one for each tensor, layout and memory; weights stay resident.
+// Kernels prepared for one mapping are kept for the next, so that many mappings can take turns.
+// Start at `Executor::prepare`.
 
 #include "calibrate/binding.hpp"
 #include "calibrate/device.hpp"
 #include "sim/compile/problem.hpp"
+#include "sim/index.hpp"
 
 #include <cstdint>
 #include <map>
@@ -23,73 +28,110 @@
 
 namespace calibrate {
 
+// The devices that a problem names, as this machine has them; by the problem's device.
+struct OpenDevices {
+    std::vector<std::unique_ptr<Device>> devices;  // nullptr: not here
+    std::vector<std::string> missing;              // why it is not here
+};
+
+// `threads`: of the host; what devices have of its cores is taken from the CPU's. A device that
+// this machine lacks, or that does not open, is missing.
+OpenDevices open_devices(const sim::Problem& problem, int threads);
+
 class Executor {
 public:
-    // One thing the dispatcher does.
+    // One thing the dispatcher does. `convert` changes the layout of a tensor on the host.
     enum class Action { compute, convert, submit, copy, wait };
-    struct Stage {
+    struct Call {
         Action action = Action::compute;
         int device = 0;          // of the problem
         int handle = 0;          // the device's command, or the event that is waited for
         std::vector<int> tasks;  // compute, convert: one; submit: those of the segment; else none
+        // A wait that the plan does not have: a device cannot wait for what another one does.
+        bool beyond_plan = false;
     };
-    struct Plan {
-        std::vector<Stage> stages;
+    struct Recording {
+        std::vector<Call> calls;
         const std::byte* output = nullptr;  // the model's output on the host, int32 or packed bits
     };
 
-    // `threads`: of the host. Devices are found by their names in the problem; one that this
-    // machine lacks is missed only by mappings that use it. References must outlive the executor.
+    // A device that is missing is missed only by mappings that use it. References must outlive the
+    // executor. Throws sim::InputError where the problem has a layout that no kernel knows.
+    Executor(const sim::Model& model,
+             const Parameters& parameters,
+             const sim::Problem& problem,
+             OpenDevices devices);
+    // With open_devices(problem, threads).
     Executor(const sim::Model& model,
              const Parameters& parameters,
              const sim::Problem& problem,
              int threads);
 
     // Prepares every kernel of the mapping (slow the first time). `timed`: stage_ns() of the
-    // devices is wanted. Throws sim::InputError where the mapping asks for a device, variant or
-    // configuration that this machine does not have, and DeviceError where a device fails.
-    Plan prepare(const sim::Mapping& mapping, bool timed = false);
+    // devices is wanted. Throws sim::InputError where the mapping asks for a device, variant,
+    // configuration, copy or conversion that this machine does not have, or for what can be
+    // simulated but not run; and DeviceError where a device fails.
+    Recording prepare(const sim::Mapping& mapping, bool timed = false);
 
     // Where to put the images: batch x height x width x channels, as the model's input wants them.
     std::span<std::byte> input();
     std::size_t output_bytes() const;  // of the batch
 
-    // Runs the plan. stamps[i]: nanoseconds of a steady clock after stage i; stamps[0] before the
-    // first, so stages.size() + 1 of them, or none.
-    void run(const Plan& plan, std::span<std::int64_t> stamps = {});
+    // Runs what was recorded. stamps[i]: nanoseconds of a steady clock after call i - 1; stamps[0]
+    // before the first, so calls.size() + 1 of them, or none.
+    void run(const Recording& recording, std::span<std::int64_t> stamps = {});
 
-    Device& device(int index) { return *devices_[static_cast<std::size_t>(index)]; }
+    Device& device(int index) { return *devices_[sim::at(index)]; }
 
 private:
-    class Planner;
+    class Recorder;
 
+    // A place of a tensor: one buffer.
     struct Place {
-        int tensor = 0, layout = 0, device = 0;  // device 0: the host's memory
+        int tensor = 0, layout = 0, memory = 0;
         friend auto operator<=>(const Place&, const Place&) = default;
     };
+    // What an event tells: that a device made or converted a tensor, or that a copy arrived.
+    struct Happening {
+        int device = 0;  // whose event it is
+        Place place;
+        bool arrived = false;
+        friend auto operator<=>(const Happening&, const Happening&) = default;
+    };
+    // A command that was recorded, by what it is about.
+    struct CommandKey {
+        int device = 0, kernel = 0;  // kernel: -1 a conversion, -2 a copy
+        Address from = nullptr, second = nullptr, to = nullptr;
+        int wait = -1;
+        friend auto operator<=>(const CommandKey&, const CommandKey&) = default;
+    };
 
-    bool on_host_memory(int device) const;
+    const std::string& layer_name(int layer) const { return problem_.layer_names[sim::at(layer)]; }
+    const std::string& device_name(int d) const { return problem_.device_names[sim::at(d)]; }
+    int memory_of(int device) const { return problem_.devices[sim::at(device)].memory; }
+    void require(int device, int layer) const;
+    int owner_of(int memory, int layer) const;
     std::size_t bytes_of(int tensor, int layout) const;
     kernels::Shape shape_of(int tensor) const;
-    std::byte* host_buffer(int tensor, int layout);
-    Address address(int device, int tensor, int layout);  // where the device has the tensor
+    std::byte* buffer(const Place& place);
+    Address address(int device, int tensor, int layout);
+    kernels::Tensors tensors_of(const sim::Task& task);
     int kernel(int task);
-    int event(int device, int tensor, char purpose);
-    std::string mode_of(int device, int tensor, int layout, Direction direction) const;
-    int copy(int device, int tensor, int layout, Direction direction);
+    int event(const Happening& what);
+    int followed(int device, int other, int event);
 
     const sim::Model& model_;
     const Parameters& parameters_;
     const sim::Problem& problem_;
     std::vector<kernels::Layout> layouts_;          // by the problem's layout
     std::vector<std::unique_ptr<Device>> devices_;  // by the problem's device; nullptr: not here
-    int copier_ = 0;                                // whose host memory the host's tensors are in
+    std::vector<std::string> missing_;              // by device: why it is not here
+    int copier_ = 0;  // the device that allocates the host's buffers, so that it copies them fast
     std::map<Place, std::byte*> buffers_;
-    std::map<int, int> kernels_;                            // by task
-    std::map<std::tuple<int, int, char>, int> events_;      // by device, tensor, purpose
-    std::map<std::tuple<int, int, int, int>, int> copies_;  // by device, tensor, layout, direction
-    std::map<std::vector<Address>, int> host_commands_;     // by kernel or layouts, and addresses
-    std::vector<std::string> missing_;                      // by device: why it is not here
+    std::map<int, int> kernels_;  // by task
+    std::map<Happening, int> events_;
+    std::map<std::tuple<int, int, int>, int> followed_;  // by device, other, event; -1: cannot
+    std::map<CommandKey, int> commands_;                 // the host's, and copies
 };
 
 // Model layers of a task's chain.

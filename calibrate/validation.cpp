@@ -29,15 +29,15 @@ int all_threads(int wanted) {
 // A mapping that takes turns with others.
 struct Contender {
     MappingComparison result;
-    Executor::Plan plan;
-    Executor::Plan timed;        // where other devices take part: they time their kernels
+    Executor::Recording recording;
+    Executor::Recording timed;   // where other devices take part: they time their kernels
     std::vector<double> totals;  // ns
     std::map<int, std::vector<double>> tasks;  // ns
 };
 
-bool uses_accelerator(const Executor::Plan& plan) {
-    return std::ranges::any_of(plan.stages, [](const Executor::Stage& stage) {
-        return stage.action == Executor::Action::submit;
+bool uses_accelerator(const Executor::Recording& recording) {
+    return std::ranges::any_of(recording.calls, [](const Executor::Call& call) {
+        return call.action == Executor::Action::submit;
     });
 }
 
@@ -49,8 +49,8 @@ Contender make_contender(Executor& executor,
     c.result.name = name;
     c.result.mapping = mapping;
     c.result.predicted = sim::simulate(problem, mapping).makespan;
-    c.plan = executor.prepare(mapping);
-    if (uses_accelerator(c.plan)) {
+    c.recording = executor.prepare(mapping);
+    if (uses_accelerator(c.recording)) {
         c.timed = executor.prepare(mapping, true);
     }
     return c;
@@ -60,28 +60,28 @@ Contender make_contender(Executor& executor,
 // the accelerators time their kernels, which may slow the whole.
 void take_turn(Executor& executor, Contender& c) {
     constexpr int kRecordedRuns = 2;
-    std::vector<std::int64_t> stamps(c.plan.stages.size() + 1);
-    executor.run(c.plan);
+    std::vector<std::int64_t> stamps(c.recording.calls.size() + 1);
+    executor.run(c.recording);
     for (int run = 0; run < kRecordedRuns; ++run) {
-        executor.run(c.plan, stamps);
+        executor.run(c.recording, stamps);
         c.totals.push_back(static_cast<double>(stamps.back() - stamps.front()));
-        for (std::size_t i = 0; i < c.plan.stages.size(); ++i) {
-            const Executor::Stage& stage = c.plan.stages[i];
-            if (stage.action == Executor::Action::compute) {
-                c.tasks[stage.tasks.front()].push_back(
+        for (std::size_t i = 0; i < c.recording.calls.size(); ++i) {
+            const Executor::Call& call = c.recording.calls[i];
+            if (call.action == Executor::Action::compute) {
+                c.tasks[call.tasks.front()].push_back(
                     static_cast<double>(stamps[i + 1] - stamps[i]));
             }
         }
     }
-    if (c.timed.stages.empty()) {
+    if (c.timed.calls.empty()) {
         return;
     }
     executor.run(c.timed);
-    for (const Executor::Stage& stage : c.timed.stages) {
-        if (stage.action == Executor::Action::submit) {
-            const std::vector<double> ns = executor.device(stage.device).stage_ns(stage.handle);
-            for (std::size_t i = 0; i < stage.tasks.size(); ++i) {
-                c.tasks[stage.tasks[i]].push_back(ns[i]);
+    for (const Executor::Call& call : c.timed.calls) {
+        if (call.action == Executor::Action::submit) {
+            const std::vector<double> ns = executor.device(call.device).stage_ns(call.handle);
+            for (std::size_t i = 0; i < call.tasks.size(); ++i) {
+                c.tasks[call.tasks[i]].push_back(ns[i]);
             }
         }
     }
@@ -154,11 +154,11 @@ std::vector<std::byte> reference_output(const sim::Model& model,
     for (const std::vector<int>& tasks : problem.starting) {
         mapping.push_back(*std::ranges::min_element(tasks, better));
     }
-    const Executor::Plan plan = executor.prepare(mapping);
+    const Executor::Recording recording = executor.prepare(mapping);
     std::ranges::copy(images.first(std::min(images.size(), executor.input().size())),
                       executor.input().begin());
-    executor.run(plan);
-    return {plan.output, plan.output + executor.output_bytes()};
+    executor.run(recording);
+    return {recording.output, recording.output + executor.output_bytes()};
 }
 
 namespace {
@@ -201,55 +201,66 @@ Expected expected_output(const sim::Model& model, int batch, Executor& executor)
     return expected;
 }
 
-}  // namespace
-
-Validation validate(const sim::Model& model,
-                    const sim::Platform& platform,
-                    const sim::Problem& problem,
-                    const sim::Mapping& chosen,
-                    std::span<const NamedMapping> baselines,
-                    std::span<const sim::Mapping> sample,
-                    const ValidationSettings& settings) {
-    // 1. Everything that will run, prepared.
-    const Parameters parameters = load_parameters(model);
-    Executor executor{model, parameters, problem, all_threads(settings.threads)};
+// Everything that will run, prepared: the chosen mapping first, then the baselines, then the
+// sample.
+struct Field {
     std::vector<Contender> contenders;
-    contenders.push_back(make_contender(executor, problem, "chosen", chosen));
-    Validation validation;
+    std::size_t first_random = 0;
+    std::vector<std::string> left_out;
+};
+
+Field make_field(Executor& executor,
+                 const sim::Problem& problem,
+                 const sim::Mapping& chosen,
+                 std::span<const NamedMapping> baselines,
+                 std::span<const sim::Mapping> sample) {
+    Field field;
+    field.contenders.push_back(make_contender(executor, problem, "chosen", chosen));
     const auto add = [&](const std::string& name, const sim::Mapping& mapping) {
         try {
-            contenders.push_back(make_contender(executor, problem, name, mapping));
+            field.contenders.push_back(make_contender(executor, problem, name, mapping));
         } catch (const sim::InputError& error) {
-            validation.left_out.push_back(name + ": " + error.what());
+            field.left_out.push_back(name + ": " + error.what());
         } catch (const DeviceError& error) {
-            validation.left_out.push_back(name + ": " + error.what());
+            field.left_out.push_back(name + ": " + error.what());
         }
     };
     for (const NamedMapping& baseline : baselines) {
         add(baseline.name, baseline.mapping);
     }
-    const std::size_t first_random = contenders.size();
+    field.first_random = field.contenders.size();
     for (std::size_t i = 0; i < sample.size(); ++i) {
         add("random " + std::to_string(i + 1), sample[i]);
     }
+    return field;
+}
 
-    // 2. Each output against the reference's, on images of random pixels.
-    std::mt19937 random{1};
+// Each output against the reference's, on images of random pixels. True if all are identical.
+bool compare_outputs(Executor& executor,
+                     const sim::Model& model,
+                     int batch,
+                     std::vector<Contender>& contenders,
+                     std::mt19937& random) {
     for (std::byte& b : executor.input()) {
         b = static_cast<std::byte>(random());
     }
-    const Expected expected = expected_output(model, problem.batch, executor);
-    validation.outputs_identical = true;
+    const Expected expected = expected_output(model, batch, executor);
+    bool identical = true;
     for (Contender& c : contenders) {
-        executor.run(c.plan);
-        c.result.output_identical = expected.matches(c.plan.output);
-        validation.outputs_identical &= c.result.output_identical;
+        executor.run(c.recording);
+        c.result.output_identical = expected.matches(c.recording.output);
+        identical &= c.result.output_identical;
     }
+    return identical;
+}
 
-    // 3. Turns, until every median is sure or the time is up.
-    validation.round_trip_ratio = round_trip_ratio(platform, all_threads(settings.threads));
-    const std::int64_t timing = now_ns();
-    const auto timed = [&] { return static_cast<double>(now_ns() - timing) * 1e-9; };
+// Turns, until every median is sure or the time is up. Returns how many rounds there were.
+int take_turns(Executor& executor,
+               std::vector<Contender>& contenders,
+               const ValidationSettings& settings,
+               std::mt19937& random) {
+    const std::int64_t begin = now_ns();
+    const auto elapsed = [&] { return static_cast<double>(now_ns() - begin) * 1e-9; };
     const auto sure = [](const Contender& c) {
         std::vector<double> sorted = c.totals;
         std::ranges::sort(sorted);
@@ -257,39 +268,37 @@ Validation validate(const sim::Model& model,
     };
     std::vector<std::size_t> order(contenders.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    while (validation.rounds < settings.most_rounds) {
+    int rounds = 0;
+    while (rounds < settings.most_rounds) {
         // The fewest rounds may take longer than was asked for, but not without end.
-        const bool enough = validation.rounds >= settings.fewest_rounds ||
-                            (validation.rounds > 0 && timed() > 3 * settings.budget_s);
-        if ((settings.stop && settings.stop() && validation.rounds > 0) ||
-            (enough && timed() > settings.budget_s) ||
+        const bool enough =
+            rounds >= settings.fewest_rounds || (rounds > 0 && elapsed() > 3 * settings.budget_s);
+        if ((settings.stop && settings.stop() && rounds > 0) ||
+            (enough && elapsed() > settings.budget_s) ||
             (enough && std::ranges::all_of(contenders, sure))) {
             break;
         }
-        std::ranges::shuffle(order, random);  // nobody always follows the slowest
+        std::ranges::shuffle(order, random);  // so that no mapping always follows the slowest
         for (const std::size_t i : order) {
             take_turn(executor, contenders[i]);
         }
-        ++validation.rounds;
+        ++rounds;
         if (settings.progress) {
-            settings.progress(std::min(1.0, timed() / settings.budget_s),
-                              std::max(0.0, settings.budget_s - timed()));
+            settings.progress(std::min(1.0, elapsed() / settings.budget_s),
+                              std::max(0.0, settings.budget_s - elapsed()));
         }
     }
-    validation.clock_ratio = 1 / ratio_to(platform, "million_dependent_additions", measure_clock());
-    const double after = round_trip_ratio(platform, all_threads(settings.threads));
-    if (std::abs(std::log(after)) > std::abs(std::log(validation.round_trip_ratio))) {
-        validation.round_trip_ratio = after;
-    }
+    return rounds;
+}
 
-    // 4. What it says.
+void summarize_field(Validation& validation, Field field, const sim::Problem& problem) {
     std::vector<double> errors, predicted, measured;
     sim::Time best = sim::kNever;
-    for (std::size_t i = 0; i < contenders.size(); ++i) {
-        Contender& c = contenders[i];
+    for (std::size_t i = 0; i < field.contenders.size(); ++i) {
+        Contender& c = field.contenders[i];
         conclude(c, problem);
         best = std::min(best, c.result.measured.p50);
-        if (i >= first_random) {
+        if (i >= field.first_random) {
             errors.push_back(std::abs(c.result.error_percent));
             predicted.push_back(sim::microseconds(c.result.predicted));
             measured.push_back(sim::microseconds(c.result.measured.p50));
@@ -306,6 +315,36 @@ Validation validate(const sim::Model& model,
         validation.rank_correlation = kendall_tau_b(predicted, measured);
     }
     validation.regret_percent = error_percent(validation.chosen.measured.p50, best);
+    validation.left_out = std::move(field.left_out);
+}
+
+}  // namespace
+
+Validation validate(const sim::Model& model,
+                    const sim::Platform& platform,
+                    const sim::Problem& problem,
+                    const sim::Mapping& chosen,
+                    std::span<const NamedMapping> baselines,
+                    std::span<const sim::Mapping> sample,
+                    const ValidationSettings& settings) {
+    const int threads = all_threads(settings.threads);
+    const Parameters parameters = load_parameters(model);
+    Executor executor{model, parameters, problem, threads};
+    Field field = make_field(executor, problem, chosen, baselines, sample);
+
+    std::mt19937 random{1};
+    Validation validation;
+    validation.outputs_identical =
+        compare_outputs(executor, model, problem.batch, field.contenders, random);
+
+    const double before = round_trip_ratio(platform, threads);
+    validation.rounds = take_turns(executor, field.contenders, settings, random);
+    validation.clock_ratio = 1 / ratio_to(platform, "million_dependent_additions", measure_clock());
+    const double after = round_trip_ratio(platform, threads);
+    validation.round_trip_ratio =
+        std::abs(std::log(after)) > std::abs(std::log(before)) ? after : before;
+
+    summarize_field(validation, std::move(field), problem);
     return validation;
 }
 
@@ -317,7 +356,7 @@ Classification classify(const sim::Model& model,
                         const std::function<bool()>& stop) {
     const Parameters parameters = load_parameters(model);
     Executor executor{model, parameters, problem, all_threads(threads)};
-    const Executor::Plan plan = executor.prepare(mapping);
+    const Executor::Recording recording = executor.prepare(mapping);
     const auto image = static_cast<std::size_t>(model.layers.front().output.elements());
     const std::size_t count = images.size() / image;
     const auto batch = static_cast<std::size_t>(problem.batch);
@@ -332,11 +371,11 @@ Classification classify(const sim::Model& model,
         std::memcpy(input.data(), images.data() + first * image, now * image);
         std::memset(input.data() + now * image, 0, (batch - now) * image);
         const std::int64_t start = now_ns();
-        executor.run(plan);
+        executor.run(recording);
         times.push_back(static_cast<double>(now_ns() - start));
         for (std::size_t i = 0; i < now; ++i) {
             std::vector<std::int32_t> logits(classes);
-            std::memcpy(logits.data(), plan.output + i * classes * 4, classes * 4);
+            std::memcpy(logits.data(), recording.output + i * classes * 4, classes * 4);
             result.predictions.push_back(
                 static_cast<int>(std::ranges::max_element(logits) - logits.begin()));
         }

@@ -3,7 +3,7 @@
 #include "calibrate/binding.hpp"
 #include "calibrate/calibrator.hpp"
 #include "calibrate/machine.hpp"
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "kernels/device_kernel.hpp"
@@ -56,25 +56,6 @@ std::string command_line(const Options& o) {
     return text;
 }
 
-// Of every kind of device, each once.
-std::vector<std::string_view> variant_names() {
-    std::vector<std::string_view> names;
-    const auto add = [&](std::string_view name) {
-        if (std::ranges::find(names, name) == names.end()) {
-            names.push_back(name);
-        }
-    };
-    for (const kernels::Variant& variant : kernels::variants()) {
-        add(variant.name);
-    }
-    for (const std::string_view kind : {"cuda", "opencl"}) {
-        for (const kernels::DeviceVariant& variant : kernels::device_variants(kind)) {
-            add(variant.name);
-        }
-    }
-    return names;
-}
-
 void run(const Options& o) {
     calibrate::CalibrationSettings settings;
     settings.batches = o.batches;
@@ -86,7 +67,7 @@ void run(const Options& o) {
     settings.revision = HETMAP_REVISION;
     settings.command = command_line(o);
     for (const std::string& variant : o.variants) {
-        const std::vector<std::string_view> names = variant_names();
+        const std::vector<std::string_view> names = calibrate::variant_names();
         if (std::ranges::find(names, variant) == names.end()) {
             throw sim::InputError{fmt::format("--variant: no kernel variant '{}' (there are: {})",
                                               variant,
@@ -105,7 +86,9 @@ void run(const Options& o) {
     for (const std::string& name : o.models.empty() ? all_model_names() : o.models) {
         sim::Model model = model_named(name);
         // Networks that can only be simulated, such as those of full precision, have none.
-        if (std::ranges::any_of(model.layers, calibrate::has_kernel)) {
+        if (std::ranges::any_of(model.layers, [](const sim::Layer& layer) {
+                return calibrate::has_kernel(layer);
+            })) {
             names.push_back(name);
             settings.models.push_back(std::move(model));
         } else if (!o.models.empty()) {
@@ -131,7 +114,7 @@ void run(const Options& o) {
     if (!o.out.empty()) {
         done.platform.name = out.stem().string();
     }
-    calibrate::write_file(out, calibrate::to_yaml(done.platform));
+    calibrate::write_file(out, sim::to_yaml(done.platform));
 
     const std::string resume = fmt::format("hetmap calibrate --resume {}", out.string());
     if (o.output.json) {

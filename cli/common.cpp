@@ -1,6 +1,6 @@
 #include "cli/common.hpp"
 
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 // hetmap map: search the best mapping of a model on a platform, or the front of several objectives.
 
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "sim/describe/mapping.hpp"

@@ -32,7 +32,7 @@ bool guessing(const Options& o) { return o.mapping.empty() && o.platform.empty()
 std::vector<std::string> best_variant() {
     std::string best;
     for (const kernels::Variant& variant : kernels::variants()) {
-        if (variant.device_kind == "cpu" && variant.supported()) {
+        if (variant.supported()) {
             best = variant.name;
         }
     }

@@ -1,7 +1,7 @@
 // hetmap validate: run mappings on this machine and compare with the prediction.
 
 #include "calibrate/dataset.hpp"
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "calibrate/validation.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"

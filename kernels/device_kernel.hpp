@@ -5,8 +5,9 @@
 // uploads, compiles and launches it. Nothing here calls a driver, so that kernels can be
 // prepared, and their bodies tested, on a machine without the device.
 //
-// A new variant is one file in kernels/<kind>/ and one row in kernels/<kind>/variants.cpp. Its
-// tensors lie in memory as the layout `nhwc` of kernels/chain.hpp says.
+// A new variant is a file in kernels/<kind>/ with a function that returns it, and one row in
+// kernels/<kind>/variants.cpp. Its tensors lie in memory as the layout `nhwc` of kernels/chain.hpp
+// says.
 
 #include "kernels/chain.hpp"
 
@@ -64,8 +65,7 @@ struct DeviceKernel {
 };
 
 struct DeviceVariant {
-    std::string_view name;         // "naive", "popc", "tensor_core", ...
-    std::string_view device_kind;  // "cuda", "opencl"
+    std::string_view name;  // "naive", "popc", "tensor_core", ...
     std::string_view summary;
     // The ways to run a chain on such a device, the most promising first; none: not accepted.
     std::vector<std::string> (*configurations)(const Chain&, const DeviceLimits&) = nullptr;
@@ -76,8 +76,7 @@ struct DeviceVariant {
     int longest_chain = 3;  // layers; more for variants that cover whole segments
 };
 
-// Every variant of a kind that was built into this binary; none of an unknown kind.
-std::span<const DeviceVariant> device_variants(std::string_view device_kind);
-const DeviceVariant* find_device_variant(std::string_view device_kind, std::string_view name);
+// Of a kind's table; nullptr if it has none of this name.
+const DeviceVariant* find_variant(std::span<const DeviceVariant> table, std::string_view name);
 
 }  // namespace kernels

@@ -1,52 +1,45 @@
 #include "kernels/registry.hpp"
 
-#include "kernels/cpu/reference.hpp"
-#include "kernels/cpu/variants.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <stdexcept>
 
 namespace kernels {
-namespace {
 
-// ---- The table -----------------------------------------------------------------------------
+// ---- The table: each variant is defined in its file in kernels/cpu/ -----------------------------
 
-bool always() { return true; }
-
-constexpr Variant kVariants[] = {
-    {.name = "reference",
-     .device_kind = "cpu",
-     .summary = "plain loops on integers; defines the results",
-     .layout = Layout::plain,
-     .supported = always,
-     .accepts = cpu::reference_accepts,
-     .prepare = cpu::prepare_reference},
-    {.name = "scalar",
-     .device_kind = "cpu",
-     .summary = "64-bit xor and popcount",
-     .layout = Layout::nhwc,
-     .supported = cpu::scalar_supported,
-     .accepts = cpu::accepts,
-     .prepare = cpu::prepare_scalar},
+namespace cpu {
+Variant reference_variant();
+Variant scalar_variant();
 #if defined(__x86_64__)
-    {.name = "avx2",
-     .device_kind = "cpu",
-     .summary = "256-bit xor, popcount by byte shuffles",
-     .layout = Layout::nhwc,
-     .supported = cpu::avx2_supported,
-     .accepts = cpu::accepts,
-     .prepare = cpu::prepare_avx2},
-    {.name = "avx512",
-     .device_kind = "cpu",
-     .summary = "512-bit xor, VPOPCNTQ on pairs of words by carry-save, VNNI for u8 input",
-     .layout = Layout::nhwc,
-     .supported = cpu::avx512_supported,
-     .accepts = cpu::accepts,
-     .prepare = cpu::prepare_avx512},
+Variant avx2_variant();
+Variant avx512_variant();
 #endif
-};
+}  // namespace cpu
+
+std::span<const Variant> variants() {
+    static const Variant kVariants[] = {
+        cpu::reference_variant(),
+        cpu::scalar_variant(),
+#if defined(__x86_64__)
+        cpu::avx2_variant(),
+        cpu::avx512_variant(),
+#endif
+    };
+    return kVariants;
+}
+
+const Variant* find_variant(std::string_view name) {
+    for (const Variant& variant : variants()) {
+        if (variant.name == name) {
+            return &variant;
+        }
+    }
+    return nullptr;
+}
+
+namespace {
 
 // ---- Configurations and slices --------------------------------------------------------------
 
@@ -123,17 +116,6 @@ void check_configuration(const Configuration& configuration) {
 }  // namespace
 
 std::string Configuration::name() const { return std::to_string(threads) + axes; }
-
-std::span<const Variant> variants() { return kVariants; }
-
-const Variant* find_variant(std::string_view name) {
-    for (const Variant& variant : kVariants) {
-        if (variant.name == name) {
-            return &variant;
-        }
-    }
-    return nullptr;
-}
 
 std::vector<Configuration> configurations(const Chain& chain, int threads) {
     constexpr std::array<std::string_view, 7> kAxes = {"x", "y", "z", "xy", "xz", "yz", "xyz"};

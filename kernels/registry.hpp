@@ -2,9 +2,9 @@
 
 // The table of kernel variants: the tests, the calibrator and the executor all read it.
 //
-// A new variant is one file, kernels/<device>/<name>_<instruction set>.cpp, whose suffix picks its
-// compiler flags (see CMakeLists.txt), and one row in registry.cpp. A good place to start reading
-// is cpu/conv_reference.cpp, which defines the results.
+// A new variant is a file in kernels/cpu/ with a function that returns it, and one row in
+// registry.cpp; docs/extending.md tells more. A good place to start reading is
+// cpu/conv_reference.cpp, which defines the results.
 
 #include "kernels/chain.hpp"
 #include "kernels/thread_pool.hpp"
@@ -48,13 +48,13 @@ struct Tensors {
 using Body = std::function<void(const Tensors&, const Slice&)>;
 
 struct Variant {
-    std::string_view name;         // "scalar", "avx2", "avx512", ...
-    std::string_view device_kind;  // "cpu"
+    std::string_view name;  // "scalar", "avx2", "avx512", ...
     std::string_view summary;
     Layout layout = Layout::nhwc;   // of its binary inputs and outputs
     bool (*supported)() = nullptr;  // can this machine run it, now?
     bool (*accepts)(const Chain&) = nullptr;
     Body (*prepare)(const Chain&, int slices) = nullptr;
+    int longest_chain = 3;  // layers
 };
 
 // Every variant built into this binary, the reference first.

@@ -135,7 +135,7 @@ public:
         }
     }
 
-    // For the time when nobody waits.
+    // For the time when no thread waits.
     void set(std::uint64_t value) { value_.store(value); }
 
     // Returns the value as soon as `ready` says yes to it. Does not sleep while `awake`.

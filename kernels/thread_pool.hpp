@@ -7,7 +7,7 @@
 // They spin for `spin` after their last work, then sleep on a condition variable.
 //
 // While a pool lives, its threads and the one that made it stay on cores of their own. With more
-// threads than cores nobody spins.
+// threads than cores none of them spins.
 
 #include <chrono>
 #include <functional>

@@ -19,6 +19,8 @@ struct SourcePosition {
     std::string file;
     int line = 0;
     int column = 0;
+
+    friend bool operator==(const SourcePosition&, const SourcePosition&) = default;
 };
 
 // "platforms/a.yaml:4:15: latency_us: expected a number above zero, got 'fast'"

@@ -27,6 +27,8 @@ struct Bytes {
 
 struct BytesPerSecond {
     double rate = 0.0;
+
+    friend constexpr bool operator==(BytesPerSecond, BytesPerSecond) = default;
 };
 
 // Whole femtojoules, for the same reason: 9,200 J at most.

@@ -1,5 +1,5 @@
 #include "calibrate/calibrator.hpp"
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
 #include "sim/search/search.hpp"

@@ -55,13 +55,13 @@ TEST_CASE("every mapping gives the reference's output, whatever it mixes") {
             CAPTURE(batch);
             CAPTURE(seed);
             const sim::Mapping mapping = sim::random_mapping(problem, seed);
-            const calibrate::Executor::Plan plan = executor.prepare(mapping);
-            executor.run(plan);
-            REQUIRE(std::memcmp(plan.output, expected.data(), expected.size()) == 0);
-            for (const calibrate::Executor::Stage& stage : plan.stages) {
-                conversions += stage.action == calibrate::Executor::Action::convert;
-                if (stage.action == calibrate::Executor::Action::compute) {
-                    const auto task = static_cast<std::size_t>(stage.tasks.front());
+            const calibrate::Executor::Recording recording = executor.prepare(mapping);
+            executor.run(recording);
+            REQUIRE(std::memcmp(recording.output, expected.data(), expected.size()) == 0);
+            for (const calibrate::Executor::Call& call : recording.calls) {
+                conversions += call.action == calibrate::Executor::Action::convert;
+                if (call.action == calibrate::Executor::Action::compute) {
+                    const auto task = static_cast<std::size_t>(call.tasks.front());
                     used.insert(problem.tasks[task].variant);
                 }
             }
@@ -77,9 +77,9 @@ TEST_CASE("the executor stamps every stage, in order") {
     const sim::Problem problem =
         sim::compile(model, calibrate::candidates(model, 1, 1, {}), {.batch = 1, .only = {}});
     calibrate::Executor executor{model, parameters, problem, 1};
-    const auto plan = executor.prepare(sim::random_mapping(problem, 1));
-    std::vector<std::int64_t> stamps(plan.stages.size() + 1, -1);
-    executor.run(plan, stamps);
+    const auto recording = executor.prepare(sim::random_mapping(problem, 1));
+    std::vector<std::int64_t> stamps(recording.calls.size() + 1, -1);
+    executor.run(recording, stamps);
     CHECK(stamps.front() > 0);
     CHECK(std::ranges::is_sorted(stamps));
 }

@@ -2,8 +2,8 @@
 
 #include "cli_program.hpp"
 
-#include "calibrate/profile_writer.hpp"
 #include "calibrate_small_model.hpp"
+#include "sim/describe/platform.hpp"
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -58,7 +58,7 @@ std::string invented_platform(const TemporaryFolder& folder) {
                                   .where = {}});
         }
     }
-    return folder.write("invented.yaml", calibrate::to_yaml(p));
+    return folder.write("invented.yaml", sim::to_yaml(p));
 }
 
 void replace(std::string& text, const std::string& from, const std::string& to) {
@@ -483,7 +483,7 @@ TEST_CASE("Ctrl-C ends a long search with its best so far") {
             p.measured.push_back(cost);
         }
     }
-    const std::string platform = folder.write("many.yaml", calibrate::to_yaml(p));
+    const std::string platform = folder.write("many.yaml", sim::to_yaml(p));
     const Outcome o = hetmap({"map",
                               "--model",
                               small_model_path(),

@@ -99,6 +99,22 @@ __global__ void two_collectives() {
     }
 }
 
+struct Held {
+    int* count;
+    explicit Held(int* c) : count(c) { ++*count; }
+    ~Held() { --*count; }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+};
+__global__ void hold_and_wait(int* held, int* most) {
+    const Held mine(held);
+    *most = max(*most, *held);
+    if (threadIdx.x == 40) {
+        fail("gives up");
+    }
+    __syncthreads();
+}
+
 __global__ void wait_for_ever(volatile int* flag) {
     while (*flag == 0) {
         __nanosleep(20);
@@ -216,6 +232,22 @@ TEST_CASE("threads that diverge are reported, not waited for") {
     // The next launch starts afresh.
     launch({}, {32}, 0, sum_of_warp, output.data());
     CHECK(output[7] == 496);
+}
+
+TEST_CASE("when one thread fails, the others leave the kernel as by an exception") {
+    for (const Order order : {Order::forward, Order::backward}) {
+        int held = 0, most = 0;
+        const auto launch_it = [&] {
+            run_grid({2},
+                     {64},
+                     0,
+                     [&] { hold_and_wait(&held, &most); },
+                     {.cooperative = false, .order = order});
+        };
+        CHECK(mentions(error_of(launch_it), "thread (40, 0, 0) of block"));
+        CHECK(held == 0);
+        CHECK(most == (order == Order::forward ? 41 : 24));
+    }
 }
 
 TEST_CASE("blocks of a cooperative launch wait for each other") {

@@ -14,6 +14,8 @@ using Guard = cuda_emulation::GuardedMemory::Guard;
 
 namespace {
 
+const DeviceVariant& persistent() { return *find_variant(cuda::variants(), "persistent"); }
+
 // Chains step by step; each call returns the step's index.
 class Builder {
 public:
@@ -115,11 +117,11 @@ void compare(Builder& network, std::initializer_list<int> capabilities = {90, 75
     for (const int capability : capabilities) {
         CAPTURE(capability);
         const DeviceLimits limits = limits_of(capability, 2 + count % 2);
-        const auto configurations = cuda::persistent_configurations(chain, limits);
+        const auto configurations = persistent().configurations(chain, limits);
         REQUIRE_FALSE(configurations.empty());
         const std::string& configuration = configurations.back();
         CAPTURE(configuration);
-        const DeviceKernel kernel = cuda::persistent_prepare(chain, configuration, limits);
+        const DeviceKernel kernel = persistent().prepare(chain, configuration, limits);
         REQUIRE(kernel.launches.size() == 1);
         REQUIRE(kernel.launches.front().cooperative);
         cuda_emulation::Prepared prepared(kernel, count % 2 == 0 ? Guard::behind : Guard::before);
@@ -297,15 +299,15 @@ TEST_CASE("persistent is offered for small batches of two layers or more, to dev
     network.conv(64, 3, 1, 1);
     network.threshold();
     const DeviceLimits limits = limits_of(90, 4);
-    CHECK(cuda::persistent_configurations(network.chain(), limits).empty());
+    CHECK(persistent().configurations(network.chain(), limits).empty());
     network.conv(64, 3, 1, 1);
-    CHECK(cuda::persistent_configurations(network.chain(), limits) ==
+    CHECK(persistent().configurations(network.chain(), limits) ==
           std::vector<std::string>{"1", "2"});
-    CHECK(cuda::persistent_configurations(network.chain(), limits_of(75, 4)) ==
+    CHECK(persistent().configurations(network.chain(), limits_of(75, 4)) ==
           std::vector<std::string>{"1"});
-    CHECK(cuda::persistent_configurations(network.chain(), {.capability = 90}).empty());
+    CHECK(persistent().configurations(network.chain(), {.capability = 90}).empty());
     Chain many = network.chain();
     many.batch = 9;
-    CHECK(cuda::persistent_configurations(many, limits).empty());
-    CHECK_THROWS_AS(cuda::persistent_prepare(network.chain(), "3", limits), std::invalid_argument);
+    CHECK(persistent().configurations(many, limits).empty());
+    CHECK_THROWS_AS(persistent().prepare(network.chain(), "3", limits), std::invalid_argument);
 }

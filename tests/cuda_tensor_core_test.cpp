@@ -19,6 +19,10 @@ using Guard = cuda_emulation::GuardedMemory::Guard;
 
 namespace {
 
+const DeviceVariant& variant(std::string_view name) {
+    return *find_variant(cuda::variants(), name);
+}
+
 // ---- One instruction ---------------------------------------------------------------------------
 
 // Matrices of 16 x 8 and 8 x 8 words: row, word and column, word.
@@ -106,20 +110,20 @@ struct Machine {
 const std::vector<Machine>& machines() {
     static const std::vector<Machine> kMachines = {{"tensor_core, and",
                                                     {.capability = 90, .compute_units = 132},
-                                                    cuda::tensor_core_configurations,
-                                                    cuda::tensor_core_prepare},
+                                                    variant("tensor_core").configurations,
+                                                    variant("tensor_core").prepare},
                                                    {"tensor_core, and, few multiprocessors",
                                                     {.capability = 86, .compute_units = 1},
-                                                    cuda::tensor_core_configurations,
-                                                    cuda::tensor_core_prepare},
+                                                    variant("tensor_core").configurations,
+                                                    variant("tensor_core").prepare},
                                                    {"tensor_core, xor",
                                                     {.capability = 75, .compute_units = 30},
-                                                    cuda::tensor_core_configurations,
-                                                    cuda::tensor_core_prepare},
+                                                    variant("tensor_core").configurations,
+                                                    variant("tensor_core").prepare},
                                                    {"int8_tensor_core",
                                                     {.capability = 120, .compute_units = 48},
-                                                    cuda::int8_tensor_core_configurations,
-                                                    cuda::int8_tensor_core_prepare}};
+                                                    variant("int8_tensor_core").configurations,
+                                                    variant("int8_tensor_core").prepare}};
     return kMachines;
 }
 
@@ -344,7 +348,8 @@ TEST_CASE("tensor cores equal the reference on a large image") {
 TEST_CASE("bits are multiplied where hardware does, and bytes elsewhere") {
     const Case test = case_of({{8, 8, 64, Element::binary}, 64, 3, 1, 1, 0, 1}, 1);
     const auto offered = [&](int capability) {
-        return !cuda::tensor_core_configurations(test.owned.chain, {.capability = capability})
+        return !variant("tensor_core")
+                    .configurations(test.owned.chain, {.capability = capability})
                     .empty();
     };
     CHECK_FALSE(offered(70));
@@ -355,16 +360,16 @@ TEST_CASE("bits are multiplied where hardware does, and bytes elsewhere") {
     CHECK_FALSE(offered(100));
     CHECK_FALSE(offered(120));
     CHECK_FALSE(
-        cuda::int8_tensor_core_configurations(test.owned.chain, {.capability = 120}).empty());
-    CHECK_THROWS_AS(cuda::tensor_core_prepare(test.owned.chain, "48x64", {.capability = 90}),
+        variant("int8_tensor_core").configurations(test.owned.chain, {.capability = 120}).empty());
+    CHECK_THROWS_AS(variant("tensor_core").prepare(test.owned.chain, "48x64", {.capability = 90}),
                     std::invalid_argument);
 }
 
 TEST_CASE("few positions are shared by the warps of a block, many are not") {
     const Case few = case_of({{7, 7, 512, Element::binary}, 512, 3, 1, 1, 0, 1}, 1);
     const DeviceLimits limits{.capability = 90, .compute_units = 132};
-    CHECK(cuda::tensor_core_configurations(few.owned.chain, limits).front() == "16x64k8");
+    CHECK(variant("tensor_core").configurations(few.owned.chain, limits).front() == "16x64k8");
     Chain many = few.owned.chain;
     many.batch = 512;
-    CHECK(cuda::tensor_core_configurations(many, limits).front() == "64x64");
+    CHECK(variant("tensor_core").configurations(many, limits).front() == "64x64");
 }

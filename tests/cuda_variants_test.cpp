@@ -18,6 +18,10 @@ using cuda_emulation::Order;
 
 namespace {
 
+const DeviceVariant& variant(std::string_view name) {
+    return *find_variant(cuda::variants(), name);
+}
+
 constexpr DeviceLimits kLimits{.capability = 90,
                                .compute_units = 4,
                                .local_bytes = 48 * 1024,
@@ -115,17 +119,17 @@ TEST_CASE("chains that offsets of 32 bits do not reach are not offered") {
     steps[0].kernel_height = steps[0].kernel_width = 3;
     const Chain within{.input = {112, 112, 64}, .steps = steps, .batch = 512};
     const Chain beyond{.input = {112, 112, 64}, .steps = steps, .batch = 1024};
-    CHECK(!cuda::popc_configurations(within, kLimits).empty());
-    CHECK(!cuda::naive_configurations(within, kLimits).empty());
-    CHECK(cuda::popc_configurations(beyond, kLimits).empty());
-    CHECK(cuda::naive_configurations(beyond, kLimits).empty());
+    CHECK(!variant("popc").configurations(within, kLimits).empty());
+    CHECK(!variant("naive").configurations(within, kLimits).empty());
+    CHECK(variant("popc").configurations(beyond, kLimits).empty());
+    CHECK(variant("naive").configurations(beyond, kLimits).empty());
     Chain to_bits = beyond;  // sums are not stored then
     to_bits.steps.push_back({.kind = StepKind::threshold});
-    CHECK(!cuda::popc_configurations(to_bits, kLimits).empty());
+    CHECK(!variant("popc").configurations(to_bits, kLimits).empty());
     const Chain pool{.input = {112, 112, 64, Element::int32},
                      .steps = {{.kind = StepKind::max_pool2d}},
                      .batch = 1024};
-    CHECK(cuda::popc_configurations(pool, kLimits).empty());
+    CHECK(variant("popc").configurations(pool, kLimits).empty());
 }
 
 TEST_CASE("the first tile of popc keeps every multiprocessor busy") {
@@ -134,7 +138,7 @@ TEST_CASE("the first tile of popc keeps every multiprocessor busy") {
         const Chain chain{.input = {size, size, 128}, .steps = {step}, .batch = batch};
         DeviceLimits limits = kLimits;
         limits.compute_units = 132;
-        return cuda::popc_configurations(chain, limits).front();
+        return variant("popc").configurations(chain, limits).front();
     };
     CHECK(first(56, 8) == "8x4");
     CHECK(first(56, 2) == "8x2");

@@ -21,7 +21,9 @@ TEST_CASE("vgg3-fashion gives its trainer's answer for each of the 10,000 test i
     REQUIRE(expected.size() == 10'000);
 
     // Two mappings that share no kernel, at batch sizes that do and do not divide 10,000.
-    for (const auto& [variant, batch] : {std::pair{"scalar", 8}, std::pair{"", 7}}) {
+    for (const auto& each : {std::pair{"scalar", 8}, std::pair{"", 7}}) {
+        const char* const variant = each.first;
+        const int batch = each.second;
         CAPTURE(batch);
         const std::vector<std::string> variants =
             *variant == '\0' ? std::vector<std::string>{} : std::vector<std::string>{variant};

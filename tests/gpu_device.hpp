@@ -17,7 +17,7 @@ namespace gpu_test {
 
 inline std::unique_ptr<calibrate::Device> open_gpu(
     calibrate::cuda::Submission submission = calibrate::cuda::Submission::graphs) {
-    const calibrate::Discovery found = calibrate::cuda_backend().discover();
+    const calibrate::Discovery found = calibrate::backend("cuda").discover();
     if (found.devices.empty()) {
         throw std::logic_error{"gpu_main.cpp finds a GPU before any test runs"};
     }

@@ -2,6 +2,7 @@
 // configuration, on random shapes with all the odd sizes, and on the layers of real networks.
 
 #include "gpu_device.hpp"
+#include "kernels/cuda/variants.hpp"
 
 #include <doctest/doctest.h>
 
@@ -62,7 +63,7 @@ void report(const std::map<std::string, int>& count) {
     for (const auto& [name, kernels] : count) {
         MESSAGE(name << ": " << kernels << " kernels compared");
     }
-    for (const DeviceVariant& variant : device_variants("cuda")) {
+    for (const DeviceVariant& variant : cuda::variants()) {
         if (!count.contains(std::string{variant.name})) {
             MESSAGE("this GPU was offered nothing by variant " << std::string{variant.name});
         }

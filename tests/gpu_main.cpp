@@ -10,7 +10,7 @@
 #include <string>
 
 int main(int argc, char** argv) {
-    const calibrate::Discovery found = calibrate::cuda_backend().discover();
+    const calibrate::Discovery found = calibrate::backend("cuda").discover();
     for (const std::string& note : found.notes) {
         std::printf("%s%s\n", found.devices.empty() ? "skipped: " : "", note.c_str());
     }

@@ -39,7 +39,6 @@ TEST_CASE("the table of variants begins with the reference and has no name twice
     std::set<std::string_view> seen;
     for (const Variant& variant : variants()) {
         CHECK(seen.insert(variant.name).second);
-        CHECK(variant.device_kind == "cpu");
         CHECK(!variant.summary.empty());
         CHECK(find_variant(variant.name) == &variant);
     }
@@ -205,7 +204,7 @@ TEST_CASE("packed bits lie where the layout says") {
     const Shape shape{1, 2, 66, Element::binary};
     Tensor plain(tensor_bytes(shape, Layout::plain, 1));
     std::memset(plain.data(), 0xff, plain.size());
-    for (const std::size_t index : {0, 65, 66 + 1, 66 + 64}) {
+    for (const std::size_t index : {0u, 65u, 66u + 1, 66u + 64}) {
         plain.data()[index] = std::byte{1};
     }
     const Tensor packed = converted(shape, 1, Layout::plain, Layout::nhwc, plain);

@@ -68,7 +68,7 @@ std::string output_of_command(const std::string& command) {
 }  // namespace
 
 TEST_CASE("devices say what they are") {
-    const Discovery discovery = opencl_backend().discover();
+    const Discovery discovery = backend("opencl").discover();
     bool cpu_seen = false;
     for (std::size_t i = 0; i < discovery.devices.size(); ++i) {
         const DeviceInfo& info = discovery.devices[i];
@@ -321,9 +321,9 @@ TEST_CASE("more memory than there is, and groups that are too large, are errors 
 }
 
 TEST_CASE("a device that is gone cannot be opened") {
-    DeviceInfo info = opencl_backend().discover().devices.front();
+    DeviceInfo info = backend("opencl").discover().devices.front();
     info.name = "opencl99";
-    CHECK(contains(error_of([&] { (void)opencl_backend().open(info, 1); }), "no longer there"));
+    CHECK(contains(error_of([&] { (void)backend("opencl").open(info, 1); }), "no longer there"));
 }
 
 TEST_CASE("several objects of one device work side by side") {

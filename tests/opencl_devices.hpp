@@ -14,8 +14,8 @@ namespace opencl_test {
 inline const std::vector<std::unique_ptr<calibrate::Device>>& devices() {
     static const auto kDevices = [] {
         std::vector<std::unique_ptr<calibrate::Device>> opened;
-        for (const calibrate::DeviceInfo& info : calibrate::opencl_backend().discover().devices) {
-            opened.push_back(calibrate::opencl_backend().open(info, 1));
+        for (const calibrate::DeviceInfo& info : calibrate::backend("opencl").discover().devices) {
+            opened.push_back(calibrate::backend("opencl").open(info, 1));
         }
         return opened;
     }();
@@ -23,7 +23,7 @@ inline const std::vector<std::unique_ptr<calibrate::Device>>& devices() {
 }
 
 inline std::unique_ptr<calibrate::Device> open_first() {
-    const calibrate::Backend backend = calibrate::opencl_backend();
+    const calibrate::Backend& backend = calibrate::backend("opencl");
     return backend.open(backend.discover().devices.front(), 1);
 }
 

@@ -3,7 +3,7 @@
 
 #include "calibrate/calibrator.hpp"
 #include "calibrate/executor.hpp"
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
 #include "sim/run/simulate.hpp"
@@ -37,7 +37,7 @@ output: fc
 )";
 
 calibrate::DeviceInfo first_device() {
-    return calibrate::opencl_backend().discover().devices.front();
+    return calibrate::backend("opencl").discover().devices.front();
 }
 
 std::set<int> devices_of(const sim::Problem& problem, const sim::Mapping& mapping) {
@@ -80,12 +80,13 @@ TEST_CASE("every mixed mapping gives the reference's output, run after run") {
                 CAPTURE(batch);
                 CAPTURE(seed);
                 const sim::Mapping mapping = sim::random_mapping(problem, seed);
-                const calibrate::Executor::Plan plan = executor.prepare(mapping, seed % 2 == 1);
+                const calibrate::Executor::Recording recording =
+                    executor.prepare(mapping, seed % 2 == 1);
                 for (int run = 0; run < 3; ++run) {  // events and buffers are used again
                     std::ranges::copy(run == 1 ? others : images, executor.input().begin());
-                    executor.run(plan);
+                    executor.run(recording);
                     const auto& right = run == 1 ? expected_of_others : expected;
-                    REQUIRE(std::memcmp(plan.output, right.data(), right.size()) == 0);
+                    REQUIRE(std::memcmp(recording.output, right.data(), right.size()) == 0);
                 }
                 mixed += devices_of(problem, mapping).size() > 1;
             }
@@ -110,7 +111,7 @@ TEST_CASE("a machine of CPU and OpenCL is calibrated, mapped to and validated") 
 
     // The profile says what the executor needs: a memory, both links, submission.
     const TemporaryFolder folder;
-    const std::string file = folder.write("profile.yaml", calibrate::to_yaml(calibration.platform));
+    const std::string file = folder.write("profile.yaml", sim::to_yaml(calibration.platform));
     const sim::Platform platform = sim::load_platform(file, {});
     REQUIRE(platform.devices.size() == 2);
     CHECK(platform.devices[1].name == info.name);

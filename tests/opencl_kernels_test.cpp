@@ -2,6 +2,7 @@
 // configuration, on random shapes with all the odd sizes, on every OpenCL device of this machine.
 
 #include "calibrate/device.hpp"
+#include "kernels/opencl/variants.hpp"
 #include "kernels_chains.hpp"
 #include "opencl_devices.hpp"
 #include "sim/error.hpp"
@@ -142,7 +143,7 @@ TEST_CASE("every OpenCL variant equals the reference on every kind of chain") {
     report(count);
     CHECK(count.chains >= 300);
     for (const char* name : {"popc", "naive"}) {
-        CHECK(find_device_variant("opencl", name) != nullptr);
+        CHECK(find_variant(opencl::variants(), name) != nullptr);
     }
     for (const char* axes : {"x", "y", "z", "xy", "xz", "yz", "xyz"}) {
         CHECK(count.kernels[std::string("naive ") + axes] == count.chains);
@@ -193,7 +194,7 @@ TEST_CASE("sums that equal the threshold pass, flipped or not, with every paddin
 TEST_CASE("chains of other patterns, or with offsets beyond 32 bits, have no configurations") {
     Random random(3);
     const DeviceLimits limits;
-    for (const DeviceVariant& variant : device_variants("opencl")) {
+    for (const DeviceVariant& variant : opencl::variants()) {
         CAPTURE(std::string(variant.name));
         OwnedChain owned = usual_chain(random, {224, 224, 64, Element::binary}, 64, 0);
         Chain& chain = owned.chain;
@@ -216,7 +217,7 @@ TEST_CASE("devices that can only do small groups are asked for no larger ones") 
     Random random(4);
     const OwnedChain owned = usual_chain(random, {9, 9, 65, Element::binary}, 130, 0);
     for (const int largest : {1, 8, 63, 64, 1024}) {
-        for (const DeviceVariant& variant : device_variants("opencl")) {
+        for (const DeviceVariant& variant : opencl::variants()) {
             const DeviceLimits limits{.largest_group = largest};
             for (const std::string& configuration : variant.configurations(owned.chain, limits)) {
                 for (const Launch& launch :

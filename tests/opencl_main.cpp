@@ -11,7 +11,7 @@
 #include <string_view>
 
 int main(int argc, char** argv) {
-    const calibrate::Discovery discovery = calibrate::opencl_backend().discover();
+    const calibrate::Discovery discovery = calibrate::backend("opencl").discover();
     if (argc == 2 && std::string_view{argv[1]} == "--discover") {
         for (const calibrate::DeviceInfo& info : discovery.devices) {
             std::printf("%s\n", info.name.c_str());

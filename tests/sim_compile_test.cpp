@@ -214,15 +214,15 @@ TEST_CASE("costs of another batch are not offered") {
         kChainCosts + Cost{.layers = {"fc"}, .us = 9, .variant = "w", .batch = 8};
     CHECK(tasks_of(compiled(kChain, cpu_only(), costs)).at(4) == "fc(pool) on cpu v/1 3.00");
     CHECK(error_of(kChain, cpu_only(), costs, {.batch = 8, .only = {}}) ==
+          "platform made-up: no device (cpu) has a cost for 3 layers at batch 8:\n"
+          "  layer 'conv' (conv2d u8 4x4x1 64 k3x3 s1 p1 v0); measured batches: 1 on cpu\n"
+          "  layer 'threshold' (threshold int32 4x4x64); measured batches: 1 on cpu\n"
+          "  layer 'pool' (max_pool2d binary 4x4x64 k2x2 s2); measured batches: 1 on cpu");
+    CHECK(error_of(kChain,
+                   cpu_only(),
+                   {{.layers = {"threshold", "pool"}, .us = 1}, {.layers = {"fc"}, .us = 1}}) ==
           "platform made-up: no device (cpu) has a cost for layer 'conv' (conv2d u8 4x4x1 64 k3x3 "
-          "s1 p1 "
-          "v0) at batch 8; "
-          "measured batches: 1 on cpu");
-    CHECK(error_of(kChain, cpu_only(), {}) ==
-          "platform made-up: no device (cpu) has a cost for layer 'conv' (conv2d u8 4x4x1 64 k3x3 "
-          "s1 p1 "
-          "v0) at batch 1; "
-          "it was measured at no batch");
+          "s1 p1 v0) at batch 1; it was measured at no batch");
     CHECK(error_of(kChain, cpu_only(), costs, {.batch = 0, .only = {}}) ==
           "batch: expected a whole number from 1 to 65536, got 0");
 }
@@ -452,10 +452,11 @@ TEST_CASE("`only` picks devices, variants, configurations") {
                    cpu_only(),
                    kChainCosts + Cost{.layers = {"fc"}, .us = 1, .variant = "w"},
                    {.batch = 1, .only = {"cpu/w"}}) ==
-          "platform made-up: no device (cpu) has a cost for layer 'conv' (conv2d u8 4x4x1 64 k3x3 "
-          "s1 p1 "
-          "v0) at batch 1 among "
-          "those allowed (cpu/w); measured batches: 1 on cpu");
+          "platform made-up: no device (cpu) has a cost for 3 layers at batch 1 among those "
+          "allowed (cpu/w):\n"
+          "  layer 'conv' (conv2d u8 4x4x1 64 k3x3 s1 p1 v0); measured batches: 1 on cpu\n"
+          "  layer 'threshold' (threshold int32 4x4x64); measured batches: 1 on cpu\n"
+          "  layer 'pool' (max_pool2d binary 4x4x64 k2x2 s2); measured batches: 1 on cpu");
 }
 
 TEST_CASE("a platform beyond the limits is refused") {

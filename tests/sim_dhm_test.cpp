@@ -274,7 +274,8 @@ TEST_CASE("GPU times are the fit's, and powers the published ones at the publish
           doctest::Approx(800 + 6.72 * 10.838016 + 704 * 0.401408).epsilon(1e-9));
     const std::map<double, double> watts_at_ms = {
         {0.5, 2.4}, {1, 2.4}, {8, 3.8}, {32, 4.2}, {128, 6.6}, {256, 7.5}};
-    for (const auto& [ms, watts] : watts_at_ms) {
+    for (const auto& each : watts_at_ms) {
+        const double ms = each.first, watts = each.second;
         CAPTURE(ms);
         const std::map<std::string, double> lasting = {{"busy_us", ms * 1000}};
         CHECK(value_of("watts", "gpu", model, "conv0", lasting) ==

@@ -643,7 +643,7 @@ TEST_CASE("what is wrong in a platform is named with its place") {
          "time_ms: 0.5}",
          "p.yaml:12:97: unknown key 'time_ms'; a cost has: layers, batch, device, variant, "
          "configuration, in_layout, "
-         "out_layout, time_us, samples, p05_us, p50_us, p95_us"},
+         "out_layout, results, time_us, samples, p05_us, p50_us, p95_us"},
         {"samples: 200",
          "samples: 0",
          "p.yaml:11:109: samples: expected a whole number from 1 to 2147483647, got '0'"},
@@ -777,4 +777,76 @@ TEST_CASE("one point and a bandwidth are latency and bandwidth, no point is no t
     CHECK(table.time({20'000}) == from_microseconds(9));
     CHECK(table.time({std::int64_t{1} << 60}) == sim::kNever);
     CHECK(sim::TransferTable{}.time({1}) == sim::kNever);
+}
+
+TEST_CASE("what no mapping could use is refused when the file is read") {
+    const auto with = [](std::string text, const std::string& what, const std::string& by) {
+        const std::size_t place = text.find(what);
+        REQUIRE(place != std::string::npos);
+        return text.replace(place, what.size(), by);
+    };
+    CHECK(error_of(with(kFormulas,
+                        "asynchronous: false, active_power_w: 3",
+                        "asynchronous: false, active_power_w: 3, idle_power_w: 3.5")) ==
+          "p.yaml:8:79: active_power_w: expected at least the 3.5 W that it draws while it waits "
+          "(idle_power_w), got '3'");
+    CHECK(error_of(with(kTwoDevices, "us_per_kib_read: 0.5", "us_per_kib_read: 1e308")) ==
+          "p.yaml:14:141: us_per_kib_read: expected a number of at most 1000000000, got '1e308'");
+}
+
+TEST_CASE("a platform has up to 64 memories, devices, copy engines and layouts") {
+    const auto many = [](int memories, int devices, int links, int layouts) {
+        std::string text = "hetmap: platform/1\nname: many\nmemories:\n";
+        for (int i = 0; i < memories; ++i) {
+            text += "  - {name: m" + std::to_string(i) + "}\n";
+        }
+        text += "devices:\n";
+        for (int i = 0; i < devices; ++i) {
+            text += "  - {name: d" + std::to_string(i) +
+                    ", kind: cpu, memory: m0, asynchronous: false}\n";
+        }
+        text += links > 0 ? "links:\n" : "";
+        for (int i = 0; i < links; ++i) {
+            text += "  - {name: l" + std::to_string(i) + ", from: m" +
+                    std::to_string(i % memories) + ", to: m" +
+                    std::to_string((i + 1 + i / memories) % memories) +
+                    ", modes: [{name: x, latency_us: 1, bandwidth_gb_per_s: 1}]}\n";
+        }
+        text += "costs:\n";
+        for (int i = 0; i < layouts; ++i) {
+            text += "  - {layers: \"threshold int32 1x1x" + std::to_string(i + 1) +
+                    "\", batch: 1, device: d0, variant: v, configuration: c, out_layout: o" +
+                    std::to_string(i) + ", time_us: 1}\n";
+        }
+        return text;
+    };
+    CHECK(error_of(many(64, 64, 64, 63)) == "no error");
+    CHECK(error_of(many(65, 1, 0, 0)) ==
+          "p.yaml:68:5: more than 64 memories; at most 64 are supported");
+    CHECK(error_of(many(1, 65, 0, 0)) ==
+          "p.yaml:70:5: more than 64 devices; at most 64 are supported");
+    CHECK(error_of(many(10, 1, 65, 0)) ==
+          "p.yaml:81:5: more than 64 copy engines; at most 64 are supported");
+    CHECK(error_of(many(1, 1, 0, 64)) ==
+          "p.yaml:71:5: more than 64 layouts; at most 64 are supported");
+}
+
+TEST_CASE("a cost says whose results it gives, its last layer's among them") {
+    const auto with_results = [](const std::string& results) {
+        std::string text = kTwoDevices;
+        const std::string layers = "\"threshold int32 7x7x64\", batch: 1, device: cpu";
+        return text.replace(text.find(layers),
+                            layers.size(),
+                            "\"conv2d int8 7x7x64 64 k1x1 s1 p0 v0|threshold | max_pool2d k1x1 "
+                            "s1\", results: " +
+                                results + ", batch: 1, device: cpu");
+    };
+    const TemporaryFolder folder;
+    CHECK(load(folder, with_results("[2, 0]")).measured[0].results == std::vector{0, 2});
+    CHECK(load(folder, with_results("[2]")).measured[0].results.empty());
+    CHECK(error_of(with_results("[0, 1]")) ==
+          "p.yaml:11:93: results: expected positions with 2, the last layer's, got a list");
+    CHECK(error_of(with_results("[3]")) ==
+          "p.yaml:11:94: results: expected a whole number from 0 to 2, got '3'");
+    CHECK(error_of(with_results("[2, 2]")) == "p.yaml:11:97: results: '2' is here twice");
 }

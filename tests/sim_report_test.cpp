@@ -1,6 +1,8 @@
 // Reports of one small mapping, hand-built, against the files in tests/golden/. After a change on
 // purpose, HETMAP_UPDATE_GOLDEN=1 rewrites them; read the difference before it goes in.
 
+#include "sim/report/names.hpp"
+#include "sim/report/palette.hpp"
 #include "sim/report/report.hpp"
 
 #include <doctest/doctest.h>
@@ -9,6 +11,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -510,6 +513,238 @@ TEST_CASE("the Gantt chart shows the host waiting for the model's output") {
 TEST_CASE("the graph has a node for each task and marks copied tensors") {
     const Small small;
     check_golden("mapping.dot", render("dot", small.answer()));
+}
+
+// Every kind of event there is; a new one that name_of() leaves out is a warning of its compiler.
+std::vector<EventKind> every_kind() {
+    std::vector<EventKind> kinds;
+    for (int number = 0; !name_of(static_cast<EventKind>(number)).empty(); ++number) {
+        kinds.push_back(static_cast<EventKind>(number));
+    }
+    return kinds;
+}
+
+std::size_t occurrences(std::string_view text, std::string_view part) {
+    std::size_t count = 0;
+    for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) {
+        ++count;
+    }
+    return count;
+}
+
+TEST_CASE("every report tells of every kind of event, with and without names") {
+    for (const bool has_names : {true, false}) {
+        CAPTURE(has_names);
+        Small small;
+        if (!has_names) {
+            small.problem.layer_names.clear();
+            small.problem.device_names.clear();
+            small.problem.memory_names.clear();
+            small.problem.layout_names.clear();
+            small.problem.engine_names.clear();
+            small.problem.link_names.clear();
+        }
+        Answer answer = small.answer();
+        answer.schedule.events.insert(answer.schedule.events.begin() + 4,
+                                      {.kind = EventKind::reconfiguration,
+                                       .resource = 1,
+                                       .task = 2,
+                                       .start = us(7),
+                                       .end = us(8)});
+        CHECK(xml_error(render("gantt", answer)) == "");
+
+        std::vector<std::pair<std::string, std::string (*)(const Answer&)>> renderers{
+            {"text", text_table}};
+        for (const Report& report : reports()) {
+            renderers.emplace_back(report.name, report.render);
+        }
+        for (const EventKind kind : every_kind()) {
+            Answer without = answer;
+            REQUIRE(std::erase_if(without.schedule.events,
+                                  [&](const Event& event) { return event.kind == kind; }) > 0);
+            // "conver": the graph says "convert".
+            const std::string word = kind == EventKind::task ? has_names ? "conv2" : "layer 4"
+                                                             : std::string(name_of(kind), 0, 6);
+            for (const auto& renderer : renderers) {
+                const auto& [name, render] = renderer;
+                CAPTURE(renderer.first);
+                CAPTURE(word);
+                const std::size_t count = occurrences(render(answer), word);
+                CHECK(count > 0);
+                // The graph shows a mapping: its tasks are there whatever happens.
+                if (kind != EventKind::task || name != "dot") {
+                    CHECK(count > occurrences(render(without), word));
+                }
+            }
+        }
+        const auto json = nlohmann::json::parse(json_text(answer));
+        CHECK(json["layers"].size() == 3);
+        CHECK(json["copies"].size() == 2);
+        for (const char* key : {"conversions", "submissions", "reconfigurations"}) {
+            CHECK_MESSAGE(json[key].size() == 1, key);
+        }
+        CHECK(json["reconfigurations"][0]["device"] == (has_names ? "gpu0" : "device 1"));
+        CHECK(json["devices"][has_names ? "gpu0" : "device 1"]["busy_us"] == 2.72 + 1);
+    }
+}
+
+TEST_CASE("what a device's configurations take is counted from one loading to the next") {
+    Small small;
+    small.problem.budgets = {{.name = "cpu.cells", .device = 0, .limit = 20}};
+    small.problem.devices[0].reconfiguration = us(5);
+    small.problem.tasks[1].uses = {6};
+    small.problem.tasks[3].uses = {5};
+    Answer answer = small.answer();
+    CHECK(text_table(answer).find("\ntakes: cpu.cells 11 of 20\n") != std::string::npos);
+    answer.schedule.events.push_back(
+        {.kind = EventKind::reconfiguration, .resource = 0, .task = 3});
+    CHECK(text_table(answer).find("\ntakes: cpu.cells 6 of 20\n") != std::string::npos);
+}
+
+TEST_CASE("a copy by way of another memory is told hop by hop") {
+    Small small;
+    Problem& problem = small.problem;  // gpu0's memory is reached by way of one called "bridge"
+    problem.memory_names.push_back("bridge");
+    problem.memories = 3;
+    problem.engine_names.push_back("from bridge");
+    problem.engines = 3;
+    Answer answer = small.answer();
+    std::vector<Event>& events = answer.schedule.events;
+    REQUIRE(events[3].kind == EventKind::copy);
+    events[3].to = 2;
+    events[3].end = us(6);
+    Event hop = events[3];
+    hop.resource = 2;
+    hop.from = 2;
+    hop.to = 1;
+    hop.start = us(6);
+    hop.end = us(6.91);
+    events.insert(events.begin() + 4, hop);
+
+    CHECK(render("dot", answer)
+              .find("t1 -> t4 [style=dashed, label=\"copy host to bridge, 1.19 us\\ncopy bridge to "
+                    "gpu0, 0.91 us\"]") != std::string::npos);
+    const std::string text = text_table(answer);
+    CHECK(text.find("  copy of pool1             to gpu0      host to bridge") !=
+          std::string::npos);
+    CHECK(text.find("  copy of pool1             from bridge  bridge to gpu0") !=
+          std::string::npos);
+    CHECK(text.find("3 copies 4.00 us") != std::string::npos);
+    CHECK(nlohmann::json::parse(json_text(answer))["copies"].size() == 3);
+    CHECK(occurrences(render("gantt", answer), "<title>copy of ") == 3);
+    CHECK(occurrences(render("trace", answer), "copy of pool1") == 2);
+}
+
+TEST_CASE("a result from inside a fused task has an edge of its own in the graph") {
+    Small small;
+    small.problem.tasks[3].inputs.push_back({.tensor = 2, .layout = 0});
+    const std::string graph = render("dot", small.answer());
+    CHECK(graph.find("    t1 -> t6\n") != std::string::npos);
+    CHECK(graph.find("    t4 -> t6 [") != std::string::npos);
+}
+
+// Channels of "#rrggbb" as WCAG 2.1 adds them up: its "contrast ratio" of two colours, 1 to 21.
+double contrast(const std::string& one, const std::string& other) {
+    const auto luminance = [](const std::string& colour) {
+        double sum = 0;
+        for (const auto& [first, weight] : {std::pair{1, 0.2126}, {3, 0.7152}, {5, 0.0722}}) {
+            const double share =
+                std::stoi(colour.substr(static_cast<std::size_t>(first), 2), nullptr, 16) / 255.0;
+            sum += weight *
+                   (share <= 0.03928 ? share / 12.92 : std::pow((share + 0.055) / 1.055, 2.4));
+        }
+        return sum + 0.05;
+    };
+    const double a = luminance(one), b = luminance(other);
+    return std::max(a, b) / std::min(a, b);
+}
+
+TEST_CASE("colours differ, and what is written on them can be read") {
+    std::set<std::string> fills;
+    for (std::size_t i = 0; i < kColours; ++i) {
+        const Colour colour = colour_of(i);
+        CHECK(fills.insert(colour.fill).second);
+        CHECK_MESSAGE(contrast(colour.fill, colour.text) > 3, colour.fill);
+    }
+    CHECK(colour_of(kColours).fill == colour_of(0).fill);
+}
+
+// A chain of a layer for each of `devices` devices, every one with a memory and a kernel of its
+// own, each layer for a microsecond.
+struct Chain {
+    Problem problem;
+    Answer answer;
+
+    explicit Chain(int devices) {
+        problem.layouts = 1;
+        problem.memories = devices;
+        problem.layer_names = {"image"};
+        problem.inputs = {{}};
+        problem.tasks.resize(static_cast<std::size_t>(devices) + 2);
+        for (int d = 0; d < devices; ++d) {
+            problem.devices.push_back(
+                {.memory = d, .submit = {}, .per_task = {}, .completion = {}});
+            problem.device_names.push_back(fmt::format("device{}", d));
+            problem.memory_names.push_back(fmt::format("memory{}", d));
+            problem.layer_names.push_back(fmt::format("layer{}", d));
+            problem.inputs.push_back({d});
+            Task& task = problem.tasks[static_cast<std::size_t>(d) + 1];
+            task.device = d;
+            task.variant = fmt::format("kernel_of_device{}_", d);
+            answer.schedule.events.push_back({.kind = EventKind::task,
+                                              .resource = d,
+                                              .task = d + 1,
+                                              .start = us(d),
+                                              .end = us(d + 1)});
+        }
+        problem.inputs.push_back({devices});
+        problem.layer_names.emplace_back("output");
+        for (int t = 0; t < devices + 2; ++t) {
+            Task& task = problem.tasks[static_cast<std::size_t>(t)];
+            task.first = task.last = t;
+            if (t > 0) {
+                task.inputs = {{.tensor = t - 1, .layout = 0}};
+            }
+            answer.mapping.push_back(t);
+        }
+        answer.problem = &problem;
+        answer.schedule.makespan = us(devices);
+        answer.memories.resize(static_cast<std::size_t>(devices));
+    }
+    Chain(const Chain&) = delete;
+    Chain& operator=(const Chain&) = delete;
+};
+
+TEST_CASE("reports of 64 devices tell them apart") {
+    constexpr int kDevices = 64;
+    const Chain chain(kDevices);
+    const std::string graph = render("dot", chain.answer);
+    const std::string chart = render("gantt", chain.answer);
+    CHECK(xml_error(chart) == "");
+    const auto json = nlohmann::json::parse(json_text(chain.answer));
+    CHECK(json["devices"].size() == kDevices);
+    CHECK(json["memories"].size() == kDevices);
+    CHECK(occurrences(render("trace", chain.answer), "thread_name") == kDevices);
+    CHECK(occurrences(text_table(chain.answer), "kernel_of_device") == kDevices);
+
+    std::set<std::string> fills;
+    for (auto at = graph.find("fillcolor=\"#"); at != std::string::npos;
+         at = graph.find("fillcolor=\"#", at + 1)) {
+        fills.insert(graph.substr(at, 20));
+    }
+    CHECK(fills.size() == kDevices + 1);  // and the model's input and output
+
+    // The legend names every kernel and ends inside the picture.
+    const auto begin = chart.find("<g transform=");
+    REQUIRE(begin != std::string::npos);
+    const std::string legend = chart.substr(begin);
+    for (int d = 0; d < kDevices; ++d) {
+        CHECK(legend.find(fmt::format("kernel_of_device{}_<", d)) != std::string::npos);
+    }
+    const double height = std::stod(chart.substr(chart.find("height=\"") + 8));
+    const auto last = chart.rfind("<g transform=\"translate(");
+    const double last_y = std::stod(chart.substr(chart.find(' ', last + 14) + 1));
+    CHECK(last_y + 12 < height);
 }
 
 TEST_CASE("names with marks and control characters break no report") {

@@ -88,9 +88,8 @@ Image run_step(const Prepared& prepared,
     throw std::invalid_argument("a step of an unknown kind");
 }
 
-}  // namespace
-
-bool reference_accepts(const Chain& chain) {
+// Any chain whose shapes fit.
+bool accepts(const Chain& chain) {
     try {
         (void)shapes_of(chain);
     } catch (const std::invalid_argument&) {
@@ -99,7 +98,7 @@ bool reference_accepts(const Chain& chain) {
     return !chain.steps.empty();
 }
 
-Body prepare_reference(const Chain& chain, int /*slices: it needs no scratch memory*/) {
+Body prepare(const Chain& chain, int /*slices: it needs no scratch memory*/) {
     auto prepared = std::make_shared<Prepared>();
     prepared->chain = chain;
     prepared->shapes = shapes_of(chain);
@@ -137,6 +136,17 @@ Body prepare_reference(const Chain& chain, int /*slices: it needs no scratch mem
             write_slice(results.back(), slice, tensors.output, image);
         }
     };
+}
+
+}  // namespace
+
+Variant reference_variant() {
+    return {.name = "reference",
+            .summary = "plain loops on integers; defines the results",
+            .layout = Layout::plain,
+            .supported = [] { return true; },
+            .accepts = accepts,
+            .prepare = prepare};
 }
 
 }  // namespace kernels::cpu

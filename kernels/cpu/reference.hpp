@@ -37,8 +37,4 @@ Image max_pool2d_reference(const Step&, const Image&, Shape);
 Image add_reference(const Image&, const Image& second);
 Image flatten_reference(const Image&, Shape);
 
-// Any chain whose shapes fit, in the layout `plain`.
-bool reference_accepts(const Chain& chain);
-Body prepare_reference(const Chain& chain, int slices);
-
 }  // namespace kernels::cpu

@@ -1,7 +1,6 @@
 #include "kernels/cuda/gemv.hpp"
 
 #include "kernels/cuda/dot_plan.hpp"
-#include "kernels/cuda/variants.hpp"
 
 #include <algorithm>
 
@@ -27,9 +26,7 @@ std::vector<std::uint32_t> pack_weights(const DotPlan& plan, int quads) {
     return packed;
 }
 
-}  // namespace
-
-std::vector<std::string> gemv_configurations(const Chain& chain, const DeviceLimits&) {
+std::vector<std::string> configurations(const Chain& chain, const DeviceLimits&) {
     const Pattern pattern = pattern_of(chain);
     if (!fits(chain, pattern) || pattern.dot == nullptr || pattern.dot->kind != StepKind::linear ||
         pattern.pool != nullptr || chain.batch > kMostImages) {
@@ -49,10 +46,10 @@ std::vector<std::string> gemv_configurations(const Chain& chain, const DeviceLim
     return names;
 }
 
-DeviceKernel gemv_prepare(const Chain& chain,
-                          const std::string& configuration,
-                          const DeviceLimits& limits) {
-    const std::vector<std::string> offered = gemv_configurations(chain, limits);
+DeviceKernel prepare(const Chain& chain,
+                     const std::string& configuration,
+                     const DeviceLimits& limits) {
+    const std::vector<std::string> offered = configurations(chain, limits);
     if (std::find(offered.begin(), offered.end(), configuration) == offered.end()) {
         refuse("gemv", configuration);
     }
@@ -83,6 +80,15 @@ DeviceKernel gemv_prepare(const Chain& chain,
                   finish.second,
                   kOutputBuffer));
     return kernel;
+}
+
+}  // namespace
+
+DeviceVariant gemv_variant() {
+    return {.name = "gemv",
+            .summary = "linear layers on few images: weights are read once",
+            .configurations = configurations,
+            .prepare = prepare};
 }
 
 }  // namespace kernels::cuda

@@ -2,7 +2,6 @@
 
 #include "kernels/cuda/dot_plan.hpp"
 #include "kernels/cuda/elementwise.hpp"
-#include "kernels/cuda/variants.hpp"
 
 #include <algorithm>
 
@@ -45,9 +44,7 @@ LaunchShape launch_shape(const NaiveShape& shape,
     return launch;
 }
 
-}  // namespace
-
-std::vector<std::string> naive_configurations(const Chain& chain, const DeviceLimits&) {
+std::vector<std::string> configurations(const Chain& chain, const DeviceLimits&) {
     const Pattern pattern = pattern_of(chain);
     if (!fits(chain, pattern)) {
         return {};
@@ -61,10 +58,10 @@ std::vector<std::string> naive_configurations(const Chain& chain, const DeviceLi
     return {"xyz", "xz", "yz", "z", "xy", "y", "x"};
 }
 
-DeviceKernel naive_prepare(const Chain& chain,
-                           const std::string& configuration,
-                           const DeviceLimits& limits) {
-    const std::vector<std::string> offered = naive_configurations(chain, limits);
+DeviceKernel prepare(const Chain& chain,
+                     const std::string& configuration,
+                     const DeviceLimits& limits) {
+    const std::vector<std::string> offered = configurations(chain, limits);
     if (std::find(offered.begin(), offered.end(), configuration) == offered.end()) {
         refuse("naive", configuration);
     }
@@ -96,6 +93,15 @@ DeviceKernel naive_prepare(const Chain& chain,
                                         finish.second,
                                         kOutputBuffer));
     return kernel;
+}
+
+}  // namespace
+
+DeviceVariant naive_variant() {
+    return {.name = "naive",
+            .summary = "one window and channel after the other, spread as HEP-BNN does",
+            .configurations = configurations,
+            .prepare = prepare};
 }
 
 }  // namespace kernels::cuda

@@ -4,7 +4,6 @@
 
 #include "kernels/cuda/persistent_unit.hpp"
 #include "kernels/cuda/tensor_core.hpp"
-#include "kernels/cuda/variants.hpp"
 
 #include <algorithm>
 #include <map>
@@ -21,7 +20,7 @@ Multiply persistent_multiply(const DeviceLimits& limits) {
 }
 
 // Steps become units: a convolution or linear layer takes along the add, threshold and pool that
-// follow it, where nobody else needs what is in between, or where it can be written beside.
+// follow it, where no other step needs what is in between, or where it can be written beside.
 //
 // Values are known by the step that makes them; kInput and kSecondInput are the chain's inputs.
 class PersistentPlan {
@@ -248,9 +247,7 @@ void describe_elementwise(PersistentUnit& unit,
     }
 }
 
-}  // namespace
-
-std::vector<std::string> persistent_configurations(const Chain& chain, const DeviceLimits& limits) {
+std::vector<std::string> configurations(const Chain& chain, const DeviceLimits& limits) {
     if (!fits_persistent(chain, limits)) {
         return {};
     }
@@ -259,10 +256,10 @@ std::vector<std::string> persistent_configurations(const Chain& chain, const Dev
                                   : std::vector<std::string>{"1", "2"};
 }
 
-DeviceKernel persistent_prepare(const Chain& chain,
-                                const std::string& configuration,
-                                const DeviceLimits& limits) {
-    const std::vector<std::string> offered = persistent_configurations(chain, limits);
+DeviceKernel prepare(const Chain& chain,
+                     const std::string& configuration,
+                     const DeviceLimits& limits) {
+    const std::vector<std::string> offered = configurations(chain, limits);
     if (std::find(offered.begin(), offered.end(), configuration) == offered.end()) {
         throw std::invalid_argument("persistent: no configuration " + configuration);
     }
@@ -369,6 +366,16 @@ DeviceKernel persistent_prepare(const Chain& chain,
                   tensors,
                   barrier));
     return kernel;
+}
+
+}  // namespace
+
+DeviceVariant persistent_variant() {
+    return {.name = "persistent",
+            .summary = "many layers in one launch, on tensor cores, for small batches",
+            .configurations = configurations,
+            .prepare = prepare,
+            .longest_chain = 64};
 }
 
 }  // namespace kernels::cuda

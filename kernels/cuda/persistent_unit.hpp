@@ -51,7 +51,7 @@ using PersistentKernel = void (*)(int,
                                   unsigned char*,
                                   unsigned*);
 
-// Defined in persistent.cu; which one a device runs is in bit_multiply() of persistent.hpp.
+// Defined in persistent.cu; which one a device runs is in bit_multiply() of tensor_core.hpp.
 struct PersistentKernels {
     PersistentKernel with_and, with_xor, with_bytes;
 };

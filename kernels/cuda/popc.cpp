@@ -2,7 +2,6 @@
 
 #include "kernels/cuda/dot_plan.hpp"
 #include "kernels/cuda/elementwise.hpp"
-#include "kernels/cuda/variants.hpp"
 
 #include <algorithm>
 #include <array>
@@ -66,9 +65,7 @@ bool is_fused(const Pattern& pattern, const PopcTile& tile) {
     return pattern.pool != nullptr && is_2x2(*pattern.pool) && tile.pixels % 4 == 0;
 }
 
-}  // namespace
-
-std::vector<std::string> popc_configurations(const Chain& chain, const DeviceLimits& limits) {
+std::vector<std::string> configurations(const Chain& chain, const DeviceLimits& limits) {
     const Pattern pattern = pattern_of(chain);
     if (!fits(chain, pattern)) {
         return {};
@@ -93,10 +90,10 @@ std::vector<std::string> popc_configurations(const Chain& chain, const DeviceLim
     return names;
 }
 
-DeviceKernel popc_prepare(const Chain& chain,
-                          const std::string& configuration,
-                          const DeviceLimits& limits) {
-    const std::vector<std::string> offered = popc_configurations(chain, limits);
+DeviceKernel prepare(const Chain& chain,
+                     const std::string& configuration,
+                     const DeviceLimits& limits) {
+    const std::vector<std::string> offered = configurations(chain, limits);
     if (std::find(offered.begin(), offered.end(), configuration) == offered.end()) {
         refuse("popc", configuration);
     }
@@ -151,6 +148,15 @@ DeviceKernel popc_prepare(const Chain& chain,
             pool_launch(*pattern.pool, before_pool, chain.batch, output, kOutputBuffer));
     }
     return kernel;
+}
+
+}  // namespace
+
+DeviceVariant popc_variant() {
+    return {.name = "popc",
+            .summary = "popcounts in register tiles of pixels x channels",
+            .configurations = configurations,
+            .prepare = prepare};
 }
 
 }  // namespace kernels::cuda

@@ -5,7 +5,6 @@
 #include "kernels/cuda/tensor_core.hpp"
 
 #include "kernels/chain_pattern.hpp"
-#include "kernels/cuda/variants.hpp"
 
 #include <stdexcept>
 
@@ -107,6 +106,8 @@ std::optional<Multiply> bit_multiply(const DeviceLimits& limits) {
     return std::nullopt;
 }
 
+namespace {
+
 std::vector<std::string> tensor_core_configurations(const Chain& chain,
                                                     const DeviceLimits& limits) {
     const auto multiply = bit_multiply(limits);
@@ -147,6 +148,24 @@ DeviceKernel int8_tensor_core_prepare(const Chain& chain,
                        kMostByteTiles,
                        limits,
                        multiply == Multiply::pixels ? int8_pixel_kernels() : int8_bit_kernels());
+}
+
+}  // namespace
+
+DeviceVariant tensor_core_variant() {
+    return {.name = "tensor_core",
+            .summary = "tensor cores that multiply bits: positions x 64 channels a warp",
+            .configurations = tensor_core_configurations,
+            .prepare = tensor_core_prepare,
+            .longest_chain = 4};
+}
+
+DeviceVariant int8_tensor_core_variant() {
+    return {.name = "int8_tensor_core",
+            .summary = "tensor cores that multiply bytes: pixels, or bits spread out",
+            .configurations = int8_tensor_core_configurations,
+            .prepare = int8_tensor_core_prepare,
+            .longest_chain = 4};
 }
 
 }  // namespace kernels::cuda

@@ -3,13 +3,14 @@
 
 #include "kernels/geometry.hpp"
 #include "kernels/opencl/plan.hpp"
-#include "kernels/opencl/programs.hpp"
-#include "kernels/opencl/variants.hpp"
 
 #include <algorithm>
 #include <stdexcept>
 
 namespace kernels::opencl {
+
+extern const std::string_view k_naive_cl;  // NOLINT(readability-identifier-naming): naive.cl
+
 namespace {
 
 std::vector<std::string> configurations(const Chain& chain, const DeviceLimits&) {
@@ -79,11 +80,12 @@ DeviceKernel prepare(const Chain& chain,
 
 }  // namespace
 
-const DeviceVariant kNaive{.name = "naive",
-                           .device_kind = "opencl",
-                           .summary = "one output channel after the other, as HEP-BNN spreads them",
-                           .configurations = configurations,
-                           .prepare = prepare,
-                           .longest_chain = 4};
+DeviceVariant naive_variant() {
+    return {.name = "naive",
+            .summary = "one output channel after the other, as HEP-BNN spreads them",
+            .configurations = configurations,
+            .prepare = prepare,
+            .longest_chain = 4};
+}
 
 }  // namespace kernels::opencl

@@ -15,6 +15,10 @@
 
 namespace kernels::opencl {
 
+// What programs begin with: common.cl and steps.cl, embedded by the build.
+// NOLINTNEXTLINE(readability-identifier-naming): named as the files
+extern const std::string_view k_common_cl, k_steps_cl;
+
 // The same, field by field, as Sizes of common.cl, where fields are explained.
 struct Sizes {
     std::int32_t batch = 1;

@@ -4,14 +4,15 @@
 
 #include "kernels/geometry.hpp"
 #include "kernels/opencl/plan.hpp"
-#include "kernels/opencl/programs.hpp"
-#include "kernels/opencl/variants.hpp"
 
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 namespace kernels::opencl {
+
+extern const std::string_view k_popc_cl;  // NOLINT(readability-identifier-naming): popc.cl
+
 namespace {
 
 struct Shaping {
@@ -228,11 +229,12 @@ DeviceKernel prepare(const Chain& chain,
 
 }  // namespace
 
-const DeviceVariant kPopc{.name = "popc",
-                          .device_kind = "opencl",
-                          .summary = "exclusive or and population count, eight channels at a time",
-                          .configurations = configurations,
-                          .prepare = prepare,
-                          .longest_chain = 4};
+DeviceVariant popc_variant() {
+    return {.name = "popc",
+            .summary = "exclusive or and population count, eight channels at a time",
+            .configurations = configurations,
+            .prepare = prepare,
+            .longest_chain = 4};
+}
 
 }  // namespace kernels::opencl

@@ -1,4 +1,5 @@
-// The table of OpenCL variants.
+// The table of OpenCL variants: `name`.cl is the program, `name`.cpp when it is offered and what it
+// is given.
 
 #include "kernels/opencl/variants.hpp"
 
@@ -6,8 +7,11 @@
 
 namespace kernels::opencl {
 
+DeviceVariant popc_variant();
+DeviceVariant naive_variant();
+
 std::span<const DeviceVariant> variants() {
-    static const std::array kVariants{kPopc, kNaive};
+    static const std::array kVariants{popc_variant(), naive_variant()};
     return kVariants;
 }
 

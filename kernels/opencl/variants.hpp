@@ -1,11 +1,11 @@
 #pragma once
 
-// The OpenCL variants, each in its file, for the table in variants.cpp.
+// The OpenCL variants, the most promising first; variants.cpp lists them.
 
 #include "kernels/device_kernel.hpp"
 
 namespace kernels::opencl {
 
-extern const DeviceVariant kNaive, kPopc;
+std::span<const DeviceVariant> variants();
 
 }  // namespace kernels::opencl

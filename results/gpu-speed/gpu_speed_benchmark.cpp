@@ -14,7 +14,7 @@
 #include "calibrate/accelerator.hpp"
 #include "calibrate/binding.hpp"
 #include "calibrate/device.hpp"
-#include "calibrate/profile_writer.hpp"
+#include "calibrate/output_file.hpp"
 #include "calibrate/statistics.hpp"
 #include "sim/describe/model.hpp"
 
@@ -254,7 +254,7 @@ double float_network_us(Device& device, const sim::Model& model, int batch) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    const calibrate::Discovery found = calibrate::cuda_backend().discover();
+    const calibrate::Discovery found = calibrate::backend("cuda").discover();
     if (found.devices.empty()) {
         fmt::print("skipped: {}\n", found.notes.empty() ? "no CUDA device" : found.notes.front());
         return 77;

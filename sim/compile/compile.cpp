@@ -22,8 +22,6 @@
 namespace sim {
 namespace {
 
-constexpr int kLargestBatch = 65'536;
-
 [[noreturn]] void refuse(const Platform& platform, const std::string& what) {
     throw InputError{fmt::format("platform {}: {}", platform.name, what)};
 }
@@ -307,7 +305,7 @@ Task task_of(Problem& problem,
 
     // 3. What it gives.
     std::vector<TaskResult> results;
-    for (const int layer : results_of(offer)) {
+    for (const int layer : offer.results) {
         const TensorShape& shape = model.layers[at(layer)].output;
         results.push_back({.tensor = place[at(layer)],
                            .layout = layout_of(problem, platform, shape, offer.out_layout)});
@@ -351,14 +349,14 @@ void add_tasks(Problem& problem,
 // "device 'gpu' states no active_power_w; link 'up' states no energy_pj_per_byte": what is missing
 // for the energy of every mapping; empty if nothing is.
 std::string missing_for_energy(const Platform& platform, const std::vector<Offer>& offers) {
-    unsigned powered = 0;
+    std::uint64_t powered = 0;
     bool states_any = platform.base_power_w.has_value();
     for (const Offer& offer : offers) {
         powered |= offer.powered;
     }
     for (const Device& device : platform.devices) {
         if (device.asynchronous && device.submit + device.per_task > Time{}) {
-            powered |= 1u;  // the host submits
+            powered |= 1;  // the host submits
         }
         states_any = states_any || device.active_power_w || device.idle_power_w;
     }
@@ -378,7 +376,7 @@ std::string missing_for_energy(const Platform& platform, const std::vector<Offer
     }
     for (std::size_t i = 0; i < platform.devices.size(); ++i) {
         const Device& device = platform.devices[i];
-        const bool works = (powered >> i & 1u) != 0 || !device.conversions.empty();
+        const bool works = (powered >> i & 1) != 0 || !device.conversions.empty();
         std::vector<std::string_view> keys;
         if (works && !device.active_power_w) {
             keys.emplace_back("active_power_w");
@@ -662,7 +660,7 @@ void expect_finite(Problem& problem, const Platform& platform) {
     if (most.time >= static_cast<double>(kNever.count())) {
         refuse(platform, "its times add up to more than the simulator's 26 days");
     }
-    if (most.energy >= static_cast<double>(std::numeric_limits<std::int64_t>::max() / 2)) {
+    if (most.energy >= static_cast<double>(std::numeric_limits<std::int64_t>::max()) / 2) {
         problem.energy_unknown = "its energies may add up to more than the simulator's 4,600 J";
         forget_energy(problem);
     }

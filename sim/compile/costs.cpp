@@ -1,5 +1,6 @@
 #include "sim/compile/costs.hpp"
 
+#include "sim/describe/fused_sets.hpp"
 #include "sim/index.hpp"
 
 #include <algorithm>
@@ -42,11 +43,14 @@ Time TransferTable::time(Bytes size) const {
 }
 
 std::int64_t bytes_in_layout(const TensorShape& shape, std::string_view layout) {
-    return shape.element == Element::binary && layout == "plain" ? shape.elements()
-                                                                 : tensor_bytes(shape);
+    return shape.element == Element::binary && layout == kPlainLayout ? shape.elements()
+                                                                      : tensor_bytes(shape);
 }
 
-CostFeatures features_of(const Model& model, std::span<const int> chain, int batch) {
+CostFeatures features_of(const Model& model,
+                         std::span<const int> chain,
+                         int batch,
+                         std::span<const int> results) {
     const auto layer_of = [&](int index) -> const Layer& { return model.layers[at(index)]; };
     const TensorShape& first = layer_of(chain.front()).output;
     const std::int64_t tiles =
@@ -66,7 +70,11 @@ CostFeatures features_of(const Model& model, std::span<const int> chain, int bat
     const double images = batch;
     const auto read_once = static_cast<double>(weights);
     const auto read_each = static_cast<double>(std::max<std::int64_t>(0, read));
-    const auto written = static_cast<double>(tensor_bytes(layer_of(chain.back()).output));
+    std::int64_t bytes_written = 0;
+    for (const int layer : results_in(chain, results)) {
+        bytes_written += tensor_bytes(layer_of(layer).output);
+    }
+    const auto written = static_cast<double>(bytes_written);
     return {.million_macs = images * static_cast<double>(macs) * 1e-6,
             .kib_read = (images * read_each + read_once) / 1024,
             .kib_written = images * written / 1024,

@@ -19,17 +19,18 @@ namespace sim {
 struct CostFeatures {
     double million_macs = 0;
     double kib_read = 0;        // what the chain reads from outside, and its weights (once)
-    double kib_written = 0;     // its result: what is between its layers stays inside
+    double kib_written = 0;     // its results: what else is between its layers stays inside
     double thousand_tiles = 0;  // output positions of the first layer x ceil(its channels / 64)
 };
 
-CostFeatures features_of(const Model& model, std::span<const int> chain, int batch);
+// `results`: positions in the chain of those whose results are written; none: the last alone.
+CostFeatures features_of(const Model& model,
+                         std::span<const int> chain,
+                         int batch,
+                         std::span<const int> results = {});
 
 // Median and interval of a fitted cost; nothing where the formula gives no time above zero.
 std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& features);
-
-// What a profile means where it names no layout.
-inline constexpr std::string_view kPackedLayout = "nhwc";
 
 // Bytes of one image's tensor in a layout: `plain` binary tensors have one byte an element, all
 // others are as in tensor_bytes().

@@ -2,15 +2,17 @@
 
 #include "sim/compile/costs.hpp"
 #include "sim/compile/splits.hpp"
+#include "sim/describe/fused_sets.hpp"
 #include "sim/index.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
-#include <unordered_map>
+#include <tuple>
 
 namespace sim {
 namespace {
@@ -52,20 +54,37 @@ bool is_allowed(const Platform& platform, const Cost& cost, const std::vector<st
            });
 }
 
-// ---- 2. Measured and fitted costs. ------------------------------------------------------------
+// ---- 2. Measured, stated and fitted costs. ----------------------------------------------------
 
-int layers_in(std::string_view text) { return 1 + static_cast<int>(std::ranges::count(text, '|')); }
+// The costs of one set of layers, in the platform's order.
+struct SetCosts {
+    std::vector<const MeasuredCost*> measured;  // at this batch, also those that `only` leaves out
+    std::vector<const FittedCost*> fitted;      // of those allowed
+};
 
-int longest_chain(const Platform& platform) {
-    int longest = 1;
-    for (const MeasuredCost& cost : platform.measured) {
-        longest = std::max(longest, layers_in(cost.layers));
+// By set, in the order in which sets with one first layer are offered: chains in which each layer
+// is the only reader of the one before, shortest first, then the others.
+struct InOrder {
+    const Model* model = nullptr;
+
+    bool is_simple(const std::vector<int>& set) const {
+        for (std::size_t i = 0; i + 1 < set.size(); ++i) {
+            const std::vector<int>& readers = model->consumers[at(set[i])];
+            if (readers.size() != 1 || readers.front() != set[i + 1]) {
+                return false;
+            }
+        }
+        return true;
     }
-    for (const FittedCost& fit : platform.fitted) {
-        longest = std::max(longest, layers_in(fit.pattern));
+    bool operator()(const std::vector<int>& a, const std::vector<int>& b) const {
+        const auto key = [&](const std::vector<int>& set) {
+            return std::tuple{set.front(), !is_simple(set), set.size()};
+        };
+        const auto of_a = key(a), of_b = key(b);
+        return of_a != of_b ? of_a < of_b : a < b;
     }
-    return longest;
-}
+};
+using CostsBySet = std::map<std::vector<int>, SetCosts, InOrder>;
 
 template <class Cost>
 Offer offer_of(const Platform& platform,
@@ -74,6 +93,7 @@ Offer offer_of(const Platform& platform,
                const Measurement& time,
                CostKind kind) {
     return {.chain = chain,
+            .results = {chain.back()},
             .device = cost.device,
             .variant = cost.variant,
             .configuration = cost.configuration,
@@ -83,7 +103,7 @@ Offer offer_of(const Platform& platform,
             .time = time,
             .kind = kind,
             .energy = drawn_above_idle(platform.devices[at(cost.device)], time.p50),
-            .powered = time.p50 > Time{} ? 1u << cost.device : 0u,
+            .powered = std::uint64_t{time.p50 > Time{} ? 1u : 0u} << cost.device,
             .uses = {},
             .parts = {},
             .links = {}};
@@ -102,9 +122,9 @@ struct Sources {
     const Platform& platform;
     const CompileOptions& options;
     Support support;
-    int longest = 1, longest_known = 1;  // chains: with streams, and of measured and fitted costs
-    std::unordered_map<std::string_view, std::vector<const MeasuredCost*>> measured;
-    std::unordered_map<std::string_view, std::vector<const FittedCost*>> fitted;
+    SetFinder finder;
+    CostsBySet by_set;
+    int longest_stream = 1;
     std::vector<CompiledCost> costs;
     std::vector<const CompiledCost*> allowed;
     std::vector<CompiledSplit> splits;
@@ -112,43 +132,108 @@ struct Sources {
     std::vector<std::vector<std::pair<const CompiledCost*, FormulaResult>>> whole;
 };
 
+// Every text and list of results that costs are filed under, each searched once.
+template <class Cost, class Find, class Use>
+void for_each_set(const std::vector<Cost>& costs,
+                  std::string Cost::*text,
+                  const Find& find,
+                  const Use& use) {
+    std::map<std::pair<std::string_view, std::vector<int>>, std::vector<const Cost*>> by_text;
+    for (const Cost& cost : costs) {
+        by_text[{cost.*text, cost.results}].push_back(&cost);
+    }
+    for (const auto& [key, of_text] : by_text) {
+        for (const std::vector<int>& set : find(key.first, key.second)) {
+            for (const Cost* const cost : of_text) {
+                use(set, *cost);
+            }
+        }
+    }
+}
+
+template <class Use>
+void for_each_measured(const SetFinder& finder, const Platform& platform, const Use& use) {
+    for_each_set(
+        platform.measured,
+        &MeasuredCost::layers,
+        [&](auto text, const auto& results) { return finder.with_signature(text, results); },
+        use);
+}
+
+template <class Use>
+void for_each_fitted(const SetFinder& finder, const Platform& platform, const Use& use) {
+    for_each_set(
+        platform.fitted,
+        &FittedCost::pattern,
+        [&](auto text, const auto& results) { return finder.with_pattern(text, results); },
+        use);
+}
+
 bool is_supported(const Sources& s, const std::vector<int>& chain, int device) {
     return std::ranges::all_of(chain, [&](int layer) { return s.support.admits(layer, device); });
 }
 
-void add_measured(std::vector<Offer>& offers, const Sources& s, const std::vector<int>& chain) {
-    if (s.measured.empty()) {
-        return;
+CostsBySet costs_by_set(const SetFinder& finder,
+                        const Model& model,
+                        const Platform& platform,
+                        const CompileOptions& options) {
+    CostsBySet by_set{InOrder{&model}};
+    for_each_measured(finder, platform, [&](const auto& set, const MeasuredCost& cost) {
+        if (cost.batch == options.batch) {
+            by_set[set].measured.push_back(&cost);
+        }
+    });
+    for_each_fitted(finder, platform, [&](const auto& set, const FittedCost& fit) {
+        if (is_allowed(platform, fit, options.only)) {
+            by_set[set].fitted.push_back(&fit);
+        }
+    });
+    for (auto& [set, costs] : by_set) {
+        std::ranges::sort(costs.measured);  // places in one vector
+        std::ranges::sort(costs.fitted);
     }
-    const auto found = s.measured.find(signature(s.model, chain));
-    if (found == s.measured.end()) {
-        return;
-    }
-    for (const MeasuredCost* const cost : found->second) {
-        if (is_supported(s, chain, cost->device)) {
-            offers.push_back(offer_of(s.platform, chain, *cost, cost->time, CostKind::measured));
+    return by_set;
+}
+
+void add_measured(std::vector<Offer>& offers,
+                  const Sources& s,
+                  const std::vector<int>& set,
+                  const SetCosts& costs) {
+    for (const MeasuredCost* const cost : costs.measured) {
+        if (is_supported(s, set, cost->device) && is_allowed(s.platform, *cost, s.options.only)) {
+            const CostKind kind = cost->time.samples > 0 ? CostKind::measured : CostKind::stated;
+            offers.push_back(offer_of(s.platform, set, *cost, cost->time, kind));
+            offers.back().results = read_outside(s.model, set);
         }
     }
 }
 
-// `offers`: the chain's so far.
-void add_fitted(std::vector<Offer>& offers, const Sources& s, const std::vector<int>& chain) {
-    const auto fits = s.fitted.empty() ? s.fitted.end() : s.fitted.find(pattern(s.model, chain));
-    if (fits == s.fitted.end()) {
-        return;
-    }
-    const CostFeatures features = features_of(s.model, chain, s.options.batch);
-    const TensorShape& result = s.model.layers[at(chain.back())].output;
-    for (const FittedCost* const fit : fits->second) {
-        const auto is_measured = [&](const Offer& o) {
-            return o.kind == CostKind::measured && o.device == fit->device;
+void add_fitted(std::vector<Offer>& offers,
+                const Sources& s,
+                const std::vector<int>& set,
+                const SetCosts& costs) {
+    const TensorShape& result = s.model.layers[at(set.back())].output;
+    for (const FittedCost* const fit : costs.fitted) {
+        const auto is_its_device = [&](const MeasuredCost* cost) {
+            return cost->device == fit->device;
         };
-        if (!is_supported(s, chain, fit->device) || std::ranges::any_of(offers, is_measured) ||
+        if (!is_supported(s, set, fit->device) ||
+            std::ranges::any_of(costs.measured, is_its_device) ||
             !is_applicable(*fit, result, s.options.batch)) {
             continue;
         }
+        const CostFeatures features = features_of(s.model, set, s.options.batch, fit->results);
         if (const std::optional<Measurement> time = predict(*fit, features)) {
-            offers.push_back(offer_of(s.platform, chain, *fit, *time, CostKind::fitted));
+            if (time->p50 > from_microseconds(kMostFormulaMicroseconds)) {
+                throw input_error(fit->where,
+                                  fmt::format("expected a fit that gives at most {} us, got {} for "
+                                              "'{}'",
+                                              kMostFormulaMicroseconds,
+                                              microseconds(time->p50),
+                                              signature(s.model, set)));
+            }
+            offers.push_back(offer_of(s.platform, set, *fit, *time, CostKind::fitted));
+            offers.back().results = read_outside(s.model, set);
         }
     }
 }
@@ -200,7 +285,7 @@ std::optional<Offer> offer_of_stages(const Sources& s,
     offer.out_layout = stages.back()->first->cost->out_layout;
     offer.precision = precision.value_or(first.precision);
     offer.energy = stated + (is_powered ? offer.energy : Energy{});
-    offer.powered = is_powered ? offer.powered : 0u;
+    offer.powered = is_powered ? offer.powered : 0;
     offer.uses = std::move(uses);
     return offer;
 }
@@ -229,18 +314,18 @@ bool is_within_budgets(const std::vector<Budget>& budgets, const Offer& offer) {
 void add_formulas(std::vector<Offer>& offers,
                   const Sources& s,
                   const std::vector<Budget>& budgets,
-                  const std::vector<int>& chain) {
+                  const std::vector<int>& chain,
+                  const SetCosts& costs) {
     const auto size = static_cast<int>(chain.size());
     for (const Stage& stage : s.whole[at(chain.front())]) {
         const FormulaCost& cost = *stage.first->cost;
-        const auto is_measured = [&](const Offer& o) {
-            return o.kind == CostKind::measured && o.device == cost.device &&
-                   o.variant == cost.variant;
+        const auto is_its_variant = [&](const MeasuredCost* measured) {
+            return measured->device == cost.device && measured->variant == cost.variant;
         };
         const bool is_first_of_name = stage_of(s, chain.front(), cost) == &stage;
         if ((size > 1 &&
              (size > s.platform.devices[at(cost.device)].longest_stream || !is_first_of_name)) ||
-            std::ranges::any_of(offers, is_measured)) {
+            std::ranges::any_of(costs.measured, is_its_variant)) {
             continue;
         }
         std::vector<const Stage*> stages{&stage};
@@ -259,23 +344,21 @@ void add_formulas(std::vector<Offer>& offers,
 
 // ---- 4. Nothing is offered: why. ----------------------------------------------------------------
 
-// "8, 16 on cpu; 1 on gpu0": batches at which something that computes this layer was measured.
-std::string measured_batches(const Model& model, const Platform& platform, int layer) {
-    std::set<std::string> signatures;
-    const int longest = longest_chain(platform);
-    for (int first = 1; first <= layer; ++first) {
-        for (const std::vector<int>& chain : chains_from(model, first, longest)) {
-            if (std::ranges::find(chain, layer) != chain.end()) {
-                signatures.insert(signature(model, chain));
-            }
+// By layer: device, and batches at which something that computes the layer was measured there.
+using MeasuredBatches = std::vector<std::map<int, std::set<int>>>;
+
+MeasuredBatches measured_batches(const Sources& s) {
+    MeasuredBatches batches(s.model.layers.size());
+    for_each_measured(s.finder, s.platform, [&](const auto& set, const MeasuredCost& cost) {
+        for (const int layer : set) {
+            batches[at(layer)][cost.device].insert(cost.batch);
         }
-    }
-    std::map<int, std::set<int>> batches;
-    for (const MeasuredCost& cost : platform.measured) {
-        if (signatures.contains(cost.layers)) {
-            batches[cost.device].insert(cost.batch);
-        }
-    }
+    });
+    return batches;
+}
+
+// "8, 16 on cpu; 1 on gpu0"
+std::string batches_text(const Platform& platform, const std::map<int, std::set<int>>& batches) {
     std::string text;
     for (const auto& [device, set] : batches) {
         text += fmt::format("{}{} on {}",
@@ -331,74 +414,85 @@ std::string reasons_of(const Sources& s, const std::vector<Budget>& budgets, int
     return text;
 }
 
+// "; measured batches: 8 on cpu; digital: kernel 11 is not among 1, 3"
+std::string why_not_offered(const Sources& s,
+                            const std::vector<Budget>& budgets,
+                            const MeasuredBatches& measured,
+                            int layer) {
+    const std::string reasons = reasons_of(s, budgets, layer);
+    const std::string batches = batches_text(s.platform, measured[at(layer)]);
+    if (!batches.empty()) {
+        return "; measured batches: " + batches + reasons;
+    }
+    const bool is_known_by_measuring = reasons.empty() || !s.platform.measured.empty();
+    return (is_known_by_measuring ? "; it was measured at no batch" : "") + reasons;
+}
+
+// Names every layer that nothing is offered for.
 void expect_all_offered(const Sources& s,
                         const std::vector<Budget>& budgets,
                         const std::vector<Offer>& offers) {
-    std::vector<bool> offered(s.model.layers.size());
+    std::vector<char> offered(s.model.layers.size());
     for (const Offer& offer : offers) {
         for (const int layer : offer.chain) {
-            offered[at(layer)] = true;
+            offered[at(layer)] = 1;
         }
     }
+    std::vector<int> missing;
     for (int layer = 1; layer < static_cast<int>(s.model.layers.size()); ++layer) {
-        if (offered[at(layer)]) {
-            continue;
+        if (!offered[at(layer)]) {
+            missing.push_back(layer);
         }
-        const std::string reasons = reasons_of(s, budgets, layer);
-        std::string batches = measured_batches(s.model, s.platform, layer);
-        if (!batches.empty()) {
-            batches = "; measured batches: " + batches;
-        } else if (reasons.empty() || !s.platform.measured.empty()) {
-            batches = "; it was measured at no batch";
-        }
-        std::vector<std::string_view> devices;
-        for (const Device& device : s.platform.devices) {
-            devices.push_back(device.name);
-        }
-        const int one[] = {layer};
-        const auto allowed = s.options.only.empty() ? std::string{}
-                                                    : fmt::format(" among those allowed ({})",
-                                                                  fmt::join(s.options.only, ", "));
-        refuse(s.platform,
-               fmt::format("no device ({}) has a cost for layer '{}' ({}) at batch {}{}{}{}",
-                           fmt::join(devices, ", "),
-                           s.model.layers[at(layer)].name,
-                           signature(s.model, one),
-                           s.options.batch,
-                           allowed,
-                           batches,
-                           reasons));
     }
+    if (missing.empty()) {
+        return;
+    }
+    std::vector<std::string_view> devices;
+    for (const Device& device : s.platform.devices) {
+        devices.push_back(device.name);
+    }
+    const std::string at_batch = fmt::format(
+        "at batch {}{}",
+        s.options.batch,
+        s.options.only.empty()
+            ? std::string{}
+            : fmt::format(" among those allowed ({})", fmt::join(s.options.only, ", ")));
+    const MeasuredBatches measured = measured_batches(s);
+    const auto nothing_for = fmt::format("no device ({}) has a cost for", fmt::join(devices, ", "));
+    if (missing.size() == 1) {
+        refuse(s.platform,
+               fmt::format("{} {} {}{}",
+                           nothing_for,
+                           described(s.model, missing.front()),
+                           at_batch,
+                           why_not_offered(s, budgets, measured, missing.front())));
+    }
+    std::string text = fmt::format("{} {} layers {}:", nothing_for, missing.size(), at_batch);
+    for (const int layer : missing) {
+        text += fmt::format(
+            "\n  {}{}", described(s.model, layer), why_not_offered(s, budgets, measured, layer));
+    }
+    refuse(s.platform, text);
 }
 
 Sources sources_of(const Model& model,
                    const Platform& platform,
                    const CompileOptions& options,
                    const std::vector<Budget>& budgets) {
+    SetFinder finder{model};
+    CostsBySet by_set = costs_by_set(finder, model, platform, options);
     Sources s{.model = model,
               .platform = platform,
               .options = options,
               .support = support_of(model, platform, options.batch),
-              .longest_known = longest_chain(platform),
-              .measured = {},
-              .fitted = {},
+              .finder = std::move(finder),
+              .by_set = std::move(by_set),
               .costs = compile_costs(platform, budgets),
               .allowed = {},
               .splits = compile_splits(platform),
               .whole = {}};
-    s.longest = s.longest_known;
     for (const Device& device : platform.devices) {
-        s.longest = std::max(s.longest, device.longest_stream);
-    }
-    for (const MeasuredCost& cost : platform.measured) {
-        if (cost.batch == options.batch && is_allowed(platform, cost, options.only)) {
-            s.measured[cost.layers].push_back(&cost);
-        }
-    }
-    for (const FittedCost& fit : platform.fitted) {
-        if (is_allowed(platform, fit, options.only)) {
-            s.fitted[fit.pattern].push_back(&fit);
-        }
+        s.longest_stream = std::max(s.longest_stream, device.longest_stream);
     }
     for (const CompiledCost& cost : s.costs) {
         if (is_allowed(platform, *cost.cost, options.only)) {
@@ -433,6 +527,8 @@ Sources sources_of(const Model& model,
     return s;
 }
 
+int layers_in(std::string_view text) { return 1 + static_cast<int>(std::ranges::count(text, '|')); }
+
 }  // namespace
 
 void expect_known(const Platform& platform, const std::vector<std::string>& only) {
@@ -464,15 +560,24 @@ std::vector<Offer> offers_of(const Model& model,
     const std::vector<Budget> budgets = budgets_of(platform);
     const Sources s = sources_of(model, platform, options, budgets);
     std::vector<Offer> offers;
+    // Layers alone and those that may stream have formulas; in the map they are in their order.
+    CostsBySet by_set = s.by_set;
+    std::set<std::vector<int>> with_formulas;
     for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
-        for (const std::vector<int>& chain : chains_from(model, layer, s.longest)) {
-            std::vector<Offer> of_chain;
-            if (static_cast<int>(chain.size()) <= s.longest_known) {
-                add_measured(of_chain, s, chain);
-                add_fitted(of_chain, s, chain);
+        for (std::vector<int>& chain : chains_from(model, layer, s.longest_stream)) {
+            by_set.try_emplace(chain);
+            with_formulas.insert(std::move(chain));
+        }
+    }
+    auto next = by_set.cbegin();
+    for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
+        for (; next != by_set.cend() && next->first.front() == layer; ++next) {
+            const auto& [set, costs] = *next;
+            add_measured(offers, s, set, costs);
+            add_fitted(offers, s, set, costs);
+            if (with_formulas.contains(set)) {
+                add_formulas(offers, s, budgets, set, costs);
             }
-            add_formulas(of_chain, s, budgets, chain);
-            std::ranges::move(of_chain, std::back_inserter(offers));
         }
         for (const CompiledSplit& split : s.splits) {
             std::vector<Offer> divisions;
@@ -484,6 +589,55 @@ std::vector<Offer> offers_of(const Model& model,
     }
     expect_all_offered(s, budgets, offers);
     return offers;
+}
+
+std::vector<std::string> unmatched_costs(const Model& model, const Platform& platform) {
+    const SetFinder finder{model};
+    std::vector<std::string> notes;
+    const auto note = [&](const auto& cost, const std::string& text, const auto& find) {
+        if (!find(text, cost.results).empty()) {
+            return;
+        }
+        // With all of its results it may be there.
+        std::vector<int> all(at(layers_in(text)));
+        std::iota(all.begin(), all.end(), 0);
+        const std::vector<std::vector<int>> sets = find(text, all);
+        if (sets.empty()) {
+            notes.emplace_back(
+                input_error(cost.where,
+                            fmt::format("'{}': model '{}' has no such layers", text, model.name))
+                    .what());
+            return;
+        }
+        const std::vector<int> given = results_in(sets.front(), cost.results);
+        std::vector<int> missing = read_outside(model, sets.front());
+        std::erase_if(missing, [&](int layer) { return std::ranges::binary_search(given, layer); });
+        notes.emplace_back(
+            input_error(cost.where,
+                        fmt::format("'{}': the result of '{}' is needed outside of these layers "
+                                    "of model '{}' and is not among the cost's `results`",
+                                    text,
+                                    model.layers[at(missing.front())].name,
+                                    model.name))
+                .what());
+    };
+    std::set<std::pair<std::string_view, std::vector<int>>> known;
+    for (const MeasuredCost& cost : platform.measured) {
+        if (known.emplace(cost.layers, cost.results).second) {
+            note(cost, cost.layers, [&](const auto& text, const auto& results) {
+                return finder.with_signature(text, results);
+            });
+        }
+    }
+    known.clear();
+    for (const FittedCost& fit : platform.fitted) {
+        if (known.emplace(fit.pattern, fit.results).second) {
+            note(fit, fit.pattern, [&](const auto& text, const auto& results) {
+                return finder.with_pattern(text, results);
+            });
+        }
+    }
+    return notes;
 }
 
 }  // namespace sim

@@ -144,6 +144,8 @@ std::string_view name_of(CostKind kind) {
     switch (kind) {
         case CostKind::measured:
             return "measured";
+        case CostKind::stated:
+            return "stated";
         case CostKind::fitted:
             return "fitted";
         case CostKind::formula:

@@ -28,10 +28,6 @@
 
 namespace sim {
 
-// Of devices, memories, engines and layouts there are at most so many each: sets of them are the
-// bits of a word. compile() says so clearly when a platform goes beyond.
-inline constexpr int kMostOfAKind = 64;
-
 // A set of devices, memories, engines or layouts: bit i stands for number i.
 using Bits = std::uint64_t;
 constexpr Bits bit(int index) { return Bits{1} << index; }
@@ -43,7 +39,8 @@ void for_each_bit(Bits set, const Visit& visit) {
     }
 }
 
-enum class CostKind { measured, fitted, formula };
+// stated: a time that was written down by hand.
+enum class CostKind { measured, stated, fitted, formula };
 std::string_view name_of(CostKind kind);
 
 // What a task reads from outside the layers that it fuses.

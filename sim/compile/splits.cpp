@@ -164,7 +164,7 @@ void Division::add() {
                         split.rule->step));
     }
     Offer offer;
-    offer.chain = {layer};
+    offer.chain = offer.results = {layer};
     offer.kind = CostKind::formula;
     offer.variant = by_inputs() ? kInputSplitVariant : kSplitVariant;
 
@@ -201,7 +201,7 @@ void Division::add() {
                                .configuration = cost.configuration,
                                .precision = cost.precision});
         if (!result.energy && result.time > Time{}) {
-            offer.powered |= 1u << device;
+            offer.powered |= std::uint64_t{1} << device;
         }
         offer.uses.resize(std::max(offer.uses.size(), result.uses.size()));
         for (std::size_t budget = 0; budget < result.uses.size(); ++budget) {
@@ -236,7 +236,7 @@ void Division::add() {
         part.busy += reduction;
         part.energy += drawn_above_idle(owner, reduction);
         if (reduction > Time{}) {
-            offer.powered |= 1u << offer.device;
+            offer.powered |= std::uint64_t{1} << offer.device;
         }
     }
     const Time wait = !owner.asynchronous && is_waited_for ? completion : Time{};

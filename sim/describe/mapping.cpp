@@ -18,7 +18,6 @@ namespace sim {
 namespace {
 
 constexpr std::string_view kFormat = "mapping/1";
-constexpr std::int64_t kLargestBatch = 65'536;
 constexpr std::int64_t kMostChannels = std::int64_t{1} << 30;
 constexpr std::string_view kOrders[] = {"static", "listed"};
 constexpr std::string_view kDivisions[] = {"output_channels", "input_channels"};

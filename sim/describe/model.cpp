@@ -18,8 +18,6 @@ namespace sim {
 namespace {
 
 constexpr std::string_view kFormat = "model/1";
-constexpr std::int64_t kLargestSize = std::int64_t{1} << 20;  // of a side or of channels
-constexpr std::int64_t kLargestWindow = 1 << 12;              // kernel, stride, padding
 
 const Layer& layer_of(const Model& model, int layer) { return model.layers[at(layer)]; }
 
@@ -584,51 +582,57 @@ std::string attributes_text(const Operation& operation, const Attributes& a) {
     return text;
 }
 
-// What a layer of a chain reads beside the layer before it: "binary 14x14x64", "@0".
-std::vector<std::string> other_inputs(const Model& model,
-                                      std::span<const int> chain,
-                                      const Layer& layer,
-                                      int before) {
+// What a layer of a set reads beside the layer before it: "binary 14x14x64", or "binary" without
+// shapes; "@0".
+std::vector<std::string> other_inputs(
+    const Model& model, std::span<const int> set, const Layer& layer, int before, bool has_shapes) {
     std::vector<std::string> texts;
     for (const int input : layer.inputs) {
-        const auto inside = std::ranges::find(chain, input);
-        if (inside != chain.end() && input != before) {
-            texts.push_back(fmt::format("@{}", inside - chain.begin()));
+        const auto inside = std::ranges::find(set, input);
+        if (inside != set.end() && input != before) {
+            texts.push_back(fmt::format("@{}", inside - set.begin()));
         } else if (input != before) {
             const TensorShape& in = layer_of(model, input).output;
-            texts.push_back(
-                fmt::format("{} {}x{}x{}", name_of(in.element), in.height, in.width, in.channels));
+            texts.emplace_back(name_of(in.element));
+            if (has_shapes) {
+                texts.back() += fmt::format(" {}x{}x{}", in.height, in.width, in.channels);
+            }
         }
     }
     return texts;
 }
 
-// Do layers first .. last read one tensor from outside, is only the last read outside, and is it
-// more than a chain in which each reads the one before?
-bool is_branching_run(const Model& model, int first, int last) {
-    int outside = -1;
-    bool branches = false;
-    for (int l = first; l <= last; ++l) {
-        const Layer& layer = layer_of(model, l);
-        for (const int input : layer.inputs) {
-            if (input >= l) {
-                return false;  // the file's order is not the layers'
-            } else if (input >= first) {
-                branches |= input != l - 1;
-            } else if (outside >= 0 && input != outside) {
-                return false;
-            } else {
-                branches |= l != first;
-                outside = input;
-            }
-        }
-        const std::vector<int>& readers = model.consumers[at(l)];
-        const auto is_inside = [&](int reader) { return reader > l && reader <= last; };
-        if (l != last && (readers.empty() || !std::ranges::all_of(readers, is_inside))) {
+bool reads(const Layer& layer, int input) {
+    return std::ranges::find(layer.inputs, input) != layer.inputs.end();
+}
+
+// " binary 14x14x64 + @0", and " i2" at the end of the attributes where only the number of inputs
+// tells that the layer before is not among them.
+struct InputsText {
+    std::string inputs, number;
+};
+
+InputsText inputs_text(
+    const Model& model, std::span<const int> set, const Layer& layer, int before, bool has_shapes) {
+    InputsText text;
+    for (const std::string& in : other_inputs(model, set, layer, before, has_shapes)) {
+        text.inputs += fmt::format("{}{}", text.inputs.empty() ? " " : " + ", in);
+    }
+    const bool has_any_number = layer.operation->min_inputs != layer.operation->max_inputs;
+    if (before >= 0 && has_any_number && !reads(layer, before)) {
+        text.number = fmt::format(" i{}", layer.inputs.size());
+    }
+    return text;
+}
+
+// Does each layer of the set read the one before it?
+bool is_chain(const Model& model, std::span<const int> set) {
+    for (std::size_t i = 1; i < set.size(); ++i) {
+        if (!reads(layer_of(model, set[i]), set[i - 1])) {
             return false;
         }
     }
-    return branches;
+    return true;
 }
 
 }  // namespace
@@ -655,43 +659,79 @@ Work work_of(const Model& model, int layer) {
                : l.operation->work(l.attributes, input_shapes(model, l), l.output);
 }
 
-std::string signature(const Model& model, std::span<const int> chain) {
+bool is_branching_run(const Model& model, int first, int last) {
+    int outside = -1;
+    bool branches = false;
+    for (int l = first; l <= last; ++l) {
+        const Layer& layer = layer_of(model, l);
+        for (const int input : layer.inputs) {
+            if (input >= l) {
+                return false;  // the file's order is not the layers'
+            } else if (input >= first) {
+                branches |= input != l - 1;
+            } else if (outside >= 0 && input != outside) {
+                return false;
+            } else {
+                branches |= l != first;
+                outside = input;
+            }
+        }
+        const std::vector<int>& readers = model.consumers[at(l)];
+        const auto is_inside = [&](int reader) { return reader > l && reader <= last; };
+        if (l != last && (readers.empty() || !std::ranges::all_of(readers, is_inside))) {
+            return false;
+        }
+    }
+    return branches;
+}
+
+std::string signature(const Model& model, std::span<const int> set) {
     std::string text;
     int before = -1;
-    for (const int index : chain) {
+    for (const int index : set) {
         const Layer& layer = layer_of(model, index);
         if (layer.operation == nullptr) {
             return fmt::format("input {}", to_string(layer.output));
         }
-        text += fmt::format("{}{}", text.empty() ? "" : " | ", layer.operation->name);
-        std::string_view separator = " ";
-        for (const std::string& in : other_inputs(model, chain, layer, before)) {
-            text += fmt::format("{}{}", separator, in);
-            separator = " + ";
-        }
-        text += attributes_text(*layer.operation, layer.attributes);
+        const InputsText inputs = inputs_text(model, set, layer, before, true);
+        text += fmt::format("{}{}{}{}{}",
+                            text.empty() ? "" : " | ",
+                            layer.operation->name,
+                            inputs.inputs,
+                            attributes_text(*layer.operation, layer.attributes),
+                            inputs.number);
         before = index;
     }
     return text;
 }
 
-std::string pattern(const Model& model, std::span<const int> chain) {
+std::string pattern(const Model& model, std::span<const int> set) {
+    const bool is_run = set.back() - set.front() + 1 == static_cast<int>(set.size()) &&
+                        is_branching_run(model, set.front(), set.back());
+    const bool tells_inputs = !is_chain(model, set) && !is_run;
     std::string text;
-    for (const int index : chain) {
+    int before = -1;
+    for (const int index : set) {
         const Layer& layer = layer_of(model, index);
         if (layer.operation == nullptr) {
             return "input";
         }
         const bool first = text.empty();
         text += fmt::format("{}{}", first ? "" : " | ", layer.operation->name);
+        InputsText inputs;
         if (first) {
             text +=
                 fmt::format(" {}", name_of(layer_of(model, layer.inputs.front()).output.element));
+        } else if (tells_inputs) {
+            inputs = inputs_text(model, set, layer, before, false);
+            text += inputs.inputs;
         }
         if (has_attribute(*layer.operation, "weights") &&
             layer.attributes.weights != Element::binary) {
             text += fmt::format(" w{}", name_of(layer.attributes.weights));
         }
+        text += inputs.number;
+        before = index;
     }
     return text;
 }

@@ -85,19 +85,29 @@ Work work_of(const Model& model, int layer);
 // those that it leaves at their defaults: {"weights", "binary"}, {"kernel", "[3, 3]"}, ...
 std::vector<std::pair<std::string_view, std::string>> attributes_of(const Layer& layer);
 
-// Layers `chain` as text that says all that decides their cost but
-// the batch: operations, shapes, attributes. Profiles file measured costs under it, so layers
-// of the same shape share a measurement. For example
+// A set of layers, ascending, as text that says all that decides their cost but the batch:
+// operations, shapes, attributes. Profiles file measured costs under it, so layers of the same
+// shape share a measurement. For example
 //   "conv2d binary 14x14x64 64 k3x3 s1 p1 v0 | threshold | max_pool2d k2x2 s2"
-// A layer that reads another of the chain than the one before names it by its number: "add @0".
-std::string signature(const Model& model, std::span<const int> chain);
+// A layer that reads another of the set than the one before names it by its number: "add @0".
+// Where an operation takes any number of inputs and the one before is not among them, the number
+// stands at the end: "add @0 + @1 i2".
+std::string signature(const Model& model, std::span<const int> set);
 
 // The operations alone, "conv2d binary | threshold | max_pool2d": what a fitted cost holds for.
-std::string pattern(const Model& model, std::span<const int> chain);
+// Of sets that are neither chains, in which each layer reads the one before, nor branching runs
+// (below), also what each layer reads beside the one before, without shapes:
+//   "conv2d binary | conv2d binary | add @0"
+std::string pattern(const Model& model, std::span<const int> set);
+
+// Do layers first .. last read one tensor from outside, is only the last read outside, and is it
+// more than a chain in which each reads the one before?
+bool is_branching_run(const Model& model, int first, int last);
 
 // Chains that may be fused, starting at `layer`, of 1 to `longest` layers, shortest first: each
 // layer is the only reader of the one before, no inner layer is the model's output, and beside the
-// first layer's first input at most one tensor comes from outside. Then those
+// first layer's first input at most one tensor comes from outside: what the kernels here can take,
+// and what may stream through a device. Other sets: sim/describe/fused_sets.hpp. Then those
 // that branch: consecutive layers of the model that read one tensor from outside and of which only
 // the last is read outside, such as residual blocks.
 std::vector<std::vector<int>> chains_from(const Model& model, int layer, int longest);

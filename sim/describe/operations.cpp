@@ -296,7 +296,7 @@ TensorShape softmax_output(const Attributes&, std::span<const TensorShape> input
 constexpr int kAnyNumber = 1 << 20;
 
 const std::vector<Operation>& table() {
-    static const std::vector<Operation> rows{
+    static const std::vector<Operation> kRows{
         {.name = "conv2d",
          .attributes =
              {"weights", "out_channels", "kernel", "stride", "padding", "pad_value", "groups"},
@@ -363,7 +363,7 @@ const std::vector<Operation>& table() {
          .output = softmax_output,
          .work = data_movement},
     };
-    return rows;
+    return kRows;
 }
 
 }  // namespace

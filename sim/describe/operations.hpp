@@ -33,6 +33,10 @@ struct TensorShape {
 // "14x14x64 binary"
 std::string to_string(const TensorShape& shape);
 
+// What a side or a number of channels, and what a kernel, stride or padding has at most.
+inline constexpr std::int64_t kLargestSize = std::int64_t{1} << 20;
+inline constexpr std::int64_t kLargestWindow = 1 << 12;
+
 // Attributes of a layer, as its YAML entry gives them. Which of them an operation has, which it
 // needs and which are optional is in its row; the others keep the defaults below.
 struct Attributes {

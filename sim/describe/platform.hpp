@@ -6,9 +6,9 @@
 // Expressions are kept as text here and evaluated by sim/describe/formula.hpp when a problem is
 // compiled.
 //
-// Start at `load_platform`. The calibrator fills the same structs and writes them with
-// `calibrate/profile_writer`; a written profile loads to an equal Platform. Lists keep the
-// file's order.
+// Start at `load_platform`. The calibrator fills the same structs and writes them with `to_yaml`;
+// what is written loads to an equal Platform but for its path and the places in the file. Lists
+// keep the file's order.
 
 #include "sim/error.hpp"
 #include "sim/units.hpp"
@@ -17,15 +17,30 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace sim {
 
+// Of binary tensors: bits packed along the channels, which is what a profile means where it names
+// no layout; and one byte for each bit. Other names count as packed.
+inline constexpr std::string_view kPackedLayout = "nhwc", kPlainLayout = "plain";
+
+// Of devices, memories, copy engines and layouts there are at most so many each: sets of them are
+// the bits of a word (sim/compile/problem.hpp). The loader and compile() say so where a platform
+// goes beyond.
+inline constexpr int kMostOfAKind = 64;
+
+// Images in one run, at most.
+inline constexpr int kLargestBatch = 65'536;
+
 // A time that was measured: never only a mean.
 struct Measurement {
     Time p05{}, p50{}, p95{};
     int samples = 0;
+
+    friend bool operator==(const Measurement&, const Measurement&) = default;
 };
 
 // Time of moving n bytes: points sorted by bytes, linear between them, the last slope beyond.
@@ -34,11 +49,15 @@ struct TransferTable {
     struct Point {
         Bytes size;
         Measurement time;
+
+        friend bool operator==(const Point&, const Point&) = default;
     };
     std::vector<Point> points;
     BytesPerSecond bandwidth{};  // beyond the last point; 0: the slope of the last two points
 
     Time time(Bytes size) const;
+
+    friend bool operator==(const TransferTable&, const TransferTable&) = default;
 };
 
 struct Memory {
@@ -46,6 +65,8 @@ struct Memory {
     std::int64_t capacity_kib = 0;  // 0: not stated
     // From the end of a task of one asynchronous device until another on this memory may read it.
     Time synchronise{};
+
+    friend bool operator==(const Memory&, const Memory&) = default;
 };
 
 // An expression in the file, such as "ceil_div(c_out, 16) * oh * ow": see sim/describe/formula.hpp
@@ -55,6 +76,8 @@ struct Expression {
     SourcePosition where;
 
     explicit operator bool() const { return !text.empty(); }
+
+    friend bool operator==(const Expression&, const Expression&) = default;
 };
 
 // What a device can run: a layer is offered there if some rule admits it. Empty lists admit all.
@@ -66,18 +89,24 @@ struct SupportRule {
     int in_channels_multiple = 1, out_channels_multiple = 1;
     Expression when;  // and this is not zero
     SourcePosition where;
+
+    friend bool operator==(const SupportRule&, const SupportRule&) = default;
 };
 
 // What all layers that stay on a device have together at most, such as logic cells of an FPGA.
 struct ResourceBudget {
     std::string name;
     std::int64_t limit = 0;
+
+    friend bool operator==(const ResourceBudget&, const ResourceBudget&) = default;
 };
 
 // Changing the layout of a tensor on the device that reads it.
 struct Conversion {
     std::string from, to;  // layouts
     TransferTable time;
+
+    friend bool operator==(const Conversion&, const Conversion&) = default;
 };
 
 struct Device {
@@ -89,7 +118,7 @@ struct Device {
     Time per_task{};    // dispatcher time for each task of a segment
     Time completion{};  // the host's wait, after the end, until it sees a result
     std::vector<Conversion> conversions;
-    // Power drawn while it works and while it waits; nothing where nobody measured it.
+    // Power drawn while it works and while it waits; nothing where it is not known.
     std::optional<double> active_power_w = std::nullopt, idle_power_w = std::nullopt;
     std::vector<SupportRule> supports = {};  // empty: whatever has a cost
     std::vector<ResourceBudget> resources = {};
@@ -100,11 +129,15 @@ struct Device {
     std::optional<Time> reconfiguration = std::nullopt;
     // While `first` (a device's name) works, this device's tasks take `second` times as long.
     std::vector<std::pair<std::string, double>> contention = {};
+
+    friend bool operator==(const Device&, const Device&) = default;
 };
 
 struct TransferMode {
     std::string name;  // "pageable", "pinned", "mapped", "managed", ...
     TransferTable time;
+
+    friend bool operator==(const TransferMode&, const TransferMode&) = default;
 };
 
 // One direction between two memories. Links with the same engine copy one after the other.
@@ -115,6 +148,8 @@ struct Link {
     std::vector<TransferMode> modes;  // the first is used unless the mapping says otherwise
     std::optional<double> energy_pj_per_byte = std::nullopt;
     int element_bits = 0;  // what an element takes on the link; 0: as in memory
+
+    friend bool operator==(const Link&, const Link&) = default;
 };
 
 // Links that are one wire: their copies share its bandwidth, max-min fair.
@@ -122,6 +157,8 @@ struct Bus {
     std::string name;
     std::vector<int> links;
     BytesPerSecond bandwidth{};
+
+    friend bool operator==(const Bus&, const Bus&) = default;
 };
 
 // Measured: these very layers, batch and configuration were timed.
@@ -130,9 +167,13 @@ struct MeasuredCost {
     int batch = 1;
     int device = 0;
     std::string variant, configuration;
-    std::string in_layout, out_layout;  // "nhwc" unless the file says otherwise
-    Measurement time;
+    std::string in_layout, out_layout;  // kPackedLayout unless the file says otherwise
+    // Whose results it gives: positions in `layers`, ascending; empty: the last layer's alone.
+    std::vector<int> results = {};
+    Measurement time;  // without samples: stated, not measured
     SourcePosition where;
+
+    friend bool operator==(const MeasuredCost&, const MeasuredCost&) = default;
 };
 
 // Fitted: time = constant + sum of coefficients x features of one run of the layers (batch
@@ -142,6 +183,7 @@ struct FittedCost {
     int device = 0;
     std::string variant, configuration;
     std::string in_layout, out_layout;
+    std::vector<int> results = {};  // as in a measured cost
     double constant_us = 0;
     double us_per_million_macs = 0;
     double us_per_kib_read = 0;
@@ -154,6 +196,8 @@ struct FittedCost {
     double median_error_percent = 0;  // cross-validated
     double p90_error_percent = 0;     // cross-validated: the interval's half width
     SourcePosition where;
+
+    friend bool operator==(const FittedCost&, const FittedCost&) = default;
 };
 
 // Formula: time, energy and resources as expressions over a layer's attributes, for every layer
@@ -174,6 +218,8 @@ struct FormulaCost {
     std::vector<std::pair<std::string, Expression>> resources;  // by the budget's name
     bool shares = false;
     SourcePosition where;
+
+    friend bool operator==(const FormulaCost&, const FormulaCost&) = default;
 };
 
 // Devices that may divide a layer between them: each takes some of its channels, and all of them
@@ -190,6 +236,8 @@ struct SplitRule {
     Expression join;
     Expression reduction_us;  // input channels: adding the partial sums, on [0]
     SourcePosition where;
+
+    friend bool operator==(const SplitRule&, const SplitRule&) = default;
 };
 
 struct Platform {
@@ -210,11 +258,16 @@ struct Platform {
     // {"thread_pool_wake_spinning", ...}: name and measurement.
     std::vector<std::pair<std::string, Measurement>> measurements;
     TransferTable host_copy;  // memcpy within memory 0; may be empty
+
+    friend bool operator==(const Platform&, const Platform&) = default;
 };
 
 // `name_or_path`: a YAML file, or a name (with or without ".yaml") somewhere under one of
 // `search_path`. Throws InputError naming file, line, column, key and what was expected.
 Platform load_platform(const std::string& name_or_path,
                        std::span<const std::filesystem::path> search_path);
+
+// The platform as a file that load_platform() reads.
+std::string to_yaml(const Platform& platform);
 
 }  // namespace sim

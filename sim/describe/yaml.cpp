@@ -62,6 +62,8 @@ std::string read_file(const std::filesystem::path& path) {
     return bytes;
 }
 
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
 // Length of the UTF-8 character at the front of `bytes`, 0 if there is none. RFC 3629, section 4.
 std::size_t utf8_length(std::string_view bytes) {
     const auto byte = [&](std::size_t i) -> unsigned {
@@ -97,9 +99,8 @@ void expect_text(std::string_view bytes, const std::string& file) {
     for (std::size_t i = 0; i < bytes.size();) {
         const auto byte = static_cast<unsigned char>(bytes[i]);
         const std::size_t length = utf8_length(bytes.substr(i, 4));
-        const bool control =
-            (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
-        if (length == 0 || control) {
+        const bool is_space = byte == '\t' || byte == '\n' || byte == '\r';
+        if (length == 0 || (is_control(bytes[i]) && !is_space)) {
             throw input_error({file, line, static_cast<int>(i - line_begin) + 1},
                               fmt::format("not a text file: byte 0x{:02x}", byte));
         }
@@ -268,7 +269,7 @@ std::string shortened(std::string_view text) {
     constexpr std::size_t kMost = 60;
     std::string shown{text.substr(0, kMost)};
     for (char& c : shown) {
-        if (static_cast<unsigned char>(c) < 0x20) {
+        if (is_control(c)) {
             c = ' ';
         }
     }
@@ -540,7 +541,7 @@ std::string yaml_text(std::string_view text) {
                 quoted += "\\t";
                 break;
             default:
-                if (static_cast<unsigned char>(c) < 0x20) {
+                if (is_control(c)) {
                     quoted += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
                 } else {
                     quoted += c;

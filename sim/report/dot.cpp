@@ -1,6 +1,6 @@
 // The mapped graph for Graphviz (`dot -Tsvg`): one node for each task, coloured by device, one
-// edge for each tensor, dashed where it is copied or converted. tests/golden/mapping.dot is a
-// sample.
+// edge for each tensor, dashed where it is copied or converted; a copy by way of other memories is
+// a line for each hop. tests/golden/mapping.dot is a sample.
 
 #include "sim/index.hpp"
 #include "sim/report/names.hpp"
@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 namespace sim {
@@ -35,41 +36,55 @@ std::string label_of(const std::vector<std::string>& lines) {
     return "\"" + out + "\"";
 }
 
-}  // namespace
+std::string duration_of(const Event& event) {
+    return fmt::format("{:.2f} us", exact_microseconds(event.end - event.start));
+}
 
-std::string dot_graph(const Answer& answer) {
-    const Problem& problem = *answer.problem;
-    std::string out = "// " + heading(answer) + ": " + finding(answer) + "\n";
-    for (char& c : out) {
-        c = c == '\n' || c == '\r' ? ' ' : c;
+std::vector<int> fused_layers(const Task& task) {
+    std::vector<int> layers{task.first};
+    layers.insert(layers.end(), task.rest.begin(), task.rest.end());
+    return layers;
+}
+
+// The task's own device, then those it is divided over.
+std::vector<int> working_devices(const Task& task) {
+    std::vector<int> devices{task.device};
+    for (const Part& part : task.parts) {
+        if (part.device != task.device) {
+            devices.push_back(part.device);
+        }
     }
-    out.back() = '\n';
-    out +=
-        "digraph mapping {\n"
-        "    graph [rankdir=TB, fontname=\"Helvetica\", labelloc=t, label=" +
-        dot_string(heading(answer)) +
-        "]\n"
-        "    node [fontname=\"Helvetica\", fontsize=11, shape=box, style=\"filled,rounded\"]\n"
-        "    edge [fontname=\"Helvetica\", fontsize=9, color=\"#555555\"]\n";
+    return devices;
+}
 
-    // 1. Nodes, named after their first layer's number.
-    std::vector<int> maker(at(problem.layers()), -1);  // by tensor
+// A node for each task, named after its first layer's number: its layers, device, kernel and time,
+// and what the device needed before it began.
+std::string nodes_of(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    std::map<int, std::vector<const Event*>> before;  // by task
+    for (const Event& event : answer.schedule.events) {
+        if (event.kind == EventKind::submission || event.kind == EventKind::reconfiguration) {
+            before[event.task].push_back(&event);
+        }
+    }
+    std::string out;
     for (const int index : answer.mapping) {
         const Task& task = problem.tasks[at(index)];
-        maker[at(task.last)] = task.first;
         if (is_boundary(problem, task)) {
             out += fmt::format("    t{} [shape=ellipse, fillcolor=\"#eeeeee\", label={}]\n",
                                task.first,
                                dot_string(chain_name(problem, task)));
             continue;
         }
-        std::vector<std::string> lines{problem.layer_names.at(at(task.first))};
-        for (const int layer : task.rest) {
-            lines.push_back(problem.layer_names.at(at(layer)));
+        std::vector<std::string> lines;
+        for (const int layer : fused_layers(task)) {
+            lines.push_back(layer_name(problem, layer));
         }
-        lines.push_back(
-            fmt::format("{}: {}", problem.device_names.at(at(task.device)), kernel_name(task)));
+        lines.push_back(device_name(problem, task.device) + ": " + kernel_name(task));
         lines.push_back(fmt::format("{:.2f} us", exact_microseconds(task.cost)));
+        for (const Event* event : before[index]) {
+            lines.push_back(event_name(problem, *event) + ", " + duration_of(*event));
+        }
         const Colour colour = colour_of(at(task.device));
         out += fmt::format("    t{} [fillcolor=\"{}\", fontcolor=\"{}\", label={}]\n",
                            task.first,
@@ -77,47 +92,101 @@ std::string dot_graph(const Answer& answer) {
                            colour.text,
                            label_of(lines));
     }
+    return out;
+}
 
-    // 2. What happens to a tensor before a task reads it. A copy is made once for each memory, so
-    //    it stands on the edges of all its readers there; task -1 is the model's output.
-    std::map<std::pair<int, int>, std::vector<const Event*>> copies;       // tensor, to memory
+// What happens to a tensor on its way to a task. A copy is made once for each memory, so it stands
+// on the edges of all its readers there, and with it the copies that brought the tensor where it
+// was copied from.
+struct Ways {
+    std::map<std::pair<int, int>, const Event*> copies;                    // tensor, to memory
     std::map<std::pair<int, int>, std::vector<const Event*>> conversions;  // tensor, device
-    for (const Event& event : answer.schedule.events) {
-        if (event.kind == EventKind::copy) {
-            copies[{event.tensor, event.to}].push_back(&event);
-        }
-        if (event.kind == EventKind::conversion) {
-            conversions[{event.tensor, event.resource}].push_back(&event);
+
+    explicit Ways(const Schedule& schedule) {
+        for (const Event& event : schedule.events) {
+            if (event.kind == EventKind::copy) {
+                copies.try_emplace({event.tensor, event.to}, &event);
+            }
+            if (event.kind == EventKind::conversion) {
+                conversions[{event.tensor, event.resource}].push_back(&event);
+            }
         }
     }
 
-    // 3. Edges.
+    // The copies that bring `tensor` from the memory it was made in to `memory`, in their order.
+    std::vector<const Event*> copies_to(int tensor, int memory, int made_in) const {
+        std::vector<const Event*> hops;
+        while (memory != made_in) {
+            const auto found = copies.find({tensor, memory});
+            if (found == copies.end() || hops.size() == copies.size()) {
+                break;
+            }
+            hops.insert(hops.begin(), found->second);
+            memory = found->second->from;
+        }
+        return hops;
+    }
+};
+
+// An edge from the task that makes a tensor to each that reads it.
+std::string edges_of(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    const Ways ways(answer.schedule);
+    std::vector<const Task*> maker(at(problem.layers()), nullptr);  // by tensor
+    for (const int index : answer.mapping) {
+        for (const int layer : fused_layers(problem.tasks[at(index)])) {
+            maker[at(layer)] = &problem.tasks[at(index)];
+        }
+    }
+    const auto memory_of = [&](int device) { return problem.devices.at(at(device)).memory; };
+    std::string out;
     for (const int index : answer.mapping) {
         const Task& task = problem.tasks[at(index)];
-        const int memory = problem.devices.at(at(task.device)).memory;
         for (const TaskInput& input : task.inputs) {
+            const Task& from = *maker.at(at(input.tensor));
             std::vector<std::string> lines;
-            const auto add = [&](std::string_view what, const std::vector<const Event*>& events) {
-                for (const Event* event : events) {
-                    lines.push_back(fmt::format("{} {}, {:.2f} us",
-                                                what,
-                                                event_detail(problem, *event),
-                                                exact_microseconds(event->end - event->start)));
+            const auto add = [&](const std::string& what, const Event* event) {
+                const std::string line =
+                    what + " " + event_detail(problem, *event) + ", " + duration_of(*event);
+                if (std::find(lines.begin(), lines.end(), line) == lines.end()) {
+                    lines.push_back(line);
                 }
             };
-            if (const auto it = copies.find({input.tensor, memory}); it != copies.end()) {
-                add("copy", it->second);
+            for (const int device : working_devices(task)) {
+                for (const Event* event :
+                     ways.copies_to(input.tensor, memory_of(device), memory_of(from.device))) {
+                    add("copy", event);
+                }
+                const auto found = ways.conversions.find({input.tensor, device});
+                if (found != ways.conversions.end()) {
+                    for (const Event* event : found->second) {
+                        add("convert", event);
+                    }
+                }
             }
-            if (const auto it = conversions.find({input.tensor, task.device});
-                it != conversions.end()) {
-                add("convert", it->second);
-            }
-            out += fmt::format("    t{} -> t{}", maker.at(at(input.tensor)), task.first);
+            out += fmt::format("    t{} -> t{}", from.first, task.first);
             out +=
                 lines.empty() ? "\n" : fmt::format(" [style=dashed, label={}]\n", label_of(lines));
         }
     }
-    return out + "}\n";
+    return out;
+}
+
+}  // namespace
+
+std::string dot_graph(const Answer& answer) {
+    std::string title = "// " + heading(answer) + ": " + finding(answer);
+    for (char& c : title) {
+        c = c == '\n' || c == '\r' ? ' ' : c;
+    }
+    return title +
+           "\ndigraph mapping {\n"
+           "    graph [rankdir=TB, fontname=\"Helvetica\", labelloc=t, label=" +
+           dot_string(heading(answer)) +
+           "]\n"
+           "    node [fontname=\"Helvetica\", fontsize=11, shape=box, style=\"filled,rounded\"]\n"
+           "    edge [fontname=\"Helvetica\", fontsize=9, color=\"#555555\"]\n" +
+           nodes_of(answer) + edges_of(answer) + "}\n";
 }
 
 }  // namespace sim

@@ -19,7 +19,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace sim {
@@ -85,7 +84,7 @@ std::string shares_text(const Problem& problem, const Mapping& mapping) {
         if (shares[d] > 0) {
             text += fmt::format("{}{} {:.{}f}%",
                                 text.empty() ? "" : ", ",
-                                problem.device_names.at(d),
+                                device_name(problem, static_cast<int>(d)),
                                 100 * shares[d],
                                 shares[d] > 0.995 && shares[d] < 1 ? 1 : 0);
         }
@@ -101,6 +100,117 @@ std::string conclusion(const FrontAnswer& front) {
                ? fmt::format(
                      "{}, proven: no mapping is better than all of them ({})", points, effort)
                : fmt::format("{}, not proven: there may be better ones ({})", points, effort);
+}
+
+// ---- The picture: the first objective to the right, the second upwards --------------------------
+
+constexpr double kWidth = 720, kHeight = 480, kLeft = 90, kRight = 24, kTop = 48, kBottom = 64;
+
+// An objective along one side of the picture.
+struct Scale {
+    ObjectiveName name;
+    std::vector<double> values;  // of the points
+    double low = 0, high = 1;    // some room around them
+
+    double share_of(double value) const { return (value - low) / (high - low); }
+};
+
+Scale scale_of(const FrontAnswer& front, std::size_t objective) {
+    Scale scale{.name = named(front.goal.minimise[objective]), .values = {}};
+    for (const FrontPoint& point : front.front.points) {
+        scale.values.push_back(point.values[objective] / scale.name.per_unit);
+    }
+    const auto [least, most] = std::minmax_element(scale.values.begin(), scale.values.end());
+    if (!scale.values.empty()) {
+        scale.low = *least;
+        scale.high = *most;
+    }
+    const double room =
+        std::max((scale.high - scale.low) * 0.08, std::abs(scale.high) * 1e-3 + 1e-12);
+    scale.low -= room;
+    scale.high += room;
+    return scale;
+}
+
+double x_of(const Scale& scale, double value) {
+    return kLeft + scale.share_of(value) * (kWidth - kLeft - kRight);
+}
+double y_of(const Scale& scale, double value) {
+    return kHeight - kBottom - scale.share_of(value) * (kHeight - kTop - kBottom);
+}
+
+// Calls `draw(value, number)` for round values within the scale.
+template <class Draw>
+void for_each_tick(const Scale& scale, const Draw& draw) {
+    const double step = round_step((scale.high - scale.low) / 6);
+    for (double k = std::ceil(scale.low / step); k * step <= scale.high; ++k) {
+        draw(k * step, fmt::format("{:.{}f}", k * step, decimals_of(step)));
+    }
+}
+
+// Lines across the picture with their numbers, and what is along each side.
+std::string draw_grid(const Scale& right, const Scale& up) {
+    std::string svg;
+    for_each_tick(right, [&](double value, const std::string& number) {
+        svg += fmt::format(
+            "<path d=\"M{0:.1f} {1}V{2}\" stroke=\"#ddd\"/><text "
+            "x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4}</text>\n",
+            x_of(right, value),
+            kTop,
+            kHeight - kBottom,
+            kHeight - kBottom + 18,
+            number);
+    });
+    for_each_tick(up, [&](double value, const std::string& number) {
+        svg += fmt::format(
+            "<path d=\"M{1} {0:.1f}H{2}\" stroke=\"#ddd\"/><text x=\"{3}\" "
+            "y=\"{0:.1f}\" text-anchor=\"end\" "
+            "dominant-baseline=\"middle\">{4}</text>\n",
+            y_of(up, value),
+            kLeft,
+            kWidth - kRight,
+            kLeft - 8,
+            number);
+    });
+    svg += fmt::format("<text x=\"{:.0f}\" y=\"{}\" text-anchor=\"middle\">{} [{}]</text>\n",
+                       (kLeft + kWidth - kRight) / 2,
+                       kHeight - 20,
+                       right.name.name,
+                       right.name.unit);
+    return svg + fmt::format(
+                     "<text transform=\"translate(20 {:.0f}) rotate(-90)\" "
+                     "text-anchor=\"middle\">{} [{}]</text>\n",
+                     (kTop + kHeight - kBottom) / 2,
+                     up.name.name,
+                     up.name.unit);
+}
+
+// The points joined as steps: what lies right of and above a step can be had.
+std::string draw_steps(const Scale& right, const Scale& up) {
+    std::string path;
+    for (std::size_t i = 0; i < right.values.size(); ++i) {
+        const double x = x_of(right, right.values[i]), y = y_of(up, up.values[i]);
+        path += i == 0 ? fmt::format("M{:.1f} {:.1f}", x, y) : fmt::format("H{:.1f}V{:.1f}", x, y);
+    }
+    return fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\"/>\n", path, colour_of(5).fill);
+}
+
+std::string draw_points(const Scale& right, const Scale& up) {
+    std::string svg;
+    for (std::size_t i = 0; i < right.values.size(); ++i) {
+        svg += fmt::format(
+            "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" "
+            "fill=\"{}\"><title>{}: {:.6g} {}, {:.6g} {}</title></circle>\n",
+            x_of(right, right.values[i]),
+            y_of(up, up.values[i]),
+            colour_of(5).fill,
+            i + 1,
+            right.values[i],
+            right.name.unit,
+            up.values[i],
+            up.name.unit);
+    }
+    return svg;
 }
 
 }  // namespace
@@ -157,8 +267,9 @@ std::string front_csv(const FrontAnswer& front) {
         text += "," + column_of(objective);
     }
     if (!front.points.empty()) {
-        for (const std::string& device : front.points.front().problem->device_names) {
-            text += fmt::format(",share of channels on {}", device);
+        const Problem& problem = *front.points.front().problem;
+        for (std::size_t d = 0; d < problem.devices.size(); ++d) {
+            text += ",share of channels on " + device_name(problem, static_cast<int>(d));
         }
     }
     text += "\n";
@@ -178,36 +289,10 @@ std::string front_csv(const FrontAnswer& front) {
     return text;
 }
 
-// The first objective to the right, the second upwards, the points joined as steps: what lies right
-// of and above a step can be had.
 std::string front_svg(const FrontAnswer& front) {
-    constexpr double kWidth = 720, kHeight = 480, kLeft = 90, kRight = 24, kTop = 48, kBottom = 64;
-    std::array<std::vector<double>, 2> values;
-    std::array<ObjectiveName, 2> names{};
-    for (std::size_t o = 0; o < 2; ++o) {
-        const std::size_t objective = std::min(o, front.goal.minimise.size() - 1);
-        names[o] = named(front.goal.minimise[objective]);
-        for (const FrontPoint& point : front.front.points) {
-            values[o].push_back(point.values[objective] / names[o].per_unit);
-        }
-    }
-    // 1. Scales: some room around the points.
-    std::array<double, 2> low{}, high{};
-    for (std::size_t o = 0; o < 2; ++o) {
-        const auto [least, most] = std::minmax_element(values[o].begin(), values[o].end());
-        low[o] = values[o].empty() ? 0 : *least;
-        high[o] = values[o].empty() ? 1 : *most;
-        const double room = std::max((high[o] - low[o]) * 0.08, std::abs(high[o]) * 1e-3 + 1e-12);
-        low[o] -= room;
-        high[o] += room;
-    }
-    const auto x_of = [&](double v) {
-        return kLeft + (v - low[0]) / (high[0] - low[0]) * (kWidth - kLeft - kRight);
-    };
-    const auto y_of = [&](double v) {
-        return kHeight - kBottom - (v - low[1]) / (high[1] - low[1]) * (kHeight - kTop - kBottom);
-    };
-    std::string svg = fmt::format(
+    const Scale right = scale_of(front, 0);
+    const Scale up = scale_of(front, std::min<std::size_t>(1, front.goal.minimise.size() - 1));
+    const std::string title = fmt::format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
         "viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" font-size=\"12\">\n"
         "<rect width=\"{0}\" height=\"{1}\" fill=\"white\"/>\n"
@@ -216,66 +301,10 @@ std::string front_svg(const FrontAnswer& front) {
         kHeight,
         kLeft,
         escaped(title_of(front)));
-    // 2. Grid and numbers.
-    for (std::size_t o = 0; o < 2; ++o) {
-        const double step = round_step((high[o] - low[o]) / 6);
-        for (double k = std::ceil(low[o] / step); k * step <= high[o]; ++k) {
-            const std::string number = fmt::format("{:.{}f}", k * step, decimals_of(step));
-            const double x = x_of(k * step), y = y_of(k * step);
-            svg += o == 0 ? fmt::format(
-                                "<path d=\"M{0:.1f} {1}V{2}\" stroke=\"#ddd\"/><text "
-                                "x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4}</text>\n",
-                                x,
-                                kTop,
-                                kHeight - kBottom,
-                                kHeight - kBottom + 18,
-                                number)
-                          : fmt::format(
-                                "<path d=\"M{1} {0:.1f}H{2}\" stroke=\"#ddd\"/><text x=\"{3}\" "
-                                "y=\"{0:.1f}\" text-anchor=\"end\" "
-                                "dominant-baseline=\"middle\">{4}</text>\n",
-                                y,
-                                kLeft,
-                                kWidth - kRight,
-                                kLeft - 8,
-                                number);
-        }
-    }
-    svg += fmt::format("<text x=\"{:.0f}\" y=\"{}\" text-anchor=\"middle\">{} [{}]</text>\n",
-                       (kLeft + kWidth - kRight) / 2,
-                       kHeight - 20,
-                       names[0].name,
-                       names[0].unit);
-    svg += fmt::format(
-        "<text transform=\"translate(20 {:.0f}) rotate(-90)\" "
-        "text-anchor=\"middle\">{} [{}]</text>\n",
-        (kTop + kHeight - kBottom) / 2,
-        names[1].name,
-        names[1].unit);
-    // 3. The steps and the points.
-    std::string path;
-    for (std::size_t i = 0; i < values[0].size(); ++i) {
-        path += i == 0 ? fmt::format("M{:.1f} {:.1f}", x_of(values[0][i]), y_of(values[1][i]))
-                       : fmt::format("H{:.1f}V{:.1f}", x_of(values[0][i]), y_of(values[1][i]));
-    }
-    if (front.goal.minimise.size() == 2) {
-        svg +=
-            fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\"/>\n", path, colour_of(5).fill);
-    }
-    for (std::size_t i = 0; i < values[0].size(); ++i) {
-        svg += fmt::format(
-            "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" "
-            "fill=\"{}\"><title>{}: {:.6g} {}, {:.6g} {}</title></circle>\n",
-            x_of(values[0][i]),
-            y_of(values[1][i]),
-            colour_of(5).fill,
-            i + 1,
-            values[0][i],
-            names[0].unit,
-            values[1][i],
-            names[1].unit);
-    }
-    return svg + "</svg>\n";
+    // Of more than two objectives the picture is a shadow, in which steps mean nothing.
+    const bool has_steps = front.goal.minimise.size() == 2;
+    return title + draw_grid(right, up) + (has_steps ? draw_steps(right, up) : "") +
+           draw_points(right, up) + "</svg>\n";
 }
 
 }  // namespace sim

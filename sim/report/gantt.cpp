@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <iterator>
 
 namespace sim {
 namespace {
@@ -23,12 +22,10 @@ namespace {
 // are laid out with that, since an SVG cannot measure itself.
 constexpr double kWidth = 1200, kMargin = 24, kLaneHeight = 46, kBoxHeight = 30;
 constexpr double kCharacter = 6.2;
-constexpr Colour kCopy{"#b8b8b8", "#1a1a1a"};
-constexpr Colour kConversion{"#dcc8a8", "#1a1a1a"};
-constexpr Colour kSubmission{"#8a8a8a", "#ffffff"};
+constexpr double kLegendRow = 20;
 
-// The first `width` characters, the last of them an ellipsis if something is left out; empty if
-// there is no room for even three.
+// As many characters as fit in `pixels`, the last of them an ellipsis if something is left out;
+// empty if there is no room for even three.
 std::string shortened(std::string_view text, double pixels) {
     const auto room = static_cast<std::size_t>(std::max(0.0, pixels / kCharacter));
     if (width_of(text) <= room) {
@@ -75,29 +72,6 @@ Axis axis_for(Time makespan) {
     return axis;
 }
 
-// What the colours mean, in the order of their first appearance.
-struct Legend {
-    std::vector<std::string> variants;
-
-    Colour colour(const Problem& problem, const Event& event) {
-        if (event.kind == EventKind::copy) {
-            return kCopy;
-        }
-        if (event.kind == EventKind::conversion) {
-            return kConversion;
-        }
-        if (event.kind == EventKind::submission) {
-            return kSubmission;
-        }
-        const std::string& variant = problem.tasks[at(event.task)].variant;
-        auto found = std::find(variants.begin(), variants.end(), variant);
-        if (found == variants.end()) {
-            found = variants.insert(variants.end(), variant);
-        }
-        return colour_of(static_cast<std::size_t>(found - variants.begin()));
-    }
-};
-
 // All that a hovering reader wants to know.
 std::string tooltip(const Problem& problem, const Event& event) {
     std::string text = event_name(problem, event);
@@ -118,27 +92,166 @@ std::string tooltip(const Problem& problem, const Event& event) {
     return text;
 }
 
-}  // namespace
+// A line of dashes where the host stands still waiting, from the end of what it did before.
+struct Pause {
+    Time from{}, to{};
+};
 
-std::string gantt_svg(const Answer& answer) {
-    const Problem& problem = *answer.problem;
-    const std::vector<Lane> lanes = lanes_of(answer);
+// Where everything goes and in which colour, before anything is drawn.
+struct Chart {
+    std::vector<Lane> lanes;
+    std::vector<std::string> variants;  // of kernels, in the order of their first appearance
+    std::vector<Pause> pauses;
+    Time makespan{1};
+    double left = 0, right = 0, top = 76, bottom = 0;  // of the lanes' boxes
 
-    // 1. Room: lane names on the left, two lines of title above, axis and legend below.
-    std::size_t longest = 0;
-    for (const Lane& lane : lanes) {
-        longest = std::max({longest, width_of(lane.name), width_of(lane.role)});
-    }
-    const double left = kMargin + std::min(240.0, static_cast<double>(longest) * 7.2) + 16;
-    const double right = kWidth - kMargin, top = 76;
-    const double bottom = top + kLaneHeight * static_cast<double>(lanes.size());
-    const double height = bottom + 92;
-    const Time makespan = std::max(answer.schedule.makespan, Time{1});
-    const auto x_of = [&](double picoseconds) {
+    double x_of(double picoseconds) const {
         return left + (right - left) * picoseconds / static_cast<double>(makespan.count());
-    };
+    }
+    double x_of(Time time) const { return x_of(static_cast<double>(time.count())); }
+    double top_of(std::size_t lane) const { return top + kLaneHeight * static_cast<double>(lane); }
+    double middle_of(std::size_t lane) const {
+        return top + kLaneHeight * (static_cast<double>(lane) + 0.5);
+    }
+};
 
-    std::string svg = fmt::format(
+std::string variant_of(const Problem& problem, const Event& event) {
+    const Part* const part = part_of(problem, event);
+    return part != nullptr ? part->variant : problem.tasks[at(event.task)].variant;
+}
+
+// Boxes of the host that began late; the model's output waits too, without a box of its own.
+std::vector<Pause> pauses_of(const Schedule& schedule) {
+    std::vector<Pause> pauses;
+    for (const Event& event : schedule.events) {
+        const bool on_host = event.resource == 0 &&
+                             (event.kind == EventKind::task || event.kind == EventKind::conversion);
+        if (on_host && event.waited.count() > 0) {
+            pauses.push_back({event.start - event.waited, event.start});
+        }
+    }
+    return pauses;
+}
+
+Chart chart_of(const Answer& answer) {
+    Chart chart;
+    chart.lanes = lanes_of(answer);
+    chart.pauses = pauses_of(answer.schedule);
+    chart.makespan = std::max(answer.schedule.makespan, Time{1});
+
+    std::size_t longest = 0;
+    for (const Lane& lane : chart.lanes) {
+        longest = std::max({longest, width_of(lane.name), width_of(lane.role)});
+        for (const Event* event : lane.events) {
+            if (event->kind != EventKind::task) {
+                continue;
+            }
+            const std::string variant = variant_of(*answer.problem, *event);
+            if (std::find(chart.variants.begin(), chart.variants.end(), variant) ==
+                chart.variants.end()) {
+                chart.variants.push_back(variant);
+            }
+        }
+    }
+    chart.left = kMargin + std::min(240.0, static_cast<double>(longest) * 7.2) + 16;
+    chart.right = kWidth - kMargin;
+    chart.bottom = chart.top_of(chart.lanes.size());
+    return chart;
+}
+
+Colour box_colour(const Chart& chart, const Problem& problem, const Event& event) {
+    switch (event.kind) {
+        case EventKind::task:
+            break;
+        case EventKind::copy:
+            return {"#b8b8b8", "#1a1a1a"};
+        case EventKind::conversion:
+            return {"#dcc8a8", "#1a1a1a"};
+        case EventKind::submission:
+            return {"#8a8a8a", "#ffffff"};
+        case EventKind::reconfiguration:
+            return {"#5c4a63", "#ffffff"};
+    }
+    const auto found =
+        std::find(chart.variants.begin(), chart.variants.end(), variant_of(problem, event));
+    return colour_of(static_cast<std::size_t>(found - chart.variants.begin()));
+}
+
+// ---- The legend: only what is in the picture ----------------------------------------------------
+
+struct LegendEntry {
+    std::string shape;  // 14 x 12 pixels
+    std::string name;
+    double x = 0, y = 0;
+};
+
+constexpr std::string_view kPauseShape =
+    "<line x1=\"0\" y1=\"6\" x2=\"14\" y2=\"6\" stroke=\"#b03060\" stroke-width=\"2\" "
+    "stroke-dasharray=\"3 3\"/>";
+
+std::string box_shape(const Colour& colour) {
+    return fmt::format("<rect width=\"14\" height=\"12\" rx=\"2\" fill=\"{}\"/>", colour.fill);
+}
+
+// From left to right, in as many rows as it takes.
+std::vector<LegendEntry> legend_of(const Chart& chart, const Problem& problem) {
+    std::vector<LegendEntry> legend;
+    for (std::size_t v = 0; v < chart.variants.size(); ++v) {
+        legend.push_back({box_shape(colour_of(v)), chart.variants[v]});
+    }
+    for (const auto& [kind, name] : {std::pair{EventKind::copy, "copy"},
+                                     std::pair{EventKind::conversion, "layout conversion"},
+                                     std::pair{EventKind::submission, "submission"},
+                                     std::pair{EventKind::reconfiguration, "reconfiguration"}}) {
+        for (const Lane& lane : chart.lanes) {
+            const auto found = std::find_if(
+                lane.events.begin(), lane.events.end(), [kind = kind](const Event* event) {
+                    return event->kind == kind;
+                });
+            if (found != lane.events.end()) {
+                legend.push_back({box_shape(box_colour(chart, problem, **found)), name});
+                break;
+            }
+        }
+    }
+    if (!chart.pauses.empty()) {
+        legend.push_back({std::string(kPauseShape), "the host waits"});
+    }
+
+    double x = chart.left, y = chart.bottom + 52;
+    for (LegendEntry& entry : legend) {
+        entry.name = shortened(entry.name, chart.right - chart.left - 40);
+        const double needed = 22 + static_cast<double>(width_of(entry.name)) * 6.4 + 18;
+        if (x + needed > chart.right && x > chart.left) {
+            x = chart.left;
+            y += kLegendRow;
+        }
+        entry.x = x;
+        entry.y = y;
+        x += needed;
+    }
+    return legend;
+}
+
+std::string draw_legend(const std::vector<LegendEntry>& legend) {
+    std::string svg;
+    for (const LegendEntry& entry : legend) {
+        svg += fmt::format(
+            "<g transform=\"translate({:.1f} {:.0f})\">{}<text x=\"20\" y=\"10\" "
+            "font-size=\"11\" fill=\"#333333\">{}</text></g>\n",
+            entry.x,
+            entry.y,
+            entry.shape,
+            escaped(entry.name));
+    }
+    return svg;
+}
+
+// ---- The picture, from back to front ------------------------------------------------------------
+
+// The root's opening tag, white paper and two lines of title.
+std::string draw_title(const Answer& answer, double height) {
+    return fmt::format(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
         "viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"Helvetica, Arial, sans-serif\">\n"
@@ -151,18 +264,22 @@ std::string gantt_svg(const Answer& answer) {
         kMargin,
         escaped(heading(answer)),
         escaped(finding(answer)));
+}
 
-    // 2. Lanes and the time axis, behind everything.
-    for (std::size_t i = 0; i < lanes.size(); ++i) {
-        const double y = top + kLaneHeight * static_cast<double>(i);
-        const bool doubled = lanes[i].role != lanes[i].name;
+// Every second lane shaded, and the names on the left.
+std::string draw_lanes(const Chart& chart) {
+    std::string svg;
+    for (std::size_t i = 0; i < chart.lanes.size(); ++i) {
+        const Lane& lane = chart.lanes[i];
+        const double y = chart.top_of(i);
+        const bool doubled = lane.role != lane.name;
         if (i % 2 == 0) {
             svg += fmt::format(
                 "<rect x=\"{:.0f}\" y=\"{:.0f}\" width=\"{:.0f}\" height=\"{:.0f}\" "
                 "fill=\"#f5f6f8\"/>\n",
                 kMargin - 8,
                 y,
-                right - kMargin + 8,
+                chart.right - kMargin + 8,
                 kLaneHeight);
         }
         svg += fmt::format(
@@ -170,141 +287,122 @@ std::string gantt_svg(const Answer& answer) {
             "fill=\"#1a1a1a\">{}</text>\n",
             kMargin,
             y + (doubled ? 21 : 27),
-            escaped(lanes[i].name));
+            escaped(lane.name));
         if (doubled) {
             svg += fmt::format(
                 "<text x=\"{:.0f}\" y=\"{:.0f}\" font-size=\"10.5\" fill=\"#777777\">{}</text>\n",
                 kMargin,
                 y + 35,
-                escaped(lanes[i].role));
+                escaped(lane.role));
         }
     }
-    const Axis axis = axis_for(makespan);
-    const double units = static_cast<double>(makespan.count()) / axis.picoseconds_per_unit;
+    return svg;
+}
+
+std::string draw_axis(const Chart& chart) {
+    std::string svg;
+    const Axis axis = axis_for(chart.makespan);
+    const double units = static_cast<double>(chart.makespan.count()) / axis.picoseconds_per_unit;
     for (int k = 0; k * axis.step <= units * (1 + 1e-9); ++k) {
-        const double x = x_of(k * axis.step * axis.picoseconds_per_unit);
         svg += fmt::format(
             "<line x1=\"{0:.2f}\" y1=\"{1:.0f}\" x2=\"{0:.2f}\" y2=\"{2:.0f}\" "
             "stroke=\"#d5d8dd\"/>\n"
             "<text x=\"{0:.2f}\" y=\"{3:.0f}\" font-size=\"11\" text-anchor=\"middle\" "
             "fill=\"#555555\">{4:.{5}f}</text>\n",
-            x,
-            top,
-            bottom + 5,
-            bottom + 19,
+            chart.x_of(k * axis.step * axis.picoseconds_per_unit),
+            chart.top,
+            chart.bottom + 5,
+            chart.bottom + 19,
             k * axis.step,
             axis.decimals);
     }
-    svg += fmt::format(
-        "<text x=\"{:.0f}\" y=\"{:.0f}\" font-size=\"11\" fill=\"#555555\">"
-        "time [{}]</text>\n",
-        kMargin,
-        bottom + 19,
-        axis.unit);
+    return svg + fmt::format(
+                     "<text x=\"{:.0f}\" y=\"{:.0f}\" font-size=\"11\" fill=\"#555555\">"
+                     "time [{}]</text>\n",
+                     kMargin,
+                     chart.bottom + 19,
+                     axis.unit);
+}
 
-    // 3. Where the host stands still; the model's output waits too, without a box of its own.
-    const auto host = std::find_if(
-        lanes.begin(), lanes.end(), [](const Lane& lane) { return lane.role == "device"; });
-    bool waits = false;
-    for (const Event& event : answer.schedule.events) {
-        const bool on_host = event.resource == 0 &&
-                             (event.kind == EventKind::task || event.kind == EventKind::conversion);
-        if (!on_host || event.waited.count() == 0 || host == lanes.end()) {
-            continue;
-        }
-        waits = true;
+// In the host's lane, the first of the devices'.
+std::string draw_pauses(const Chart& chart) {
+    const auto host = std::find_if(chart.lanes.begin(), chart.lanes.end(), [](const Lane& lane) {
+        return lane.role == "device";
+    });
+    std::string svg;
+    for (const Pause& pause : chart.pauses) {
         svg += fmt::format(
             "<line x1=\"{0:.2f}\" y1=\"{2:.1f}\" x2=\"{1:.2f}\" y2=\"{2:.1f}\" "
             "stroke=\"#b03060\" stroke-width=\"2\" stroke-dasharray=\"3 3\"/>\n",
-            x_of(static_cast<double>((event.start - event.waited).count())),
-            x_of(static_cast<double>(event.start.count())),
-            top + kLaneHeight * (static_cast<double>(host - lanes.begin()) + 0.5));
+            chart.x_of(pause.from),
+            chart.x_of(pause.to),
+            chart.middle_of(static_cast<std::size_t>(host - chart.lanes.begin())));
     }
+    return svg;
+}
 
-    // 4. Boxes with their names, and the kernel where there is room.
-    Legend legend;
-    std::array<bool, 4> kinds{};
-    for (std::size_t i = 0; i < lanes.size(); ++i) {
-        const double middle = top + kLaneHeight * (static_cast<double>(i) + 0.5);
-        for (const Event* event : lanes[i].events) {
-            const double x = x_of(static_cast<double>(event->start.count()));
-            const double width = std::max(0.6, x_of(static_cast<double>(event->end.count())) - x);
-            kinds[static_cast<std::size_t>(event->kind)] = true;
-            const Colour colour = legend.colour(problem, *event);
-            svg += fmt::format(
-                "<g><title>{}</title><rect x=\"{:.2f}\" y=\"{:.1f}\" width=\"{:.2f}\" "
-                "height=\"{:.0f}\" rx=\"2\" fill=\"{}\" stroke=\"#ffffff\" "
-                "stroke-width=\"{}\"/>",
-                escaped(tooltip(problem, *event)),
-                x,
-                middle - kBoxHeight / 2,
-                width,
-                kBoxHeight,
-                colour.fill,
-                width > 3 ? "1" : "0");
-            const std::string name = shortened(event_name(problem, *event), width - 6);
-            const bool two_lines = !name.empty() && event->kind == EventKind::task;
-            if (!name.empty()) {
-                svg += fmt::format(
-                    "<text x=\"{:.2f}\" y=\"{:.1f}\" font-size=\"11\" "
-                    "text-anchor=\"middle\" fill=\"{}\">{}</text>",
-                    x + width / 2,
-                    middle + (two_lines ? -2 : 4),
-                    colour.text,
-                    escaped(name));
-            }
-            if (two_lines) {
-                svg += fmt::format(
-                    "<text x=\"{:.2f}\" y=\"{:.1f}\" font-size=\"9.5\" text-anchor=\"middle\" "
-                    "fill=\"{}\">{}</text>",
-                    x + width / 2,
-                    middle + 10,
-                    colour.text,
-                    escaped(shortened(event_detail(problem, *event), (width - 6) * 1.15)));
-            }
-            svg += "</g>\n";
-        }
-    }
-
-    // 5. The legend: only what is in the picture.
-    double x = left;
-    const double y = bottom + 52;
-    const auto entry = [&](const std::string& shape, std::string_view name) {
-        const double needed = 22 + static_cast<double>(width_of(name)) * 6.4 + 18;
-        if (x + needed > right) {
-            return;  // a legend that does not fit is cut; tooltips still tell
-        }
+// A box that tells more when pointed at; where there is room its name, and below that the kernel.
+std::string draw_box(const Problem& problem,
+                     const Event& event,
+                     const Colour& colour,
+                     double x,
+                     double width,
+                     double middle) {
+    std::string svg = fmt::format(
+        "<g><title>{}</title><rect x=\"{:.2f}\" y=\"{:.1f}\" width=\"{:.2f}\" "
+        "height=\"{:.0f}\" rx=\"2\" fill=\"{}\" stroke=\"#ffffff\" "
+        "stroke-width=\"{}\"/>",
+        escaped(tooltip(problem, event)),
+        x,
+        middle - kBoxHeight / 2,
+        width,
+        kBoxHeight,
+        colour.fill,
+        width > 3 ? "1" : "0");
+    const std::string name = shortened(event_name(problem, event), width - 6);
+    const bool two_lines = !name.empty() && event.kind == EventKind::task;
+    if (!name.empty()) {
         svg += fmt::format(
-            "<g transform=\"translate({:.1f} {:.0f})\">{}<text x=\"20\" y=\"10\" "
-            "font-size=\"11\" fill=\"#333333\">{}</text></g>\n",
-            x,
-            y,
-            shape,
+            "<text x=\"{:.2f}\" y=\"{:.1f}\" font-size=\"11\" "
+            "text-anchor=\"middle\" fill=\"{}\">{}</text>",
+            x + width / 2,
+            middle + (two_lines ? -2 : 4),
+            colour.text,
             escaped(name));
-        x += needed;
-    };
-    const auto box = [](Colour colour) {
-        return fmt::format("<rect width=\"14\" height=\"12\" rx=\"2\" fill=\"{}\"/>", colour.fill);
-    };
-    for (std::size_t v = 0; v < legend.variants.size(); ++v) {
-        entry(box(colour_of(v)), legend.variants[v]);
     }
-    if (kinds[static_cast<std::size_t>(EventKind::copy)]) {
-        entry(box(kCopy), "copy");
+    if (two_lines) {
+        svg += fmt::format(
+            "<text x=\"{:.2f}\" y=\"{:.1f}\" font-size=\"9.5\" text-anchor=\"middle\" "
+            "fill=\"{}\">{}</text>",
+            x + width / 2,
+            middle + 10,
+            colour.text,
+            escaped(shortened(event_detail(problem, event), (width - 6) * 1.15)));
     }
-    if (kinds[static_cast<std::size_t>(EventKind::conversion)]) {
-        entry(box(kConversion), "layout conversion");
+    return svg + "</g>\n";
+}
+
+std::string draw_boxes(const Chart& chart, const Problem& problem) {
+    std::string svg;
+    for (std::size_t i = 0; i < chart.lanes.size(); ++i) {
+        for (const Event* event : chart.lanes[i].events) {
+            const double x = chart.x_of(event->start);
+            const double width = std::max(0.6, chart.x_of(event->end) - x);
+            const Colour colour = box_colour(chart, problem, *event);
+            svg += draw_box(problem, *event, colour, x, width, chart.middle_of(i));
+        }
     }
-    if (kinds[static_cast<std::size_t>(EventKind::submission)]) {
-        entry(box(kSubmission), "submission");
-    }
-    if (waits) {
-        entry(
-            "<line x1=\"0\" y1=\"6\" x2=\"14\" y2=\"6\" stroke=\"#b03060\" stroke-width=\"2\" "
-            "stroke-dasharray=\"3 3\"/>",
-            "the host waits");
-    }
-    return svg + "</svg>\n";
+    return svg;
+}
+
+}  // namespace
+
+std::string gantt_svg(const Answer& answer) {
+    const Chart chart = chart_of(answer);
+    const std::vector<LegendEntry> legend = legend_of(chart, *answer.problem);
+    const double height = (legend.empty() ? chart.bottom + 52 : legend.back().y) + 40;
+    return draw_title(answer, height) + draw_lanes(chart) + draw_axis(chart) + draw_pauses(chart) +
+           draw_boxes(chart, *answer.problem) + draw_legend(legend) + "</svg>\n";
 }
 
 }  // namespace sim

@@ -3,8 +3,8 @@
 //
 // In `layers`, one object for each task: `name` joins the layers it runs ("conv1+threshold1"),
 // `kernel` is the operation done ("conv2d binary | threshold"), `variant` how it is written and
-// `configuration` its parallel shape. Beyond the layers, `copies`, `conversions` and
-// `submissions` list what else the schedule holds.
+// `configuration` its parallel shape. Beyond the layers, `copies`, `conversions`, `submissions` and
+// `reconfigurations` list what else the schedule holds.
 
 #include "sim/index.hpp"
 #include "sim/report/names.hpp"
@@ -42,7 +42,7 @@ ordered_json layer_object(const Answer& answer, const Event& event) {
     ordered_json object{
         {"name", chain_name(problem, task)},
         {"layers", ordered_json::array()},
-        {"device", problem.device_names.at(at(task.device))},
+        {"device", device_name(problem, task.device)},
         {"kernel", operation.empty() ? ordered_json(nullptr) : ordered_json(operation)},
         {"variant", task.variant},
         {"configuration", task.configuration},
@@ -60,7 +60,7 @@ ordered_json layer_object(const Answer& answer, const Event& event) {
     };
     for (const Part& part : task.parts) {
         object["parts"].push_back(
-            {{"device", problem.device_names.at(at(part.device))},
+            {{"device", device_name(problem, part.device)},
              {"channels", part.channels},
              {"busy_us", exact_microseconds(part.busy)},
              {"variant", part.variant},
@@ -68,9 +68,9 @@ ordered_json layer_object(const Answer& answer, const Event& event) {
              {"precision",
               part.precision.empty() ? ordered_json(nullptr) : ordered_json(part.precision)}});
     }
-    object["layers"].push_back(problem.layer_names.at(at(task.first)));
+    object["layers"].push_back(layer_name(problem, task.first));
     for (const int layer : task.rest) {
-        object["layers"].push_back(problem.layer_names.at(at(layer)));
+        object["layers"].push_back(layer_name(problem, layer));
     }
     if (task.spread.samples > 0) {
         object["spread"] = {{"p05_us", exact_microseconds(task.spread.p05)},
@@ -92,20 +92,20 @@ ordered_json reader_of(const Problem& problem, const Event& event) {
 }
 
 ordered_json copy_object(const Problem& problem, const Event& event) {
-    return {{"tensor", problem.layer_names.at(at(event.tensor))},
-            {"engine", problem.engine_names.at(at(event.resource))},
-            {"from", problem.memory_names.at(at(event.from))},
-            {"to", problem.memory_names.at(at(event.to))},
+    return {{"tensor", layer_name(problem, event.tensor)},
+            {"engine", engine_name(problem, event.resource)},
+            {"from", memory_name(problem, event.from)},
+            {"to", memory_name(problem, event.to)},
             {"for", reader_of(problem, event)},
             {"start_us", exact_microseconds(event.start)},
             {"end_us", exact_microseconds(event.end)}};
 }
 
 ordered_json conversion_object(const Problem& problem, const Event& event) {
-    return {{"tensor", problem.layer_names.at(at(event.tensor))},
-            {"device", problem.device_names.at(at(event.resource))},
-            {"from", problem.layout_names.at(at(event.from))},
-            {"to", problem.layout_names.at(at(event.to))},
+    return {{"tensor", layer_name(problem, event.tensor)},
+            {"device", device_name(problem, event.resource)},
+            {"from", layout_name(problem, event.from)},
+            {"to", layout_name(problem, event.to)},
             {"for", reader_of(problem, event)},
             {"start_us", exact_microseconds(event.start)},
             {"end_us", exact_microseconds(event.end)},
@@ -127,11 +127,12 @@ ordered_json energy_object(const Problem& problem, const std::optional<EnergyBre
     }
     ordered_json devices = ordered_json::object(), links = ordered_json::object();
     for (std::size_t d = 0; d < energy->idle.size(); ++d) {
-        devices[problem.device_names.at(d)] = {{"idle_mj", millijoules(energy->idle[d])},
-                                               {"working_mj", millijoules(energy->working[d])}};
+        devices[device_name(problem, static_cast<int>(d))] = {
+            {"idle_mj", millijoules(energy->idle[d])},
+            {"working_mj", millijoules(energy->working[d])}};
     }
     for (std::size_t l = 0; l < energy->links.size(); ++l) {
-        links[problem.engine_names.at(l)] = millijoules(energy->links[l]);
+        links[engine_name(problem, static_cast<int>(l))] = millijoules(energy->links[l]);
     }
     return {{"base_mj", millijoules(energy->base)}, {"devices", devices}, {"links", links}};
 }
@@ -143,7 +144,7 @@ ordered_json devices_object(const Answer& answer) {
     const auto whole = static_cast<double>(answer.schedule.makespan.count());
     ordered_json object = ordered_json::object();
     for (std::size_t d = 0; d < busy.size(); ++d) {
-        object[problem.device_names.at(d)] = {
+        object[device_name(problem, static_cast<int>(d))] = {
             {"busy_us", exact_microseconds(busy[d])},
             {"utilization", whole > 0 ? static_cast<double>(busy[d].count()) / whole : 0.0}};
     }
@@ -164,7 +165,7 @@ ordered_json memories_object(const Answer& answer) {
     const Problem& problem = *answer.problem;
     ordered_json object = ordered_json::object();
     for (std::size_t m = 0; m < answer.memories.size(); ++m) {
-        object[problem.memory_names.at(m)] = {
+        object[memory_name(problem, static_cast<int>(m))] = {
             {"weights_bytes", answer.memories[m].weights},
             {"peak_bytes", answer.memories[m].peak},
             {"capacity_bytes",
@@ -200,7 +201,7 @@ ordered_json stream_object(const Answer& answer) {
     const Stream& stream = *answer.stream;
     ordered_json peaks = ordered_json::object();
     for (std::size_t m = 0; m < stream.peak_bytes.size(); ++m) {
-        peaks[answer.problem->memory_names.at(m)] = stream.peak_bytes[m];
+        peaks[memory_name(*answer.problem, static_cast<int>(m))] = stream.peak_bytes[m];
     }
     return {
         {"period_us", exact_microseconds(stream.period)},
@@ -229,42 +230,54 @@ ordered_json bound_or_null(const Answer& answer) {
     return bound > 0 ? value_or_null(objective, bound) : ordered_json(nullptr);
 }
 
-ordered_json object_of(const Answer& answer) {
-    const Problem& problem = *answer.problem;
-    const bool searched = !answer.search.empty();
-    const bool answered = !answer.mapping.empty();
-
-    ordered_json baselines = ordered_json::object();
+ordered_json baselines_object(const Answer& answer) {
+    ordered_json object = ordered_json::object();
     for (const Baseline& baseline : answer.baselines) {
-        baselines[baseline.name] = microseconds_or_null(baseline.makespan);
+        object[baseline.name] = microseconds_or_null(baseline.makespan);
     }
+    return object;
+}
 
-    ordered_json layers = ordered_json::array(), copies = ordered_json::array();
-    ordered_json conversions = ordered_json::array(), submissions = ordered_json::array();
-    ordered_json reconfigurations = ordered_json::array();
+// The schedule's events of each kind, in order of time.
+struct EventArrays {
+    ordered_json layers = ordered_json::array(), copies = ordered_json::array(),
+                 conversions = ordered_json::array(), submissions = ordered_json::array(),
+                 reconfigurations = ordered_json::array();
+};
+
+EventArrays event_arrays(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    EventArrays arrays;
     for (const Event& event : answer.schedule.events) {
         switch (event.kind) {
             case EventKind::task:
                 if (const Task& task = problem.tasks[at(event.task)];
                     !is_boundary(problem, task) && event.resource == task.device) {
-                    layers.push_back(layer_object(answer, event));
+                    arrays.layers.push_back(layer_object(answer, event));
                 }
                 break;
             case EventKind::copy:
-                copies.push_back(copy_object(problem, event));
+                arrays.copies.push_back(copy_object(problem, event));
                 break;
             case EventKind::conversion:
-                conversions.push_back(conversion_object(problem, event));
+                arrays.conversions.push_back(conversion_object(problem, event));
                 break;
             case EventKind::submission:
-                submissions.push_back(submission_object(problem, event));
+                arrays.submissions.push_back(submission_object(problem, event));
                 break;
             case EventKind::reconfiguration:
-                reconfigurations.push_back(submission_object(problem, event));
+                arrays.reconfigurations.push_back(submission_object(problem, event));
                 break;
         }
     }
+    return arrays;
+}
 
+ordered_json object_of(const Answer& answer) {
+    const Problem& problem = *answer.problem;
+    const bool searched = !answer.search.empty();
+    const bool answered = !answer.mapping.empty();
+    EventArrays events = event_arrays(answer);
     const Objective objective = answer.goal.minimise.front();
     return {
         {"model", problem.model},
@@ -292,12 +305,12 @@ ordered_json object_of(const Answer& answer) {
         {"seconds", answer.seconds},
         {"note",
          answer.result.note.empty() ? ordered_json(nullptr) : ordered_json(answer.result.note)},
-        {"baselines", std::move(baselines)},
-        {"layers", std::move(layers)},
-        {"copies", std::move(copies)},
-        {"conversions", std::move(conversions)},
-        {"submissions", std::move(submissions)},
-        {"reconfigurations", std::move(reconfigurations)},
+        {"baselines", baselines_object(answer)},
+        {"layers", std::move(events.layers)},
+        {"copies", std::move(events.copies)},
+        {"conversions", std::move(events.conversions)},
+        {"submissions", std::move(events.submissions)},
+        {"reconfigurations", std::move(events.reconfigurations)},
         {"devices", answered ? devices_object(answer) : ordered_json::object()},
         {"resources", answered ? resources_object(answer) : ordered_json::object()},
         {"memories", memories_object(answer)},

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <set>
 
 namespace sim {
 namespace {
@@ -14,10 +15,8 @@ namespace {
 std::string name_or_number(const std::vector<std::string>& names,
                            int index,
                            std::string_view what) {
-    // Problems built by hand may leave names out.
-    const auto i = at(index);
-    return index >= 0 && i < names.size() && !names[i].empty() ? names[i]
-                                                               : fmt::format("{} {}", what, index);
+    const bool is_named = index >= 0 && at(index) < names.size() && !names[at(index)].empty();
+    return is_named ? names[at(index)] : fmt::format("{} {}", what, index);
 }
 
 // "2.1x", "1.04x", "23x": two digits that say something.
@@ -121,14 +120,46 @@ std::string proof(const Answer& answer) {
 
 }  // namespace
 
+std::string layer_name(const Problem& problem, int layer) {
+    return name_or_number(problem.layer_names, layer, "layer");
+}
+std::string device_name(const Problem& problem, int device) {
+    return name_or_number(problem.device_names, device, "device");
+}
+std::string memory_name(const Problem& problem, int memory) {
+    return name_or_number(problem.memory_names, memory, "memory");
+}
+std::string layout_name(const Problem& problem, int layout) {
+    return name_or_number(problem.layout_names, layout, "layout");
+}
+std::string engine_name(const Problem& problem, int engine) {
+    return name_or_number(problem.engine_names, engine, "engine");
+}
+
+std::string_view name_of(EventKind kind) {
+    switch (kind) {
+        case EventKind::task:
+            return "task";
+        case EventKind::conversion:
+            return "conversion";
+        case EventKind::copy:
+            return "copy";
+        case EventKind::submission:
+            return "submission";
+        case EventKind::reconfiguration:
+            return "reconfiguration";
+    }
+    return "";
+}
+
 bool is_boundary(const Problem& problem, const Task& task) {
     return task.first == 0 || task.first == problem.layers() - 1;
 }
 
 std::string chain_name(const Problem& problem, const Task& task) {
-    std::string name = name_or_number(problem.layer_names, task.first, "layer");
+    std::string name = layer_name(problem, task.first);
     for (const int layer : task.rest) {
-        name += "+" + name_or_number(problem.layer_names, layer, "layer");
+        name += "+" + layer_name(problem, layer);
     }
     return name;
 }
@@ -153,9 +184,9 @@ std::string event_name(const Problem& problem, const Event& event) {
         case EventKind::task:
             return chain_name(problem, problem.tasks[at(event.task)]);
         case EventKind::conversion:
-            return "conversion of " + name_or_number(problem.layer_names, event.tensor, "layer");
+            return "conversion of " + layer_name(problem, event.tensor);
         case EventKind::copy:
-            return "copy of " + name_or_number(problem.layer_names, event.tensor, "layer");
+            return "copy of " + layer_name(problem, event.tensor);
         case EventKind::reconfiguration:
             return "reconfiguration";
         case EventKind::submission:
@@ -172,13 +203,11 @@ std::string event_detail(const Problem& problem, const Event& event) {
             }
             return kernel_name(problem.tasks[at(event.task)]);
         case EventKind::conversion:
-            return name_or_number(problem.layout_names, event.from, "layout") + " to " +
-                   name_or_number(problem.layout_names, event.to, "layout");
+            return layout_name(problem, event.from) + " to " + layout_name(problem, event.to);
         case EventKind::copy:
-            return name_or_number(problem.memory_names, event.from, "memory") + " to " +
-                   name_or_number(problem.memory_names, event.to, "memory");
+            return memory_name(problem, event.from) + " to " + memory_name(problem, event.to);
         case EventKind::reconfiguration:
-            return name_or_number(problem.device_names, event.resource, "device");
+            return device_name(problem, event.resource);
         case EventKind::submission:
             break;
     }
@@ -186,7 +215,7 @@ std::string event_detail(const Problem& problem, const Event& event) {
         return "";
     }
     const Task& task = problem.tasks[at(event.task)];
-    return name_or_number(problem.device_names, task.device, "device");
+    return device_name(problem, task.device);
 }
 
 std::vector<Lane> lanes_of(const Answer& answer) {
@@ -194,10 +223,10 @@ std::vector<Lane> lanes_of(const Answer& answer) {
     Lane dispatcher{.name = "dispatcher", .role = "dispatcher", .events = {}};
     std::vector<Lane> devices, engines;
     for (int d = 0; d < static_cast<int>(problem.devices.size()); ++d) {
-        devices.push_back({name_or_number(problem.device_names, d, "device"), "device", {}});
+        devices.push_back({device_name(problem, d), "device", {}});
     }
     for (int e = 0; e < problem.engines; ++e) {
-        engines.push_back({name_or_number(problem.engine_names, e, "engine"), "copy engine", {}});
+        engines.push_back({engine_name(problem, e), "copy engine", {}});
     }
 
     for (const Event& event : answer.schedule.events) {
@@ -296,18 +325,18 @@ std::vector<Time> busy_times(const Answer& answer) {
 
 std::int64_t budget_use(const Answer& answer, std::size_t budget) {
     const Problem& problem = *answer.problem;
-    const Budget& limits = problem.budgets[budget];
-    const bool is_reconfigured = problem.devices[at(limits.device)].reconfiguration > Time{};
-    std::int64_t used = 0, most = 0;
-    bool goes_on = false;  // the task before was on the device too
-    for (const int index : answer.mapping) {
-        const Task& task = problem.tasks[at(index)];
-        const std::int64_t more = budget < task.uses.size() ? task.uses[budget] : 0;
-        if (is_reconfigured && (!goes_on || used + more > limits.limit)) {
-            used = 0;  // another configuration
+    const int device = problem.budgets[budget].device;
+    std::set<int> loaded_for;  // tasks before which another configuration is loaded
+    for (const Event& event : answer.schedule.events) {
+        if (event.kind == EventKind::reconfiguration && event.resource == device) {
+            loaded_for.insert(event.task);
         }
-        goes_on = task.device == limits.device;
-        used += more;
+    }
+    std::int64_t used = 0, most = 0;
+    for (const int index : answer.mapping) {
+        const std::vector<std::int64_t>& uses = problem.tasks[at(index)].uses;
+        used = loaded_for.contains(index) ? 0 : used;
+        used += budget < uses.size() ? uses[budget] : 0;
         most = std::max(most, used);
     }
     return most;

@@ -13,6 +13,15 @@
 
 namespace sim {
 
+// Names by number; "device 3" where the problem, built by hand, has none.
+std::string layer_name(const Problem& problem, int layer);  // a tensor is called as its maker
+std::string device_name(const Problem& problem, int device);
+std::string memory_name(const Problem& problem, int memory);
+std::string layout_name(const Problem& problem, int layout);
+std::string engine_name(const Problem& problem, int engine);
+
+std::string_view name_of(EventKind kind);  // "copy"; empty for a number that is no kind
+
 // The part of a divided layer that an event is about, nullptr if it is about none.
 const Part* part_of(const Problem& problem, const Event& event);
 
@@ -35,7 +44,7 @@ std::string kernel_name(const Task& task);
 // "conv2d binary | threshold": the operation done, from the model; empty if there is none.
 std::string operation_name(const Answer& answer, const Task& task);
 
-// "conv1+threshold1", "copy of pool1", "conversion of pool1", "submission".
+// "conv1+threshold1", "copy of pool1", "conversion of pool1", "submission", "reconfiguration".
 std::string event_name(const Problem& problem, const Event& event);
 
 // "avx512 2y", "host to gpu0", "nhwc to plain", "gpu0".

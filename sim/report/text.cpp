@@ -25,7 +25,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <iterator>
 
 namespace sim {
 namespace {
@@ -37,20 +36,19 @@ std::string two_decimals(Time time) { return fmt::format("{:.2f}", exact_microse
 
 Row row_of(const Problem& problem, const Event& event) {
     const std::string start = two_decimals(event.start), end = two_decimals(event.end);
-    const auto resource = at(event.resource);
     if (event.kind == EventKind::task) {
         const Task& task = problem.tasks[at(event.task)];
         return {event_name(problem, event),
-                problem.device_names.at(resource),
+                device_name(problem, event.resource),
                 event_detail(problem, event),
                 start,
                 end,
                 std::string(name_of(task.kind))};
     }
     // What is not a task stands a little to the right.
-    const auto& names = event.kind == EventKind::copy ? problem.engine_names : problem.device_names;
     return {"  " + event_name(problem, event),
-            names.at(resource),
+            event.kind == EventKind::copy ? engine_name(problem, event.resource)
+                                          : device_name(problem, event.resource),
             event_detail(problem, event),
             start,
             end,
@@ -63,22 +61,25 @@ std::string counted(int count, std::string_view one, std::string_view many) {
         "{} {}", with_separators(static_cast<std::uint64_t>(count)), count == 1 ? one : many);
 }
 
-// "of which 2 copies 3.20 us, 1 submission 6.00 us, waiting 4.10 us": empty if none.
+// "2 copies 3.20 us, 1 submission 6.00 us, the host waits 4.10 us": empty if none.
 std::string overheads(const Answer& answer) {
     struct Sum {
+        EventKind kind;
+        std::string_view one, many;
         int count = 0;
         Time time{};
     };
-    Sum copies, conversions, submissions;
+    std::array<Sum, 4> sums{{{EventKind::copy, "copy", "copies"},
+                             {EventKind::conversion, "conversion", "conversions"},
+                             {EventKind::submission, "submission", "submissions"},
+                             {EventKind::reconfiguration, "reconfiguration", "reconfigurations"}}};
     Time waited{};
     for (const Event& event : answer.schedule.events) {
-        Sum* sum = event.kind == EventKind::copy         ? &copies
-                   : event.kind == EventKind::conversion ? &conversions
-                   : event.kind == EventKind::submission ? &submissions
-                                                         : nullptr;
-        if (sum != nullptr) {
-            ++sum->count;
-            sum->time += event.end - event.start;
+        for (Sum& sum : sums) {
+            if (sum.kind == event.kind) {
+                ++sum.count;
+                sum.time += event.end - event.start;
+            }
         }
         // `waited` of a submission or a copy would be another resource's.
         const bool on_device = event.kind == EventKind::task || event.kind == EventKind::conversion;
@@ -90,14 +91,10 @@ std::string overheads(const Answer& answer) {
     const auto add = [&](const std::string& what, Time time) {
         line += fmt::format("{}{} {} us", line.empty() ? "" : ", ", what, two_decimals(time));
     };
-    if (copies.count > 0) {
-        add(counted(copies.count, "copy", "copies"), copies.time);
-    }
-    if (conversions.count > 0) {
-        add(counted(conversions.count, "conversion", "conversions"), conversions.time);
-    }
-    if (submissions.count > 0) {
-        add(counted(submissions.count, "submission", "submissions"), submissions.time);
+    for (const Sum& sum : sums) {
+        if (sum.count > 0) {
+            add(counted(sum.count, sum.one, sum.many), sum.time);
+        }
     }
     if (waited.count() > 0) {
         add("the host waits", waited);
@@ -124,10 +121,10 @@ std::string energy_line(const Problem& problem, const EnergyBreakdown& energy) {
     };
     add("base", energy.base);
     for (std::size_t d = 0; d < energy.working.size(); ++d) {
-        add(problem.device_names.at(d), energy.working[d] + energy.idle[d]);
+        add(device_name(problem, static_cast<int>(d)), energy.working[d] + energy.idle[d]);
     }
     for (std::size_t l = 0; l < energy.links.size(); ++l) {
-        add(problem.engine_names.at(l), energy.links[l]);
+        add(engine_name(problem, static_cast<int>(l)), energy.links[l]);
     }
     return line;
 }
@@ -151,7 +148,7 @@ std::string more_lines(const Answer& answer) {
         if (m < problem.capacities.size() && problem.capacities[m] > 0) {
             taken += fmt::format("{}{} {} of {}",
                                  taken.empty() ? "" : ", ",
-                                 problem.memory_names.at(m),
+                                 memory_name(problem, static_cast<int>(m)),
                                  size_text(answer.memories[m].peak),
                                  size_text(problem.capacities[m]));
         }

@@ -12,22 +12,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::string_view category_of(EventKind kind) {
-    switch (kind) {
-        case EventKind::task:
-            return "task";
-        case EventKind::conversion:
-            return "conversion";
-        case EventKind::copy:
-            return "copy";
-        case EventKind::reconfiguration:
-            return "reconfiguration";
-        case EventKind::submission:
-            break;
-    }
-    return "submission";
-}
-
 }  // namespace
 
 std::string trace_json(const Answer& answer) {
@@ -68,7 +52,7 @@ std::string trace_json(const Answer& answer) {
                               {"pid", 1},
                               {"tid", track},
                               {"name", event_name(problem, *event)},
-                              {"cat", category_of(event->kind)},
+                              {"cat", name_of(event->kind)},
                               {"ts", exact_microseconds(event->start)},
                               {"dur", exact_microseconds(event->end - event->start)},
                               {"args", std::move(arguments)}});

@@ -15,6 +15,22 @@ namespace {
 // A run whose state has not repeated after so many frames is averaged over its last half.
 int most_frames(int in_flight) { return 64 + 8 * in_flight; }
 
+// What a frame's work keeps the busiest resource busy for, alone.
+Time busiest(const Plan& plan) {
+    std::vector<Time> loads(at(plan.resources));
+    for (const Plan::Action& action : plan.actions) {
+        if (action.kind == EventKind::reconfiguration) {
+            continue;  // a frame may find it loaded
+        }
+        for (int s = action.steps_begin; s < action.steps_end; ++s) {
+            for (const int held : plan.holds_of(action)) {
+                loads[at(held)] += plan.steps[at(s)].work;
+            }
+        }
+    }
+    return *std::ranges::max_element(loads);
+}
+
 }  // namespace
 
 Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frames_in_flight) {
@@ -45,6 +61,10 @@ Stream simulate_stream(const Problem& problem,
     stream.steady = steady;
     const Time between = ends[last - 1].first - ends[first - 1].first;
     stream.period = Time{(between.count() + count / 2) / count};
+    // Some resource may have been ahead in the first half and only catch up in the last.
+    if (!steady) {
+        stream.period = std::max(stream.period, busiest(plan));
+    }
     for (std::size_t i = first; i < last; ++i) {
         stream.latency = std::max(stream.latency, ends[i].second);
     }

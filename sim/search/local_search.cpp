@@ -281,8 +281,8 @@ private:
         return any;
     }
 
-    // Where the task of these inputs and results may stand: after what it reads, before its readers.
-    // `skips`: tasks at these places do not count.
+    // Where the task of these inputs and results may stand: after what it reads, before its
+    // readers. `skips`: tasks at these places do not count.
     std::pair<int, int> window(const Task& task, const std::vector<char>& skips) const {
         int low = 0, high = size();
         const std::vector<int> covered = layers_of(task);
@@ -340,8 +340,8 @@ private:
             return false;
         }
         const int first = static_cast<int>(std::ranges::find(goes, 1) - goes.begin());
-        const int place = options_.reorders ? low + dice_.below(high - low + 1)
-                                            : std::clamp(first, low, high);
+        const int place =
+            options_.reorders ? low + dice_.below(high - low + 1) : std::clamp(first, low, high);
         std::vector<int> tasks;
         for (int i = 0; i <= size(); ++i) {
             if (i == place) {

@@ -107,14 +107,14 @@ SearchResult uniform(const Problem& problem, const SearchOptions& options) {
         }
         // 3. How fast is it?
         SearchResult result = heuristic(problem, std::move(*cover), 1, name);
-        result.evaluated += best.evaluated;
+        const std::uint64_t evaluated = best.evaluated + result.evaluated;
         const bool is_first_reason = best.mapping.empty() && !result.note.empty();
         if (result.makespan < best.makespan) {
             best = std::move(result);
         } else if (result.status == SearchStatus::infeasible && is_first_reason) {
             best.note = name + ": " + result.note;
         }
-        best.evaluated = std::max(best.evaluated, result.evaluated);
+        best.evaluated = evaluated;
     }
     return best;
 }

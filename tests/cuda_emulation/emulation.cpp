@@ -1,22 +1,32 @@
-#undef _FORTIFY_SOURCE  // it takes a jump to another stack for a mistake
-
 #include "tests/cuda_emulation/emulation.hpp"
 
 #include "tests/cuda_emulation/guarded_memory.hpp"
 
+#include <boost/context/fiber.hpp>
+#include <boost/context/preallocated.hpp>
+#include <boost/context/protected_fixedsize_stack.hpp>
+
 #include <algorithm>
 #include <condition_variable>
-#include <csetjmp>
 #include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <sys/mman.h>
 #include <thread>
-#include <ucontext.h>
-#include <unistd.h>
 #include <vector>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HETMAP_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define HETMAP_ADDRESS_SANITIZER
+#endif
+#ifdef HETMAP_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 constinit thread_local uint3 threadIdx{}, blockIdx{};
 constinit thread_local dim3 blockDim{}, gridDim{};
@@ -26,60 +36,112 @@ namespace {
 
 // ---- Fibers -------------------------------------------------------------------------------------
 
-// A stack of its own, kept from one block to the next. ucontext makes it; after that, jumps are
-// much faster, for they leave the signal mask alone.
+// The address sanitizer must hear of every change to another stack, before and after it; Debian's
+// Boost is not built to tell. Without that sanitizer these do nothing.
+#ifdef HETMAP_ADDRESS_SANITIZER
+constexpr std::size_t kStack = std::size_t{1024} * 1024;  // its frames are larger
+void before_switch(void** own, const void* bottom, std::size_t size) {
+    __sanitizer_start_switch_fiber(own, bottom, size);
+}
+void after_switch(void* own, const void** other_bottom, std::size_t* other_size) {
+    __sanitizer_finish_switch_fiber(own, other_bottom, other_size);
+}
+void forget_stack(const void* bottom, std::size_t size) {
+    __asan_unpoison_memory_region(bottom, size);
+}
+#else
+constexpr std::size_t kStack = std::size_t{128} * 1024;
+void before_switch(void**, const void*, std::size_t) {}
+void after_switch(void*, const void**, std::size_t*) {}
+void forget_stack(const void*, std::size_t) {}
+#endif
+
+// Stacks that end at a page which must not be touched.
+struct Stacks {
+    boost::context::protected_fixedsize_stack pages{kStack};
+
+    boost::context::stack_context allocate() { return pages.allocate(); }
+    void deallocate(boost::context::stack_context& stack) {
+        forget_stack(bottom_of(stack), stack.size);
+        pages.deallocate(stack);
+    }
+    static const void* bottom_of(const boost::context::stack_context& stack) {
+        return static_cast<const std::byte*>(stack.sp) - stack.size;
+    }
+};
+
+// Calls `work` again and again on a stack of its own, which is kept from one block to the next.
 class Fiber {
 public:
-    Fiber() {
-        const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-        void* const memory = mmap(
-            nullptr, kStack + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED) {
-            throw std::bad_alloc();
-        }
-        mprotect(memory, page, PROT_NONE);
-        memory_ = static_cast<std::byte*>(memory);
-        page_ = page;
+    // Ends `work` where it is; thrown by suspend().
+    struct Abandoned {};
+
+    explicit Fiber(void (*work)()) : work_(work), stack_(Stacks{}.allocate()) {
+        own_ = boost::context::fiber(
+            std::allocator_arg,
+            boost::context::preallocated(stack_.sp, stack_.size, stack_),
+            Stacks{},
+            [this](boost::context::fiber&& host) { return run(std::move(host)); });
     }
-    ~Fiber() { munmap(memory_, kStack + page_); }
+    ~Fiber() {  // not in the middle of `work`
+        is_ending_ = true;
+        resume();  // to the end of run(), which gives the stack back
+    }
     Fiber(const Fiber&) = delete;
     Fiber& operator=(const Fiber&) = delete;
 
-    // Runs until suspend(); the first time, `main`, which never returns.
-    void resume(void (*main)()) {
-        if (_setjmp(back_) != 0) {
-            return;
-        }
-        if (started_) {
-            _longjmp(here_, 1);
-        }
-        begin(main);
-        setcontext(&own_);
+    // Runs until suspend() or the end of `work`.
+    void resume() {
+        void* fake_stack = nullptr;
+        before_switch(&fake_stack, Stacks::bottom_of(stack_), stack_.size);
+        own_ = std::move(own_).resume();
+        after_switch(fake_stack, nullptr, nullptr);
     }
 
+    // Back to where resume() was called; returns at the next one.
     void suspend() {
-        if (_setjmp(here_) == 0) {
-            _longjmp(back_, 1);
+        return_to_host();
+        if (is_abandoned_) {
+            throw Abandoned{};
+        }
+    }
+
+    // If in the middle of `work`, unwinds to its end.
+    void abandon() {
+        if (is_working_) {
+            is_abandoned_ = true;
+            resume();
+            is_abandoned_ = false;
         }
     }
 
 private:
-    static constexpr std::size_t kStack = std::size_t{128} * 1024;
-
-    void begin(void (*main)()) {
-        started_ = true;
-        getcontext(&own_);
-        own_.uc_stack.ss_sp = memory_ + page_;
-        own_.uc_stack.ss_size = kStack;
-        own_.uc_link = nullptr;
-        makecontext(&own_, main, 0);
+    boost::context::fiber run(boost::context::fiber&& host) {
+        host_ = std::move(host);
+        after_switch(nullptr, &host_bottom_, &host_size_);
+        while (!is_ending_) {
+            is_working_ = true;
+            work_();
+            is_working_ = false;
+            return_to_host();
+        }
+        before_switch(nullptr, host_bottom_, host_size_);  // for good
+        return std::move(host_);
     }
 
-    std::byte* memory_ = nullptr;
-    std::size_t page_ = 0;
-    bool started_ = false;
-    ucontext_t own_{};
-    std::jmp_buf here_{}, back_{};
+    void return_to_host() {
+        void* fake_stack = nullptr;
+        before_switch(&fake_stack, host_bottom_, host_size_);
+        host_ = std::move(host_).resume();
+        after_switch(fake_stack, &host_bottom_, &host_size_);
+    }
+
+    void (*work_)();
+    boost::context::stack_context stack_;
+    boost::context::fiber own_, host_;
+    const void* host_bottom_ = nullptr;
+    std::size_t host_size_ = 0;
+    bool is_working_ = false, is_abandoned_ = false, is_ending_ = false;
 };
 
 // ---- Blocks -------------------------------------------------------------------------------------
@@ -130,17 +192,16 @@ std::string text(const uint3& at) {
            ")";
 }
 
-void fiber_main() {
-    for (;;) {
-        Thread& thread = current_block->threads[current_block->current];
-        try {
-            (*current_block->body)();
-        } catch (...) {
-            current_block->error = std::current_exception();
-        }
-        thread.state = State::done;
-        thread.fiber->suspend();
+// A thread's way through its block; the work of its fiber.
+void run_thread() {
+    try {
+        (*current_block->body)();
+    } catch (const Fiber::Abandoned&) {
+        // another thread failed
+    } catch (...) {
+        current_block->error = std::current_exception();
     }
+    current_block->threads[current_block->current].state = State::done;
 }
 
 void wait(State state, const char* what) {
@@ -150,7 +211,7 @@ void wait(State state, const char* what) {
     thread.fiber->suspend();
 }
 
-bool everyone(State state) {
+bool all_threads_are(State state) {
     return std::all_of(
         current_block->threads.begin(),
         current_block->threads.begin() + static_cast<std::ptrdiff_t>(current_block->size),
@@ -165,7 +226,7 @@ void wake(State state) {
     }
 }
 
-// Nobody can go on: who waits where?
+// No thread can go on: says how many wait where.
 [[noreturn]] void fail_stuck() {
     std::map<std::string, int> where;
     for (std::size_t i = 0; i < current_block->size; ++i) {
@@ -273,7 +334,7 @@ void prepare_block(const dim3& block, std::size_t shared_bytes, const std::funct
     for (std::size_t i = 0; i < current_block->size; ++i) {
         Thread& thread = current_block->threads[i];
         if (thread.fiber == nullptr) {
-            thread.fiber = std::make_unique<Fiber>();
+            thread.fiber = std::make_unique<Fiber>(run_thread);
         }
         thread.state = State::ready;
         thread.slept = false;
@@ -296,17 +357,17 @@ void run_threads(std::size_t block_index, Order order) {
             }
             thread.slept = false;
             threadIdx = thread.index;
-            thread.fiber->resume(fiber_main);
+            thread.fiber->resume();
             if (current_block->error != nullptr) {
                 std::rethrow_exception(current_block->error);
             }
             ran = true;
             progress = progress || !thread.slept;
         }
-        if (everyone(State::done)) {
+        if (all_threads_are(State::done)) {
             return;
         }
-        if (everyone(State::at_grid)) {
+        if (all_threads_are(State::at_grid)) {
             current_block->grid->pass(block_index, State::at_grid);
             current_block->grid->await_turn(block_index);
             wake(State::at_grid);
@@ -346,7 +407,12 @@ void run_block(const dim3& grid,
     try {
         run_threads(index, order);
     } catch (...) {
-        current_block->threads.clear();  // some are in the middle of the kernel
+        for (current_block->current = 0; current_block->current < current_block->size;
+             ++current_block->current) {
+            if (Fiber* const fiber = current_block->threads[current_block->current].fiber.get()) {
+                fiber->abandon();
+            }
+        }
         current_block->running = false;
         throw;
     }

@@ -160,7 +160,7 @@ auto exported(void (*kernel)(Parameters...)) {
 
 [[noreturn]] void fail(const char* what);
 
-// The lane's value is left for the others; returns everyone's, by parity of the meeting.
+// The lane's value is left for the others; returns those of all lanes, by parity of the meeting.
 inline constexpr std::size_t kLargestExchange = 64;
 using Slots = std::array<std::array<std::byte, kLargestExchange>, 32>;
 const Slots& exchange(unsigned mask, const void* value, std::size_t bytes, const char* what);

@@ -1,16 +1,11 @@
 #pragma once
 
-// Writes a platform as YAML (docs/file-formats.md), so that loading it gives an equal platform,
-// and writes files so that nobody ever sees half of one.
-
-#include "sim/describe/platform.hpp"
+// Writes files so that a reader sees all of one or nothing. What stands in a profile: sim::to_yaml.
 
 #include <filesystem>
 #include <string>
 
 namespace calibrate {
-
-std::string to_yaml(const sim::Platform& platform);
 
 // Writes to a temporary file beside `path`, then renames it. Throws sim::InputError if the folder
 // is not there or not writable; `path` is then as it was.

@@ -1,6 +1,6 @@
-// The packed variants: a table of inner loops for each, and whether this machine can run them.
-
-#include "kernels/cpu/variants.hpp"
+// The variants on packed bits: a table of inner loops for each, and whether this machine can run
+// them. They share all but the innermost loops, which loops.hpp lists: dot_body.cpp and
+// elementwise_bodies.cpp call them.
 
 #include "kernels/chain_pattern.hpp"
 #include "kernels/cpu/bodies.hpp"
@@ -49,8 +49,9 @@ Body prepare(const Chain& chain, int slices, const Loops& loops) {
                                   : elementwise_body(chain, pattern, loops, slices);
 }
 
-}  // namespace
-
+// Single steps of every kind, and these chains (an optional part in brackets):
+//   [flatten |] conv2d or linear [| add] [| threshold [| max_pool2d]]      flatten before linear
+//   only threshold | max_pool2d
 bool accepts(const Chain& chain) {
     try {
         const Pattern pattern = pattern_of(chain);
@@ -59,8 +60,6 @@ bool accepts(const Chain& chain) {
         return false;
     }
 }
-
-Body prepare_scalar(const Chain& chain, int slices) { return prepare(chain, slices, kScalar); }
 
 #if defined(__x86_64__)
 
@@ -79,12 +78,44 @@ bool avx512_supported() {
            __builtin_cpu_supports("avx512bitalg") != 0;
 }
 
-Body prepare_avx2(const Chain& chain, int slices) { return prepare(chain, slices, kAvx2); }
-Body prepare_avx512(const Chain& chain, int slices) { return prepare(chain, slices, kAvx512); }
-
 #else
 
 bool scalar_supported() { return true; }
+
+#endif
+
+template <const Loops& kLoops>
+Body prepare_with(const Chain& chain, int slices) {
+    return prepare(chain, slices, kLoops);
+}
+
+}  // namespace
+
+Variant scalar_variant() {
+    return {.name = "scalar",
+            .summary = "64-bit xor and popcount",
+            .supported = scalar_supported,
+            .accepts = accepts,
+            .prepare = prepare_with<kScalar>};
+}
+
+#if defined(__x86_64__)
+
+Variant avx2_variant() {
+    return {.name = "avx2",
+            .summary = "256-bit xor, popcount by byte shuffles",
+            .supported = avx2_supported,
+            .accepts = accepts,
+            .prepare = prepare_with<kAvx2>};
+}
+
+Variant avx512_variant() {
+    return {.name = "avx512",
+            .summary = "512-bit xor, VPOPCNTQ on pairs of words by carry-save, VNNI for u8 input",
+            .supported = avx512_supported,
+            .accepts = accepts,
+            .prepare = prepare_with<kAvx512>};
+}
 
 #endif
 

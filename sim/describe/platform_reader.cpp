@@ -1,7 +1,7 @@
-#include "sim/describe/platform.hpp"
-
 #include "sim/describe/formula.hpp"
 #include "sim/describe/operations.hpp"
+#include "sim/describe/platform.hpp"
+#include "sim/describe/platform_keys.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/index.hpp"
 
@@ -11,21 +11,18 @@
 #include <array>
 #include <limits>
 #include <map>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 
 namespace sim {
 namespace {
 
-constexpr std::string_view kFormat = "platform/1";
-constexpr std::string_view kPackedLayout = "nhwc";
 constexpr double kBytesPerGb = 1e9;
 constexpr std::int64_t kMostSamples = std::numeric_limits<int>::max();
-constexpr std::int64_t kLargestBatch = 65'536;
-constexpr std::int64_t kLargestWindow = 1 << 12;  // kernel, stride
-constexpr std::int64_t kMostChannels = 1 << 20;   // groups, multiples, steps
-constexpr std::int64_t kLongestStream = 1000;     // layers
+constexpr std::int64_t kLongestStream = 1000;  // layers
 constexpr double kMostContention = 1000;
+constexpr double kMostOfAFit = 1e9;  // microseconds, percent: what is computed from it stays finite
 constexpr std::int64_t kMostBits = 64;  // of an element on a link
 constexpr std::int64_t kMostKib = std::int64_t{1} << 50;
 constexpr std::int64_t kLargestBudget = std::int64_t{1} << 50;
@@ -65,7 +62,7 @@ std::vector<std::string_view> names_of(const std::vector<T>& things) {
 // Name of a thing that no earlier thing in the list has.
 template <class T>
 std::string new_name(const YamlNode& map, std::string_view what, const std::vector<T>& earlier) {
-    const YamlNode& node = at(map, "name");
+    const YamlNode& node = at(map, keys::name);
     const std::string& name = read_name(node);
     if (std::ranges::find(earlier, name, &T::name) != earlier.end()) {
         throw input_error(position_of(node),
@@ -76,7 +73,7 @@ std::string new_name(const YamlNode& map, std::string_view what, const std::vect
 
 // ---- Measured times. ------------------------------------------------------------------------
 
-const Keys kMeasurementKeys = {"samples", "p05_us", "p50_us", "p95_us"};
+const Keys kMeasurementKeys = {keys::samples, keys::p05_us, keys::p50_us, keys::p95_us};
 
 Keys with_measurement(Keys keys) {
     keys.insert(keys.end(), kMeasurementKeys.begin(), kMeasurementKeys.end());
@@ -85,10 +82,10 @@ Keys with_measurement(Keys keys) {
 
 Measurement read_measurement(const YamlNode& map) {
     const Measurement m{
-        .p05 = read_time_us(at(map, "p05_us")),
-        .p50 = read_time_us(at(map, "p50_us")),
-        .p95 = read_time_us(at(map, "p95_us")),
-        .samples = static_cast<int>(read_integer(at(map, "samples"), 1, kMostSamples)),
+        .p05 = read_time_us(at(map, keys::p05_us)),
+        .p50 = read_time_us(at(map, keys::p50_us)),
+        .p95 = read_time_us(at(map, keys::p95_us)),
+        .samples = static_cast<int>(read_integer(at(map, keys::samples), 1, kMostSamples)),
     };
     if (m.p05 > m.p50 || m.p50 > m.p95) {
         throw input_error(position_of(map), "expected p05_us <= p50_us <= p95_us");
@@ -96,20 +93,20 @@ Measurement read_measurement(const YamlNode& map) {
     return m;
 }
 
-// A time that nobody measured: no spread, no samples.
+// A time that was written down by hand: no spread, no samples.
 Measurement stated(Time time) { return {.p05 = time, .p50 = time, .p95 = time, .samples = 0}; }
 
 // ---- Transfer tables: latency and bandwidth, or points. -------------------------------------
 
-const Keys kTransferKeys = {"latency_us", "bandwidth_gb_per_s", "points"};
+const Keys kTransferKeys = {keys::latency_us, keys::bandwidth_gb_per_s, keys::points};
 
 BytesPerSecond read_bandwidth(const YamlNode& node) { return {read_positive(node) * kBytesPerGb}; }
 
 TransferTable read_transfer(const YamlNode& map) {
     TransferTable table;
-    const YamlNode* const points = find(map, "points");
-    const YamlNode* const latency = find(map, "latency_us");
-    const YamlNode* const bandwidth = find(map, "bandwidth_gb_per_s");
+    const YamlNode* const points = find(map, keys::points);
+    const YamlNode* const latency = find(map, keys::latency_us);
+    const YamlNode* const bandwidth = find(map, keys::bandwidth_gb_per_s);
     if ((points == nullptr) == (latency == nullptr) ||
         (points == nullptr && bandwidth == nullptr)) {
         throw input_error(position_of(map),
@@ -127,8 +124,8 @@ TransferTable read_transfer(const YamlNode& map) {
         throw unexpected(*points, "at least one point");
     }
     for (const YamlNode& item : items) {
-        expect(item, "a point", with_measurement({"bytes"}));
-        const YamlNode& bytes = at(item, "bytes");
+        expect(item, "a point", with_measurement({keys::bytes}));
+        const YamlNode& bytes = at(item, keys::bytes);
         const Bytes size{read_integer(bytes, 0, std::int64_t{1} << 50)};
         if (!table.points.empty() && size <= table.points.back().size) {
             throw unexpected(bytes, "more bytes than in the point before");
@@ -141,7 +138,7 @@ TransferTable read_transfer(const YamlNode& map) {
 // ---- Expressions and lists. -----------------------------------------------------------------
 
 // The key's expression, or an empty one. It is compiled once here, with the names it may use beside
-// the layer's, so that whoever wrote it hears of it where it stands.
+// the layer's, so that a mistake is reported where it stands.
 Expression read_expression(const YamlNode& map,
                            std::string_view key,
                            std::span<const std::string> more = {},
@@ -152,7 +149,7 @@ Expression read_expression(const YamlNode& map,
     }
     Expression expression{.text = read_text(*node), .where = position_of(*node)};
     const Formula formula{expression.text, expression.where, more};
-    if (!has_clock && formula.uses("clock_mhz")) {
+    if (!has_clock && formula.uses(keys::clock_mhz)) {
         throw input_error(
             expression.where,
             fmt::format("formula '{}': no clock_mhz is stated beside it", expression.text));
@@ -207,10 +204,13 @@ std::string read_element(const YamlNode& node) {
 // ---- Memories, devices, links. --------------------------------------------------------------
 
 Memory read_memory(const YamlNode& node, const Platform& platform) {
-    expect(node, "a memory", {"name"}, {"capacity_kib", "capacity_mib", "synchronise_us"});
+    expect(node,
+           "a memory",
+           {keys::name},
+           {keys::capacity_kib, keys::capacity_mib, keys::synchronise_us});
     Memory memory{.name = new_name(node, "memories", platform.memories)};
-    const YamlNode* const kib = find(node, "capacity_kib");
-    const YamlNode* const mib = find(node, "capacity_mib");
+    const YamlNode* const kib = find(node, keys::capacity_kib);
+    const YamlNode* const mib = find(node, keys::capacity_mib);
     if (kib != nullptr && mib != nullptr) {
         throw input_error(position_of_key(*mib),
                           "a memory has either capacity_kib or capacity_mib, not both");
@@ -221,7 +221,7 @@ Memory read_memory(const YamlNode& node, const Platform& platform) {
     if (mib != nullptr) {
         memory.capacity_kib = 1024 * read_integer(*mib, 1, kMostKib / 1024);
     }
-    if (const YamlNode* const time = find(node, "synchronise_us")) {
+    if (const YamlNode* const time = find(node, keys::synchronise_us)) {
         memory.synchronise = read_time_us(*time);
     }
     return memory;
@@ -231,33 +231,33 @@ SupportRule read_support(const YamlNode& node) {
     expect(node,
            "a rule of supports",
            {},
-           {"operations",
-            "kernels",
-            "strides",
-            "groups",
-            "weights",
-            "activations",
-            "in_channels_multiple",
-            "out_channels_multiple",
-            "when"});
+           {keys::operations,
+            keys::kernels,
+            keys::strides,
+            keys::groups,
+            keys::weights,
+            keys::activations,
+            keys::in_channels_multiple,
+            keys::out_channels_multiple,
+            keys::when});
     const auto up_to = [](std::int64_t most) {
         return
             [most](const YamlNode& item) { return static_cast<int>(read_integer(item, 1, most)); };
     };
     const auto multiple = [&](std::string_view key) {
         const YamlNode* const value = find(node, key);
-        return value == nullptr ? 1 : up_to(kMostChannels)(*value);
+        return value == nullptr ? 1 : up_to(kLargestSize)(*value);
     };
     return {
-        .operations = read_distinct_if(node, "operations", "operation", read_operation),
-        .kernels = read_distinct_if(node, "kernels", "size", up_to(kLargestWindow)),
-        .strides = read_distinct_if(node, "strides", "stride", up_to(kLargestWindow)),
-        .groups = read_distinct_if(node, "groups", "number of groups", up_to(kMostChannels)),
-        .weights = read_distinct_if(node, "weights", "element", read_element),
-        .activations = read_distinct_if(node, "activations", "element", read_element),
-        .in_channels_multiple = multiple("in_channels_multiple"),
-        .out_channels_multiple = multiple("out_channels_multiple"),
-        .when = read_expression(node, "when"),
+        .operations = read_distinct_if(node, keys::operations, "operation", read_operation),
+        .kernels = read_distinct_if(node, keys::kernels, "size", up_to(kLargestWindow)),
+        .strides = read_distinct_if(node, keys::strides, "stride", up_to(kLargestWindow)),
+        .groups = read_distinct_if(node, keys::groups, "number of groups", up_to(kLargestSize)),
+        .weights = read_distinct_if(node, keys::weights, "element", read_element),
+        .activations = read_distinct_if(node, keys::activations, "element", read_element),
+        .in_channels_multiple = multiple(keys::in_channels_multiple),
+        .out_channels_multiple = multiple(keys::out_channels_multiple),
+        .when = read_expression(node, keys::when),
         .where = position_of(node),
     };
 }
@@ -312,41 +312,21 @@ std::vector<std::pair<std::string, double>> read_contention(const YamlNode& node
 
 Conversion read_conversion(const YamlNode& node) {
     Keys keys = kTransferKeys;
-    expect(node, "a conversion", {"from", "to"}, keys);
-    Conversion conversion{.from = read_name(at(node, "from")),
-                          .to = read_name(at(node, "to")),
+    expect(node, "a conversion", {keys::from, keys::to}, keys);
+    Conversion conversion{.from = read_name(at(node, keys::from)),
+                          .to = read_name(at(node, keys::to)),
                           .time = read_transfer(node)};
     if (conversion.from == conversion.to) {
-        throw unexpected(at(node, "to"), "another layout than 'from'");
+        throw unexpected(at(node, keys::to), "another layout than 'from'");
     }
     return conversion;
 }
 
-Device read_device(const YamlNode& node, const Platform& platform) {
-    const Keys asynchronous_keys = {"submit_us", "per_task_us", "completion_us"};
-    Keys optional = asynchronous_keys;
-    for (const std::string_view key : {"conversions",
-                                       "active_power_w",
-                                       "idle_power_w",
-                                       "supports",
-                                       "resources",
-                                       "longest_stream",
-                                       "reconfiguration_us",
-                                       "contention"}) {
-        optional.push_back(key);
-    }
-    expect(node, "a device", {"name", "kind", "memory", "asynchronous"}, optional);
-    Device device{
-        .name = new_name(node, "devices", platform.devices),
-        .kind = read_name(at(node, "kind")),
-        .memory = read_choice(at(node, "memory"), "memory", names_of(platform.memories)),
-        .asynchronous = read_bool(at(node, "asynchronous")),
-        .conversions = {},
-    };
-    if (device.name.find('/') != std::string::npos) {
-        throw unexpected(at(node, "name"), "a name without '/'");
-    }
-    for (const std::string_view key : asynchronous_keys) {
+const Keys kAsynchronousKeys = {keys::submit_us, keys::per_task_us, keys::completion_us};
+
+// What only an asynchronous device has.
+void read_dispatch(const YamlNode& node, Device& device) {
+    for (const std::string_view key : kAsynchronousKeys) {
         const YamlNode* const value = find(node, key);
         if (device.asynchronous && value == nullptr) {
             throw input_error(position_of(node),
@@ -358,11 +338,11 @@ Device read_device(const YamlNode& node, const Platform& platform) {
         }
     }
     if (device.asynchronous) {
-        device.submit = read_time_us(at(node, "submit_us"));
-        device.per_task = read_time_us(at(node, "per_task_us"));
-        device.completion = read_time_us(at(node, "completion_us"));
+        device.submit = read_time_us(at(node, keys::submit_us));
+        device.per_task = read_time_us(at(node, keys::per_task_us));
+        device.completion = read_time_us(at(node, keys::completion_us));
     }
-    if (const YamlNode* const time = find(node, "reconfiguration_us")) {
+    if (const YamlNode* const time = find(node, keys::reconfiguration_us)) {
         if (!device.asynchronous) {
             throw input_error(position_of_key(*time),
                               "reconfiguration_us: only an asynchronous device has it");
@@ -372,31 +352,74 @@ Device read_device(const YamlNode& node, const Platform& platform) {
             throw unexpected(*time, "a time above zero (0.000001 where it takes none)");
         }
     }
-    if (const YamlNode* const power = find(node, "active_power_w")) {
-        device.active_power_w = read_number(*power);
+}
+
+void read_powers(const YamlNode& node, Device& device) {
+    const YamlNode* const active = find(node, keys::active_power_w);
+    const YamlNode* const idle = find(node, keys::idle_power_w);
+    if (active != nullptr) {
+        device.active_power_w = read_number(*active);
     }
-    if (const YamlNode* const power = find(node, "idle_power_w")) {
-        device.idle_power_w = read_number(*power);
+    if (idle != nullptr) {
+        device.idle_power_w = read_number(*idle);
     }
-    for (const YamlNode& item : items_of(node, "conversions")) {
-        device.conversions.push_back(read_conversion(item));
-        const Conversion& last = device.conversions.back();
-        const auto same = [&](const Conversion& c) {
-            return c.from == last.from && c.to == last.to;
-        };
-        if (std::ranges::count_if(device.conversions, same) > 1) {
-            throw input_error(
-                position_of(item),
-                fmt::format("there are two conversions from '{}' to '{}'", last.from, last.to));
+    if (active != nullptr && idle != nullptr && *device.active_power_w < *device.idle_power_w) {
+        throw unexpected(*active,
+                         fmt::format("at least the {} W that it draws while it waits ({})",
+                                     *device.idle_power_w,
+                                     keys::idle_power_w));
+    }
+}
+
+std::vector<Conversion> read_conversions(const YamlNode& device) {
+    std::vector<Conversion> conversions;
+    for (const YamlNode& item : items_of(device, keys::conversions)) {
+        Conversion next = read_conversion(item);
+        for (const Conversion& other : conversions) {
+            if (other.from == next.from && other.to == next.to) {
+                throw input_error(
+                    position_of(item),
+                    fmt::format("there are two conversions from '{}' to '{}'", next.from, next.to));
+            }
         }
+        conversions.push_back(std::move(next));
     }
-    for (const YamlNode& item : items_of(node, "supports")) {
+    return conversions;
+}
+
+Device read_device(const YamlNode& node, const Platform& platform) {
+    Keys optional = kAsynchronousKeys;
+    for (const std::string_view key : {keys::conversions,
+                                       keys::active_power_w,
+                                       keys::idle_power_w,
+                                       keys::supports,
+                                       keys::resources,
+                                       keys::longest_stream,
+                                       keys::reconfiguration_us,
+                                       keys::contention}) {
+        optional.push_back(key);
+    }
+    expect(node, "a device", {keys::name, keys::kind, keys::memory, keys::asynchronous}, optional);
+    Device device{
+        .name = new_name(node, "devices", platform.devices),
+        .kind = read_name(at(node, keys::kind)),
+        .memory = read_choice(at(node, keys::memory), "memory", names_of(platform.memories)),
+        .asynchronous = read_bool(at(node, keys::asynchronous)),
+        .conversions = {},
+    };
+    if (device.name.find('/') != std::string::npos) {
+        throw unexpected(at(node, keys::name), "a name without '/'");
+    }
+    read_dispatch(node, device);
+    read_powers(node, device);
+    device.conversions = read_conversions(node);
+    for (const YamlNode& item : items_of(node, keys::supports)) {
         device.supports.push_back(read_support(item));
     }
-    if (const YamlNode* const resources = find(node, "resources")) {
+    if (const YamlNode* const resources = find(node, keys::resources)) {
         device.resources = read_budgets(*resources);
     }
-    if (const YamlNode* const longest = find(node, "longest_stream")) {
+    if (const YamlNode* const longest = find(node, keys::longest_stream)) {
         device.longest_stream = static_cast<int>(read_integer(*longest, 2, kLongestStream));
     }
     return device;
@@ -405,18 +428,18 @@ Device read_device(const YamlNode& node, const Platform& platform) {
 Link read_link(const YamlNode& node, const Platform& platform) {
     expect(node,
            "a link",
-           {"name", "from", "to", "modes"},
-           {"engine", "energy_pj_per_byte", "element_bits"});
+           {keys::name, keys::from, keys::to, keys::modes},
+           {keys::engine, keys::energy_pj_per_byte, keys::element_bits});
     const std::vector<std::string_view> memories = names_of(platform.memories);
     Link link{
         .name = new_name(node, "links", platform.links),
-        .from = read_choice(at(node, "from"), "memory", memories),
-        .to = read_choice(at(node, "to"), "memory", memories),
-        .engine = text_or(node, "engine", ""),
+        .from = read_choice(at(node, keys::from), "memory", memories),
+        .to = read_choice(at(node, keys::to), "memory", memories),
+        .engine = text_or(node, keys::engine, ""),
         .modes = {},
     };
     if (link.from == link.to) {
-        throw unexpected(at(node, "to"), "another memory than 'from'");
+        throw unexpected(at(node, keys::to), "another memory than 'from'");
     }
     const auto same = std::ranges::find_if(platform.links, [&](const Link& other) {
         return other.from == link.from && other.to == link.to;
@@ -428,34 +451,34 @@ Link read_link(const YamlNode& node, const Platform& platform) {
                                       link.name,
                                       same->name));
     }
-    const YamlNode& modes = at(node, "modes");
+    const YamlNode& modes = at(node, keys::modes);
     for (const YamlNode& item : read_list(modes)) {
-        expect(item, "a mode", {"name"}, kTransferKeys);
+        expect(item, "a mode", {keys::name}, kTransferKeys);
         link.modes.push_back(
             {.name = new_name(item, "modes", link.modes), .time = read_transfer(item)});
     }
     if (link.modes.empty()) {
         throw unexpected(modes, "at least one mode");
     }
-    if (const YamlNode* const energy = find(node, "energy_pj_per_byte")) {
+    if (const YamlNode* const energy = find(node, keys::energy_pj_per_byte)) {
         link.energy_pj_per_byte = read_number(*energy);
     }
-    if (const YamlNode* const bits = find(node, "element_bits")) {
+    if (const YamlNode* const bits = find(node, keys::element_bits)) {
         link.element_bits = static_cast<int>(read_integer(*bits, 1, kMostBits));
     }
     return link;
 }
 
 Bus read_bus(const YamlNode& node, const Platform& platform) {
-    expect(node, "a bus", {"name", "links", "bandwidth_gb_per_s"});
+    expect(node, "a bus", {keys::name, keys::links, keys::bandwidth_gb_per_s});
     Bus bus{.name = new_name(node, "buses", platform.buses),
-            .links = read_distinct(at(node, "links"),
+            .links = read_distinct(at(node, keys::links),
                                    "link",
                                    [&](const YamlNode& item) {
                                        return read_choice(item, "link", names_of(platform.links));
                                    }),
-            .bandwidth = read_bandwidth(at(node, "bandwidth_gb_per_s"))};
-    const std::vector<YamlNode>& items = read_list(at(node, "links"));
+            .bandwidth = read_bandwidth(at(node, keys::bandwidth_gb_per_s))};
+    const std::vector<YamlNode>& items = read_list(at(node, keys::links));
     for (std::size_t i = 0; i < items.size(); ++i) {
         for (const Bus& other : platform.buses) {
             if (std::ranges::find(other.links, bus.links[i]) != other.links.end()) {
@@ -510,16 +533,36 @@ std::string read_part(const YamlNode& map, std::string_view key) {
     return name;
 }
 
+// Positions in `layers` of the layers whose results it gives, ascending; empty if it is the last
+// alone.
+std::vector<int> read_results(const YamlNode& map, const std::string& layers) {
+    const YamlNode* const node = find(map, keys::results);
+    if (node == nullptr) {
+        return {};
+    }
+    const auto last = static_cast<int>(std::ranges::count(layers, '|'));
+    std::vector<int> results = read_distinct(*node, "layer's position", [&](const YamlNode& item) {
+        return static_cast<int>(read_integer(item, 0, last));
+    });
+    std::ranges::sort(results);
+    if (results.back() != last) {
+        throw unexpected(*node, fmt::format("positions with {}, the last layer's", last));
+    }
+    return results.size() == 1 ? std::vector<int>{} : results;
+}
+
 // One of a cost's layout keys; the packed layout unless the file says otherwise.
 std::string read_layout(const YamlNode& map, std::string_view key) {
     return text_or(map, key, kPackedLayout);
 }
 
 MeasuredCost read_measured(const YamlNode& node, std::span<const std::string_view> devices) {
-    static const Keys required = {"layers", "batch", "device", "variant", "configuration"};
-    static const Keys optional = with_measurement({"in_layout", "out_layout", "time_us"});
+    static const Keys required = {
+        keys::layers, keys::batch, keys::device, keys::variant, keys::configuration};
+    static const Keys optional =
+        with_measurement({keys::in_layout, keys::out_layout, keys::results, keys::time_us});
     expect(node, "a cost", required, optional);
-    const YamlNode* const time = find(node, "time_us");
+    const YamlNode* const time = find(node, keys::time_us);
     const auto missing = std::ranges::find_if(kMeasurementKeys,
                                               [&](auto key) { return find(node, key) == nullptr; });
     const bool measured = missing == kMeasurementKeys.end();
@@ -529,58 +572,72 @@ MeasuredCost read_measured(const YamlNode& node, std::span<const std::string_vie
         throw input_error(position_of(node),
                           "a cost needs either time_us or samples, p05_us, p50_us and p95_us");
     }
+    const std::string layers = read_layers(at(node, keys::layers));
     return {
-        .layers = read_layers(at(node, "layers")),
-        .batch = static_cast<int>(read_integer(at(node, "batch"), 1, kLargestBatch)),
-        .device = read_choice(at(node, "device"), "device", devices),
-        .variant = read_part(node, "variant"),
-        .configuration = read_part(node, "configuration"),
-        .in_layout = read_layout(node, "in_layout"),
-        .out_layout = read_layout(node, "out_layout"),
+        .layers = layers,
+        .batch = static_cast<int>(read_integer(at(node, keys::batch), 1, kLargestBatch)),
+        .device = read_choice(at(node, keys::device), "device", devices),
+        .variant = read_part(node, keys::variant),
+        .configuration = read_part(node, keys::configuration),
+        .in_layout = read_layout(node, keys::in_layout),
+        .out_layout = read_layout(node, keys::out_layout),
+        .results = read_results(node, layers),
         .time = measured ? read_measurement(node) : stated(read_time_us(*time)),
         .where = position_of(node),
     };
 }
 
 FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> devices) {
-    static const Keys required = {"pattern",
-                                  "device",
-                                  "variant",
-                                  "configuration",
-                                  "constant_us",
-                                  "us_per_million_macs",
-                                  "us_per_kib_read",
-                                  "us_per_kib_written",
-                                  "us_per_thousand_tiles",
-                                  "samples",
-                                  "median_error_percent",
-                                  "p90_error_percent"};
-    static const Keys optional = {
-        "in_layout", "out_layout", "smallest_batch", "smallest_height", "smallest_channels"};
+    static const Keys required = {keys::pattern,
+                                  keys::device,
+                                  keys::variant,
+                                  keys::configuration,
+                                  keys::constant_us,
+                                  keys::us_per_million_macs,
+                                  keys::us_per_kib_read,
+                                  keys::us_per_kib_written,
+                                  keys::us_per_thousand_tiles,
+                                  keys::samples,
+                                  keys::median_error_percent,
+                                  keys::p90_error_percent};
+    static const Keys optional = {keys::in_layout,
+                                  keys::out_layout,
+                                  keys::results,
+                                  keys::smallest_batch,
+                                  keys::smallest_height,
+                                  keys::smallest_channels};
     expect(node, "a fit", required, optional);
     const auto smallest = [&](std::string_view key) {
         const YamlNode* const value = find(node, key);
         return value == nullptr ? 1 : static_cast<int>(read_integer(*value, 1, kMostSamples));
     };
-    const auto number = [&](std::string_view key) { return read_number(at(node, key)); };
+    const auto number = [&](std::string_view key) {
+        const double value = read_number(at(node, key));
+        if (value > kMostOfAFit) {
+            throw unexpected(at(node, key), fmt::format("a number of at most {:.0f}", kMostOfAFit));
+        }
+        return value;
+    };
+    const std::string pattern = read_layers(at(node, keys::pattern));
     return {
-        .pattern = read_layers(at(node, "pattern")),
-        .device = read_choice(at(node, "device"), "device", devices),
-        .variant = read_part(node, "variant"),
-        .configuration = read_part(node, "configuration"),
-        .in_layout = read_layout(node, "in_layout"),
-        .out_layout = read_layout(node, "out_layout"),
-        .constant_us = number("constant_us"),
-        .us_per_million_macs = number("us_per_million_macs"),
-        .us_per_kib_read = number("us_per_kib_read"),
-        .us_per_kib_written = number("us_per_kib_written"),
-        .us_per_thousand_tiles = number("us_per_thousand_tiles"),
-        .smallest_batch = smallest("smallest_batch"),
-        .smallest_height = smallest("smallest_height"),
-        .smallest_channels = smallest("smallest_channels"),
-        .samples = static_cast<int>(read_integer(at(node, "samples"), 1, kMostSamples)),
-        .median_error_percent = number("median_error_percent"),
-        .p90_error_percent = number("p90_error_percent"),
+        .pattern = pattern,
+        .device = read_choice(at(node, keys::device), "device", devices),
+        .variant = read_part(node, keys::variant),
+        .configuration = read_part(node, keys::configuration),
+        .in_layout = read_layout(node, keys::in_layout),
+        .out_layout = read_layout(node, keys::out_layout),
+        .results = read_results(node, pattern),
+        .constant_us = number(keys::constant_us),
+        .us_per_million_macs = number(keys::us_per_million_macs),
+        .us_per_kib_read = number(keys::us_per_kib_read),
+        .us_per_kib_written = number(keys::us_per_kib_written),
+        .us_per_thousand_tiles = number(keys::us_per_thousand_tiles),
+        .smallest_batch = smallest(keys::smallest_batch),
+        .smallest_height = smallest(keys::smallest_height),
+        .smallest_channels = smallest(keys::smallest_channels),
+        .samples = static_cast<int>(read_integer(at(node, keys::samples), 1, kMostSamples)),
+        .median_error_percent = number(keys::median_error_percent),
+        .p90_error_percent = number(keys::p90_error_percent),
         .where = position_of(node),
     };
 }
@@ -603,47 +660,10 @@ void expect_one(const YamlNode& node,
     }
 }
 
-FormulaCost read_formula(const YamlNode& node, const Platform& platform) {
-    expect(node,
-           "a formula",
-           {"device", "operations", "variant", "configuration"},
-           {"in_layout",
-            "out_layout",
-            "precision",
-            "when",
-            "let",
-            "time_us",
-            "cycles",
-            "clock_mhz",
-            "energy_uj",
-            "fill_us",
-            "fill_cycles",
-            "resources",
-            "shares"});
-    // 1. What it is for.
-    FormulaCost cost;
-    cost.device = read_choice(at(node, "device"), "device", names_of(platform.devices));
-    cost.operations = read_distinct(at(node, "operations"), "operation", read_operation);
-    cost.variant = read_part(node, "variant");
-    cost.configuration = read_part(node, "configuration");
-    cost.in_layout = read_layout(node, "in_layout");
-    cost.out_layout = read_layout(node, "out_layout");
-    cost.precision = text_or(node, "precision", "");
-    cost.where = position_of(node);
-    const Device& device = platform.devices[at(cost.device)];
-    const YamlNode* const clock = find(node, "clock_mhz");
-    if (clock != nullptr) {
-        cost.clock_mhz = read_positive(*clock);
-    }
-    const bool has_clock = clock != nullptr;
-    cost.when = read_expression(node, "when", {}, has_clock);
-    if (const YamlNode* const shares = find(node, "shares")) {
-        cost.shares = read_bool(*shares);
-    }
-
-    // 2. Names for parts, each of which may use those before.
+// Names for parts of the expressions, each of which may use those before; returns them.
+std::vector<std::string> read_let(const YamlNode& node, bool has_clock, FormulaCost& cost) {
     std::vector<std::string> names;
-    if (const YamlNode* const let = find(node, "let")) {
+    if (const YamlNode* const let = find(node, keys::let)) {
         if (let->kind != YamlNode::Kind::map) {
             throw unexpected(*let, "a map of names to expressions");
         }
@@ -653,28 +673,16 @@ FormulaCost read_formula(const YamlNode& node, const Platform& platform) {
             names.push_back(child.key);
         }
     }
+    return names;
+}
 
-    // 3. What it costs.
-    expect_one(node, "a formula", "time_us", "cycles", true);
-    expect_one(node, "a formula", "fill_us", "fill_cycles", false);
-    const auto expression = [&](std::string_view key) {
-        return read_expression(node, key, names, has_clock);
-    };
-    cost.time_us = expression("time_us");
-    cost.cycles = expression("cycles");
-    cost.energy_uj = expression("energy_uj");
-    cost.fill_us = expression("fill_us");
-    cost.fill_cycles = expression("fill_cycles");
-    if (!has_clock && (cost.cycles || cost.fill_cycles)) {
-        throw input_error(position_of(node), "cycles need the key 'clock_mhz'");
-    }
-    if (device.longest_stream == 0 && (cost.fill_us || cost.fill_cycles)) {
-        throw input_error(
-            (cost.fill_us ? cost.fill_us : cost.fill_cycles).where,
-            fmt::format("layers do not stream through device '{}': it has no longest_stream",
-                        device.name));
-    }
-    if (const YamlNode* const resources = find(node, "resources")) {
+// What it uses of the device's resources.
+void read_uses(const YamlNode& node,
+               const Device& device,
+               std::span<const std::string> names,
+               bool has_clock,
+               FormulaCost& cost) {
+    if (const YamlNode* const resources = find(node, keys::resources)) {
         if (resources->kind != YamlNode::Kind::map) {
             throw unexpected(*resources, "a map of names to expressions");
         }
@@ -691,6 +699,66 @@ FormulaCost read_formula(const YamlNode& node, const Platform& platform) {
                                         read_expression(*resources, child.key, names, has_clock));
         }
     }
+}
+
+FormulaCost read_formula(const YamlNode& node, const Platform& platform) {
+    expect(node,
+           "a formula",
+           {keys::device, keys::operations, keys::variant, keys::configuration},
+           {keys::in_layout,
+            keys::out_layout,
+            keys::precision,
+            keys::when,
+            keys::let,
+            keys::time_us,
+            keys::cycles,
+            keys::clock_mhz,
+            keys::energy_uj,
+            keys::fill_us,
+            keys::fill_cycles,
+            keys::resources,
+            keys::shares});
+    FormulaCost cost;
+    cost.device = read_choice(at(node, keys::device), "device", names_of(platform.devices));
+    cost.operations = read_distinct(at(node, keys::operations), "operation", read_operation);
+    cost.variant = read_part(node, keys::variant);
+    cost.configuration = read_part(node, keys::configuration);
+    cost.in_layout = read_layout(node, keys::in_layout);
+    cost.out_layout = read_layout(node, keys::out_layout);
+    cost.precision = text_or(node, keys::precision, "");
+    cost.where = position_of(node);
+    const Device& device = platform.devices[at(cost.device)];
+    const YamlNode* const clock = find(node, keys::clock_mhz);
+    if (clock != nullptr) {
+        cost.clock_mhz = read_positive(*clock);
+    }
+    const bool has_clock = clock != nullptr;
+    cost.when = read_expression(node, keys::when, {}, has_clock);
+    if (const YamlNode* const shares = find(node, keys::shares)) {
+        cost.shares = read_bool(*shares);
+    }
+
+    const std::vector<std::string> names = read_let(node, has_clock, cost);
+    expect_one(node, "a formula", keys::time_us, keys::cycles, true);
+    expect_one(node, "a formula", keys::fill_us, keys::fill_cycles, false);
+    const auto expression = [&](std::string_view key) {
+        return read_expression(node, key, names, has_clock);
+    };
+    cost.time_us = expression(keys::time_us);
+    cost.cycles = expression(keys::cycles);
+    cost.energy_uj = expression(keys::energy_uj);
+    cost.fill_us = expression(keys::fill_us);
+    cost.fill_cycles = expression(keys::fill_cycles);
+    if (!has_clock && (cost.cycles || cost.fill_cycles)) {
+        throw input_error(position_of(node), "cycles need the key 'clock_mhz'");
+    }
+    if (device.longest_stream == 0 && (cost.fill_us || cost.fill_cycles)) {
+        throw input_error(
+            (cost.fill_us ? cost.fill_us : cost.fill_cycles).where,
+            fmt::format("layers do not stream through device '{}': it has no longest_stream",
+                        device.name));
+    }
+    read_uses(node, device, names, has_clock, cost);
     return cost;
 }
 
@@ -702,40 +770,25 @@ bool sums_over_inputs(std::string_view operation) {
            std::ranges::find(keys, "out_channels") != keys.end();
 }
 
-SplitRule read_split(const YamlNode& node, const Platform& platform) {
-    expect(node, "a split", {"devices", "operations", "by", "join"}, {"step", "reduction_us"});
-    const YamlNode& devices = at(node, "devices");
-    const YamlNode& operations_node = at(node, "operations");
-    constexpr std::array<std::string_view, 2> kBy = {"output_channels", "input_channels"};
-    SplitRule rule;
-    rule.devices = read_distinct(devices, "device", [&](const YamlNode& item) {
-        return read_choice(item, "device", names_of(platform.devices));
-    });
-    rule.operations = read_distinct(operations_node, "operation", read_operation);
-    rule.by = read_choice(at(node, "by"), "way", kBy) == 0 ? SplitRule::By::output_channels
-                                                           : SplitRule::By::input_channels;
-    if (const YamlNode* const step = find(node, "step")) {
-        rule.step = static_cast<int>(read_integer(*step, 1, kMostChannels));
-    }
-    rule.where = position_of(node);
-    if (rule.devices.size() < 2) {
-        throw unexpected(devices, "at least two devices");
-    }
-
-    // 1. How the parts' times make the layer's.
-    const YamlNode& join = at(node, "join");
-    if (read_text(join) == "max" || join.text == "sum") {
+// How the parts' times make the layer's.
+void read_join(const YamlNode& join,
+               const YamlNode& node,
+               const Platform& platform,
+               SplitRule& rule) {
+    if (read_text(join) == keys::kMax || join.text == keys::kSum) {
         rule.join = {.text = join.text, .where = position_of(join)};
     } else {
         std::vector<std::string> names;
         for (const int device : rule.devices) {
             names.push_back(platform.devices[at(device)].name);
         }
-        rule.join = read_expression(node, "join", names);
+        rule.join = read_expression(node, keys::join, names);
     }
+}
 
-    // 2. Partial sums.
-    const YamlNode* const reduction = find(node, "reduction_us");
+// Adding partial sums.
+void read_reduction(const YamlNode& node, SplitRule& rule) {
+    const YamlNode* const reduction = find(node, keys::reduction_us);
     const bool by_inputs = rule.by == SplitRule::By::input_channels;
     if (by_inputs && reduction == nullptr) {
         throw input_error(rule.where, "a split by input_channels needs the key 'reduction_us'");
@@ -744,9 +797,14 @@ SplitRule read_split(const YamlNode& node, const Platform& platform) {
         throw input_error(position_of_key(*reduction),
                           "reduction_us: only a split by input_channels has it");
     }
-    rule.reduction_us = read_expression(node, "reduction_us");
+    rule.reduction_us = read_expression(node, keys::reduction_us);
+}
 
-    // 3. Something to divide.
+// Every device must know what shares of every operation cost.
+void expect_divisible(const YamlNode& operations_node,
+                      const Platform& platform,
+                      const SplitRule& rule) {
+    const bool by_inputs = rule.by == SplitRule::By::input_channels;
     for (std::size_t i = 0; i < rule.operations.size(); ++i) {
         const YamlNode& item = operations_node.children[i];
         if (by_inputs && !sums_over_inputs(rule.operations[i])) {
@@ -768,6 +826,32 @@ SplitRule read_split(const YamlNode& node, const Platform& platform) {
             }
         }
     }
+}
+
+SplitRule read_split(const YamlNode& node, const Platform& platform) {
+    expect(node,
+           "a split",
+           {keys::devices, keys::operations, keys::by, keys::join},
+           {keys::step, keys::reduction_us});
+    const YamlNode& devices = at(node, keys::devices);
+    const YamlNode& operations_node = at(node, keys::operations);
+    SplitRule rule;
+    rule.devices = read_distinct(devices, "device", [&](const YamlNode& item) {
+        return read_choice(item, "device", names_of(platform.devices));
+    });
+    rule.operations = read_distinct(operations_node, "operation", read_operation);
+    rule.by = static_cast<SplitRule::By>(read_choice(at(node, keys::by), "way", keys::kBy));
+    if (const YamlNode* const step = find(node, keys::step)) {
+        rule.step = static_cast<int>(read_integer(*step, 1, kLargestSize));
+    }
+    rule.where = position_of(node);
+    if (rule.devices.size() < 2) {
+        throw unexpected(devices, "at least two devices");
+    }
+
+    read_join(at(node, keys::join), node, platform, rule);
+    read_reduction(node, rule);
+    expect_divisible(operations_node, platform, rule);
     return rule;
 }
 
@@ -806,11 +890,11 @@ void expect_distinct(const std::vector<Cost>& costs, std::string_view what, Key 
 
 // A profile that says how long its lists are cannot lose its tail unnoticed.
 void expect_complete(const YamlNode& root, const Platform& platform) {
-    const YamlNode* const counts = find(root, "counts");
+    const YamlNode* const counts = find(root, keys::counts);
     if (counts == nullptr) {
         return;
     }
-    expect(*counts, "counts", {"costs", "fits"}, {"formulas", "splits"});
+    expect(*counts, keys::counts, {keys::costs, keys::fits}, {keys::formulas, keys::splits});
     const auto expect_count = [&](std::string_view key, std::size_t count) {
         if (find(*counts, key) == nullptr) {
             return;
@@ -827,36 +911,14 @@ void expect_complete(const YamlNode& root, const Platform& platform) {
                             count));
         }
     };
-    expect_count("costs", platform.measured.size());
-    expect_count("fits", platform.fitted.size());
-    expect_count("formulas", platform.formulas.size());
-    expect_count("splits", platform.splits.size());
+    expect_count(keys::costs, platform.measured.size());
+    expect_count(keys::fits, platform.fitted.size());
+    expect_count(keys::formulas, platform.formulas.size());
+    expect_count(keys::splits, platform.splits.size());
 }
 
-Platform read_platform(const std::filesystem::path& path) {
-    const YamlFile file = load_yaml(path, kFormat);
-    const YamlNode& root = file.root;
-    expect(root,
-           "a platform",
-           {"hetmap", "name", "memories", "devices"},
-           {"provenance",
-            "warnings",
-            "links",
-            "buses",
-            "base_power_w",
-            "host_copy",
-            "measurements",
-            "costs",
-            "fits",
-            "formulas",
-            "splits",
-            "counts"});
-    Platform platform;
-    platform.name = read_name(at(root, "name"));
-    platform.path = path;
-
-    // 1. Where it comes from.
-    if (const YamlNode* const provenance = find(root, "provenance")) {
+void read_provenance(const YamlNode& root, Platform& platform) {
+    if (const YamlNode* const provenance = find(root, keys::provenance)) {
         if (provenance->kind != YamlNode::Kind::map) {
             throw unexpected(*provenance, "a map of texts");
         }
@@ -864,20 +926,33 @@ Platform read_platform(const std::filesystem::path& path) {
             platform.provenance.emplace_back(child.key, read_text(child));
         }
     }
-    for (const YamlNode& item : items_of(root, "warnings")) {
+    for (const YamlNode& item : items_of(root, keys::warnings)) {
         platform.warnings.push_back(read_text(item));
     }
+}
 
-    // 2. The machine.
-    const YamlNode& memories = at(root, "memories");
+// `count`: how many there are before `item`.
+void expect_few(const YamlNode& item, std::string_view what, std::size_t count) {
+    if (count >= at(kMostOfAKind)) {
+        throw input_error(
+            position_of(item),
+            fmt::format(
+                "more than {} {}; at most {} are supported", kMostOfAKind, what, kMostOfAKind));
+    }
+}
+
+void read_memories_and_devices(const YamlNode& root, Platform& platform) {
+    const YamlNode& memories = at(root, keys::memories);
     for (const YamlNode& item : read_list(memories)) {
+        expect_few(item, "memories", platform.memories.size());
         platform.memories.push_back(read_memory(item, platform));
     }
     if (platform.memories.empty()) {
         throw unexpected(memories, "at least the host's memory");
     }
-    const YamlNode& devices = at(root, "devices");
+    const YamlNode& devices = at(root, keys::devices);
     for (const YamlNode& item : read_list(devices)) {
+        expect_few(item, "devices", platform.devices.size());
         platform.devices.push_back(read_device(item, platform));
         if (platform.devices.size() == 1 &&
             (platform.devices[0].asynchronous || platform.devices[0].memory != 0)) {
@@ -891,35 +966,50 @@ Platform read_platform(const std::filesystem::path& path) {
         throw unexpected(devices, "at least the host");
     }
     for (std::size_t i = 0; i < platform.devices.size(); ++i) {
-        if (const YamlNode* const contention = find(devices.children[i], "contention")) {
+        if (const YamlNode* const contention = find(devices.children[i], keys::contention)) {
             Device& device = platform.devices[i];
             device.contention = read_contention(*contention, platform, device);
         }
     }
-    for (const YamlNode& item : items_of(root, "links")) {
-        platform.links.push_back(read_link(item, platform));
+}
+
+void read_links_and_buses(const YamlNode& root, Platform& platform) {
+    std::size_t engines = 0;
+    for (const YamlNode& item : items_of(root, keys::links)) {
+        Link link = read_link(item, platform);
+        if (link.engine.empty() ||
+            std::ranges::find(platform.links, link.engine, &Link::engine) == platform.links.end()) {
+            expect_few(item, "copy engines", engines++);
+        }
+        platform.links.push_back(std::move(link));
     }
-    for (const YamlNode& item : items_of(root, "buses")) {
+    for (const YamlNode& item : items_of(root, keys::buses)) {
         platform.buses.push_back(read_bus(item, platform));
     }
-    if (const YamlNode* const power = find(root, "base_power_w")) {
+}
+
+void read_machine(const YamlNode& root, Platform& platform) {
+    read_memories_and_devices(root, platform);
+    read_links_and_buses(root, platform);
+    if (const YamlNode* const power = find(root, keys::base_power_w)) {
         platform.base_power_w = read_number(*power);
     }
-    if (const YamlNode* const copy = find(root, "host_copy")) {
-        expect(*copy, "host_copy", {}, kTransferKeys);
+    if (const YamlNode* const copy = find(root, keys::host_copy)) {
+        expect(*copy, keys::host_copy, {}, kTransferKeys);
         platform.host_copy = read_transfer(*copy);
     }
-    for (const YamlNode& item : items_of(root, "measurements")) {
-        expect(item, "a measurement", with_measurement({"name"}));
-        platform.measurements.emplace_back(read_name(at(item, "name")), read_measurement(item));
+    for (const YamlNode& item : items_of(root, keys::measurements)) {
+        expect(item, "a measurement", with_measurement({keys::name}));
+        platform.measurements.emplace_back(read_name(at(item, keys::name)), read_measurement(item));
     }
+}
 
-    // 3. What things cost there.
+void read_costs(const YamlNode& root, Platform& platform) {
     const std::vector<std::string_view> names = names_of(platform.devices);
-    for (const YamlNode& item : items_of(root, "costs")) {
+    for (const YamlNode& item : items_of(root, keys::costs)) {
         platform.measured.push_back(read_measured(item, names));
     }
-    for (const YamlNode& item : items_of(root, "fits")) {
+    for (const YamlNode& item : items_of(root, keys::fits)) {
         platform.fitted.push_back(read_fitted(item, names));
     }
     expect_distinct(platform.measured,
@@ -931,10 +1021,10 @@ Platform read_platform(const std::filesystem::path& path) {
         platform.fitted, "fit (pattern, device, variant, configuration)", [](const FittedCost& f) {
             return std::tie(f.pattern, f.device, f.variant, f.configuration);
         });
-    for (const YamlNode& item : items_of(root, "formulas")) {
+    for (const YamlNode& item : items_of(root, keys::formulas)) {
         platform.formulas.push_back(read_formula(item, platform));
     }
-    for (const YamlNode& item : items_of(root, "splits")) {
+    for (const YamlNode& item : items_of(root, keys::splits)) {
         platform.splits.push_back(read_split(item, platform));
     }
     expect_no_overlap(platform.formulas,
@@ -945,6 +1035,48 @@ Platform read_platform(const std::filesystem::path& path) {
     expect_no_overlap(platform.splits, "split (devices, by)", [](const SplitRule& r) {
         return std::pair{r.devices, r.by};
     });
+}
+
+void expect_few_layouts(const YamlNode& root, const Platform& platform) {
+    std::set<std::string_view> layouts{kPackedLayout};
+    const auto add = [&](const auto& costs, std::string_view key) {
+        for (std::size_t i = 0; i < costs.size(); ++i) {
+            layouts.insert(costs[i].in_layout);
+            layouts.insert(costs[i].out_layout);
+            expect_few(at(root, key).children[i], "layouts", layouts.size() - 1);
+        }
+    };
+    add(platform.measured, keys::costs);
+    add(platform.fitted, keys::fits);
+    add(platform.formulas, keys::formulas);
+}
+
+Platform read_platform(const std::filesystem::path& path) {
+    const YamlFile file = load_yaml(path, keys::kFormat);
+    const YamlNode& root = file.root;
+    expect(root,
+           "a platform",
+           {keys::hetmap, keys::name, keys::memories, keys::devices},
+           {keys::provenance,
+            keys::warnings,
+            keys::links,
+            keys::buses,
+            keys::base_power_w,
+            keys::host_copy,
+            keys::measurements,
+            keys::costs,
+            keys::fits,
+            keys::formulas,
+            keys::splits,
+            keys::counts});
+    Platform platform;
+    platform.name = read_name(at(root, keys::name));
+    platform.path = path;
+
+    read_provenance(root, platform);
+    read_machine(root, platform);
+    read_costs(root, platform);
+    expect_few_layouts(root, platform);
     expect_complete(root, platform);
     return platform;
 }

@@ -1,0 +1,68 @@
+#include "calibrate/host_kernels.hpp"
+
+#include "calibrate/executor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace calibrate {
+
+std::vector<Implementation> HostKernels::implementations(const kernels::Chain& chain) const {
+    std::vector<Implementation> result;
+    for (const kernels::Variant& variant : kernels::variants()) {
+        if (!variant.supported() || !variant.accepts(chain)) {
+            continue;
+        }
+        for (const kernels::Configuration& configuration :
+             kernels::configurations(chain, threads_)) {
+            result.push_back({std::string{variant.name}, configuration.name(), variant.layout});
+        }
+    }
+    return result;
+}
+
+int HostKernels::longest_chain() const {
+    int longest = 0;
+    for (const kernels::Variant& variant : kernels::variants()) {
+        longest = std::max(longest, variant.longest_chain);
+    }
+    return longest;
+}
+
+int HostKernels::prepare(const kernels::Chain& chain,
+                         const std::string& name,
+                         const std::string& configuration_name) {
+    const kernels::Variant* const variant = kernels::find_variant(name);
+    if (variant == nullptr || !variant->supported()) {
+        throw sim::InputError{fmt::format("this machine cannot run variant '{}'", name)};
+    }
+    const kernels::Configuration configuration = parse_configuration(configuration_name);
+    if (configuration.threads > threads_) {
+        throw sim::InputError{
+            fmt::format("configuration '{}' needs {} threads, this machine has {}",
+                        configuration_name,
+                        configuration.threads,
+                        threads_)};
+    }
+    if (!variant->accepts(chain)) {
+        throw sim::InputError{fmt::format("variant '{}' does not do this chain of layers", name)};
+    }
+    kernels_.emplace_back(*variant, chain, configuration);
+    return static_cast<int>(kernels_.size()) - 1;
+}
+
+void run_stage(const kernels::Kernel* kernel, const Stage& stage, kernels::ThreadPool& pool) {
+    if (kernel != nullptr) {
+        kernel->run(stage.tensors, pool);
+    } else {
+        kernels::convert(stage.shape,
+                         stage.batch,
+                         stage.from,
+                         stage.to,
+                         stage.tensors.input,
+                         stage.tensors.output);
+    }
+}
+
+}  // namespace calibrate
