@@ -813,7 +813,7 @@ void Calibrator::measure_host() {
 void Calibrator::measure_accelerator(std::unique_ptr<Device> device) {
     const DeviceInfo& info = device->info();
     int index = index_of(platform(), info);
-    if (index < 0 && platform().devices.size() >= sim::kMostOfAKind) {
+    if (index < 0 && platform().devices.size() >= sim::at(sim::kMostOfAKind)) {
         warn(fmt::format(
             "{}: left out: a platform has {} devices at most", info.name, sim::kMostOfAKind));
         return;
