@@ -39,7 +39,7 @@ constexpr std::size_t kMostManagedBytes = 256 * kMiB;  // of each mode
 
 // ---- Errors ------------------------------------------------------------------------------------
 
-// What an error means to somebody who has the machine before him; empty where CUDA's own words do.
+// What an error means to the user of the machine; empty where CUDA's own words do.
 std::string_view meaning_of(cudaError_t error) {
     switch (error) {
         case cudaErrorNoDevice:

@@ -742,7 +742,7 @@ private:
         last_queue_ = queue;
     }
 
-    // Without the cost of making a text that nobody reads.
+    // Makes the text of an error only where there is one.
     void check_running(cl_int error,
                        std::string_view what,
                        const char* file = __builtin_FILE(),

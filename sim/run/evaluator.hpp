@@ -185,7 +185,8 @@ private:
     std::vector<int> rest_;
     std::vector<Ticks> energies_;  // by task: its own and its submission's, but for the segment's
     int devices_count_ = 0, engines_count_ = 0, layouts_ = 1, places_ = 1, heads_ = 0;
-    // Queues, engines, as many loads if they are counted, then of every tensor the times of its places and their lags.
+    // Queues, engines, as many loads if they are counted, then of every tensor the times of its
+    // places and their lags.
     std::vector<Ticks> ticks_;
     std::vector<Frame> frames_;
     std::vector<Change> changes_;
