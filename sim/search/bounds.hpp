@@ -34,9 +34,9 @@ public:
     };
     // What a bound works on; one for each thread.
     struct Scratch {
-        std::uint64_t bound = 0;          // counts them
-        std::vector<std::uint64_t> seen;  // by tensor: the last bound that read it
-        std::vector<Arrival> arrivals;    // by tensor, device and layout: valid if seen
+        std::uint64_t bound = 0;            // counts them
+        std::vector<std::uint64_t> seen;    // by tensor: the last bound that read it
+        std::vector<Arrival> arrivals;      // by tensor, device and layout: valid if seen
         std::vector<Ticks> queue, soonest;  // by device
         std::vector<Ticks> sums;            // by mix
     };

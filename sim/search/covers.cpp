@@ -107,8 +107,7 @@ std::uint64_t Covers::count() const {
     return product;
 }
 
-std::optional<Mapping> Covers::cheapest(
-    const std::function<std::int64_t(int task)>& score) const {
+std::optional<Mapping> Covers::cheapest(const std::function<std::int64_t(int task)>& score) const {
     struct Best {
         std::int64_t sum = 0;
         Ahead before;

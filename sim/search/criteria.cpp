@@ -350,9 +350,8 @@ std::int64_t Criteria::least_energy(const Sums& sums, const Evaluator& placed, i
         for (int d = 0; d < devices; ++d) {
             past += bound.mix.weight[at(d)] * queue[at(d)];
         }
-        best = std::max(best,
-                        at_rest(past, bound.mix.scale) +
-                            left(bound.least, bound.rest, placed, layer));
+        best = std::max(
+            best, at_rest(past, bound.mix.scale) + left(bound.least, bound.rest, placed, layer));
     }
     return sums[at(energy_)] + best - 1;  // the time at rest is rounded once, to the nearest
 }
@@ -593,8 +592,7 @@ std::string Criteria::what_is_too_little() const {
         if (one.limit == kUnlimited) {
             continue;
         }
-        const auto cheapest =
-            covers.cheapest([&](int task) { return one.of_task[at(task)]; });
+        const auto cheapest = covers.cheapest([&](int task) { return one.of_task[at(task)]; });
         if (!cheapest) {
             continue;
         }

@@ -4,8 +4,8 @@
 // H. Topcuoglu, S. Hariri, M. Wu, "Performance-effective and low-complexity task scheduling for
 // heterogeneous computing", IEEE TPDS 13(3), 2002.
 //
-// A task that fuses layers ends later than its first layer alone, but does more: it is credited with
-// the fastest single implementation, on any device, of each layer that it takes over.
+// A task that fuses layers ends later than its first layer alone, but does more: it is credited
+// with the fastest single implementation, on any device, of each layer that it takes over.
 
 #include "sim/index.hpp"
 #include "sim/run/evaluator.hpp"

@@ -122,7 +122,7 @@ private:
     // The key.
     int places_ = 1, place_words_ = 1;  // of a tensor
     int device_bits_ = 0, layout_bits_ = 0, places_here_ = 0, more_words_ = 0;
-    std::vector<int> turn_bits_;            // by tensor: 0 where its turn decides nothing
+    std::vector<int> turn_bits_;  // by tensor: 0 where its turn decides nothing
     std::vector<int> usual_turn_;
     std::vector<std::vector<Slot>> slots_;  // by layer and live tensor
     std::vector<std::size_t> key_words_;    // by layer
