@@ -24,6 +24,7 @@ struct Options {
     std::vector<std::string> only, prefer, pareto;
     std::vector<int> batches{1};
     std::optional<double> time_limit = 60, min_accuracy;
+    std::string order = "free";
     int threads = 1, frames_in_flight = 4;
     OutputOptions output;
     ReportFiles reports;
@@ -101,7 +102,9 @@ Asked ask(const Options& o, const sim::Model& model, const sim::Platform& platfo
     asked.question.options.goal = goal_of(o, *asked.problem);
     asked.question.options.threads = o.threads;
     asked.question.options.certificate = o.certificate.empty() ? 0 : kLongestCertificate;
-    asked.question.options.stop = stop_after(*o.time_limit);
+    asked.question.options.free_order = o.order == "free";
+    asked.question.options.stop = interrupted;
+    asked.question.time_limit = *o.time_limit;
     return asked;
 }
 
@@ -124,6 +127,7 @@ Mapped map_one(const Options& o,
                int batch) {
     Asked asked = ask(o, model, platform, batch);
     ProgressBar bar{o.output.quiet};
+    asked.question.baselines = true;
     asked.question.options.progress = [&](sim::Time incumbent, sim::Time bound) {
         const double seconds = asked.question.seconds();
         bar.show(fmt::format("best {:.2f} us, bound {:.2f} us",
@@ -134,7 +138,6 @@ Mapped map_one(const Options& o,
     };
     Mapped mapped;
     mapped.answer = sim::answer_to(asked.question, model, *asked.problem);
-    sim::add_baselines(mapped.answer, o.min_accuracy, stop_after(10));
     mapped.problem = std::move(asked.problem);
     return mapped;
 }
@@ -269,6 +272,10 @@ void add_map(CLI::App& app) {
         ->add_option("--frames-in-flight", o->frames_in_flight, "For throughput: frames at a time")
         ->check(CLI::Range(1, 64));
     add_duration(*command, "--time-limit", o->time_limit, "The search ends with its best so far");
+    command
+        ->add_option(
+            "--order", o->order, "Of the tasks: free, the search decides it; fixed, the static one")
+        ->check(CLI::IsMember({"free", "fixed"}));
     command->add_option("--threads", o->threads, "Threads of the search")->check(CLI::Range(1, 64));
     command
         ->add_option("--out", o->out, "Write the mapping (YAML); of a front: FILE-1, FILE-2, ...")

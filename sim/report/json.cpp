@@ -230,6 +230,14 @@ ordered_json bound_or_null(const Answer& answer) {
     return bound > 0 ? value_or_null(objective, bound) : ordered_json(nullptr);
 }
 
+// Among which mappings the answer is proven to be the best.
+ordered_json proven_for(const Answer& answer) {
+    if (answer.search.empty() || answer.result.status != SearchStatus::proven) {
+        return nullptr;
+    }
+    return answer.result.in_any_order ? "any order" : "this order";
+}
+
 ordered_json baselines_object(const Answer& answer) {
     ordered_json object = ordered_json::object();
     for (const Baseline& baseline : answer.baselines) {
@@ -300,7 +308,9 @@ ordered_json object_of(const Answer& answer) {
         {"accuracy", accuracy_object(answer.accuracy)},
         {"throughput", stream_object(answer)},
         {"lower_bound_us", microseconds_or_null(answer.result.lower_bound)},
+        {"lower_bound_any_order_us", microseconds_or_null(answer.result.lower_bound_in_any_order)},
         {"proven_optimal", searched && answer.result.status == SearchStatus::proven},
+        {"proven_for", proven_for(answer)},
         {"evaluated", answer.result.evaluated},
         {"seconds", answer.seconds},
         {"note",
@@ -347,7 +357,9 @@ std::string front_json(const FrontAnswer& front) {
                                               "search",
                                               "status",
                                               "lower_bound_us",
+                                              "lower_bound_any_order_us",
                                               "proven_optimal",
+                                              "proven_for",
                                               "evaluated",
                                               "seconds",
                                               "note",

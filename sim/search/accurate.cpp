@@ -142,7 +142,9 @@ private:
                 return std::nullopt;
             }
         }
-        Front found = find_(few.problem, options);
+        SearchOptions own = options;
+        own.starts.clear();  // of other tasks
+        Front found = find_(few.problem, own);
         for (FrontPoint& point : found.points) {
             point.mapping = few.in_original(point.mapping);
         }

@@ -34,6 +34,42 @@ int frames_of(const Goal& goal) {
 
 double now(const Question& question) { return question.seconds ? question.seconds() : 0; }
 
+// Of the time limit what baselines may take, and when the search must end, so that completing the
+// answer fits in.
+constexpr double kBaselinesEnd = 0.25, kSearchEnd = 0.97;
+
+// The question's options, that know of the limit for all of the answer.
+SearchOptions within_limit(const Question& question, double begin) {
+    SearchOptions options = question.options;
+    if (question.seconds && question.time_limit > 0) {
+        options.elapsed = [&question, begin] {
+            return (question.seconds() - begin) / question.time_limit;
+        };
+        options.stop = [stop = question.options.stop, elapsed = options.elapsed] {
+            return (stop && stop()) || elapsed() >= kSearchEnd;
+        };
+    }
+    return options;
+}
+
+// The baselines, of an accuracy those that have it.
+std::vector<NamedResult> known_mappings(const Question& question,
+                                        const Model& model,
+                                        const Problem& problem,
+                                        const SearchOptions& options) {
+    const auto stop = [&] {
+        return (options.stop && options.stop()) ||
+               (options.elapsed && options.elapsed() >= kBaselinesEnd);
+    };
+    std::vector<NamedResult> known = baselines(problem, options.goal, stop);
+    std::erase_if(known, [&](const NamedResult& baseline) {
+        const std::optional<AccuracyEstimate> accuracy =
+            accuracy_of(model, problem, baseline.result.mapping);
+        return question.min_accuracy && (!accuracy || accuracy->percent < *question.min_accuracy);
+    });
+    return known;
+}
+
 // Searches that find no fronts cannot keep to an accuracy.
 Front (*finder_of(const Search& search))(const Problem&, const SearchOptions&) {
     if (search.front == nullptr) {
@@ -49,19 +85,24 @@ Front (*finder_of(const Search& search))(const Problem&, const SearchOptions&) {
 
 Answer answer_to(const Question& question, const Model& model, const Problem& problem) {
     const Search& search = find_search(question.search);
-    const SearchOptions& options = question.options;
     expect_answerable(question, model, problem);
     const double begin = now(question);
     Answer answer;
     answer.model = &model;
     answer.problem = &problem;
     answer.search = question.search;
-    answer.goal = options.goal;
+    answer.goal = question.options.goal;
+    SearchOptions options = within_limit(question, begin);
+    if (question.baselines) {
+        for (const NamedResult& known : known_mappings(question, model, problem, options)) {
+            answer.baselines.push_back({known.name, known.result.makespan, known.result.value});
+            options.starts.push_back(known.result.mapping);
+        }
+    }
     answer.result = question.min_accuracy
                         ? search_with_accuracy(
                               model, problem, options, *question.min_accuracy, finder_of(search))
                         : search.run(problem, options);
-    answer.seconds = now(question) - begin;
     if (answer.result.status == SearchStatus::infeasible) {
         throw InputError{fmt::format("{}: {}", search.name, answer.result.note)};
     }
@@ -69,15 +110,16 @@ Answer answer_to(const Question& question, const Model& model, const Problem& pr
     const Assessment whole = complete(answer, frames_of(options.goal));
     // Some searches only know the time.
     answer.result.value = value_on(problem, options.goal.minimise.front(), answer.mapping, whole);
+    answer.seconds = now(question) - begin;
     return answer;
 }
 
 FrontAnswer front_answer_to(const Question& question, const Model& model, const Problem& problem) {
     const Search& search = find_search(question.search);
-    const SearchOptions& options = question.options;
     const auto find = finder_of(search);
     expect_answerable(question, model, problem);
     const double begin = now(question);
+    const SearchOptions options = within_limit(question, begin);
     FrontAnswer front;
     front.search = question.search;
     front.goal = options.goal;
@@ -115,20 +157,6 @@ Answer answer_with(const Mapping& mapping,
     answer.result.makespan = answer.schedule.makespan;
     answer.result.value = static_cast<double>(answer.result.makespan.count());
     return answer;
-}
-
-void add_baselines(Answer& answer,
-                   std::optional<double> min_accuracy,
-                   const std::function<bool()>& stop) {
-    for (const NamedResult& baseline : baselines(*answer.problem, answer.goal, stop)) {
-        const std::optional<AccuracyEstimate> accuracy =
-            accuracy_of(*answer.model, *answer.problem, baseline.result.mapping);
-        if (min_accuracy && (!accuracy || accuracy->percent < *min_accuracy)) {
-            continue;  // it is not what was asked for
-        }
-        answer.baselines.push_back(
-            {baseline.name, baseline.result.makespan, baseline.result.value});
-    }
 }
 
 Assessment complete(Answer& answer, int frames_in_flight) {

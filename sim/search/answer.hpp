@@ -23,6 +23,8 @@ struct Question {
     SearchOptions options = {};                         // the goal, the limits
     std::optional<double> min_accuracy = std::nullopt;  // percent: only mappings that have it
     std::function<double()> seconds = {};               // a clock, for Answer::seconds
+    double time_limit = 0;                              // seconds, for all of it; 0: none
+    bool baselines = false;  // also what the answer is compared with; it is not worse than any
 };
 
 struct Baseline {
@@ -75,11 +77,6 @@ Answer answer_with(const Mapping& mapping,
                    const Model& model,
                    const Problem& problem,
                    int frames_in_flight = 0);
-
-// Adds the baselines; with `min_accuracy` those that have it. `stop`: as SearchOptions::stop.
-void add_baselines(Answer& answer,
-                   std::optional<double> min_accuracy,
-                   const std::function<bool()>& stop = {});
 
 // Fills in schedule, energy, memories, violations and accuracy of `mapping`, and with frames in
 // flight the stream. Returns the assessment that says so.

@@ -47,8 +47,12 @@ std::vector<NamedResult> baselines(const Problem& problem,
     add("greedy", greedy(problem, options));
     add("heft", heft(problem, options));
     if (problem.devices.size() > 1) {
-        add("cpu-only", cpu_only(problem, options));
-        add("gpu-only", gpu_only(problem, options));
+        for (int d = 0; d < problem.device_count(); ++d) {
+            const std::string name = at(d) < problem.device_names.size()
+                                         ? problem.device_names[at(d)]
+                                         : std::to_string(d);
+            add("only " + name, on_one_device(problem, options, d));
+        }
     }
     for (const std::string& name : implementations_of(problem)) {
         options.only = name;

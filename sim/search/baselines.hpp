@@ -1,7 +1,7 @@
 #pragma once
 
-// Baselines: what a chosen mapping is compared with. Greedy, HEFT, the best on the host alone and
-// with nothing on it, and each implementation by itself for the whole model.
+// Baselines: what a chosen mapping is compared with. Greedy, HEFT, the best on each device
+// alone, and each implementation by itself for the whole model.
 
 #include "sim/search/search.hpp"
 

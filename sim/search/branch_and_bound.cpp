@@ -245,7 +245,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const Appraiser appraiser(problem, goal);  // throws where the goal needs an unknown energy
     const bool one_order = has_one_order(problem);
     const bool decides_order =
-        !options.fixed_order && !one_order && options.certificate == 0 && goal.prefer.empty();
+        options.free_order && !one_order && options.certificate == 0 && goal.prefer.empty();
     std::uint64_t evaluated = 0;
 
     // 1. Starts. Where the exact search is at its best, on a small problem in the one order there

@@ -23,6 +23,9 @@ SearchResult heuristic(const Problem& problem,
 // Branch and bound in the static order alone: for baselines.
 SearchResult branch_and_bound_in_order(const Problem& problem, const SearchOptions& options);
 
+// The best mapping on one device alone, but for the model's input and output.
+SearchResult on_one_device(const Problem& problem, const SearchOptions& options, int device);
+
 // The one point of a front of one objective.
 SearchResult best_of(Front front, const Goal& goal);
 

@@ -31,7 +31,7 @@ struct SearchOptions {
     std::function<double()> elapsed;
     // Mappings that are known: the answer is not worse than any of them that fits.
     std::vector<Mapping> starts;
-    bool fixed_order = false;  // only mappings in the static order, where the search decides it
+    bool free_order = false;  // Search::decides_order: not only mappings in the static order
     std::size_t max_states = 4'000'000;  // branch-and-bound: held at a time, for memory
     std::size_t certificate = 0;         // branch-and-bound: prove it in at most so many beginnings
     std::string only;  // uniform: "device/variant/configuration"; empty: the best of them

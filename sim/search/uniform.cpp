@@ -1,8 +1,9 @@
 // Baselines: the model on a part of the machine.
 //
 // uniform: one implementation (device, variant, configuration) for the whole model; where it can
-// fuse chains it takes the cover with the least sum of costs. cpu-only and gpu-only: the best
-// mapping with the tasks of the host alone, and with no task on the host but input and output.
+// fuse chains it takes the cover with the least sum of costs. on_one_device, cpu-only, gpu-only:
+// the best mapping with the tasks of one device alone, of the host alone, and with no task on the
+// host; input and output are the host's always.
 
 #include "sim/index.hpp"
 #include "sim/search/covers.hpp"
@@ -50,6 +51,15 @@ SearchResult cpu_only(const Problem& problem, const SearchOptions& options) {
         allowed.push_back(devices_of(task) == bit(0));
     }
     return best_among(problem, allowed, options, "on the host alone");
+}
+
+SearchResult on_one_device(const Problem& problem, const SearchOptions& options, int device) {
+    std::vector<char> allowed;
+    for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
+        allowed.push_back(is_boundary(problem, k) ||
+                          devices_of(problem.tasks[at(k)]) == bit(device));
+    }
+    return best_among(problem, allowed, options, "on that device alone");
 }
 
 SearchResult gpu_only(const Problem& problem, const SearchOptions& options) {
