@@ -234,7 +234,8 @@ void certify(SearchResult& result, const Restricted& few, const SearchOptions& o
 
 }  // namespace
 
-SearchResult branch_and_bound_in_order(const Problem& problem, const SearchOptions& options) {
+SearchResult internal::branch_and_bound_in_order(const Problem& problem,
+                                                 const SearchOptions& options) {
     const Appraiser appraiser(problem, options.goal);
     return exact_in_order(
         problem, options, best_start(problem, appraiser, starts_of(problem, options)));
