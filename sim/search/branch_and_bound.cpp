@@ -6,8 +6,7 @@
 // 2. The exact search in the static order: for the least latency of basic problems the layered one
 //    (layered.hpp), for all else that of fronts (front.cpp). Neither loses to what it begins with.
 // 3. From its answer, the local search over mappings and orders; the exact search again in the
-// order
-//    that it finds; and so on while that gains.
+//    order that it finds; and so on while that gains.
 // 4. What is proven: in this order by the exact search, in any order by bounds that hold in all
 //    (order_free_bounds.hpp).
 // 5. If asked: a certificate (certificate.hpp) that needs no trust in any of that.
@@ -235,7 +234,8 @@ void certify(SearchResult& result, const Restricted& few, const SearchOptions& o
 
 }  // namespace
 
-SearchResult branch_and_bound_in_order(const Problem& problem, const SearchOptions& options) {
+SearchResult internal::branch_and_bound_in_order(const Problem& problem,
+                                                 const SearchOptions& options) {
     const Appraiser appraiser(problem, options.goal);
     return exact_in_order(
         problem, options, best_start(problem, appraiser, starts_of(problem, options)));
