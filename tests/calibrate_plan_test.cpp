@@ -524,6 +524,25 @@ TEST_CASE("the executor asks devices for what the plan says: copies, waits, sign
     CHECK(count.beyond_plan == 0);
 }
 
+TEST_CASE("a problem without what no kernel computes has mappings that all run") {
+    int dropped = 0;
+    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+        CAPTURE(seed);
+        Setup s = random_setup(seed);
+        const std::size_t all = s.problem.tasks.size();
+        calibrate::drop_what_no_kernel_computes(s.model, s.problem);
+        dropped += static_cast<int>(all - s.problem.tasks.size());
+        Random random(seed);
+        Count count;
+        for (std::uint64_t m = 0; m < 3; ++m) {
+            check(s, generate::any_mapping(s.problem, seed * 3 + m), true, random, count);
+        }
+        CHECK(count.refused == 0);
+        CHECK(count.mappings + count.impossible == 3);
+    }
+    CHECK(dropped > 0);
+}
+
 TEST_CASE("where a device cannot wait for another one, the dispatcher does, and says so") {
     const Count count = check_random(800, 10000, false);
     CHECK(count.mappings + count.impossible + count.refused == 8000);
