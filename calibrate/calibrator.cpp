@@ -180,6 +180,7 @@ std::unique_ptr<Bench> make_bench(const sim::Model& model,
         return nullptr;  // none of the variants that were asked for is the CPU's
     }
     bench->problem = sim::compile(model, platform, {.batch = batch, .only = {}});
+    drop_what_no_kernel_computes(model, bench->problem);
     bench->executor = std::make_unique<Executor>(model, parameters, bench->problem, threads);
     for (const sim::Task& task : bench->problem.tasks) {
         if (task.variant.empty()) {

@@ -72,6 +72,14 @@ std::vector<int> model_layers(const sim::Problem& problem, const sim::Task& task
     return layers;
 }
 
+void drop_what_no_kernel_computes(const sim::Model& model, sim::Problem& problem) {
+    std::erase_if(problem.tasks, [&](const sim::Task& task) {
+        return !does_nothing(problem, task) &&
+               (!task.inner.empty() || !fit_one_kernel(model, model_layers(problem, task)));
+    });
+    sim::index(problem);
+}
+
 kernels::Configuration parse_configuration(const std::string& name) {
     kernels::Configuration configuration;
     const auto [end, error] =

@@ -134,6 +134,10 @@ private:
     std::map<CommandKey, int> commands_;                 // the host's, and copies
 };
 
+// Leaves out of a problem the tasks that no kernel here can compute: a cost is filed under a text
+// that sets of layers share which read different numbers of tensors.
+void drop_what_no_kernel_computes(const sim::Model& model, sim::Problem& problem);
+
 // Model layers of a task's chain.
 std::vector<int> model_layers(const sim::Problem& problem, const sim::Task& task);
 

@@ -359,7 +359,7 @@ std::map<int, int> paired(const sim::Plan& plan,
 }
 
 struct Count {
-    int mappings = 0, impossible = 0, copies = 0, hops = 0, conversions = 0, early = 0;
+    int mappings = 0, impossible = 0, refused = 0, copies = 0, hops = 0, conversions = 0, early = 0;
     int device_waits = 0, between_devices = 0, host_waits = 0, beyond_plan = 0;
 };
 
@@ -378,6 +378,17 @@ void check(
     if (!possible) {
         CHECK_THROWS_AS(executor.prepare(mapping), sim::InputError);
         ++count.impossible;
+        return;
+    }
+    const bool runs = std::ranges::all_of(mapping, [&](int index) {
+        const sim::Task& task = s.problem.tasks[at(index)];
+        return task.variant.empty() ||
+               (task.inner.empty() &&
+                calibrate::fit_one_kernel(s.model, calibrate::model_layers(s.problem, task)));
+    });
+    if (!runs) {  // it reads more, or gives more, than kernels do
+        CHECK_THROWS_AS(executor.prepare(mapping), sim::InputError);
+        ++count.refused;
         return;
     }
     const sim::Plan& plan = *possible;
@@ -500,8 +511,9 @@ Count check_random(std::uint64_t setups, std::uint64_t first, bool all_follow) {
 
 TEST_CASE("the executor asks devices for what the plan says: copies, waits, signals, segments") {
     const Count count = check_random(1200, 0, true);
-    CHECK(count.mappings + count.impossible == 12000);
+    CHECK(count.mappings + count.impossible + count.refused == 12000);
     CHECK(count.mappings > 8000);
+    CHECK(count.refused > 0);
     CHECK(count.copies > 10000);
     CHECK(count.hops > 500);
     CHECK(count.conversions > 1000);
@@ -512,9 +524,28 @@ TEST_CASE("the executor asks devices for what the plan says: copies, waits, sign
     CHECK(count.beyond_plan == 0);
 }
 
+TEST_CASE("a problem without what no kernel computes has mappings that all run") {
+    int dropped = 0;
+    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+        CAPTURE(seed);
+        Setup s = random_setup(seed);
+        const std::size_t all = s.problem.tasks.size();
+        calibrate::drop_what_no_kernel_computes(s.model, s.problem);
+        dropped += static_cast<int>(all - s.problem.tasks.size());
+        Random random(seed);
+        Count count;
+        for (std::uint64_t m = 0; m < 3; ++m) {
+            check(s, generate::any_mapping(s.problem, seed * 3 + m), true, random, count);
+        }
+        CHECK(count.refused == 0);
+        CHECK(count.mappings + count.impossible == 3);
+    }
+    CHECK(dropped > 0);
+}
+
 TEST_CASE("where a device cannot wait for another one, the dispatcher does, and says so") {
     const Count count = check_random(800, 10000, false);
-    CHECK(count.mappings + count.impossible == 8000);
+    CHECK(count.mappings + count.impossible + count.refused == 8000);
     CHECK(count.mappings > 5000);
     CHECK(count.beyond_plan > 1000);
     CHECK(count.device_waits > 5000);
