@@ -41,6 +41,8 @@ constexpr double kStartsEnd = 0.4, kExactEnd = 0.6, kOrdersEnd = 0.9;
 // What a local search may cost. About a second at most, and less where there is less to decide.
 constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfALayer = 600'000;
 
+constexpr std::uint64_t kFewMappings = 1'000'000;
+
 // Local and exact search take turns until the first has searched so often in vain; where the exact
 // one finds little by itself the local one tries more often.
 constexpr int kVainTurns = 1, kVainTurnsWhereHard = 3;
@@ -281,7 +283,10 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const auto is_reached = [&](const Judged& one) {
         return one.appraisal.violation == 0 && one.appraisal.value <= least;
     };
-    const bool is_easy = goal.is_latency() && !is_coupled(problem);
+    // The exact search decides small problems, and the least latency of most, before the local one
+    // has warmed up.
+    const bool is_easy = (goal.is_latency() && !is_coupled(problem)) ||
+                         (!decides_order && count_mappings(problem) <= kFewMappings);
     Judged best = best_start(problem, appraiser, starts_of(problem, options));
     if (!is_easy) {
         const SearchOptions first = until(options, kStartsEnd);
