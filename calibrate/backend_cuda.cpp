@@ -39,7 +39,7 @@ constexpr std::size_t kMostManagedBytes = 256 * kMiB;  // of each mode
 
 // ---- Errors ------------------------------------------------------------------------------------
 
-// What an error means to somebody who has the machine before him; empty where CUDA's own words do.
+// What an error means to the user of the machine; empty where CUDA's own words do.
 std::string_view meaning_of(cudaError_t error) {
     switch (error) {
         case cudaErrorNoDevice:
@@ -337,6 +337,7 @@ public:
     using Device::prepare;
     int prepare(const kernels::DeviceKernel& kernel) override;
     int new_event() override;
+    std::optional<int> follow(Device& other, int event) override;
     int record(std::span<const Stage> stages, bool timed) override;
     std::vector<std::string_view> modes(Direction direction) const override;
     int record(const Copy& copy) override;
@@ -611,6 +612,16 @@ void CudaDevice::prepare_function(const kernels::Launch& launch) {
 int CudaDevice::new_event() {
     use();
     events_.push_back(new_cuda_event(cudaEventDisableTiming));
+    return static_cast<int>(events_.size()) - 1;
+}
+
+// Streams of one GPU may wait for events of another.
+std::optional<int> CudaDevice::follow(Device& other, int event) {
+    const auto* const gpu = dynamic_cast<const CudaDevice*>(&other);
+    if (gpu == nullptr) {
+        return std::nullopt;
+    }
+    events_.push_back(gpu->event(event));  // which belongs to the other one
     return static_cast<int>(events_.size()) - 1;
 }
 

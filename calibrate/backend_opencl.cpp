@@ -167,6 +167,7 @@ DeviceInfo describe(cl_platform_id platform, cl_device_id device, cl_device_type
     info.memory_mib =
         static_cast<std::int64_t>(device_value<cl_ulong>(device, CL_DEVICE_GLOBAL_MEM_SIZE) >> 20);
     info.asynchronous = true;
+    info.tells = true;
     info.host_cores = (type & CL_DEVICE_TYPE_CPU) != 0;
     info.limits = {.compute_units = static_cast<int>(units),
                    .local_bytes = static_cast<std::size_t>(
@@ -392,6 +393,15 @@ public:
         return static_cast<int>(events_.size()) - 1;
     }
 
+    // Whatever context it is of: a user event here is set when the other device tells.
+    std::optional<int> follow(Device& other, int event) override {
+        if (!other.info().tells) {
+            return std::nullopt;
+        }
+        events_.push_back({.event = {}, .other = &other, .other_event = event});
+        return static_cast<int>(events_.size()) - 1;
+    }
+
     // Kernels get their arguments here, so that submitting is nothing but enqueueing.
     int record(std::span<const Stage> stages, bool timed) override {
         Segment segment{.timed = timed, .stages = {}};
@@ -450,6 +460,22 @@ public:
         check(clWaitForEvents(1, &happening), label_ + ": waiting");
     }
 
+    void when(int event, std::function<void()> then) override {
+        const cl_event happening = events_[static_cast<std::size_t>(event)].event.get();
+        if (happening == nullptr) {
+            throw std::logic_error{"asking for an event that nothing signals"};
+        }
+        auto call = std::make_unique<std::function<void()>>(std::move(then));
+        // A command that went wrong is over, too: wait() says what happened.
+        const auto tell = [](cl_event, cl_int, void* what) {
+            const std::unique_ptr<std::function<void()>> told{
+                static_cast<std::function<void()>*>(what)};
+            (*told)();
+        };
+        check_running(clSetEventCallback(happening, CL_COMPLETE, tell, call.get()), "asking");
+        (void)call.release();  // `tell` has it now
+    }
+
     std::vector<double> stage_ns(int command) override {
         const Segment& segment = std::get<Segment>(commands_[static_cast<std::size_t>(command)]);
         std::vector<double> result;
@@ -501,6 +527,8 @@ private:
     struct Signal {
         Event event;
         cl_command_queue queue = nullptr;
+        Device* other = nullptr;  // whose event it follows
+        int other_event = -1;
     };
 
     Queue new_queue(cl_command_queue_properties properties) {
@@ -609,7 +637,10 @@ private:
     std::span<const cl_event> wait_list(std::span<const int> waits, cl_command_queue queue) {
         wait_list_.clear();
         for (const int event : waits) {
-            const Signal& signal = events_[static_cast<std::size_t>(event)];
+            Signal& signal = events_[static_cast<std::size_t>(event)];
+            if (signal.other != nullptr) {
+                signal.event = told_by(*signal.other, signal.other_event);
+            }
             if (signal.event == nullptr) {
                 throw std::logic_error{"waiting for an event that nothing signals"};
             }
@@ -618,6 +649,17 @@ private:
             }
         }
         return wait_list_;
+    }
+
+    Event told_by(Device& other, int event) {
+        cl_int error = CL_SUCCESS;
+        Event told{clCreateUserEvent(context_.get(), &error)};
+        check_running(error, "making an event");
+        other.when(event,
+                   [shared = std::shared_ptr<_cl_event>{another(told).release(), clReleaseEvent}] {
+                       clSetUserEventStatus(shared.get(), CL_COMPLETE);
+                   });
+        return told;
     }
 
     void submit(Segment& segment) {
@@ -655,7 +697,8 @@ private:
                 stage.last = another(last);
             }
             if (stage.signal >= 0) {
-                events_[static_cast<std::size_t>(stage.signal)] = {std::move(last), queue};
+                events_[static_cast<std::size_t>(stage.signal)] = {.event = std::move(last),
+                                                                   .queue = queue};
             }
         }
         check_running(clFlush(queue), what);
@@ -679,7 +722,8 @@ private:
                      queue, memory, CL_FALSE, 0, copy.bytes, copy.host, count, list, signal),
             up ? "copying to the device" : "copying from the device");
         if (copy.signal >= 0) {
-            events_[static_cast<std::size_t>(copy.signal)] = {Event{event}, queue};
+            events_[static_cast<std::size_t>(copy.signal)] = {.event = Event{event},
+                                                              .queue = queue};
         }
         check_running(clFlush(queue), "copying");
     }
@@ -698,7 +742,7 @@ private:
         last_queue_ = queue;
     }
 
-    // Without the cost of making a text that nobody reads.
+    // Makes the text of an error only where there is one.
     void check_running(cl_int error,
                        std::string_view what,
                        const char* file = __builtin_FILE(),

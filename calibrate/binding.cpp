@@ -88,7 +88,7 @@ bool has_kernel(const sim::Layer& layer) {
            (layer.operation->name != "max_pool2d" || layer.attributes.padding == 0);
 }
 
-bool has_kernel(const sim::Model& model, std::span<const int> layers) {
+bool fit_one_kernel(const sim::Model& model, std::span<const int> layers) {
     if (!std::ranges::all_of(layers, [&](int l) { return has_kernel(at(model, l)); })) {
         return false;
     }

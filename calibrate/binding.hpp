@@ -36,6 +36,6 @@ bool has_kernel(const sim::Layer& layer);
 
 // Whether a kernel can compute these layers together: each has one, at most two tensors are read
 // from outside, and only the last layer's result is.
-bool has_kernel(const sim::Model& model, std::span<const int> layers);
+bool fit_one_kernel(const sim::Model& model, std::span<const int> layers);
 
 }  // namespace calibrate

@@ -113,7 +113,7 @@ std::vector<Candidate> candidates_on(const Device& device,
     for (int first = 1; first < static_cast<int>(model.layers.size()); ++first) {
         for (const std::vector<int>& layers :
              sim::chains_from(model, first, device.longest_chain())) {
-            if (!has_kernel(model, layers)) {
+            if (!fit_one_kernel(model, layers)) {
                 continue;
             }
             const kernels::Chain chain = chain_of(model, parameters, layers, batch);
@@ -813,7 +813,7 @@ void Calibrator::measure_host() {
 void Calibrator::measure_accelerator(std::unique_ptr<Device> device) {
     const DeviceInfo& info = device->info();
     int index = index_of(platform(), info);
-    if (index < 0 && platform().devices.size() >= sim::kMostOfAKind) {
+    if (index < 0 && platform().devices.size() >= sim::at(sim::kMostOfAKind)) {
         warn(fmt::format(
             "{}: left out: a platform has {} devices at most", info.name, sim::kMostOfAKind));
         return;

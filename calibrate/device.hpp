@@ -77,7 +77,7 @@ struct Stage {
     int kernel = -1;              // from prepare()
     kernels::Tensors tensors;     // addresses of this device
     std::vector<int> waits = {};  // events of this device that must have happened before
-    int signal = -1;              // event that happens when the stage is done; -1: nobody asks
+    int signal = -1;  // event that happens when the stage is done; -1: nothing waits for it
     // For a change of layout:
     kernels::Shape shape = {};
     int batch = 1;

@@ -50,6 +50,8 @@ Contender make_contender(Executor& executor,
     c.result.mapping = mapping;
     c.result.predicted = sim::simulate(problem, mapping).makespan;
     c.recording = executor.prepare(mapping);
+    c.result.waits_beyond_plan =
+        static_cast<int>(std::ranges::count_if(c.recording.calls, &Executor::Call::beyond_plan));
     if (uses_accelerator(c.recording)) {
         c.timed = executor.prepare(mapping, true);
     }

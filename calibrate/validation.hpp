@@ -39,6 +39,7 @@ struct MappingComparison {
     sim::Measurement measured;
     double error_percent = 0;  // predicted / measured - 1
     bool output_identical = false;
+    int waits_beyond_plan = 0;  // of the dispatcher, where one device cannot wait for another
     std::vector<TaskComparison> tasks;
 };
 

@@ -3,6 +3,7 @@
 #include "calibrate/output_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "sim/compile/offers.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/report/names.hpp"
 
@@ -220,6 +221,23 @@ void map_the_front(const Options& o, const sim::Model& model, const sim::Platfor
     print(o.output.json ? sim::front_json(front) : sim::front_text(front));
 }
 
+// Costs that nothing asks for: in a platform written by hand often a slip of the pen; a profile of
+// a machine may hold those of other models.
+void note_unmatched_costs(const sim::Model& model, const sim::Platform& platform) {
+    constexpr std::size_t kShown = 3;
+    const std::vector<std::string> unmatched = sim::unmatched_costs(model, platform);
+    for (std::size_t i = 0; i < std::min(kShown, unmatched.size()); ++i) {
+        fmt::print(stderr, "note: {}\n", unmatched[i]);
+    }
+    if (unmatched.size() > kShown) {
+        fmt::print(stderr,
+                   "note: {} more costs of {} are for no layers of {}\n",
+                   unmatched.size() - kShown,
+                   platform.name,
+                   model.name);
+    }
+}
+
 void run(const Options& o) {
     // Complain before the work.
     expect_able(o);
@@ -234,6 +252,9 @@ void run(const Options& o) {
     }
     const sim::Model model = model_named(o.model);
     const sim::Platform platform = platform_named(o.platform);
+    if (!o.output.quiet) {
+        note_unmatched_costs(model, platform);
+    }
     o.pareto.empty() ? map_for_one_objective(o, model, platform)
                      : map_the_front(o, model, platform);
 }

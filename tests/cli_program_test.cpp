@@ -305,6 +305,24 @@ TEST_CASE("a platform without a cost for a layer says which layer and which devi
     CHECK(cut.err.find("cut.yaml") != std::string::npos);
 }
 
+TEST_CASE("costs that are for no layer of the model are told, on stderr") {
+    const TemporaryFolder folder;
+    sim::Platform p = sim::load_platform(invented_platform(folder), {});
+    sim::MeasuredCost slip = p.measured.front();
+    slip.layers += " x";
+    p.measured.push_back(slip);
+    const std::string platform = folder.write("slip.yaml", sim::to_yaml(p));
+    const auto map = [&](const std::string& more) {
+        return hetmap({"map", "--model", small_model_path(), "--platform", platform, more});
+    };
+    const Outcome o = map("--json");
+    CHECK(o.code == 0);
+    CHECK(nlohmann::json::parse(o.out)["makespan_us"] == 24.0);
+    CHECK(o.err.find("note: " + platform + ":") == 0);
+    CHECK(o.err.find("'" + slip.layers + "'") != std::string::npos);
+    CHECK(map("--quiet").err.empty());
+}
+
 TEST_CASE("a mapping for another model is refused") {
     const TemporaryFolder folder;
     const std::string platform = invented_platform(folder);

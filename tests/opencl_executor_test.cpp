@@ -6,8 +6,10 @@
 #include "calibrate/output_file.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
+#include "sim/run/plan.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
+#include "sim_generate.hpp"
 
 #include <doctest/doctest.h>
 
@@ -180,4 +182,56 @@ TEST_CASE("a mapping for a device that is not here is refused, others run") {
     }
     CHECK(refused);
     executor.run(executor.prepare(sim::cpu_only(problem, {}).mapping));
+}
+
+TEST_CASE("OpenCL devices, workers and the CPU wait for each other without the dispatcher") {
+    // The same device twice, in two contexts: copies go from one to the other over the host.
+    calibrate::OpenDevices opened;
+    const calibrate::DeviceInfo info = first_device();
+    opened.devices.push_back(calibrate::open(info, 1));
+    opened.devices.push_back(calibrate::open(info, 1));
+    calibrate::DeviceInfo worker;
+    worker.name = "cores1";
+    worker.kind = "cores";
+    worker.host_memory = worker.host_cores = worker.converts = worker.tells = true;
+    worker.cores = 1;
+    opened.devices.push_back(calibrate::open(worker, 1));
+    opened.devices.insert(opened.devices.begin(), calibrate::open_cpu(1));
+    opened.missing.resize(opened.devices.size());
+
+    const sim::Model model = small_model(kBranches);
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
+    std::vector<const calibrate::Device*> devices;
+    for (const auto& device : opened.devices) {
+        devices.push_back(device.get());
+    }
+    sim::Platform platform = calibrate::candidates(model, 1, devices, {"scalar", "naive", "popc"});
+    platform.devices[2].name = "second";
+    const sim::Problem problem = sim::compile(model, platform, {.batch = 1, .only = {}});
+    calibrate::Executor executor{model, parameters, problem, std::move(opened)};
+    std::mt19937 random{5};
+    std::ranges::generate(executor.input(), [&] { return static_cast<std::byte>(random()); });
+    const auto expected = calibrate::reference_output(model, 1, executor.input());
+
+    int followed = 0;
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        CAPTURE(seed);
+        const sim::Mapping mapping = generate::any_mapping(problem, seed);
+        const calibrate::Executor::Recording recording = executor.prepare(mapping);
+        for (int run = 0; run < 3; ++run) {
+            executor.run(recording);
+            REQUIRE(std::memcmp(recording.output, expected.data(), expected.size()) == 0);
+        }
+        for (const calibrate::Executor::Call& call : recording.calls) {
+            CHECK_FALSE(call.beyond_plan);
+        }
+        const sim::Plan plan = sim::plan_of(problem, mapping);
+        for (const sim::Plan::Action& action : plan.actions) {
+            if (action.kind == sim::EventKind::copy) {  // on its way up from another device
+                const sim::Event& copy = plan.event_of(action);
+                followed += copy.to != 0 && plan.makers[sim::at(copy.tensor)].device != 0;
+            }
+        }
+    }
+    CHECK(followed > 30);
 }

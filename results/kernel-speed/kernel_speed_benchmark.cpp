@@ -112,8 +112,8 @@ void triple_loop() {
             TRIPLE(4, 21, 24) TRIPLE(5, 21, 25) TRIPLE(6, 21, 26) TRIPLE(7, 21, 27)
             TRIPLE(8, 22, 24) TRIPLE(9, 22, 25) TRIPLE(10, 22, 26) TRIPLE(11, 22, 27)
             TRIPLE(12, 23, 24) TRIPLE(13, 23, 25) TRIPLE(14, 23, 26) TRIPLE(15, 23, 27)
-            ::: CLOBBERED)
-};
+            ::: CLOBBERED);
+    }
     asm volatile("vzeroupper" ::: CLOBBERED);
 }
 
@@ -133,8 +133,8 @@ void pair_loop() {
             PAIR(4, 12, 11) PAIR(5, 13, 12) PAIR(6, 14, 13) PAIR(7, 15, 14)
             PAIR(7, 14, 15) PAIR(6, 13, 14) PAIR(5, 12, 13) PAIR(4, 11, 12)
             PAIR(3, 10, 11) PAIR(2, 9, 10) PAIR(1, 8, 9) PAIR(0, 16, 8)
-            ::: CLOBBERED)
-};
+            ::: CLOBBERED);
+    }
     asm volatile("vzeroupper" ::: CLOBBERED);
 }
 

@@ -53,7 +53,9 @@ SearchResult cpu_only(const Problem& problem, const SearchOptions& options) {
     return best_among(problem, allowed, options, "on the host alone");
 }
 
-SearchResult internal::on_one_device(const Problem& problem, const SearchOptions& options, int device) {
+SearchResult internal::on_one_device(const Problem& problem,
+                                     const SearchOptions& options,
+                                     int device) {
     std::vector<char> allowed;
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
         allowed.push_back(is_boundary(problem, k) ||
