@@ -72,6 +72,12 @@ public:
     void set_tails(int layer);
     void set_loads(int layer);
 
+    // All times of the problem are multiples of it: so is every makespan, and a bound rounds up.
+    Ticks unit = 1;
+    Ticks rounded_up(Ticks bound) const {
+        return bound >= kNeverTicks ? bound : (bound + unit - 1) / unit * unit;
+    }
+
     // No schedule is longer.
     double horizon = 0;
 
@@ -102,6 +108,7 @@ private:
 
     void find_structure();
     void find_horizon();
+    void find_unit();
     void make_loads();
     void set_load(int layer, std::size_t mix);
     void refresh_alternatives(int layer);

@@ -19,11 +19,13 @@
 #include "sim/search/local_search.hpp"
 #include "sim/search/order_free_bounds.hpp"
 #include "sim/search/results.hpp"
+#include "sim/search/stages.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -34,12 +36,15 @@ using namespace internal;
 namespace {
 
 // Of the time limit: when each part ends at the latest.
-constexpr double kStartsEnd = 0.15, kExactEnd = 0.5, kOrdersEnd = 0.8;
+constexpr double kStartsEnd = 0.4, kExactEnd = 0.6, kOrdersEnd = 0.9;
 
 // What a local search may cost. About a second at most, and less where there is less to decide.
 constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfALayer = 600'000;
 
-constexpr int kMostTurns = 3;  // of local and exact search
+// Local and exact search take turns until the first has searched so often in vain; where the exact
+// one finds little by itself the local one tries more often.
+constexpr int kVainTurns = 1, kVainTurnsWhereHard = 3;
+constexpr int kFirstTurns = 3;  // of local searches before, where the exact one has it hard
 
 // The same options, but that the search ends when so much of the time is over.
 SearchOptions until(const SearchOptions& options, double share) {
@@ -71,6 +76,11 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
             if (!result.mapping.empty()) {
                 starts.push_back(std::move(result.mapping));
             }
+        }
+    }
+    if (options.goal.minimise.front().criterion == Criterion::period) {
+        if (std::optional<Mapping> stages = pipeline(problem)) {
+            starts.push_back(std::move(*stages));
         }
     }
     // On the host alone memory is rarely short, and a cover of least weight is never far from it.
@@ -209,6 +219,22 @@ SearchResult exact_in_its_order(const Problem& problem,
     return result;
 }
 
+// On the goal's objective: what no mapping is below, in whatever order. Zero where nothing is
+// known.
+double least_in_any_order(const Problem& problem, const Goal& goal) {
+    if (goal.minimise.size() > 1) {
+        return 0;
+    }
+    switch (goal.minimise.front().criterion) {
+        case Criterion::latency:
+            return static_cast<double>(makespan_bound_in_any_order(problem).count());
+        case Criterion::period:
+            return static_cast<double>(shared_work_bound(problem).count());
+        default:
+            return 0;
+    }
+}
+
 // Adds the certificate to a result on `few`, or says why there is none.
 void certify(SearchResult& result, const Restricted& few, const SearchOptions& options) {
     result.no_certificate = uncertifiable(few.problem, options.goal);
@@ -251,11 +277,22 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
 
     // 1. Starts. Where the exact search is at its best, on a small problem in the one order there
     //    is, improving them first would only cost time.
+    const double least = least_in_any_order(problem, goal);
+    const auto is_reached = [&](const Judged& one) {
+        return one.appraisal.violation == 0 && one.appraisal.value <= least;
+    };
     const bool is_easy = goal.is_latency() && !is_coupled(problem);
     Judged best = best_start(problem, appraiser, starts_of(problem, options));
     if (!is_easy) {
-        best = improved(
-            problem, until(options, kStartsEnd), std::move(best), decides_order, 1, evaluated);
+        const SearchOptions first = until(options, kStartsEnd);
+        for (int turn = 0; turn < kFirstTurns && !first.stop() && !is_reached(best); ++turn) {
+            best = improved(problem,
+                            first,
+                            std::move(best),
+                            decides_order,
+                            static_cast<std::uint64_t>(turn) + 11,
+                            evaluated);
+        }
     }
 
     // 2. In the static order.
@@ -270,38 +307,39 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
 
     // 3. In others.
-    const Time any_order = goal.is_latency() ? makespan_bound_in_any_order(problem) : Time{};
-    const auto is_closed = [&] { return goal.is_latency() && result.makespan <= any_order; };
-    for (int turn = 0; decides_order && turn < kMostTurns && !is_closed(); ++turn) {
-        if (options.stop && options.stop()) {
-            break;
-        }
+    const auto is_closed = [&] { return result.value <= least; };
+    const SearchOptions orders = until(options, kOrdersEnd);
+    for (int turn = 0, vain = 0; decides_order && !is_closed() && !orders.stop(); ++turn) {
         evaluated = 0;
         best = judged(appraiser, result);
-        const Judged other = improved(problem,
-                                      until(options, kOrdersEnd),
-                                      best,
-                                      true,
-                                      static_cast<std::uint64_t>(turn) + 2,
-                                      evaluated);
+        const Judged other =
+            improved(problem, orders, best, true, static_cast<std::uint64_t>(turn) + 2, evaluated);
         result.evaluated += evaluated;
         if (!(other.appraisal < best.appraisal)) {
-            break;
+            if (++vain == (is_easy ? kVainTurns : kVainTurnsWhereHard)) {
+                break;
+            }
+            continue;
         }
+        vain = 0;
         SearchResult again = exact_in_its_order(problem, options, other);
         again.evaluated += result.evaluated;
         result = std::move(again);
     }
 
     // 4. What is proven.
-    result.lower_bound_in_any_order =
-        one_order ? std::max(result.lower_bound, any_order) : any_order;
-    result.in_any_order = result.status == SearchStatus::proven && (one_order || is_closed());
+    result.in_any_order = result.status == SearchStatus::proven && one_order;
     if (is_closed()) {
         result.status = SearchStatus::proven;
         result.in_any_order = true;
-        result.lower_bound = result.lower_bound_in_any_order = result.makespan;
+        result.bound = result.value;
         result.note.clear();
+    }
+    result.bound = std::max(result.bound, least);
+    if (goal.is_latency()) {
+        result.lower_bound = std::max(result.lower_bound, Time{std::llround(least)});
+        result.lower_bound_in_any_order =
+            result.in_any_order ? result.makespan : Time{std::llround(least)};
     }
     return result;
 }

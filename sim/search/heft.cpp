@@ -13,7 +13,9 @@
 #include "sim/search/results.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 namespace sim {
 
@@ -33,11 +35,12 @@ SearchResult heft(const Problem& problem, const SearchOptions& options) {
     }
 
     Evaluator evaluator(problem);
+    std::vector<Ticks> work(problem.devices.size(), 0);  // by device
     Mapping mapping;
     std::uint64_t evaluated = 0;
     for (int layer = 0; layer < problem.layers(); layer = evaluator.next_layer(layer)) {
         int best = -1;
-        Ticks soonest = kNeverTicks;
+        std::tuple<Ticks, Ticks, Ticks> least{kNeverTicks, 0, 0};
         for (const int k : covers.fitting(evaluator.covered, layer)) {
             evaluator.push(k);
             ++evaluated;
@@ -45,9 +48,11 @@ SearchResult heft(const Problem& problem, const SearchOptions& options) {
             for (const int other : problem.tasks[at(k)].rest) {
                 end -= fastest[at(other)];
             }
-            if (best < 0 || end < soonest) {
+            const std::tuple measure{
+                end, evaluator.core.dispatcher, work[at(problem.tasks[at(k)].device)]};
+            if (best < 0 || measure < least) {
                 best = k;
-                soonest = end;
+                least = measure;
             }
             evaluator.pop();
         }
@@ -57,6 +62,7 @@ SearchResult heft(const Problem& problem, const SearchOptions& options) {
         }
         evaluator.push(best);
         mapping.push_back(best);
+        work[at(problem.tasks[at(best)].device)] += problem.tasks[at(best)].cost.count();
     }
     std::int64_t loss = 0;
     for (const int k : mapping) {

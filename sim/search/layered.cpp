@@ -373,6 +373,8 @@ void LevelPass::expand_state(const State& state, int layer, std::size_t place, i
             bound = evaluator.core.dispatcher;
         } else {
             bound = std::max(bound, bounds_(evaluator, next, best.makespan, worker.scratch));
+            // Times inside a module begin anywhere.
+            bound = after_ < 0 ? bounds_.rounded_up(bound) : bound;
         }
         if (evaluator.core.possible && bound < best.makespan &&
             states_.save(evaluator, next, worker.record)) {

@@ -85,7 +85,7 @@ Appraisal Appraiser::in_full(const Mapping& mapping) const {
 }
 
 std::uint64_t Appraiser::cost_in_full(const Mapping& mapping) const {
-    constexpr std::uint64_t kOfOne = 12, kOfAStream = 500;  // measured roughly
+    constexpr std::uint64_t kOfOne = 12, kOfAStream = 110;  // measured roughly
     const bool is_stream = goal_.minimise.front().criterion == Criterion::period;
     return mapping.size() * (is_stream ? kOfAStream : kOfOne);
 }
@@ -192,8 +192,14 @@ public:
 
     LocalSearchResult run(const Mapping& start) {
         current_ = best_ = start;
+        // What is dear to know in full is asked for in the second half; before, the best of what is
+        // seen cheaply is remembered.
+        const bool is_dear = appraise_.is_dear();
         best_appraisal_ = appraise_.is_optimistic() ? appraise_.in_full(start) : appraise_(start);
-        double energy = energy_of(best_appraisal_);
+        Mapping promising = start;
+        Appraisal promise = appraise_(start);
+        bool is_asking = !is_dear;
+        double energy = energy_of(is_dear ? promise : best_appraisal_);
         const auto most = static_cast<double>(options_.most_placements);
         std::uint64_t asked = 0;
         while (placed_ < options_.most_placements) {
@@ -211,11 +217,22 @@ public:
             }
             ++evaluated_;
             Appraisal now = appraise_(candidate_);
-            if (now < best_appraisal_ && appraise_.is_optimistic()) {
+            if (!is_asking) {
+                if (now < promise) {
+                    promise = now;
+                    promising = candidate_;
+                }
+                if (2 * placed_ >= options_.most_placements) {
+                    is_asking = true;
+                    candidate_ = promising;
+                    now = promise;
+                }
+            }
+            if (is_asking && now < best_appraisal_ && appraise_.is_optimistic()) {
                 now = appraise_.in_full(candidate_);
                 placed_ += appraise_.cost_in_full(candidate_);
             }
-            if (now < best_appraisal_) {
+            if (is_asking && now < best_appraisal_) {
                 best_appraisal_ = now;
                 best_ = candidate_;
             }

@@ -40,6 +40,9 @@ public:
     // Where that may be too good to be true: of a stream, or of memories with capacities, of which
     // it sees only what is never less.
     bool is_optimistic() const { return is_optimistic_; }
+    bool is_dear() const {  // to know in full: a stream
+        return goal_.minimise.front().criterion == Criterion::period;
+    }
     // From the simulation of the whole.
     Appraisal in_full(const Mapping& mapping) const;
     // What that costs, in placements of a task.
