@@ -262,6 +262,69 @@ TEST_CASE("exhaustive is right about routes, many devices, sets of layers and tu
     CHECK(turning > 5);
 }
 
+TEST_CASE("64 devices and memories with two layouts: places beyond one word of a state's key") {
+    int answers = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        CAPTURE(seed);
+        generate::Random r(seed);
+        generate::Draft d;
+        Problem& p = d.problem;
+        const int devices = 64, layers = 6;
+        p.memories = 56;  // with 56 links at the host, both ways
+        p.layouts = 2;
+        d.add_device({});
+        for (int i = 1; i < devices; ++i) {
+            d.add_device({.memory = i % p.memories,
+                          .asynchronous = true,
+                          .submit = Time{r.integer(0, 5)},
+                          .per_task = Time{r.integer(0, 2)},
+                          .completion = Time{r.integer(0, 5)}});
+        }
+        for (int i = 0; i < devices; ++i) {
+            d.conversions.emplace_back(r.integer(0, 3), r.integer(0, 1));
+        }
+        p.engine.assign(static_cast<std::size_t>(p.memories * p.memories), -1);
+        for (int from = 0; from < p.memories; ++from) {
+            for (int to = 0; to < p.memories; ++to) {
+                const bool linked = from == 0 || to == 0;
+                d.links.emplace_back(linked ? r.integer(0, 8) : -1, r.integer(0, 2));
+                if (linked && from != to) {
+                    p.engine[static_cast<std::size_t>(from * p.memories + to)] =
+                        p.engines < sim::kMostOfAKind
+                            ? p.engines++
+                            : static_cast<int>(r.integer(0, p.engines - 1));
+                }
+            }
+        }
+        d.add_layer({}, 3);
+        for (int l = 1; l <= layers; ++l) {
+            std::vector<int> inputs{l - 1};
+            if (l > 2) {
+                inputs.push_back(static_cast<int>(r.integer(0, l - 2)));
+            }
+            d.add_layer(inputs, r.integer(0, 9));
+        }
+        d.add_output();
+        const auto layout = [&] { return static_cast<int>(r.integer(0, 1)); };
+        d.add_task({0}, 0, {0}, 0, Time{});
+        d.add_task({layers + 1}, 0, {0}, 0, Time{});
+        for (int l = 1; l <= layers; ++l) {
+            for (int k = 0; k < 3; ++k) {
+                const int device = static_cast<int>(r.one_in(2) ? r.integer(40, devices - 1)
+                                                                : r.integer(0, devices - 1));
+                d.add_task({l}, device, {layout(), layout()}, layout(), Time{r.integer(1, 30)});
+            }
+        }
+        const Problem problem = d.finish("64 devices");
+        const SearchResult truth = sim::exhaustive(problem, {});
+        const SearchResult found = sim::branch_and_bound(problem, {});
+        CHECK(found.status == truth.status);
+        CHECK(found.makespan == truth.makespan);
+        answers += found.status == SearchStatus::proven;
+    }
+    CHECK(answers > 15);
+}
+
 TEST_CASE("each pruning rule of the layered search alone, and with an incumbent just above") {
     // Where nothing prunes, a wrong bound shows nothing: an incumbent of optimum + 1 is where
     // bounds cut hardest.

@@ -534,7 +534,7 @@ Ticks Bounds::operator()(const Evaluator& placed, int layer, Ticks limit, Scratc
     }
 
     // 2. The load.
-    if (rules_.load) {
+    if (loads_.count > 0) {
         bound = std::max(bound, load_bound(placed, layer, scratch));
     }
     if (!rules_.path || bound >= limit) {
