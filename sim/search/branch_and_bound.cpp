@@ -225,7 +225,7 @@ SearchResult exact_in_its_order(const Problem& problem,
 // known.
 double least_in_any_order(const Problem& problem, const Goal& goal) {
     if (goal.minimise.size() > 1) {
-        return 0;
+        return -std::numeric_limits<double>::infinity();
     }
     switch (goal.minimise.front().criterion) {
         case Criterion::latency:
@@ -233,7 +233,7 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
         case Criterion::period:
             return static_cast<double>(shared_work_bound(problem).count());
         default:
-            return 0;
+            return -std::numeric_limits<double>::infinity();
     }
 }
 
