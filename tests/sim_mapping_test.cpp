@@ -12,7 +12,6 @@ model: tiny
 platform: example
 batch: 1
 predicted_us: 45.284
-order: listed
 entries:
   - {layers: [flatten], device: cpu, variant: scalar, configuration: "1"}
   - {layers: [conv1, threshold1, pool1], device: cpu, variant: avx512, configuration: "1"}

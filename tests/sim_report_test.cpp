@@ -190,9 +190,10 @@ struct Small {
         result.result.makespan = result.schedule.makespan;
         result.result.lower_bound = result.schedule.makespan;
         result.result.status = SearchStatus::proven;
+        result.result.in_any_order = true;
         result.result.evaluated = 1873;
         result.seconds = 0.25;
-        result.baselines = {{"gpu-only", us(33.1)}, {"cpu-only", us(21.4)}};
+        result.baselines = {{"only gpu0", us(33.1)}, {"only cpu", us(21.4)}};
         return result;
     }
 };
@@ -356,14 +357,20 @@ TEST_CASE("the last line says how far an unproven answer may be from the optimum
     answer.result.status = SearchStatus::unproven;
 
     answer.result.lower_bound = us(15.5);  // 15.98 / 15.5 is 1.03097: never rounded down
-    CHECK(last_line(text_table(answer)) ==
-          "15.98 us, not proven optimal: at most 3.1% above the optimum (1,873 nodes)");
+    CHECK(
+        last_line(text_table(answer)) ==
+        "15.98 us, not proven optimal: at most 3.1% above the optimum in this order (1,873 nodes)");
     answer.result.lower_bound = Time{};
     CHECK(last_line(text_table(answer)) == "15.98 us, not proven optimal (1,873 nodes)");
     answer.search = "exhaustive";
     answer.result.status = SearchStatus::proven;
     answer.result.evaluated = 1;
-    CHECK(last_line(text_table(answer)) == "15.98 us, proven optimal (1 mapping)");
+    CHECK(last_line(text_table(answer)) == "15.98 us, proven optimal in any order (1 mapping)");
+    answer.result.in_any_order = false;
+    CHECK(last_line(text_table(answer)) == "15.98 us, proven optimal in this order (1 mapping)");
+    answer.result.lower_bound_in_any_order = us(15.5);
+    CHECK(last_line(text_table(answer)) ==
+          "15.98 us, proven optimal in this order, at most 3.1% above any (1 mapping)");
     answer.search.clear();
     CHECK(last_line(text_table(answer)) == "15.98 us");
 }
@@ -377,7 +384,8 @@ TEST_CASE("the last line compares with each baseline, and with the fastest of a 
                         {"c", us(15.98 / 2)},
                         {"d", us(15.98 * 3)}};
     CHECK(last_line(text_table(answer)) ==
-          "15.98 us; 2.1x faster than a, 1.04x than b, 2.0x slower than c, 3.0x faster than d");
+          "15.98 us; 2.1x faster than a, 1.04x faster than b, 2.0x slower than c, 3.0x faster than "
+          "d");
     answer.baselines = {{"a", us(15.98)}, {"b", us(15.98 * 23)}, {"c", kNever}};
     CHECK(last_line(text_table(answer)) ==
           "15.98 us; as fast as a, 23x faster than b, c is no answer");
@@ -429,7 +437,7 @@ TEST_CASE("the JSON answer has the promised keys, exact times, and null for what
     CHECK(json["makespan_us"] == 15.98);
     CHECK(json["energy_mj"].is_null());
     CHECK(json["proven_optimal"] == true);
-    CHECK(json["baselines"]["cpu-only"] == 21.4);
+    CHECK(json["baselines"]["only cpu"] == 21.4);
     REQUIRE(json["layers"].size() == 3);
     const auto& conv = json["layers"][0];
     for (const char* key : {"name",

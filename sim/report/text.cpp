@@ -12,7 +12,7 @@
 //     fc                          cpu        scalar 1            14.73     15.98  measured
 //
 //     besides: 2 copies 4.00 us, 1 conversion 0.30 us, 1 submission 3.50 us, the host waits 6.12 us
-//     15.98 us, proven optimal in any order (1,873 nodes); 2.1x faster than only gpu0
+//     15.98 us, proven optimal in any order (1,873 nodes); 1.3x faster than only cpu
 //
 // The column `cost` appears only if some cost was not measured. The line before the last adds up
 // what is not computing; it appears only if there is such a thing.

@@ -30,7 +30,10 @@ SearchResult best_among(const Problem& problem,
                           whom);
     }
     const Restricted few = restricted(problem, allowed);
-    SearchResult result = branch_and_bound_in_order(few.problem, options);
+    SearchOptions own = options;
+    own.starts.clear();  // of other tasks
+    own.certificate = 0;
+    SearchResult result = branch_and_bound_in_order(few.problem, own);
     const bool best = result.status == SearchStatus::proven;
     if (result.status == SearchStatus::infeasible) {
         return result;
