@@ -44,7 +44,9 @@ class Hetmap:
         self.program = program
 
     def __call__(self, *arguments):
-        done = subprocess.run([self.program, *map(str, arguments), "--json"], check=False,
+        # In the static order, which is what these results are of.
+        order = ["--order", "fixed"] if arguments[0] == "map" else []
+        done = subprocess.run([self.program, *map(str, arguments), *order, "--json"], check=False,
                               capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"{' '.join(done.args)}\n{done.stderr}")

@@ -70,7 +70,7 @@ class Mapper:
         with open(path, "w") as file:
             file.write(text)
         command = [self.program, "map", "--model", network, "--platform", path, "--time-limit",
-                   time_limit, "--json", "--quiet", *more]
+                   time_limit, "--order", "fixed", "--json", "--quiet", *more]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")

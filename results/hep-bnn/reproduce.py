@@ -36,7 +36,7 @@ def hetmap(program, *arguments):
 def mapped(program, network, platform, batch, search="branch-and-bound", only=()):
     options = [word for name in only for word in ("--only", name)]
     return hetmap(program, "map", "--model", network, "--platform", platform, "--batch", batch,
-                  "--search", search, *options)
+                  "--search", search, "--order", "fixed", *options)
 
 
 def seconds(answer):

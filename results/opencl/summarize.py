@@ -24,7 +24,7 @@ def main(folder):
           "mappings run | of them mixed | median error [%] | p90 [%] | tau-b | outputs |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|")
     for r in results:
-        alone = [b["measured_us"]["p50"] for b in r["baselines"] if b["name"] == "gpu-only"]
+        alone = [b["measured_us"]["p50"] for b in r["baselines"] if b["name"].startswith("only ") and b["name"] != "only cpu"]
         print(f'| {r["model"]} | {r["batch"]} | {r["predicted_us"]:.1f} | '
               f'{r["measured_us"]["p50"]:.1f} | {f"{alone[0]:.1f}" if alone else "-"} | '
               f'{1 + len(r["baselines"]) + len(r["sample"])} | {r["mixed_mappings"]} | '

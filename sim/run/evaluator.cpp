@@ -18,6 +18,9 @@ Evaluator::Evaluator(const Problem& problem, bool counts_loads)
       knows_energy_(problem.knows_energy()),
       counts_loads_(counts_loads) {
     ticks_.assign(at(heads_) + at(problem.layers()) * at(2 * places_), 0);
+    for (int tensor = 0; tensor < problem.layers(); ++tensor) {
+        first_slot_.push_back(at(heads_) + at(tensor) * at(2 * places_));
+    }
     for (const Time time : problem.synchronise) {
         synchronise_.push_back(time.count());
         synchronises_ |= time > Time{};
@@ -108,8 +111,10 @@ template <bool keep>
 }
 
 void Evaluator::clear_places(int tensor) {
-    const std::size_t s = slot(tensor, 0);
-    std::fill_n(ticks_.begin() + static_cast<std::ptrdiff_t>(s), 2 * places_, Ticks{-1});
+    Ticks* const ticks = &ticks_[slot(tensor, 0)];
+    for (int place = 0; place < 2 * places_; ++place) {
+        ticks[place] = -1;
+    }
 }
 
 template <bool keep>
@@ -133,36 +138,54 @@ void Evaluator::close_segment() {
     }
 }
 
-// Brings a tensor to a memory where it is not, as it was made, and says when it is there.
+// Over the link from where the tensor is, as it was made.
 template <bool keep, bool basic>
-Ticks Evaluator::copy(int index, int memory) {
-    const Tensor& tensor = tensors[at(index)];
-    const int made_in = devices_[at(tensor.device)].memory;
-    const int from = problem_.source(index, tensor.layout, made_in, memory);
-    const Ticks copying =
-        from < 0 ? kNeverTicks : problem_.copy(index, tensor.layout, from, memory).count();
+[[gnu::always_inline]] inline Ticks Evaluator::copy_over_link(int index, int from, int memory) {
+    const int layout = tensors[at(index)].layout;
+    const std::size_t place = problem_.copy_place(index, layout, from, memory);
+    const Ticks copying = problem_.copy_times[place].count();
     Ticks when = 0;
     if (copying >= kNeverTicks) {
         core.possible = false;
     } else {
-        Ticks there = time(index, place_of(from, tensor.layout));
-        if (there < 0) {
-            there = copy<keep, basic>(index, from);
-        }
         const auto engine = at(devices_count_ + problem_.engine[problem_.pair_place(from, memory)]);
-        when = std::max(there, ticks_[engine]) + copying;
+        when = std::max(time(index, place_of(from, layout)), ticks_[engine]) + copying;
         change<keep>(engine, when);
         if constexpr (!basic) {
             add_load<keep>(static_cast<int>(engine), copying);
-        }
-        if (!basic && knows_energy_) {
-            core.energy +=
-                problem_.copy_energies[problem_.copy_place(index, tensor.layout, from, memory)]
-                    .femtojoules;
+            if (knows_energy_) {
+                core.energy += problem_.copy_energies[place].femtojoules;
+            }
         }
     }
-    change_place<keep>(index, place_of(memory, tensor.layout), when, -1);
+    change_place<keep>(index, place_of(memory, layout), when, -1);
     return when;
+}
+
+// By way of another memory, which has the tensor then too.
+template <bool keep, bool basic>
+[[gnu::noinline]] Ticks Evaluator::copy_by_way(int index, int memory) {
+    const Tensor& tensor = tensors[at(index)];
+    const int made_in = devices_[at(tensor.device)].memory;
+    const int from = problem_.source(index, tensor.layout, made_in, memory);
+    if (from < 0) {
+        core.possible = false;
+        change_place<keep>(index, place_of(memory, tensor.layout), 0, -1);
+        return 0;
+    }
+    if (time(index, place_of(from, tensor.layout)) < 0) {
+        copy<keep, basic>(index, from);
+    }
+    return copy_over_link<keep, basic>(index, from, memory);
+}
+
+// Brings a tensor to a memory where it is not, and says when it is there.
+template <bool keep, bool basic>
+[[gnu::always_inline]] inline Ticks Evaluator::copy(int index, int memory) {
+    const int made_in = devices_[at(tensors[at(index)].device)].memory;
+    return problem_.engine[problem_.pair_place(made_in, memory)] >= 0
+               ? copy_over_link<keep, basic>(index, made_in, memory)
+               : copy_by_way<keep, basic>(index, memory);
 }
 
 // When a device sees what is in a place since `when`: the host after the completion of what an

@@ -20,6 +20,7 @@
 
 #include "sim/compile/problem.hpp"
 #include "sim/index.hpp"
+#include "sim/run/turns.hpp"
 
 #include <cstdint>
 #include <span>
@@ -32,28 +33,6 @@ namespace sim {
 // energies those of sim::Energy, femtojoules.
 using Ticks = Time::rep;
 inline constexpr Ticks kNeverTicks = kNever.count();
-
-// A task's inputs in the order in which they were made, those of one task in the reader's own
-// order. `sorted`: where they are put if they have to be sorted.
-template <class TurnOf>
-std::span<const TaskInput> in_turn(std::span<const TaskInput> inputs,
-                                   const TurnOf& turn_of,
-                                   std::vector<TaskInput>& sorted) {
-    std::size_t i = 1;
-    while (i < inputs.size() && turn_of(inputs[i - 1]) <= turn_of(inputs[i])) {
-        ++i;
-    }
-    if (i >= inputs.size()) {
-        return inputs;
-    }
-    sorted.assign(inputs.begin(), inputs.end());
-    for (; i < sorted.size(); ++i) {
-        for (std::size_t j = i; j > 0 && turn_of(sorted[j]) < turn_of(sorted[j - 1]); --j) {
-            std::swap(sorted[j], sorted[j - 1]);
-        }
-    }
-    return sorted;
-}
 
 class Evaluator {
 public:
@@ -170,9 +149,7 @@ private:
         Ticks end = 0;  // from the start; -1: by the dispatcher
     };
 
-    std::size_t slot(int tensor, int place) const {
-        return at(heads_) + at(tensor) * at(2 * places_) + at(place);
-    }
+    std::size_t slot(int tensor, int place) const { return first_slot_[at(tensor)] + at(place); }
 
     // keep: so that pop can take it back. basic: no energy, synchronisation or divided layers.
     template <bool keep, bool basic>
@@ -181,6 +158,10 @@ private:
     void place_divided(int index, int turn);
     template <bool keep, bool basic>
     Ticks copy(int tensor, int memory);
+    template <bool keep, bool basic>
+    Ticks copy_over_link(int tensor, int from, int memory);
+    template <bool keep, bool basic>
+    Ticks copy_by_way(int tensor, int memory);
     template <bool basic>
     Ticks seen(const Tensor& tensor, int place, int device, Ticks when) const;
     template <bool keep, bool basic>
@@ -211,6 +192,7 @@ private:
     std::vector<int> rest_;
     std::vector<Ticks> energies_;  // by task: its own and its submission's, but for the segment's
     int devices_count_ = 0, engines_count_ = 0, layouts_ = 1, places_ = 1, heads_ = 0;
+    std::vector<std::size_t> first_slot_;  // by tensor
     // Queues, engines, as many loads if they are counted, then of every tensor the times of its
     // places and their lags.
     std::vector<Ticks> ticks_;

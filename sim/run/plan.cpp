@@ -3,6 +3,7 @@
 #include "sim/run/plan.hpp"
 
 #include "sim/error.hpp"
+#include "sim/run/turns.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -41,18 +42,6 @@ struct Impossible : InputError {
                      name_in(problem.layout_names, input.layout) +
                      "', and that device cannot convert it from '" +
                      name_in(problem.layout_names, from) + "'");
-}
-
-// The task's own device first.
-std::vector<int> workers_of(const Task& task) {
-    if (task.parts.empty()) {
-        return {task.device};
-    }
-    std::vector<int> devices;
-    for (const Part& part : task.parts) {
-        devices.push_back(part.device);
-    }
-    return devices;
 }
 
 // By position in the mapping and device: the configuration that it needs there, -1 for none.
@@ -208,6 +197,14 @@ private:
 
     // ---- rule 2: segments ----
 
+    // The task's own device first. In `workers_`, until the next task.
+    void find_workers(const Task& task) {
+        workers_.assign(task.parts.empty() ? 1 : 0, task.device);
+        for (const Part& part : task.parts) {
+            workers_.push_back(part.device);
+        }
+    }
+
     // Consecutive tasks of one asynchronous device are submitted in one go: the first one's
     // submission grows with every further task. Where `whole_segments` is not set, each task of the
     // run has a submission of its own. A divided layer is a segment of its own on each of its
@@ -216,7 +213,8 @@ private:
         const Task& task = problem_.tasks[at(index)];
         const bool divided = !task.parts.empty();
         submission_ = -1;
-        for (const int d : workers_of(task)) {
+        find_workers(task);
+        for (const int d : workers_) {
             const ProblemDevice& device = device_at(d);
             if (!device.asynchronous) {
                 continue;
@@ -361,17 +359,16 @@ private:
 
     void add_task(int index, const std::vector<int>& configurations) {
         const Task& task = problem_.tasks[at(index)];
-        const std::vector<int> workers = workers_of(task);
+        const std::vector<int>& workers = workers_;
         const auto memory_of = [&](int device) { return device_at(device).memory; };
         for (const int d : workers) {
             load(index, d, configurations[at(d)]);
         }
 
         // 1. Its inputs, in the order in which they were made, to every worker's memory.
-        std::vector<TaskInput> inputs = task.inputs;
-        std::ranges::stable_sort(
-            inputs, {}, [&](const TaskInput& input) { return turns_[at(input.tensor)]; });
-        std::vector<Plan::Wait> waits;
+        const std::span<const TaskInput> inputs = in_turn(
+            task.inputs, [&](const TaskInput& input) { return turns_[at(input.tensor)]; }, sorted_);
+        waits_.clear();
         for (const int d : workers) {
             for (const TaskInput& input : inputs) {
                 const Plan::Maker& maker = plan_.makers[at(input.tensor)];
@@ -382,7 +379,7 @@ private:
                 const int layout = converted ? input.layout : maker.layout;
                 const bool at_home =
                     memory_of(d) == memory_of(maker.device) && layout == maker.layout;
-                waits.push_back(
+                waits_.push_back(
                     wait_of(input.tensor, d, place(input.tensor, memory_of(d), layout), at_home));
             }
         }
@@ -398,7 +395,7 @@ private:
         if (submission_ >= 0) {
             wait({.step = submitted_step(), .reason = Plan::Reason::submitted});
         }
-        for (const Plan::Wait& one : waits) {
+        for (const Plan::Wait& one : waits_) {
             wait(one);
         }
         for (const int d : workers) {
@@ -459,9 +456,12 @@ private:
     const Problem& problem_;
     const Mapping& mapping_;
     Plan plan_;
-    std::vector<Place> places_;  // by tensor, memory, layout
-    std::vector<int> turns_;     // by tensor: the place of its task in the mapping
-    std::vector<int> loaded_;    // by device: configuration
+    std::vector<Place> places_;      // by tensor, memory, layout
+    std::vector<int> turns_;         // by tensor: the place of its task in the mapping
+    std::vector<int> loaded_;        // by device: configuration
+    std::vector<int> workers_;       // of the task at hand
+    std::vector<TaskInput> sorted_;  // its inputs, if they are not in turn
+    std::vector<Plan::Wait> waits_;  // and what it waits for
     int turn_ = 0;
     int submission_ = -1;               // of the task at hand; -1: the dispatcher does it itself
     int open_ = -1, open_device_ = -1;  // the segment that may still grow: its submission
@@ -476,7 +476,9 @@ void check_cover(const Problem& problem, const Mapping& mapping) {
         if (index < 0 || index >= static_cast<int>(problem.tasks.size())) {
             throw InputError("mapping: there is no implementation " + std::to_string(index));
         }
-        for (const int layer : layers_of(problem.tasks[at(index)])) {
+        const Task& task = problem.tasks[at(index)];
+        ++covered[at(task.first)];
+        for (const int layer : task.rest) {
             ++covered[at(layer)];
         }
     }

@@ -3,9 +3,48 @@
 #include "sim/run/engine.hpp"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace sim {
 namespace {
+
+// Ordered by (start, sequence). The events of a resource are in order already, so with few
+// resources they are merged.
+void sort_by_start(const Problem& problem, const Plan& plan, std::vector<Event>& events) {
+    constexpr int kFew = 16;
+    if (plan.resources > kFew) {
+        std::ranges::stable_sort(events, {}, &Event::start);
+        return;
+    }
+    std::vector<std::vector<std::size_t>> of_resource(at(plan.resources));
+    for (std::size_t e = 0; e < events.size(); ++e) {
+        of_resource[at(plan.resource_of(problem, events[e]))].push_back(e);
+    }
+    struct Head {
+        std::size_t resource = 0, place = 0;
+    };
+    std::vector<Head> heads;
+    for (std::size_t r = 0; r < of_resource.size(); ++r) {
+        if (!of_resource[r].empty()) {
+            heads.push_back({r, 0});
+        }
+    }
+    const auto event_at = [&](const Head& head) { return of_resource[head.resource][head.place]; };
+    std::vector<Event> sorted;
+    sorted.reserve(events.size());
+    while (!heads.empty()) {
+        const auto next = std::ranges::min_element(heads, [&](const Head& a, const Head& b) {
+            const std::size_t x = event_at(a), y = event_at(b);
+            return events[x].start != events[y].start ? events[x].start < events[y].start : x < y;
+        });
+        sorted.push_back(events[event_at(*next)]);
+        if (++next->place == of_resource[next->resource].size()) {
+            heads.erase(next);
+        }
+    }
+    events = std::move(sorted);
+}
 
 // Every action starts when all that it holds is free and all that it waits for is over. Those
 // before it in the plan are all that it can depend on.
@@ -46,7 +85,7 @@ Schedule forward_pass(const Problem& problem, const Plan& plan) {
         }
     }
     schedule.makespan = free[Plan::kDispatcher];
-    std::ranges::stable_sort(schedule.events, {}, &Event::start);
+    sort_by_start(problem, plan, schedule.events);
     return schedule;
 }
 
