@@ -1,6 +1,8 @@
 #pragma once
 
-// Units of the simulator. A number without a unit never crosses a function boundary.
+// Units of the simulator. A number without a unit never crosses a function boundary, but inside the
+// evaluators and searches: there times and energies are the bare counts of Time and Energy, called
+// Ticks (run/evaluator.hpp), and what is compared only with its like is a score.
 //
 // Simulated time is a whole number of picoseconds: sums are exact, ties are real ties, and the
 // same input gives the same schedule on every machine. Measured values become `Time` once, in

@@ -99,7 +99,7 @@ TEST_CASE("the least energy, the least time and their product are three mappings
     CHECK(fast["layers"][0]["parts"].size() == 2);
     CHECK(fast["layers"][0]["parts"][0]["channels"] == 5);
     CHECK(near(fast["energy_mj"], 26.8e-3));
-    CHECK(fast["accuracy"].is_null());  // nobody measured a divided one
+    CHECK(fast["accuracy"].is_null());  // no divided one was measured
 
     const json product = d.mapped({"--objective", "edp"});
     CHECK(product["proven_optimal"] == true);

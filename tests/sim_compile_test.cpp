@@ -476,7 +476,7 @@ TEST_CASE("a platform beyond the limits is refused") {
 }
 
 TEST_CASE("tasks that can never get their inputs are not offered") {
-    // gpu0 can read the image, but without a link back nobody could read what it makes.
+    // gpu0 can read the image, but without a link back no other device could read what it makes.
     sim::Platform platform = two_devices();
     platform.links.pop_back();
     const Lines tasks = tasks_of(

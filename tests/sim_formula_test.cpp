@@ -391,7 +391,7 @@ TEST_CASE("names that an expression cannot have are refused") {
     CHECK(error_of("1", twice) == "p.yaml:3:7: formula '1': there are two names 'a'");
 }
 
-TEST_CASE("characters that nobody sees are refused") {
+TEST_CASE("invisible characters are refused") {
     CHECK(error_of(std::string{"1\0+ 2", 6}) ==
           "p.yaml:3:7: a formula has a character of code 0 at position 1; expected ASCII");
     CHECK(error_of("1 \xc3\x97 2") ==

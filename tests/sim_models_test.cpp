@@ -54,7 +54,7 @@ struct Network {
     std::int64_t known_digit;  // ... to multiples of this
     std::size_t weighted;      // convolutions and linear layers
     int classes;
-    std::int64_t known_parameters;  // exactly, biases and the like included; 0: nobody says
+    std::int64_t known_parameters;  // exactly, biases and the like included; 0: not published
     PerChannel per_channel;
 };
 

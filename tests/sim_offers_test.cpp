@@ -462,7 +462,7 @@ TEST_CASE("what goes beyond a budget by itself is not offered") {
 
 // ---- Support. -----------------------------------------------------------------------------------
 
-TEST_CASE("what a device does not support is not offered, and where nobody does, it says why") {
+TEST_CASE("what a device does not support is not offered, and where no device does, it says why") {
     sim::Platform platform = with_devices({"cpu", "digital", "analog"});
     for (const int device : {0, 1, 2}) {
         platform.formulas.push_back(cost_of(device, {"conv2d", "depthwise_conv2d"}, "5"));

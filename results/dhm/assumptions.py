@@ -1,4 +1,4 @@
-"""What nobody has published of the FPGA-GPU machine, as edits of its profile.
+"""What is not published of the FPGA-GPU machine, as edits of its profile.
 
 A profile is a text; an assumption replaces what the file says at one place by something else, and
 fails where that place is not found. Start at `profile`.

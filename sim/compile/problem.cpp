@@ -314,7 +314,7 @@ bool is_basic(const Problem& problem) {
 
 std::vector<int> drop_dominated_tasks(Problem& problem) {
     // Tasks that differ in nothing but their cost and what they take of budgets and memories. A
-    // divided one holds all of its devices and engines for the whole of its cost: whoever holds
+    // divided one holds all of its devices and engines for the whole of its cost: a task that holds
     // others is of another kind, and which shares they have decides nothing but the cost.
     const auto kind_of = [](const Task& task) {
         std::vector<int> held;

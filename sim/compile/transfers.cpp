@@ -201,7 +201,7 @@ void add_transfers(Problem& problem,
         const TensorShape shape =
             layer < 0 ? TensorShape{.element = Element::u8} : model.layers[at(layer)].output;
         for (const std::string& layout : problem.layout_names) {
-            // Nobody reads the last layer's result.
+            // The last layer's result has no reader.
             problem.tensor_bytes.push_back(
                 layer < 0 ? 0 : problem.batch * bytes_in_layout(shape, layout));
         }
