@@ -134,6 +134,7 @@ int Device::prepare(const kernels::DeviceKernel&) {
 
 std::optional<int> Device::follow(Device& /*other*/, int /*event*/) { return std::nullopt; }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): those that override it keep the function
 void Device::when(int /*event*/, std::function<void()> /*then*/) {
     throw DeviceError{info().name + " does not tell when something has happened"};
 }

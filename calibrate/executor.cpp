@@ -553,13 +553,12 @@ private:
 
     // A segment of one stage on the host; the same one every time.
     int command_of(int device, const calibrate::Stage& stage) {
-        const auto [found, fresh] =
-            e_.commands_.try_emplace({.device = device,
-                                      .kernel = stage.kernel,
-                                      .from = const_cast<Address>(stage.tensors.input),
-                                      .second = const_cast<Address>(stage.tensors.second_input),
-                                      .to = stage.tensors.output},
-                                     0);
+        const auto [found, fresh] = e_.commands_.try_emplace({.device = device,
+                                                              .kernel = stage.kernel,
+                                                              .from = stage.tensors.input,
+                                                              .second = stage.tensors.second_input,
+                                                              .to = stage.tensors.output},
+                                                             0);
         if (fresh) {
             found->second = e_.devices_[at(device)]->record({&stage, 1});
         }

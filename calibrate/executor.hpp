@@ -101,7 +101,8 @@ private:
     // A command that was recorded, by what it is about.
     struct CommandKey {
         int device = 0, kernel = 0;  // kernel: -1 a conversion, -2 a copy
-        Address from = nullptr, second = nullptr, to = nullptr;
+        const std::byte *from = nullptr, *second = nullptr;
+        Address to = nullptr;
         int wait = -1;
         friend auto operator<=>(const CommandKey&, const CommandKey&) = default;
     };

@@ -30,7 +30,7 @@ struct LaunchShape {
 // Parameters that are pointers take a BufferArgument, others a value of their type.
 template <class... Parameters, class... Arguments>
 Launch launch_of(void (*kernel)(Parameters...),
-                 std::string name,
+                 const std::string& name,
                  const LaunchShape& shape,
                  const Arguments&... arguments) {
     static_assert(sizeof...(Parameters) == sizeof...(Arguments));
@@ -42,7 +42,7 @@ Launch launch_of(void (*kernel)(Parameters...),
             return by_value(value);
         }
     };
-    return {.name = std::move(name),
+    return {.name = name,
             .function = reinterpret_cast<const void*>(kernel),
             .groups = {shape.groups.x, shape.groups.y, shape.groups.z},
             .group_size = {shape.group_size.x, shape.group_size.y, shape.group_size.z},

@@ -354,9 +354,9 @@ std::optional<Search> search_of(const Model& model,
 
 const std::vector<int>& layers_with(const std::unordered_map<std::string, std::vector<int>>& map,
                                     std::string_view text) {
-    static const std::vector<int> none;
+    static const std::vector<int> kNone;
     const auto found = map.find(std::string{text});
-    return found == map.end() ? none : found->second;
+    return found == map.end() ? kNone : found->second;
 }
 
 std::string_view first_part(std::string_view text) { return text.substr(0, text.find(" | ")); }

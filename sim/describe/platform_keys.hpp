@@ -7,6 +7,9 @@
 
 namespace sim::keys {
 
+// They are called what they are in a file.
+// NOLINTBEGIN(readability-identifier-naming)
+
 // What stands at the first key, `hetmap`.
 inline constexpr std::string_view kFormat = "platform/1";
 
@@ -129,5 +132,6 @@ inline constexpr std::string_view kBy[] = {"output_channels", "input_channels"};
 
 // What `join` of a split says where it is no expression.
 inline constexpr std::string_view kMax = "max", kSum = "sum";
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace sim::keys

@@ -44,9 +44,9 @@ std::string text_or(const YamlNode& map, std::string_view key, std::string_view 
 
 // Items of an optional list.
 const std::vector<YamlNode>& items_of(const YamlNode& map, std::string_view key) {
-    static const std::vector<YamlNode> none;
+    static const std::vector<YamlNode> kNone;
     const YamlNode* const node = find(map, key);
-    return node == nullptr ? none : read_list(*node);
+    return node == nullptr ? kNone : read_list(*node);
 }
 
 template <class T>
@@ -557,11 +557,11 @@ std::string read_layout(const YamlNode& map, std::string_view key) {
 }
 
 MeasuredCost read_measured(const YamlNode& node, std::span<const std::string_view> devices) {
-    static const Keys required = {
+    static const Keys kRequired = {
         keys::layers, keys::batch, keys::device, keys::variant, keys::configuration};
-    static const Keys optional =
+    static const Keys kOptional =
         with_measurement({keys::in_layout, keys::out_layout, keys::results, keys::time_us});
-    expect(node, "a cost", required, optional);
+    expect(node, "a cost", kRequired, kOptional);
     const YamlNode* const time = find(node, keys::time_us);
     const auto missing = std::ranges::find_if(kMeasurementKeys,
                                               [&](auto key) { return find(node, key) == nullptr; });
@@ -588,25 +588,25 @@ MeasuredCost read_measured(const YamlNode& node, std::span<const std::string_vie
 }
 
 FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> devices) {
-    static const Keys required = {keys::pattern,
-                                  keys::device,
-                                  keys::variant,
-                                  keys::configuration,
-                                  keys::constant_us,
-                                  keys::us_per_million_macs,
-                                  keys::us_per_kib_read,
-                                  keys::us_per_kib_written,
-                                  keys::us_per_thousand_tiles,
-                                  keys::samples,
-                                  keys::median_error_percent,
-                                  keys::p90_error_percent};
-    static const Keys optional = {keys::in_layout,
-                                  keys::out_layout,
-                                  keys::results,
-                                  keys::smallest_batch,
-                                  keys::smallest_height,
-                                  keys::smallest_channels};
-    expect(node, "a fit", required, optional);
+    static const Keys kRequired = {keys::pattern,
+                                   keys::device,
+                                   keys::variant,
+                                   keys::configuration,
+                                   keys::constant_us,
+                                   keys::us_per_million_macs,
+                                   keys::us_per_kib_read,
+                                   keys::us_per_kib_written,
+                                   keys::us_per_thousand_tiles,
+                                   keys::samples,
+                                   keys::median_error_percent,
+                                   keys::p90_error_percent};
+    static const Keys kOptional = {keys::in_layout,
+                                   keys::out_layout,
+                                   keys::results,
+                                   keys::smallest_batch,
+                                   keys::smallest_height,
+                                   keys::smallest_channels};
+    expect(node, "a fit", kRequired, kOptional);
     const auto smallest = [&](std::string_view key) {
         const YamlNode* const value = find(node, key);
         return value == nullptr ? 1 : static_cast<int>(read_integer(*value, 1, kMostSamples));

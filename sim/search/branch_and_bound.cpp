@@ -39,7 +39,8 @@ namespace {
 constexpr double kStartsEnd = 0.4, kExactEnd = 0.6, kOrdersEnd = 0.9;
 
 // What a local search may cost. About a second at most, and less where there is less to decide.
-constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfALayer = 600'000;
+constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfALayer = 600'000,
+                        kQuickPlacements = 400'000;
 
 constexpr std::uint64_t kFewMappings = 1'000'000;
 
@@ -122,6 +123,7 @@ Judged best_start(const Problem& problem,
 
 Judged improved(const Problem& problem,
                 const SearchOptions& options,
+                std::uint64_t most_placements,
                 Judged start,
                 bool reorders,
                 std::uint64_t seed,
@@ -134,7 +136,7 @@ Judged improved(const Problem& problem,
                      options.goal,
                      start.mapping,
                      {.most_placements = std::min<std::uint64_t>(
-                          kMostPlacements, kPlacementsOfALayer * at(problem.layers())),
+                          most_placements, kPlacementsOfALayer * at(problem.layers())),
                       .reorders = reorders,
                       .seed = seed,
                       .stop = options.stop});
@@ -283,18 +285,21 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const auto is_reached = [&](const Judged& one) {
         return one.appraisal.violation == 0 && one.appraisal.value <= least;
     };
-    // The exact search decides small problems, and the least latency of most, before the local one
-    // has warmed up.
-    const bool is_easy = (goal.is_latency() && !is_coupled(problem)) ||
-                         (!decides_order && count_mappings(problem) <= kFewMappings);
+    // Where the exact search has bounds of all that counts it is sooner there, mostly, than the
+    // local one has warmed up.
+    const bool has_bounds =
+        !is_coupled(problem) && goal.minimise.front().criterion != Criterion::period;
+    const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;
     Judged best = best_start(problem, appraiser, starts_of(problem, options));
-    if (!is_easy) {
+    if (!is_small && !(has_bounds && goal.is_latency())) {
         const SearchOptions first = until(options, kStartsEnd);
-        for (int turn = 0; turn < kFirstTurns && !first.stop() && !is_reached(best); ++turn) {
+        const int turns = has_bounds ? 1 : kFirstTurns;
+        for (int turn = 0; turn < turns && !first.stop() && !is_reached(best); ++turn) {
             best = improved(problem,
                             first,
+                            has_bounds ? kQuickPlacements : kMostPlacements,
                             std::move(best),
-                            decides_order,
+                            decides_order && turn % 2 == 1,
                             static_cast<std::uint64_t>(turn) + 11,
                             evaluated);
         }
@@ -317,11 +322,16 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     for (int turn = 0, vain = 0; decides_order && !is_closed() && !orders.stop(); ++turn) {
         evaluated = 0;
         best = judged(appraiser, result);
-        const Judged other =
-            improved(problem, orders, best, true, static_cast<std::uint64_t>(turn) + 2, evaluated);
+        const Judged other = improved(problem,
+                                      orders,
+                                      kMostPlacements,
+                                      best,
+                                      true,
+                                      static_cast<std::uint64_t>(turn) + 2,
+                                      evaluated);
         result.evaluated += evaluated;
         if (!(other.appraisal < best.appraisal)) {
-            if (++vain == (is_easy ? kVainTurns : kVainTurnsWhereHard)) {
+            if (++vain == (has_bounds ? kVainTurns : kVainTurnsWhereHard)) {
                 break;
             }
             continue;
