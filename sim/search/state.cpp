@@ -11,7 +11,9 @@ constexpr int kWordBits = 64;  // a power of two
 // Of places in a word of their own: whether it is there, then whether it waits.
 constexpr int kPlacesInWord = kWordBits / 2;
 
-int bits_for(int count) { return std::bit_width(static_cast<unsigned>(count - 1)); }
+int bits_for(int count) {
+    return static_cast<int>(std::bit_width(static_cast<unsigned>(count - 1)));
+}
 
 std::uint64_t low_bits(int count) {
     return count >= kWordBits ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
