@@ -177,7 +177,9 @@ TEST_CASE("mappings for the platforms that come with hetmap are simulated to the
         {"resnet18-imagenet", "amd-epyc-2-cores"},
         {"vgg3-fashion", "amd-epyc-2-cores"}};
     int trips = 0;
-    for (const auto& [model, platform] : pairs) {
+    for (const auto& pair : pairs) {
+        const auto& model = pair.first;
+        const auto& platform = pair.second;
         // Every restriction and every search, each with some of the others.
         const std::vector<std::string> restricted = restrictions(platform);
         const std::size_t count = std::max(restricted.size(), sim::searches().size());

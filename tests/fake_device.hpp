@@ -214,7 +214,7 @@ private:
         known.insert(what);
     }
 
-    void begin_run() {
+    void forget_run() {
         std::ranges::fill(last_, -1);
         for (Event& event : events_) {
             event.done = -1;
@@ -345,7 +345,7 @@ inline void Machine::begin_run() {
     awaited.clear();
     contents_.clear();
     for (Device* const device : devices_) {
-        device->begin_run();
+        device->forget_run();
     }
 }
 
