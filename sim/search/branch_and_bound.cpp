@@ -75,6 +75,9 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
     fastest.goal = {};
     for (const auto heuristic : {heft, greedy, uniform}) {
         for (const SearchOptions* const asked : {&quietly, &fastest}) {
+            if (asked == &fastest && options.goal.is_latency()) {
+                continue;  // the same
+            }
             SearchResult result = heuristic(problem, *asked);
             if (!result.mapping.empty()) {
                 starts.push_back(std::move(result.mapping));
@@ -281,7 +284,12 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
 
     // 1. Starts. Where the exact search is at its best, on a small problem in the one order there
     //    is, improving them first would only cost time.
-    const double least = least_in_any_order(problem, goal);
+    // It takes a while where the rest takes none: only where other orders count, or it is the
+    // bound.
+    const bool asks_for_all_orders =
+        options.free_order || goal.minimise.front().criterion == Criterion::period;
+    const double least = asks_for_all_orders ? least_in_any_order(problem, goal)
+                                             : -std::numeric_limits<double>::infinity();
     const auto is_reached = [&](const Judged& one) {
         return one.appraisal.violation == 0 && one.appraisal.value <= least;
     };
@@ -352,9 +360,9 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
     result.bound = std::max(result.bound, least);
     if (goal.is_latency()) {
-        result.lower_bound = std::max(result.lower_bound, Time{std::llround(least)});
-        result.lower_bound_in_any_order =
-            result.in_any_order ? result.makespan : Time{std::llround(least)};
+        const Time in_all{std::llround(std::max(least, 0.0))};
+        result.lower_bound = std::max(result.lower_bound, in_all);
+        result.lower_bound_in_any_order = result.in_any_order ? result.makespan : in_all;
     }
     return result;
 }

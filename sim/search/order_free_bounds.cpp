@@ -11,7 +11,7 @@ using Ticks = Time::rep;
 
 // Of a weighting the weights add up to this; small enough that weighted sums of days fit.
 constexpr Ticks kScale = 1024;
-constexpr int kRounds = 400;  // of improving the weighting
+constexpr int kRounds = 120;  // of improving the weighting
 
 // From the end of `from`, which makes the tensor in this layout, to the start of `to`; what is
 // converted is done after its start but counted here. kNever if it cannot be.
