@@ -4,6 +4,7 @@
 #include "sim/search/accurate.hpp"
 #include "sim/search/baselines.hpp"
 #include "sim/search/certificate.hpp"
+#include "sim/search/results.hpp"
 
 #include <fmt/format.h>
 
@@ -57,11 +58,8 @@ std::vector<NamedResult> known_mappings(const Question& question,
                                         const Model& model,
                                         const Problem& problem,
                                         const SearchOptions& options) {
-    const auto stop = [&] {
-        return (options.stop && options.stop()) ||
-               (options.elapsed && options.elapsed() >= kBaselinesEnd);
-    };
-    std::vector<NamedResult> known = baselines(problem, options.goal, stop);
+    std::vector<NamedResult> known =
+        baselines(problem, options.goal, internal::until(options, kBaselinesEnd).stop);
     std::erase_if(known, [&](const NamedResult& baseline) {
         const std::optional<AccuracyEstimate> accuracy =
             accuracy_of(model, problem, baseline.result.mapping);

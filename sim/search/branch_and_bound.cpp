@@ -49,15 +49,6 @@ constexpr std::uint64_t kFewMappings = 1'000'000;
 constexpr int kVainTurns = 1, kVainTurnsWhereHard = 3;
 constexpr int kFirstTurns = 3;  // of local searches before, where the exact one has it hard
 
-// The same options, but that the search ends when so much of the time is over.
-SearchOptions until(const SearchOptions& options, double share) {
-    SearchOptions limited = options;
-    limited.stop = [&options, share] {
-        return (options.stop && options.stop()) || (options.elapsed && options.elapsed() >= share);
-    };
-    return limited;
-}
-
 // Whether a mapping fits, and how good it is, from the simulation of the whole.
 struct Judged {
     Mapping mapping;
@@ -89,7 +80,7 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
             starts.push_back(std::move(*stages));
         }
     }
-    // On the host alone memory is rarely short, and a cover of least weight is never far from it.
+    // Where memory is short: the covers that put the least weights into each.
     const Covers covers(problem);
     for (int m = 0; m < static_cast<int>(problem.capacities.size()); ++m) {
         if (auto cover = covers.cheapest([&](int k) {
@@ -177,7 +168,8 @@ SearchResult layered_in_order([[maybe_unused]] const Problem& problem,
     result.status = best.proven() ? SearchStatus::proven : SearchStatus::unproven;
     result.evaluated = best.nodes;
     if (!best.proven()) {
-        result.note = best.stopped ? "stopped before the proof" : "more states than memory allows";
+        result.note =
+            best.stopped ? "stopped before the proof" : "more states than the search may hold";
     }
     assert(makespan(problem, result.mapping) == result.makespan);
     return result;
@@ -226,8 +218,8 @@ SearchResult exact_in_its_order(const Problem& problem,
     return result;
 }
 
-// On the goal's objective: what no mapping is below, in whatever order. Zero where nothing is
-// known.
+// On the goal's objective: what no mapping is below, in whatever order. -infinity where nothing
+// is known.
 double least_in_any_order(const Problem& problem, const Goal& goal) {
     if (goal.minimise.size() > 1) {
         return -std::numeric_limits<double>::infinity();
@@ -282,10 +274,8 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         options.free_order && !one_order && options.certificate == 0 && goal.prefer.empty();
     std::uint64_t evaluated = 0;
 
-    // 1. Starts. Where the exact search is at its best, on a small problem in the one order there
-    //    is, improving them first would only cost time.
-    // It takes a while where the rest takes none: only where other orders count, or it is the
-    // bound.
+    // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
+    //    other orders count, or where there is no other bound.
     const bool asks_for_all_orders =
         options.free_order || goal.minimise.front().criterion == Criterion::period;
     const double least = asks_for_all_orders ? least_in_any_order(problem, goal)
@@ -293,8 +283,8 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const auto is_reached = [&](const Judged& one) {
         return one.appraisal.violation == 0 && one.appraisal.value <= least;
     };
-    // Where the exact search has bounds of all that counts it is sooner there, mostly, than the
-    // local one has warmed up.
+    //    Where the exact search has bounds of all that counts, or few mappings, it is done, mostly,
+    //    before the local one has warmed up.
     const bool has_bounds =
         !is_coupled(problem) && goal.minimise.front().criterion != Criterion::period;
     const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;

@@ -859,14 +859,10 @@ std::vector<Mapping> known_mappings(const Problem& problem, const SearchOptions&
     std::vector<Mapping> known = options.starts;
     const std::size_t count = options.goal.minimise.size();
     for (std::size_t i = 0; count > 1 && i < count; ++i) {
-        SearchOptions alone = options;
+        const double end = kShare * static_cast<double>(i + 1) / static_cast<double>(count);
+        SearchOptions alone = until(options, end);
         alone.goal.minimise.assign(1, options.goal.minimise[i]);
         alone.progress = {};
-        const double end = kShare * static_cast<double>(i + 1) / static_cast<double>(count);
-        alone.stop = [&options, end] {
-            return (options.stop && options.stop()) ||
-                   (options.elapsed && options.elapsed() >= end);
-        };
         if (SearchResult result = branch_and_bound(problem, alone); !result.mapping.empty()) {
             known.push_back(std::move(result.mapping));
         }
@@ -983,7 +979,7 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
         front.note = "stopped before the proof";
     } else if (!proven) {
         front.note = exhausted ? "too many mappings are left to simulate in full"
-                               : "more states than --max-states allows";
+                               : "more states than the search may hold";
     }
     return front;
 }

@@ -263,16 +263,15 @@ private:
         alone_.resize(at(problem_.layers()));
         for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k) {
             const Task& task = problem_.tasks[at(k)];
-            if (!options_.reorders && !fits_order(task)) {
-                group_of_[at(k)] = -1;
-                continue;
-            }
             const auto [found, is_new] =
                 groups.emplace(layers_of(task), static_cast<int>(members_.size()));
             if (is_new) {
                 members_.emplace_back();
             }
             group_of_[at(k)] = found->second;
+            if (!options_.reorders && !fits_order(task)) {
+                continue;  // it may stand in the start, and go; it does not come
+            }
             members_[at(found->second)].push_back(k);
             if (task.rest.empty()) {
                 alone_[at(task.first)].push_back(k);

@@ -8,6 +8,14 @@
 
 namespace sim::internal {
 
+SearchOptions until(const SearchOptions& options, double share) {
+    SearchOptions limited = options;
+    limited.stop = [&options, share] {
+        return (options.stop && options.stop()) || (options.elapsed && options.elapsed() >= share);
+    };
+    return limited;
+}
+
 SearchResult infeasible(std::string note) {
     SearchResult result;
     result.status = SearchStatus::infeasible;

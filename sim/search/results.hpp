@@ -10,6 +10,10 @@
 
 namespace sim::internal {
 
+// The same options, but that the search ends when so much of the time is over. They refer to
+// `options`.
+SearchOptions until(const SearchOptions& options, double share);
+
 // No answer, and why.
 SearchResult infeasible(std::string note);
 
