@@ -198,6 +198,25 @@ TEST_CASE("the local search gives a mapping as good as it says, and keeps to the
     }
 }
 
+TEST_CASE("a local search in the static order may begin with a mapping in another one") {
+    int out_of_order = 0;
+    for (std::uint64_t seed = 1; seed <= 120; ++seed) {
+        CAPTURE(seed);
+        const Problem p = generate::wide_random(seed);
+        const Mapping start = generate::any_mapping(p, seed);
+        if (start.empty() || sim::makespan(p, start) >= sim::kNever) {
+            continue;
+        }
+        out_of_order += std::ranges::any_of(start, [&](int task) {
+            return !sim::fits_order(p.tasks[static_cast<std::size_t>(task)]);
+        });
+        const auto found = sim::internal::local_search(
+            p, {}, start, {.most_placements = 5'000, .reorders = false, .seed = seed, .stop = {}});
+        CHECK(sim::simulate(p, found.mapping).makespan <= sim::makespan(p, start));
+    }
+    CHECK(out_of_order > 5);
+}
+
 // Four layers that read the input, 10 each on the host or on any of three devices beside it.
 TEST_CASE("HEFT breaks ties by what blocks least and has done least, not by the host") {
     generate::Draft d;

@@ -192,12 +192,13 @@ public:
 
     LocalSearchResult run(const Mapping& start) {
         current_ = best_ = start;
+        current_.early.clear();  // they stay with the start: what is looked at from here has none
         // What is dear to know in full is asked for in the second half; before, the best of what is
         // seen cheaply is remembered.
         const bool is_dear = appraise_.is_dear();
         best_appraisal_ = appraise_.is_optimistic() ? appraise_.in_full(start) : appraise_(start);
-        Mapping promising = start;
-        Appraisal promise = appraise_(start);
+        Mapping promising = current_;
+        Appraisal promise = appraise_(current_);
         bool is_asking = !is_dear;
         double energy = energy_of(is_dear ? promise : best_appraisal_);
         const auto most = static_cast<double>(options_.most_placements);
