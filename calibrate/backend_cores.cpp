@@ -6,10 +6,8 @@
 // Events count how often they have happened. Who submits knows how often that has to be by then, so
 // nothing is reset between runs. A place to start reading is CoresDevice::work.
 
-#include "calibrate/buffer.hpp"
 #include "calibrate/clock.hpp"
-#include "calibrate/device.hpp"
-#include "calibrate/host_kernels.hpp"
+#include "calibrate/host_device.hpp"
 #include "kernels/thread_pool.hpp"
 
 #include <fmt/format.h>
@@ -123,10 +121,9 @@ struct Happened {
     bool is(std::uint64_t count) const { return times.load(std::memory_order_acquire) >= count; }
 };
 
-class CoresDevice final : public Device {
+class CoresDevice final : public HostDevice {
 public:
-    CoresDevice(DeviceInfo info, int count)
-        : info_{std::move(info)}, kernels_{count}, cores_{count} {
+    CoresDevice(DeviceInfo info, int count) : HostDevice{std::move(info), count}, cores_{count} {
         // The pool belongs to the worker: it is made there, and keeps it on its core.
         std::promise<void> started;
         std::future<void> start = started.get_future();
@@ -162,26 +159,6 @@ public:
     CoresDevice(const CoresDevice&) = delete;
     CoresDevice& operator=(const CoresDevice&) = delete;
 
-    const DeviceInfo& info() const override { return info_; }
-
-    std::vector<Implementation> implementations(const kernels::Chain& chain) const override {
-        return kernels_.implementations(chain);
-    }
-    int longest_chain() const override { return kernels_.longest_chain(); }
-
-    Address allocate(std::size_t bytes) override { return memory_.emplace_back(bytes).data(); }
-    std::byte* allocate_host(std::size_t bytes, std::string_view /*mode*/) override {
-        return allocate(bytes);
-    }
-    Address address_of(std::byte* host) override { return host; }
-
-    using Device::prepare;
-    int prepare(const kernels::Chain& chain,
-                const std::string& variant,
-                const std::string& configuration) override {
-        return kernels_.prepare(chain, variant, configuration);
-    }
-
     int new_event() override {
         events_.emplace_back();
         return static_cast<int>(events_.size()) - 1;
@@ -193,21 +170,18 @@ public:
         events_.push_back({.other = &other, .other_event = event});
         return static_cast<int>(events_.size()) - 1;
     }
+    using HostDevice::record;
     int record(std::span<const Stage> stages, bool timed) override {
         Segment& segment = segments_.emplace_back();
         segment.timed = timed;
         for (const Stage& stage : stages) {
             segment.stages.push_back(
                 {stage,
-                 kernels_.kernel_of(stage),
+                 kernel_of(stage),
                  stage.signal < 0 ? nullptr
                                   : events_[static_cast<std::size_t>(stage.signal)].happened});
         }
         return static_cast<int>(segments_.size()) - 1;
-    }
-    std::vector<std::string_view> modes(Direction) const override { return {}; }
-    int record(const Copy&) override {
-        throw DeviceError{info_.name + " works on the host's memory and needs no copies"};
     }
 
     void begin_run() override {
@@ -363,10 +337,7 @@ private:
         }
     }
 
-    DeviceInfo info_;
-    HostKernels kernels_;
     TakenCores cores_;
-    std::deque<Buffer> memory_;
     std::deque<Segment> segments_;
     std::deque<Event> events_;
 

@@ -2,51 +2,27 @@
 // on the host's memory, so nothing is copied, and what it was told to do is done when submit()
 // returns: events have always happened.
 
-#include "calibrate/buffer.hpp"
 #include "calibrate/clock.hpp"
-#include "calibrate/device.hpp"
 #include "calibrate/energy.hpp"
-#include "calibrate/host_kernels.hpp"
+#include "calibrate/host_device.hpp"
 #include "kernels/thread_pool.hpp"
 
-#include <deque>
+#include <vector>
 
 namespace calibrate {
 namespace {
 
-class CpuDevice final : public Device {
+class CpuDevice final : public HostDevice {
 public:
-    CpuDevice(const DeviceInfo& info, int threads)
-        : info_{info}, pool_{threads}, kernels_{threads} {}
-
-    const DeviceInfo& info() const override { return info_; }
-
-    std::vector<Implementation> implementations(const kernels::Chain& chain) const override {
-        return kernels_.implementations(chain);
-    }
-    int longest_chain() const override { return kernels_.longest_chain(); }
-
-    Address allocate(std::size_t bytes) override { return memory_.emplace_back(bytes).data(); }
-    std::byte* allocate_host(std::size_t bytes, std::string_view /*mode*/) override {
-        return allocate(bytes);
-    }
-    Address address_of(std::byte* host) override { return host; }
-
-    using Device::prepare;
-    int prepare(const kernels::Chain& chain,
-                const std::string& variant,
-                const std::string& configuration) override {
-        return kernels_.prepare(chain, variant, configuration);
-    }
+    CpuDevice(const DeviceInfo& info, int threads) : HostDevice{info, threads}, pool_{threads} {}
 
     int new_event() override { return events_++; }
 
+    using HostDevice::record;
     int record(std::span<const Stage> stages, bool timed) override {
         segments_.push_back({{stages.begin(), stages.end()}, timed, {}});
         return static_cast<int>(segments_.size()) - 1;
     }
-    std::vector<std::string_view> modes(Direction) const override { return {}; }
-    int record(const Copy&) override { throw DeviceError{"the CPU needs no copies"}; }
 
     void begin_run() override { pool_.keep_awake(true); }
     void end_run() override { pool_.keep_awake(false); }
@@ -80,12 +56,9 @@ private:
         std::vector<double> ns;
     };
 
-    void run(const Stage& stage) { run_stage(kernels_.kernel_of(stage), stage, pool_); }
+    void run(const Stage& stage) { run_stage(kernel_of(stage), stage, pool_); }
 
-    DeviceInfo info_;
     kernels::ThreadPool pool_;
-    std::deque<Buffer> memory_;
-    HostKernels kernels_;
     std::vector<Segment> segments_;
     int events_ = 0;
 };

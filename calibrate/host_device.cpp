@@ -1,4 +1,4 @@
-#include "calibrate/host_kernels.hpp"
+#include "calibrate/host_device.hpp"
 
 #include "calibrate/executor.hpp"
 
@@ -8,7 +8,7 @@
 
 namespace calibrate {
 
-std::vector<Implementation> HostKernels::implementations(const kernels::Chain& chain) const {
+std::vector<Implementation> HostDevice::implementations(const kernels::Chain& chain) const {
     std::vector<Implementation> result;
     for (const kernels::Variant& variant : kernels::variants()) {
         if (!variant.supported() || !variant.accepts(chain)) {
@@ -22,7 +22,7 @@ std::vector<Implementation> HostKernels::implementations(const kernels::Chain& c
     return result;
 }
 
-int HostKernels::longest_chain() const {
+int HostDevice::longest_chain() const {
     int longest = 0;
     for (const kernels::Variant& variant : kernels::variants()) {
         longest = std::max(longest, variant.longest_chain);
@@ -30,9 +30,9 @@ int HostKernels::longest_chain() const {
     return longest;
 }
 
-int HostKernels::prepare(const kernels::Chain& chain,
-                         const std::string& name,
-                         const std::string& configuration_name) {
+int HostDevice::prepare(const kernels::Chain& chain,
+                        const std::string& name,
+                        const std::string& configuration_name) {
     const kernels::Variant* const variant = kernels::find_variant(name);
     if (variant == nullptr || !variant->supported()) {
         throw sim::InputError{fmt::format("this machine cannot run variant '{}'", name)};
@@ -50,6 +50,10 @@ int HostKernels::prepare(const kernels::Chain& chain,
     }
     kernels_.emplace_back(*variant, chain, configuration);
     return static_cast<int>(kernels_.size()) - 1;
+}
+
+int HostDevice::record(const Copy&) {
+    throw DeviceError{info_.name + " works on the host's memory and needs no copies"};
 }
 
 void run_stage(const kernels::Kernel* kernel, const Stage& stage, kernels::ThreadPool& pool) {
