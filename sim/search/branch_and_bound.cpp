@@ -25,7 +25,9 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -201,6 +203,12 @@ Judged judged(const Appraiser& appraiser, const SearchResult& result) {
     return {result.mapping, appraiser.in_full(result.mapping)};
 }
 
+bool is_in_static_order(const Problem& problem, const Mapping& mapping) {
+    const auto first = [&](int k) { return problem.tasks[at(k)].first; };
+    return std::ranges::is_sorted(mapping.tasks, {}, first) &&
+           std::ranges::all_of(mapping, [&](int k) { return fits_order(problem.tasks[at(k)]); });
+}
+
 // In the problem whose static order is that of the mapping, and back.
 SearchResult exact_in_its_order(const Problem& problem,
                                 const SearchOptions& options,
@@ -228,32 +236,37 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
         case Criterion::latency:
             return static_cast<double>(makespan_bound_in_any_order(problem).count());
         case Criterion::period:
-            return static_cast<double>(shared_work_bound(problem).count());
+            return static_cast<double>(shared_work(problem).bound.count());
         default:
             return -std::numeric_limits<double>::infinity();
     }
 }
 
-// Adds the certificate to a result on `few`, or says why there is none.
-void certify(SearchResult& result, const Restricted& few, const SearchOptions& options) {
-    result.no_certificate = uncertifiable(few.problem, options.goal);
+// Adds the certificate to a result, or says why there is none.
+// `order`: in which it is proven.
+void certify(SearchResult& result,
+             const Problem& problem,
+             std::span<const int> order,
+             const SearchOptions& options) {
+    result.no_certificate = uncertifiable(problem, options.goal);
     if (result.no_certificate.empty() && result.status != SearchStatus::proven) {
         result.no_certificate = "no certificate: the mapping is not proven to be the best";
     }
     if (!result.no_certificate.empty()) {
         return;
     }
-    const auto beginnings =
-        certificate(few.problem, result.makespan, options.certificate, options.stop);
-    if (!beginnings) {
+    const Claim claim{.goal = options.goal, .value = std::llround(result.value)};
+    if (result.in_any_order) {
+        result.certificate = certificate_for_any_order(problem, claim);
+    }
+    if (!result.certificate) {
+        result.certificate = certificate(problem, claim, order, options.certificate, options.stop);
+    }
+    if (!result.certificate) {
         result.no_certificate = options.stop && options.stop()
                                     ? "no certificate: stopped before it was complete"
                                     : "no certificate: it would have more than " +
                                           std::to_string(options.certificate) + " beginnings";
-        return;
-    }
-    for (const Mapping& beginning : *beginnings) {
-        result.certificate.push_back(few.in_original(beginning));
     }
 }
 
@@ -270,8 +283,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const Goal& goal = options.goal;
     const Appraiser appraiser(problem, goal);  // throws where the goal needs an unknown energy
     const bool one_order = has_one_order(problem);
-    const bool decides_order =
-        options.free_order && !one_order && options.certificate == 0 && goal.prefer.empty();
+    const bool decides_order = options.free_order && !one_order && goal.prefer.empty();
     std::uint64_t evaluated = 0;
 
     // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
@@ -310,11 +322,24 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     if (result.status == SearchStatus::infeasible) {
         return result;
     }
-    if (options.certificate > 0) {
-        certify(result, without_dominated_tasks(problem), options);
-    }
+    std::vector<int> order(at(problem.layers()));  // in which it was searched
+    std::iota(order.begin(), order.end(), 0);
 
-    // 3. In others.
+    // 3. In others: first in that of what it began with, if nothing was better.
+    const auto search_in_order_of = [&](const Judged& one) {
+        order = layer_order(problem, one.mapping);
+        const std::uint64_t before = result.evaluated;
+        result = exact_in_its_order(problem, options, one);
+        result.evaluated += before;
+    };
+    if (!is_in_static_order(problem, result.mapping)) {
+        if (decides_order) {
+            search_in_order_of(judged(appraiser, result));
+        } else {
+            result.status = SearchStatus::unproven;
+            result.note = "better than all in the static order, and in another one";
+        }
+    }
     const auto is_closed = [&] { return result.value <= least; };
     const SearchOptions orders = until(options, kOrdersEnd);
     for (int turn = 0, vain = 0; decides_order && !is_closed() && !orders.stop(); ++turn) {
@@ -335,9 +360,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             continue;
         }
         vain = 0;
-        SearchResult again = exact_in_its_order(problem, options, other);
-        again.evaluated += result.evaluated;
-        result = std::move(again);
+        search_in_order_of(other);
     }
 
     // 4. What is proven.
@@ -353,6 +376,11 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         const Time in_all{std::llround(std::max(least, 0.0))};
         result.lower_bound = std::max(result.lower_bound, in_all);
         result.lower_bound_in_any_order = result.in_any_order ? result.makespan : in_all;
+    }
+
+    // 5. Why.
+    if (options.certificate > 0) {
+        certify(result, problem, order, options);
     }
     return result;
 }
