@@ -173,6 +173,13 @@ struct Problem {
     // By layer, for accuracy: output channels that carry weights, 0 for layers without.
     std::vector<int> weighted_channels;
 
+    // ---- what mappings are asked to keep to (search/constraints.hpp); empty: nothing ----
+
+    // By layer: the number of a group, whose layers are all on the same devices; -1: of none.
+    std::vector<int> together;
+    // By layer: its task comes after those of all layers with a smaller number; -1: whenever.
+    std::vector<int> turns;
+
     // ---- by index(), where some memory is reached only by way of others; else empty ----
 
     std::vector<Time> transfer_times;   // by copy_place: all copies of the fastest way, or kNever
@@ -305,8 +312,12 @@ Bits devices_of(const Task& task);
 // Whether what the task reads is made before its first layer in the static order.
 bool fits_order(const Task& task);
 
+// Only the tasks with allowed[task] != 0. Returns their old indices.
+std::vector<int> keep_tasks(Problem& problem, const std::vector<char>& allowed);
+
 // What decides which searches can answer.
-// Basic: rules 1-5 alone (no divided layers, budgets, synchronisation), so that for latency the
+// Basic: rules 1-5 alone (no divided layers, budgets, synchronisation, no layers that are to be
+// together), so that for latency the
 // fast searches are exact. Interacting: a task's time depends on what runs beside it (contention,
 // buses, reconfiguration), so only the engine (run/engine.hpp) knows it; the evaluator's makespan
 // is a lower bound. Coupled: interacting, or whether a mapping fits depends on what is alive at a

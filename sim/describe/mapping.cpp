@@ -531,17 +531,14 @@ MappingFile describe(const Problem& problem, const Mapping& mapping, Time predic
     return file;
 }
 
-Mapping resolve(const MappingFile& file, const Problem& problem) {
+std::vector<int> tasks_of(const MappingFile& file, const Problem& problem) {
     if (file.model != problem.model) {
         throw input_error(
             file.where,
             fmt::format("model: the mapping is for '{}', not for '{}'", file.model, problem.model));
     }
-    // 1. Every entry's task, between those of the input and the output, which no file names.
-    Mapping mapping;
+    std::vector<int> tasks;
     std::vector<const MappingEntry*> covered_by(at(problem.layers()), nullptr);
-    std::vector<const MappingEntry*> entries{nullptr};  // by place in the mapping
-    mapping.push_back(problem.starting.front().front());
     for (const MappingEntry& entry : file.entries) {
         const std::vector<int> layers = find_layers(problem, entry);
         for (const int layer : layers) {
@@ -553,15 +550,30 @@ Mapping resolve(const MappingFile& file, const Problem& problem) {
             }
             covered_by[at(layer)] = &entry;
         }
-        mapping.push_back(find_task(problem, entry, layers));
-        entries.push_back(&entry);
+        tasks.push_back(find_task(problem, entry, layers));
+    }
+    return tasks;
+}
+
+Mapping resolve(const MappingFile& file, const Problem& problem) {
+    // 1. Every entry's task, between those of the input and the output, which no file names.
+    Mapping mapping;
+    std::vector<const MappingEntry*> entries{nullptr};  // by place in the mapping
+    std::vector<char> is_covered(at(problem.layers()), 0);
+    mapping.push_back(problem.starting.front().front());
+    for (const int task : tasks_of(file, problem)) {
+        entries.push_back(&file.entries[mapping.size() - 1]);
+        mapping.push_back(task);
+        for (const int layer : layers_of(problem.tasks[at(task)])) {
+            is_covered[at(layer)] = 1;
+        }
     }
     mapping.push_back(problem.starting.back().front());
 
     // 2. Nothing is left out.
     std::vector<std::string_view> missing;
     for (int layer = 0; layer < problem.layers(); ++layer) {
-        if (is_of_the_model(problem, layer) && covered_by[at(layer)] == nullptr) {
+        if (is_of_the_model(problem, layer) && !is_covered[at(layer)]) {
             missing.push_back(problem.layer_names[at(layer)]);
         }
     }

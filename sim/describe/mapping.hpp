@@ -60,6 +60,9 @@ MappingFile describe(const Problem& problem, const Mapping& mapping, Time predic
 // made.
 Mapping resolve(const MappingFile& file, const Problem& problem);
 
+// The tasks of the entries alone, in the order in which they stand; of some layers perhaps none.
+std::vector<int> tasks_of(const MappingFile& file, const Problem& problem);
+
 // Gives the copies of `problem`, compiled from `platform`, the modes that the file names for them.
 // Throws InputError for unknown tensors, memories and modes, and where there is no link.
 void apply_transfer_modes(const MappingFile& file, const Platform& platform, Problem& problem);

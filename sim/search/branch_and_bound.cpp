@@ -242,6 +242,48 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
     }
 }
 
+// Whether a mapping that does not fit in one order may fit in another.
+bool order_decides_fit(const Problem& problem, const Goal& goal) {
+    return is_coupled(problem) || std::ranges::any_of(goal.limits, [](const Limit& limit) {
+               return limit.kind != Limit::Kind::loss;
+           });
+}
+
+// The limit on what is minimised, if there is one: it decides nothing until the end.
+std::optional<Limit> own_limit(const Goal& goal) {
+    if (goal.minimise.size() > 1) {
+        return std::nullopt;
+    }
+    const Criterion criterion = goal.minimise.front().criterion;
+    for (const Limit& limit : goal.limits) {
+        if ((limit.kind == Limit::Kind::latency && criterion == Criterion::latency) ||
+            (limit.kind == Limit::Kind::energy && criterion == Criterion::energy) ||
+            (limit.kind == Limit::Kind::loss && criterion == Criterion::loss)) {
+            return limit;
+        }
+    }
+    return std::nullopt;
+}
+
+// Without that limit; then it says whether the least is within it.
+SearchResult within_own_limit(const Problem& problem,
+                              const SearchOptions& options,
+                              const Limit& own) {
+    SearchOptions without = options;
+    std::erase_if(without.goal.limits, [&](const Limit& limit) { return limit.kind == own.kind; });
+    SearchResult result = branch_and_bound(problem, without);
+    std::int64_t most = own.most;
+    for (const Limit& limit : options.goal.limits) {
+        most = limit.kind == own.kind ? std::min(most, limit.most) : most;
+    }
+    if (result.status != SearchStatus::infeasible && result.value > static_cast<double>(most)) {
+        return infeasible(result.status == SearchStatus::proven
+                              ? "the least there is goes beyond its limit"
+                              : "the least that was found goes beyond its limit");
+    }
+    return result;
+}
+
 // Adds the certificate to a result, or says why there is none.
 // `order`: in which it is proven.
 void certify(SearchResult& result,
@@ -281,6 +323,9 @@ SearchResult internal::branch_and_bound_in_order(const Problem& problem,
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
     const Goal& goal = options.goal;
+    if (const std::optional<Limit> own = own_limit(goal)) {
+        return within_own_limit(problem, options, *own);
+    }
     const Appraiser appraiser(problem, goal);  // throws where the goal needs an unknown energy
     const bool one_order = has_one_order(problem);
     const bool decides_order = options.free_order && !one_order && goal.prefer.empty();
@@ -319,12 +364,14 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     SearchResult result =
         exact_in_order(problem, decides_order ? until(options, kExactEnd) : options, best);
     result.evaluated += evaluated;
-    if (result.status == SearchStatus::infeasible) {
+    const auto is_answer = [&] { return result.status != SearchStatus::infeasible; };
+    if (!is_answer() && (!decides_order || !order_decides_fit(problem, goal))) {
         return result;
     }
     std::vector<int> order(at(problem.layers()));  // in which it was searched
     std::iota(order.begin(), order.end(), 0);
 
+<<<<<<< HEAD
     // 3. In others: first in that of what it began with, if nothing was better.
     const auto search_in_order_of = [&](const Judged& one) {
         order = layer_order(problem, one.mapping);
@@ -341,10 +388,16 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         }
     }
     const auto is_closed = [&] { return result.value <= least; };
+=======
+    // 3. In others.
+    const auto is_closed = [&] { return is_answer() && result.value <= least; };
+>>>>>>> 4e6298c287bc7668cf6ac1ae0807a24346416aa8
     const SearchOptions orders = until(options, kOrdersEnd);
     for (int turn = 0, vain = 0; decides_order && !is_closed() && !orders.stop(); ++turn) {
         evaluated = 0;
-        best = judged(appraiser, result);
+        if (is_answer()) {
+            best = judged(appraiser, result);
+        }
         const Judged other = improved(problem,
                                       orders,
                                       kMostPlacements,
@@ -360,10 +413,23 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             continue;
         }
         vain = 0;
+<<<<<<< HEAD
         search_in_order_of(other);
+=======
+        if (other.appraisal.violation > 0) {
+            best = other;  // nearer to an answer
+            continue;
+        }
+        SearchResult again = exact_in_its_order(problem, options, other);
+        again.evaluated += result.evaluated;
+        result = std::move(again);
+>>>>>>> 4e6298c287bc7668cf6ac1ae0807a24346416aa8
     }
 
     // 4. What is proven.
+    if (!is_answer()) {
+        return result;
+    }
     result.in_any_order = result.status == SearchStatus::proven && one_order;
     if (is_closed()) {
         result.status = SearchStatus::proven;

@@ -239,10 +239,16 @@ std::optional<Certificate> certificate_for_any_order(const Problem& problem, con
 
 std::string uncertifiable(const Problem& problem, const Goal& goal) {
     const Criterion criterion = goal.minimise.front().criterion;
-    if (goal.minimise.size() > 1 || !goal.prefer.empty() || goal.most_loss ||
+    if (goal.minimise.size() > 1 || !goal.prefer.empty() || !goal.limits.empty() ||
         (criterion != Criterion::latency && criterion != Criterion::period)) {
         return "certificates are of the least latency or the highest throughput, among all "
                "mappings";
+    }
+    const bool is_constrained =
+        std::ranges::any_of(problem.together, [](int group) { return group >= 0; }) ||
+        !problem.turns.empty();
+    if (is_constrained) {
+        return "certificates are for all mappings, not for those that keep to constraints";
     }
     const bool reconfigures = std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
         return device.reconfiguration > Time{};
