@@ -100,6 +100,7 @@ std::string certificate_json(const Answer& answer) {
     const ordered_json head{{"hetmap", "certificate/1"},
                             {"model", problem.model},
                             {"platform", problem.platform},
+                            {"set", problem.set},
                             {"batch", problem.batch},
                             {"transfer_modes", problem.transfer_modes},
                             {"makespan_ps", answer.result.makespan.count()},
