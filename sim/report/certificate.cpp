@@ -126,6 +126,7 @@ std::string certificate_json(const Answer& answer) {
     ordered_json head{{"hetmap", "certificate/1"},
                       {"model", problem.model},
                       {"platform", problem.platform},
+                      {"set", problem.set},
                       {"batch", problem.batch},
                       {"transfer_modes", problem.transfer_modes},
                       {"objective", name_of(problem, answer.goal.minimise.front())}};

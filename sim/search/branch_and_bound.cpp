@@ -371,7 +371,6 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     std::vector<int> order(at(problem.layers()));  // in which it was searched
     std::iota(order.begin(), order.end(), 0);
 
-<<<<<<< HEAD
     // 3. In others: first in that of what it began with, if nothing was better.
     const auto search_in_order_of = [&](const Judged& one) {
         order = layer_order(problem, one.mapping);
@@ -379,7 +378,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         result = exact_in_its_order(problem, options, one);
         result.evaluated += before;
     };
-    if (!is_in_static_order(problem, result.mapping)) {
+    if (is_answer() && !is_in_static_order(problem, result.mapping)) {
         if (decides_order) {
             search_in_order_of(judged(appraiser, result));
         } else {
@@ -387,11 +386,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             result.note = "better than all in the static order, and in another one";
         }
     }
-    const auto is_closed = [&] { return result.value <= least; };
-=======
-    // 3. In others.
     const auto is_closed = [&] { return is_answer() && result.value <= least; };
->>>>>>> 4e6298c287bc7668cf6ac1ae0807a24346416aa8
     const SearchOptions orders = until(options, kOrdersEnd);
     for (int turn = 0, vain = 0; decides_order && !is_closed() && !orders.stop(); ++turn) {
         evaluated = 0;
@@ -413,17 +408,11 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             continue;
         }
         vain = 0;
-<<<<<<< HEAD
-        search_in_order_of(other);
-=======
         if (other.appraisal.violation > 0) {
             best = other;  // nearer to an answer
             continue;
         }
-        SearchResult again = exact_in_its_order(problem, options, other);
-        again.evaluated += result.evaluated;
-        result = std::move(again);
->>>>>>> 4e6298c287bc7668cf6ac1ae0807a24346416aa8
+        search_in_order_of(other);
     }
 
     // 4. What is proven.
