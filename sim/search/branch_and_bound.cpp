@@ -12,6 +12,7 @@
 // 5. If asked: a certificate (certificate.hpp) that needs no trust in any of that.
 
 #include "sim/run/evaluator.hpp"
+#include "sim/search/balance.hpp"
 #include "sim/search/certificate.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/criteria.hpp"
@@ -45,6 +46,11 @@ constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfALayer = 600'
                         kQuickPlacements = 400'000;
 
 constexpr std::uint64_t kFewMappings = 1'000'000;
+
+// Of a stream the first local search ends soon, so that one has ended whatever the time limit, and
+// each after it may cost so many times as much as the one before.
+constexpr std::uint64_t kFirstOfAStream = 2'000'000, kMoreOfAStream = 2;
+constexpr int kTurnsOfAStream = 4;  // where no time limit is known
 
 // Local and exact search take turns until the first has searched so often in vain; where the exact
 // one finds little by itself the local one tries more often.
@@ -139,6 +145,41 @@ Judged improved(const Problem& problem,
     evaluated += found.evaluated;
     return found.appraisal < start.appraisal ? Judged{found.mapping, found.appraisal}
                                              : std::move(start);
+}
+
+bool is_stream(const Goal& goal) { return goal.minimise.front().criterion == Criterion::period; }
+
+// Of a stream: over what resources are kept busy with, and in turn over orders too, where they are
+// to be decided. For as long as there is time, or so often if nobody says how long that is.
+Judged improved_stream(const Problem& problem,
+                       const SearchOptions& options,
+                       Judged best,
+                       bool reorders,
+                       const std::function<bool(const Judged&)>& is_reached,
+                       std::uint64_t seed,
+                       std::uint64_t& evaluated) {
+    std::uint64_t most = kFirstOfAStream;
+    for (int turn = 0; (options.elapsed || turn < kTurnsOfAStream) && !best.mapping.empty();
+         ++turn) {
+        if (options.stop() || is_reached(best)) {
+            break;
+        }
+        const bool by_order = reorders && turn % 3 == 2;
+        const LocalSearchResult found =
+            (by_order ? local_search : balance)(problem,
+                                                options.goal,
+                                                best.mapping,
+                                                {.most_placements = most,
+                                                 .reorders = reorders,
+                                                 .seed = seed + static_cast<std::uint64_t>(turn),
+                                                 .stop = options.stop});
+        evaluated += found.evaluated;
+        if (found.appraisal < best.appraisal) {
+            best = {found.mapping, found.appraisal};
+        }
+        most = std::min(kMostPlacements, most * kMoreOfAStream);
+    }
+    return best;
 }
 
 // ---- 2. The exact search in one order. ----------------------------------------------------------
@@ -333,8 +374,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
 
     // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
     //    other orders count, or where there is no other bound.
-    const bool asks_for_all_orders =
-        options.free_order || goal.minimise.front().criterion == Criterion::period;
+    const bool asks_for_all_orders = options.free_order || is_stream(goal);
     const double least = asks_for_all_orders ? least_in_any_order(problem, goal)
                                              : -std::numeric_limits<double>::infinity();
     const auto is_reached = [&](const Judged& one) {
@@ -342,11 +382,18 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     };
     //    Where the exact search has bounds of all that counts, or few mappings, it is done, mostly,
     //    before the local one has warmed up.
-    const bool has_bounds =
-        !is_coupled(problem) && goal.minimise.front().criterion != Criterion::period;
+    const bool has_bounds = !is_coupled(problem) && !is_stream(goal);
     const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;
     Judged best = best_start(problem, appraiser, starts_of(problem, options));
-    if (!is_small && !(has_bounds && goal.is_latency())) {
+    if (!is_small && is_stream(goal)) {
+        best = improved_stream(problem,
+                               until(options, kStartsEnd),
+                               std::move(best),
+                               decides_order,
+                               is_reached,
+                               11,
+                               evaluated);
+    } else if (!is_small && !(has_bounds && goal.is_latency())) {
         const SearchOptions first = until(options, kStartsEnd);
         const int turns = has_bounds ? 1 : kFirstTurns;
         for (int turn = 0; turn < turns && !first.stop() && !is_reached(best); ++turn) {
@@ -388,7 +435,22 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
     const auto is_closed = [&] { return is_answer() && result.value <= least; };
     const SearchOptions orders = until(options, kOrdersEnd);
-    for (int turn = 0, vain = 0; decides_order && !is_closed() && !orders.stop(); ++turn) {
+    if (is_stream(goal) && !is_small && result.status != SearchStatus::proven && !is_closed()) {
+        evaluated = 0;
+        best = judged(appraiser, result);
+        const Judged other =
+            improved_stream(problem, orders, best, decides_order, is_reached, 101, evaluated);
+        result.evaluated += evaluated;
+        if (other.appraisal < best.appraisal) {
+            result.mapping = other.mapping;
+            result.makespan = simulate(problem, other.mapping).makespan;
+            result.value = other.appraisal.value;
+            result.bound = least;  // the exact search's was for the static order
+        }
+    }
+    for (int turn = 0, vain = 0;
+         decides_order && !is_stream(goal) && !is_closed() && !orders.stop();
+         ++turn) {
         evaluated = 0;
         if (is_answer()) {
             best = judged(appraiser, result);
