@@ -158,8 +158,8 @@ double excess(const Goal& goal, const Assessment& assessment) {
 void expect_known_energy(const Problem& problem, const Goal& goal) {
     const bool asks = std::ranges::any_of(
         goal.limits, [](const Limit& limit) { return limit.kind == Limit::Kind::energy; });
-    if (asks && !problem.knows_energy()) {
-        throw InputError("max energy: the energy is unknown: " + problem.energy_unknown);
+    if (asks) {
+        expect_known_energy(problem, "max energy");
     }
 }
 
