@@ -17,6 +17,7 @@
 #include "sim/report/svg.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -254,6 +255,9 @@ std::string front_text(const FrontAnswer& front) {
             return o.criterion == Criterion::loss;
         })) {
         text += "the proxy of accuracy lost: sensitivities added up, not measured\n";
+    }
+    if (!front.constraints.empty()) {
+        text += fmt::format("keeps to: {}\n", fmt::join(front.constraints, ", "));
     }
     if (!front.front.note.empty()) {
         text += "note: " + front.front.note + "\n";

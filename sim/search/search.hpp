@@ -79,6 +79,7 @@ struct Search {
     Goals goals = Goals::latency;
     bool exact = false;                // proven, where nothing stops it
     bool accuracy = false;             // finds the best of a given accuracy at least
+    bool constraints = false;          // keeps to Goal::limits and to layers together
     Goals threads = Goals::none;       // uses more than one
     Goals certificates = Goals::none;  // gives proofs that can be checked without it
     bool decides_order = false;        // chooses the order of tasks; else it is the static one
