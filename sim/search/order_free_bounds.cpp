@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 namespace sim::internal {
@@ -95,6 +96,51 @@ Ticks weighted_work(const Problem& problem,
     return sum;
 }
 
+// By resource: all work that weighted_work counts there is in multiples of it.
+std::vector<Ticks> units_of_work(const Problem& problem) {
+    std::vector<Ticks> units(at(problem.device_count()), 0);
+    for (const Task& task : problem.tasks) {
+        for_each_bit(devices_of(task), [&](int device) {
+            const ProblemDevice& one = problem.devices[at(device)];
+            Ticks& unit = units[at(one.asynchronous ? device : 0)];
+            unit = std::gcd(unit, task.cost.count());
+            if (one.asynchronous) {
+                units[0] = std::gcd(units[0], one.per_task.count());
+            }
+        });
+    }
+    for (Ticks& unit : units) {
+        unit = std::max<Ticks>(unit, 1);
+    }
+    return units;
+}
+
+// The shortest time in which resources of these weights can do so much weighted work, each of them
+// in whole units.
+Ticks least_time(Ticks work, const std::vector<Ticks>& weight, const std::vector<Ticks>& units) {
+    Ticks all = 0;
+    for (const Ticks one : weight) {
+        all += one;
+    }
+    const auto is_enough = [&](Ticks time) {
+        Ticks done = 0;
+        for (std::size_t r = 0; r < weight.size(); ++r) {
+            done += weight[r] * (time / units[r] * units[r]);
+        }
+        return done >= work;
+    };
+    Ticks low = (work + all - 1) / all, high = low + *std::ranges::max_element(units);
+    while (low < high) {
+        const Ticks middle = low + (high - low) / 2;
+        if (is_enough(middle)) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
 }  // namespace
 
 Time longest_path_bound(const Problem& problem) {
@@ -168,6 +214,7 @@ Time shared_work_bound(const Problem& problem) {
     for (const int r : resources) {
         share[at(r)] = 1.0 / static_cast<double>(resources.size());
     }
+    const std::vector<Ticks> units = units_of_work(problem);
     Ticks best = 0;
     for (int round = 0; round < kRounds; ++round) {
         std::vector<Ticks> weight(share.size(), 0);
@@ -181,7 +228,7 @@ Time shared_work_bound(const Problem& problem) {
         if (all == 0 || sum >= kNever.count()) {
             break;
         }
-        best = std::max(best, (sum + all - 1) / all);
+        best = std::max(best, least_time(sum, weight, units));
         double total = 0, mean = 0;
         for (const int r : resources) {
             mean += work[at(r)] / static_cast<double>(resources.size());
@@ -199,6 +246,17 @@ Time shared_work_bound(const Problem& problem) {
         }
     }
     return Time{best};
+}
+
+Time period_bound_in_any_order(const Problem& problem, int frames_in_flight) {
+    const bool reconfigures = std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
+        return device.reconfiguration > Time{};
+    });
+    const std::int64_t inside = std::max(1, frames_in_flight);
+    // A frame may find loaded what it had to load if it were alone.
+    const Time share =
+        reconfigures ? Time{} : Time{(longest_path_bound(problem).count() + inside - 1) / inside};
+    return std::max(share, shared_work_bound(problem));
 }
 
 Time makespan_bound_in_any_order(const Problem& problem) {

@@ -13,11 +13,15 @@ Time longest_path_bound(const Problem& problem);
 
 // The work that somehow has to be shared among the dispatcher and the devices: the largest lower
 // bound on the busiest of them that a weighting of their time gives. It bounds the makespan, and
-// the period of a stream of frames as well.
+// the period of a stream of frames as well. Where all work of a resource comes in multiples of some
+// time, it is bounded by whole ones.
 Time shared_work_bound(const Problem& problem);
 
 // The larger of the two.
 Time makespan_bound_in_any_order(const Problem& problem);
+
+// Of a stream: no more frames end than are inside in the time that one is.
+Time period_bound_in_any_order(const Problem& problem, int frames_in_flight);
 
 // Whether tasks can only come in one order: every layer reads the one before it. Then what is
 // proven in the static order is proven.
