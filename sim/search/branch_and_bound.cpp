@@ -277,7 +277,8 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
         case Criterion::latency:
             return static_cast<double>(makespan_bound_in_any_order(problem).count());
         case Criterion::period:
-            return static_cast<double>(shared_work(problem).bound.count());
+            return static_cast<double>(
+                period_bound_in_any_order(problem, goal.frames_in_flight).count());
         default:
             return -std::numeric_limits<double>::infinity();
     }
