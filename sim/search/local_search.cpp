@@ -3,12 +3,13 @@
 #include "sim/run/assess.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/criteria.hpp"
+#include "sim/search/dice.hpp"
+#include "sim/search/windows.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
-#include <random>
 #include <utility>
 
 namespace sim::internal {
@@ -23,18 +24,6 @@ constexpr double kHottest = 0.03, kColdest = 0.00005;
 constexpr double kPenalty = 10;
 
 constexpr std::uint64_t kPlacementsBetweenQuestions = 200'000;
-
-// The same numbers with every standard library.
-class Dice {
-public:
-    explicit Dice(std::uint64_t seed) : engine_(seed) {}
-    std::size_t below(std::size_t count) { return static_cast<std::size_t>(engine_() % count); }
-    int below(int count) { return static_cast<int>(below(at(count))); }
-    double share() { return static_cast<double>(engine_() >> 11) * 0x1p-53; }
-
-private:
-    std::mt19937_64 engine_;
-};
 
 }  // namespace
 
@@ -203,7 +192,7 @@ public:
         double energy = energy_of(is_dear ? promise : best_appraisal_);
         const auto most = static_cast<double>(options_.most_placements);
         std::uint64_t asked = 0;
-        while (placed_ < options_.most_placements) {
+        while (placed_ < options_.most_placements && !is_least()) {
             placed_ += current_.size();
             if (placed_ >= asked + kPlacementsBetweenQuestions) {
                 asked = placed_;
@@ -248,10 +237,17 @@ public:
                 energy = next;
             }
         }
-        return {.mapping = std::move(best_), .appraisal = best_appraisal_, .evaluated = evaluated_};
+        return {.mapping = std::move(best_),
+                .appraisal = best_appraisal_,
+                .evaluated = evaluated_,
+                .placed = placed_};
     }
 
 private:
+    bool is_least() const {
+        return best_appraisal_.violation == 0 && best_appraisal_.value <= options_.least;
+    }
+
     static double energy_of(const Appraisal& appraisal) {
         return appraisal.value * (1 + kPenalty * appraisal.violation);
     }
@@ -478,7 +474,9 @@ LocalSearchResult local_search(const Problem& problem,
                                const Goal& goal,
                                const Mapping& start,
                                const LocalSearchOptions& options) {
-    return Annealing(problem, goal, options).run(start);
+    return options.reorders && can_search_windows(problem, goal)
+               ? search_windows(problem, start, options)
+               : Annealing(problem, goal, options).run(start);
 }
 
 std::vector<int> layer_order(const Problem& problem, const Mapping& mapping) {

@@ -16,7 +16,9 @@ Time longest_path_bound(const Problem& problem);
 // the period of a stream of frames as well.
 Time shared_work_bound(const Problem& problem);
 
-// The larger of the two.
+// The larger of the two, and what the work is at least that must be done in between: of those
+// layers alone that neither start before some instant nor end after another. Rounded up to what all
+// times are multiples of where makespans are, too.
 Time makespan_bound_in_any_order(const Problem& problem);
 
 // Whether tasks can only come in one order: every layer reads the one before it. Then what is
