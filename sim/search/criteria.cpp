@@ -85,8 +85,11 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
     for (int layer = 0; layer + 1 < problem.layers(); ++layer) {
         every_result_is_read &= !problem.consumers[at(layer)].empty();
     }
-    if (energy_ >= 0 && every_result_is_read && problem.at_rest.value > 0) {
-        add_energy_time_bounds();
+    if (energy_ >= 0 && every_result_is_read) {
+        if (problem.at_rest.value > 0) {
+            add_energy_time_bounds();
+        }
+        add_tails();
     }
 
     // 4. For the period, the work of each resource.
@@ -419,9 +422,10 @@ std::int64_t Criteria::left(const std::vector<std::int64_t>& least,
 
 void Criteria::add_energy_time_bounds() {
     for (Mix& mix : resource_mixes(problem_, kParts, 1)) {
-        EnergyTimeBound bound{.mix = std::move(mix), .least = {}, .rest = {}};
+        EnergyTimeBound bound{
+            .mix = std::move(mix), .least = {}, .rest = {}, .of_task = {}, .table = -1};
         const std::vector<std::int64_t>& weight = bound.mix.weight;
-        std::vector<std::int64_t> of_task;
+        std::vector<std::int64_t>& of_task = bound.of_task;
         for (std::size_t k = 0; k < problem_.tasks.size(); ++k) {
             const Task& task = problem_.tasks[k];
             Ticks work = 0;
@@ -438,6 +442,24 @@ void Criteria::add_energy_time_bounds() {
     }
 }
 
+// Of the energy alone, and with few devices also of each mix of it with time.
+void Criteria::add_tails() {
+    constexpr int kMostDevices = 4;
+    tails_.emplace(problem_);
+    if (!tails_->is_useful()) {
+        tails_.reset();
+        return;
+    }
+    tails_->add_energies(sums_[at(energy_)].of_task);
+    for (EnergyTimeBound& bound : energy_time_bounds_) {
+        if (problem_.device_count() <= kMostDevices) {
+            bound.table = tails_->add_mix(bound.of_task);
+        }
+        bound.of_task.clear();
+    }
+    tails_->finish();
+}
+
 // Of so many picoseconds by weights with this sum, rounded down.
 std::int64_t Criteria::at_rest(Ticks weighted, std::int64_t scale) const {
     return static_cast<std::int64_t>(problem_.at_rest.value * 1e3 / static_cast<double>(scale) *
@@ -445,7 +467,10 @@ std::int64_t Criteria::at_rest(Ticks weighted, std::int64_t scale) const {
 }
 
 // As Bounds::load_bound, with energies.
-std::int64_t Criteria::least_energy(const Sums& sums, const Evaluator& placed, int layer) const {
+std::int64_t Criteria::least_energy(const Sums& sums,
+                                    const Evaluator& placed,
+                                    int layer,
+                                    const Tails::Front* front) const {
     const Evaluator::Core& core = placed.core;
     const int devices = problem_.device_count();
     std::array<Ticks, kMostOfAKind> queue;
@@ -471,14 +496,17 @@ std::int64_t Criteria::least_energy(const Sums& sums, const Evaluator& placed, i
         for (int d = 0; d < devices; ++d) {
             past += bound.mix.weight[at(d)] * queue[at(d)];
         }
-        best = std::max(
-            best, at_rest(past, bound.mix.scale) + left(bound.least, bound.rest, placed, layer));
+        std::int64_t to_come = left(bound.least, bound.rest, placed, layer);
+        if (front != nullptr && bound.table >= 0) {
+            to_come = std::max(to_come, tails_->least(bound.table, *front));
+        }
+        best = std::max(best, at_rest(past, bound.mix.scale) + to_come);
     }
     return sums[at(energy_)] + best - 1;  // the time at rest is rounded once, to the nearest
 }
 
-std::vector<Criteria::Limit> Criteria::limits() const {
-    std::vector<Limit> limits;
+std::vector<Criteria::SumLimit> Criteria::limits() const {
+    std::vector<SumLimit> limits;
     for (std::size_t i = 0; i < sums_.size(); ++i) {
         if (sums_[i].limit < kUnlimited) {
             limits.push_back({i, sums_[i].limit, &sums_[i].of_task});
@@ -654,10 +682,17 @@ std::int64_t Criteria::least_energy_of(Ticks latency,
                                        const Evaluator& placed,
                                        int layer) const {
     const Sum& energy = sums_[at(energy_)];
-    std::int64_t least = (problem_.at_rest * Time{latency}).femtojoules + sums[at(energy_)] +
-                         left(energy.least, energy.rest, placed, layer);
+    std::int64_t to_come = left(energy.least, energy.rest, placed, layer);
+    Tails::Front front;
+    const bool is_told = tails_ && layer < problem_.layers() &&
+                         tails_->find(placed, layer, ahead_[at(layer)], front);
+    if (is_told) {
+        to_come = std::max(to_come, tails_->least(0, front));
+    }
+    std::int64_t least =
+        (problem_.at_rest * Time{latency}).femtojoules + sums[at(energy_)] + to_come;
     if (!energy_time_bounds_.empty() && layer < problem_.layers()) {
-        least = std::max(least, least_energy(sums, placed, layer));
+        least = std::max(least, least_energy(sums, placed, layer, is_told ? &front : nullptr));
     }
     return least;
 }

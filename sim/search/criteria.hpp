@@ -10,9 +10,11 @@
 #include "sim/run/evaluator.hpp"
 #include "sim/search/goal.hpp"
 #include "sim/search/mixes.hpp"
+#include "sim/search/tails.hpp"
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,12 +47,12 @@ public:
     bool is_too_much(int task) const;
 
     // The sums that have a limit which some mapping exceeds.
-    struct Limit {
+    struct SumLimit {
         std::size_t sum = 0;  // of Sums
         std::int64_t most = 0;
         const std::vector<std::int64_t>* of_task = nullptr;
     };
-    std::vector<Limit> limits() const;
+    std::vector<SumLimit> limits() const;
 
     // Adds what placing the task adds, before it is placed; the energy is the evaluator's, later.
     void add(Sums& sums, const Evaluator& before, int task) const;
@@ -125,6 +127,8 @@ private:
     struct EnergyTimeBound {
         Mix mix;
         std::vector<std::int64_t> least, rest;  // femtojoules
+        std::vector<std::int64_t> of_task;      // while the tails' table is to come
+        int table = -1;
     };
     struct Axis {
         Criterion criterion = Criterion::latency;
@@ -153,8 +157,12 @@ private:
                    std::vector<std::int64_t>& rest) const;
     void add_loads(Sums& sums, const Evaluator& before, int task) const;
     void add_energy_time_bounds();
+    void add_tails();
     std::int64_t at_rest(Ticks weighted, std::int64_t scale) const;
-    std::int64_t least_energy(const Sums& sums, const Evaluator& placed, int layer) const;
+    std::int64_t least_energy(const Sums& sums,
+                              const Evaluator& placed,
+                              int layer,
+                              const Tails::Front* front) const;
     std::int64_t left(const std::vector<std::int64_t>& least,
                       const std::vector<std::int64_t>& rest,
                       const Evaluator& placed,
@@ -165,6 +173,7 @@ private:
     std::vector<Sum> sums_;
     std::vector<LoadBound> load_bounds_;
     std::vector<EnergyTimeBound> energy_time_bounds_;
+    std::optional<Tails> tails_;           // their first table: of the energy
     std::vector<std::vector<int>> ahead_;  // by the first uncovered layer: may be covered before
     int energy_ = -1, loads_ = -1;         // the first load
     int segments_ = -1, switches_ = -1;
