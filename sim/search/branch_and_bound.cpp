@@ -75,6 +75,7 @@ struct Judged {
 
 std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& options) {
     std::vector<Mapping> starts = options.starts;
+    const auto is_enough = [&] { return !starts.empty() && options.stop && options.stop(); };
     SearchOptions quietly = options;
     quietly.only.clear();
     quietly.starts.clear();
@@ -84,6 +85,9 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
         for (const SearchOptions* const asked : {&quietly, &fastest}) {
             if (asked == &fastest && options.goal.is_latency()) {
                 continue;  // the same
+            }
+            if (is_enough()) {
+                return starts;
             }
             SearchResult result = heuristic(problem, *asked);
             if (!result.mapping.empty()) {
@@ -109,17 +113,23 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
     return starts;
 }
 
-// The best of them, in full; nothing if there is none.
+// The best of them, in full; nothing if there is none. Those of the options come first, and count
+// even where the search was told to stop.
 Judged best_start(const Problem& problem,
                   const Appraiser& appraiser,
-                  const std::vector<Mapping>& starts) {
+                  const SearchOptions& options) {
+    const std::vector<Mapping> starts = starts_of(problem, options);
     Judged best{.mapping = {},
                 .appraisal = {.violation = std::numeric_limits<double>::infinity(),
                               .value = std::numeric_limits<double>::infinity()}};
-    for (const Mapping& start : starts) {
-        const Appraisal appraisal = appraiser.in_full(start);
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+        if (i >= options.starts.size() && best.appraisal.violation == 0 && options.stop &&
+            options.stop()) {
+            break;
+        }
+        const Appraisal appraisal = appraiser.in_full(starts[i]);
         if (best.mapping.empty() || appraisal < best.appraisal) {
-            best = {start, appraisal};
+            best = {starts[i], appraisal};
         }
     }
     if (best.mapping.empty()) {
@@ -410,8 +420,7 @@ void certify(SearchResult& result,
 SearchResult internal::branch_and_bound_in_order(const Problem& problem,
                                                  const SearchOptions& options) {
     const Appraiser appraiser(problem, options.goal);
-    return exact_in_order(
-        problem, options, best_start(problem, appraiser, starts_of(problem, options)));
+    return exact_in_order(problem, options, best_start(problem, appraiser, options));
 }
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
@@ -436,7 +445,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     //    before the local one has warmed up.
     const bool has_bounds = !is_coupled(problem) && !is_stream(goal);
     const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;
-    Judged best = best_start(problem, appraiser, starts_of(problem, options));
+    Judged best = best_start(problem, appraiser, options);
     if (!is_small && is_stream(goal)) {
         best = improved_stream(problem,
                                until(options, kStartsEnd),

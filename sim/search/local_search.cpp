@@ -23,7 +23,8 @@ constexpr double kHottest = 0.03, kColdest = 0.00005;
 // A violation of a limit by all of it counts as ten times the value, or as ten where that is zero.
 constexpr double kPenalty = 10;
 
-constexpr std::uint64_t kPlacementsBetweenQuestions = 200'000;
+// Each may take a simulation of the whole.
+constexpr std::uint64_t kPlacementsBetweenQuestions = 20'000;
 
 }  // namespace
 
