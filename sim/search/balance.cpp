@@ -450,8 +450,10 @@ private:
                 });
             }
         }
-        if (goal_.most_loss) {
-            add(*goal_.most_loss, [](const Task& one) { return one.loss; });
+        for (const Limit& limit : goal_.limits) {
+            if (limit.kind == Limit::Kind::loss) {
+                add(limit.most, [](const Task& one) { return one.loss; });
+            }
         }
     }
 

@@ -268,7 +268,8 @@ std::optional<std::vector<double>> FrontSearch::values(const Mapping& mapping) {
         evaluator_.push(task);
     }
     criteria_.set_energy(sums, evaluator_);
-    if (!evaluator_.core.possible || !criteria_.fit(sums, evaluator_, problem_.layers())) {
+    if (!evaluator_.core.possible || !criteria_.fit(sums, evaluator_, problem_.layers()) ||
+        !criteria_.fit_in_time(evaluator_.core.dispatcher, sums, evaluator_, problem_.layers())) {
         return std::nullopt;
     }
     std::vector<double> values(criteria_.axes());
@@ -582,12 +583,12 @@ void FrontSearch::Levels::add_child(int next, const TraceStep& step) {
     const bool complete = next == problem_.layers();
     Ticks latency = evaluator_.core.dispatcher;
     if (!complete && criteria_.needs_latency()) {
-        latency = bounds_(evaluator_, next, kNeverTicks, scratch_);
+        latency = bounds_(evaluator_, next, criteria_.too_late(), scratch_);
         if (priced_ != nullptr && latency < kNeverTicks) {
             latency = std::max(latency, (*priced_)(evaluator_, sums_, next, priced_scratch_));
         }
     }
-    if (latency >= kNeverTicks) {
+    if (latency >= kNeverTicks || !criteria_.fit_in_time(latency, sums_, evaluator_, next)) {
         return;
     }
     criteria_.bounds(latency, sums_, evaluator_, next, child_bounds_.data());
@@ -599,6 +600,7 @@ void FrontSearch::Levels::add_child(int next, const TraceStep& step) {
         return;
     }
     criteria_.raise(sums_, next);
+    criteria_.append_marks(sums_, record_.key);
     Level& level = levels_[at(next)];
     keep(level, step);
     if (level.states > 2 * room_) {
@@ -680,7 +682,7 @@ public:
                 nearest = to_string(problem_, *worst);
             }
         }
-        if (!assessment.feasible() || (goal_.most_loss && assessment.loss > *goal_.most_loss)) {
+        if (!keeps_to(goal_, assessment)) {
             return std::nullopt;
         }
         std::vector<double> values = assessed_values(problem_, goal_, mapping, assessment);
@@ -781,11 +783,13 @@ private:
             if (evaluator_.core.possible && criteria_.fit(sums_.back(), evaluator_, next)) {
                 Ticks latency = evaluator_.core.dispatcher;
                 if (next < problem_.layers() && criteria_.needs_latency()) {
-                    latency = bounds_(evaluator_, next, kNeverTicks, scratch_);
+                    latency = bounds_(evaluator_, next, criteria_.too_late(), scratch_);
                 }
                 Child child{.bounds = std::vector<double>(criteria_.axes()), .task = k};
                 criteria_.bounds(latency, sums_.back(), evaluator_, next, child.bounds.data());
-                if (latency < kNeverTicks && !judge_.points.cover(child.bounds.data())) {
+                if (latency < kNeverTicks &&
+                    criteria_.fit_in_time(latency, sums_.back(), evaluator_, next) &&
+                    !judge_.points.cover(child.bounds.data())) {
                     children.push_back(std::move(child));
                 }
             }
