@@ -44,7 +44,7 @@ constexpr double kStartsEnd = 0.4, kExactEnd = 0.4, kOrdersEnd = 0.9;
 // And how much of it the exact search may take in an order that was found.
 constexpr double kShareOfAnOrder = 0.15, kShareWhereHard = 0.01;
 // Of a stream, what it begins with.
-constexpr double kPipelinesEnd = 0.1, kPricesEnd = 0.2, kExactEndOfAStream = 0.5;
+constexpr double kPipelinesEnd = 0.06, kPricesEnd = 0.12, kExactEndOfAStream = 0.43;
 
 // What a local search may cost. About a second at most, and less where there is less to decide.
 constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfAPair = 30'000,

@@ -148,7 +148,7 @@ private:
 
     const Problem& problem_;
     const Criteria criteria_;
-    const std::vector<Criteria::Limit> limits_;
+    const std::vector<Criteria::SumLimit> limits_;
     std::vector<std::vector<double>> work_;  // by task and resource
     std::vector<double> weight;              // by resource
     std::vector<double> of_limits;           // by limit: picoseconds for all of it
