@@ -6,7 +6,7 @@
 // 2. The exact search in the static order: for the least latency of basic problems the layered one
 //    (layered.hpp), for all else that of fronts (front.cpp). Neither loses to what it begins with.
 // 3. From its answer, the local search over mappings and orders; the exact search again in the
-//    order that it finds; and so on while that gains.
+//    order that it finds; and so on while that gains, or until the time is over.
 // 4. What is proven: in this order by the exact search, in any order by bounds that hold in all
 //    (order_free_bounds.hpp).
 // 5. If asked: a certificate (certificate.hpp) that needs no trust in any of that.
@@ -20,6 +20,7 @@
 #include "sim/search/order_free_bounds.hpp"
 #include "sim/search/results.hpp"
 #include "sim/search/stages.hpp"
+#include "sim/search/windows.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -36,7 +37,10 @@ using namespace internal;
 namespace {
 
 // Of the time limit: when each part ends at the latest.
-constexpr double kStartsEnd = 0.4, kExactEnd = 0.4, kOrdersEnd = 0.9;
+constexpr double kStartsEnd = 0.4, kExactEnd = 0.6, kOrdersEnd = 0.9;
+// Where the exact search is only to begin with, since windows (windows.hpp) find better orders: it
+// ends soon, and if it was near its proof, it gets the rest of the time in the order that is found.
+constexpr double kFirstExactEnd = 0.15, kOrdersEndBeforeProof = 0.55, kNearProof = 0.05;
 // And how much of it the exact search may take in an order that was found.
 constexpr double kShareOfAnOrder = 0.15, kShareWhereHard = 0.01;
 
@@ -269,6 +273,15 @@ SearchResult exact_in_its_order(const Problem& problem,
     return result;
 }
 
+SearchResult unproven(const Problem& problem, const Judged& one) {
+    SearchResult result;
+    result.mapping = one.mapping;
+    result.makespan = simulate(problem, one.mapping).makespan;
+    result.value = one.appraisal.value;
+    result.note = "stopped before the proof";
+    return result;
+}
+
 // On the goal's objective: what no mapping is below, in whatever order. -infinity where nothing
 // is known.
 double least_in_any_order(const Problem& problem, const Goal& goal) {
@@ -323,6 +336,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const bool one_order = has_one_order(problem);
     const bool decides_order =
         options.free_order && !one_order && options.certificate == 0 && goal.prefer.empty();
+    const bool is_windowed = can_search_windows(problem, goal);
     std::uint64_t evaluated = 0;
 
     // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
@@ -356,8 +370,10 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
 
     // 2. In the static order.
-    SearchResult result =
-        exact_in_order(problem, decides_order ? until(options, kExactEnd) : options, best);
+    SearchResult result = exact_in_order(
+        problem,
+        decides_order ? until(options, is_windowed ? kFirstExactEnd : kExactEnd) : options,
+        best);
     result.evaluated += evaluated;
     if (result.status == SearchStatus::infeasible) {
         return result;
@@ -368,9 +384,11 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
 
     // 3. In others.
     const auto is_closed = [&] { return result.value <= least; };
-    const SearchOptions orders = until(options, kOrdersEnd);
-    Pace pace(problem, options, kOrdersEnd);
     const bool is_hard = result.status != SearchStatus::proven;
+    const bool is_near = is_windowed && is_hard && result.value <= (1 + kNearProof) * result.bound;
+    const double orders_end = is_near ? kOrdersEndBeforeProof : kOrdersEnd;
+    const SearchOptions orders = until(options, orders_end);
+    Pace pace(problem, options, orders_end);
     const int most_vain = options.elapsed ? kVainTurnsInTime
                           : has_bounds    ? kVainTurns
                                           : kVainTurnsWhereHard;
@@ -394,9 +412,21 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             continue;
         }
         vain = 0;
+        // Where it was too hard once it is not tried again without a limit.
         const double share = is_hard ? kShareWhereHard : kShareOfAnOrder;
-        SearchResult again = exact_in_its_order(
-            problem, until(options, options.elapsed ? options.elapsed() + share : 1), other);
+        SearchResult again =
+            is_hard && is_windowed && !options.elapsed
+                ? unproven(problem, other)
+                : exact_in_its_order(
+                      problem,
+                      until(options, options.elapsed ? options.elapsed() + share : 1),
+                      other);
+        again.evaluated += result.evaluated;
+        result = std::move(again);
+    }
+
+    if (decides_order && is_near && options.elapsed && !is_closed()) {
+        SearchResult again = exact_in_its_order(problem, options, judged(appraiser, result));
         again.evaluated += result.evaluated;
         result = std::move(again);
     }
