@@ -51,7 +51,7 @@ public:
 
 private:
     double value_of(const Mapping& mapping, Time makespan);
-    double violation_of(const Mapping& mapping) const;
+    double violation_of(const Mapping& mapping, Time makespan) const;
 
     const Problem& problem_;
     const Goal goal_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <vector>
 
 namespace sim::internal {
@@ -175,12 +176,50 @@ bool every_result_is_read(const Problem& problem) {
     return true;
 }
 
-// Weights of the resources' time, and the bound on the busiest that they give: what all layers
-// take at least, weighted, over the sum of the weights.
-struct Weighting {
-    std::vector<Ticks> weight;
-    Ticks all = 0, bound = 0;
-};
+// By resource: all work of its tasks, and the dispatcher's for them, is in multiples of it.
+std::vector<Ticks> units_of_work(const Problem& problem) {
+    std::vector<Ticks> units(at(problem.device_count()), 0);
+    for (const Task& task : problem.tasks) {
+        for_each_bit(devices_of(task), [&](int device) {
+            const ProblemDevice& one = problem.devices[at(device)];
+            Ticks& unit = units[at(resource_of(problem, device))];
+            unit = std::gcd(unit, task.cost.count());
+            if (one.asynchronous) {
+                units[0] = std::gcd(units[0], one.per_task.count());
+            }
+        });
+    }
+    for (Ticks& unit : units) {
+        unit = std::max<Ticks>(unit, 1);
+    }
+    return units;
+}
+
+// The shortest time in which resources of these weights can do so much weighted work, each of them
+// in whole units.
+Ticks least_time(Ticks work, const std::vector<Ticks>& weight, const std::vector<Ticks>& units) {
+    Ticks all = 0;
+    for (const Ticks one : weight) {
+        all += one;
+    }
+    const auto is_enough = [&](Ticks time) {
+        Ticks done = 0;
+        for (std::size_t r = 0; r < weight.size(); ++r) {
+            done += weight[r] * (time / units[r] * units[r]);
+        }
+        return done >= work;
+    };
+    Ticks low = (work + all - 1) / all, high = low + *std::ranges::max_element(units);
+    while (low < high) {
+        const Ticks middle = low + (high - low) / 2;
+        if (is_enough(middle)) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
 
 Ticks sum_of(const std::vector<Ticks>& work) {
     Ticks sum = 0;
@@ -193,75 +232,11 @@ Ticks sum_of(const std::vector<Ticks>& work) {
     return sum;
 }
 
-// The dual of sharing the work fractionally: every weighting of the resources' time is a bound, and
-// the best one is found by giving more weight to what the least work of the last weighting has put
-// too much on.
-Weighting best_weighting(const Problem& problem) {
-    Weighting best;
-    double longest = 0;  // of weighted sums
-    for (const Task& task : problem.tasks) {
-        longest = std::max(longest, static_cast<double>(task.cost.count()));
-    }
-    if (longest * static_cast<double>(problem.layers()) * kScale >= 0x1p61) {
-        return best;
-    }
-    std::vector<int> resources;
-    for (int d = 0; d < problem.device_count(); ++d) {
-        if (d == resource_of(problem, d)) {
-            resources.push_back(d);
-        }
-    }
-    std::vector<double> share(at(problem.device_count()), 0.0);
-    for (const int r : resources) {
-        share[at(r)] = 1.0 / static_cast<double>(resources.size());
-    }
-    for (int round = 0; round < kRounds; ++round) {
-        Weighting now{.weight = std::vector<Ticks>(share.size(), 0)};
-        for (const int r : resources) {
-            now.weight[at(r)] = std::llround(share[at(r)] * static_cast<double>(kScale));
-            now.all += now.weight[at(r)];
-        }
-        const LeastWork least = least_work(problem, now.weight, true);
-        const Ticks sum = sum_of(least.work);
-        if (now.all == 0 || sum >= kNever.count()) {
-            break;
-        }
-        std::vector<double> work(share.size(), 0.0);
-        for (const int k : least.by) {
-            const Task& task = problem.tasks[at(k)];
-            const double part = 1.0 / static_cast<double>(task.rest.size() + 1);
-            for_each_work(problem, task, true, [&](int r, Time time) {
-                work[at(r)] += part * static_cast<double>(time.count());
-            });
-        }
-        now.bound = (sum + now.all - 1) / now.all;
-        if (now.bound > best.bound || best.all == 0) {
-            best = now;
-        }
-        double total = 0, mean = 0;
-        for (const int r : resources) {
-            mean += work[at(r)] / static_cast<double>(resources.size());
-        }
-        if (mean <= 0) {
-            break;
-        }
-        const double pace = 1.0 / (2.0 + round * 0.2);
-        for (const int r : resources) {
-            share[at(r)] *= std::exp(pace * std::clamp(work[at(r)] / mean - 1, -1.0, 2.0));
-            total += share[at(r)];
-        }
-        for (const int r : resources) {
-            share[at(r)] /= total;
-        }
-    }
-    return best;
-}
-
 // The work of those layers alone that neither start before some instant nor end after another:
 // what passes before the one and after the other comes on top.
 // E. B. Fernandez, B. Bussell, "Bounds on the number of processors and time for multiprocessor
 // optimal schedules", IEEE Transactions on Computers C-22(8), 1973.
-Time work_between(const Problem& problem, const Weighting& weighting) {
+Time work_between(const Problem& problem, const SharedWork& weighting) {
     if (weighting.all == 0 || !every_result_is_read(problem)) {
         return {};
     }
@@ -314,12 +289,86 @@ Time longest_path_bound(const Problem& problem) {
     return bound;
 }
 
-Time shared_work_bound(const Problem& problem) { return Time{best_weighting(problem).bound}; }
+// The dual of sharing the work fractionally: every weighting of the resources' time is a bound, and
+// the best one is found by giving more weight to what the least work of the last weighting has put
+// too much on.
+SharedWork shared_work(const Problem& problem) {
+    SharedWork best;
+    double longest = 0;  // of weighted sums
+    for (const Task& task : problem.tasks) {
+        longest = std::max(longest, static_cast<double>(task.cost.count()));
+    }
+    if (longest * static_cast<double>(problem.layers()) * kScale >= 0x1p61) {
+        return best;
+    }
+    std::vector<int> resources;
+    for (int d = 0; d < problem.device_count(); ++d) {
+        if (d == resource_of(problem, d)) {
+            resources.push_back(d);
+        }
+    }
+    std::vector<double> share(at(problem.device_count()), 0.0);
+    for (const int r : resources) {
+        share[at(r)] = 1.0 / static_cast<double>(resources.size());
+    }
+    const std::vector<Ticks> units = units_of_work(problem);
+    for (int round = 0; round < kRounds; ++round) {
+        SharedWork now{.weight = std::vector<Ticks>(share.size(), 0)};
+        for (const int r : resources) {
+            now.weight[at(r)] = std::llround(share[at(r)] * static_cast<double>(kScale));
+            now.all += now.weight[at(r)];
+        }
+        const LeastWork least = least_work(problem, now.weight, true);
+        const Ticks sum = sum_of(least.work);
+        if (now.all == 0 || sum >= kNever.count()) {
+            break;
+        }
+        std::vector<double> work(share.size(), 0.0);
+        for (const int k : least.by) {
+            const Task& task = problem.tasks[at(k)];
+            const double part = 1.0 / static_cast<double>(task.rest.size() + 1);
+            for_each_work(problem, task, true, [&](int r, Time time) {
+                work[at(r)] += part * static_cast<double>(time.count());
+            });
+        }
+        now.bound = Time{least_time(sum, now.weight, units)};
+        if (now.bound > best.bound || best.all == 0) {
+            best = now;
+        }
+        double total = 0, mean = 0;
+        for (const int r : resources) {
+            mean += work[at(r)] / static_cast<double>(resources.size());
+        }
+        if (mean <= 0) {
+            break;
+        }
+        const double pace = 1.0 / (2.0 + round * 0.2);
+        for (const int r : resources) {
+            share[at(r)] *= std::exp(pace * std::clamp(work[at(r)] / mean - 1, -1.0, 2.0));
+            total += share[at(r)];
+        }
+        for (const int r : resources) {
+            share[at(r)] /= total;
+        }
+    }
+    return best;
+}
+
+Time period_bound_in_any_order(const Problem& problem, int frames_in_flight) {
+    const bool reconfigures = std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
+        return device.reconfiguration > Time{};
+    });
+    const std::int64_t inside = std::max(1, frames_in_flight);
+    // A frame may find loaded what it had to load if it were alone.
+    const Time share =
+        reconfigures ? Time{} : Time{(longest_path_bound(problem).count() + inside - 1) / inside};
+    return std::max(share, shared_work(problem).bound);
+}
 
 Time makespan_bound_in_any_order(const Problem& problem) {
-    const Weighting weighting = best_weighting(problem);
-    const Time bound = std::max(
-        {longest_path_bound(problem), Time{weighting.bound}, work_between(problem, weighting)});
+    const SharedWork work = shared_work(problem);
+    const Time bound =
+        std::max({longest_path_bound(problem), work.bound, work_between(problem, work)});
     return is_interacting(problem) ? bound : Time{rounded_up(bound.count(), common_unit(problem))};
 }
 

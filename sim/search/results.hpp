@@ -18,8 +18,9 @@ SearchOptions until(const SearchOptions& options, double share);
 SearchResult infeasible(std::string note);
 
 // A mapping that is not proven optimal; infeasible if it needs a link that is missing or goes
-// beyond a budget or a capacity.
+// beyond a budget, a capacity or a limit of the goal.
 SearchResult heuristic(const Problem& problem,
+                       const Goal& goal,
                        Mapping mapping,
                        std::uint64_t evaluated,
                        std::string note = {});

@@ -678,7 +678,8 @@ private:
 }  // namespace
 
 bool can_search_windows(const Problem& problem, const Goal& goal) {
-    return goal.is_latency() && !is_coupled(problem) && problem.budgets.empty();
+    return goal.is_latency() && !is_coupled(problem) && problem.budgets.empty() &&
+           problem.together.empty() && problem.turns.empty();
 }
 
 LocalSearchResult search_windows(const Problem& problem,
