@@ -17,6 +17,7 @@
 #include "sim/search/covers.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/layered.hpp"
+#include "sim/search/list_schedule.hpp"
 #include "sim/search/local_search.hpp"
 #include "sim/search/order_free_bounds.hpp"
 #include "sim/search/results.hpp"
@@ -26,6 +27,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -99,6 +101,9 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
         if (std::optional<Mapping> stages = pipeline(problem)) {
             starts.push_back(std::move(*stages));
         }
+    }
+    if (options.free_order && options.goal.is_latency()) {
+        std::ranges::move(list_schedules(problem), std::back_inserter(starts));
     }
     // Where memory is short: the covers that put the least weights into each.
     const Covers covers(problem);
