@@ -361,7 +361,7 @@ TEST_CASE("the bound in any order counts the work between what comes before and 
     }
     const Problem p = finish(d);
     CHECK(sim::internal::longest_path_bound(p) == Time{30});
-    CHECK(sim::internal::shared_work_bound(p) == Time{25});
+    CHECK(sim::internal::shared_work(p).bound == Time{30});
     CHECK(sim::internal::makespan_bound_in_any_order(p) == Time{40});  // 35, in tens
     const sim::SearchResult result = sim::branch_and_bound(p, in_any_order());
     CHECK(result.makespan == Time{40});
