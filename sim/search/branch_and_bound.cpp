@@ -6,7 +6,7 @@
 // 2. The exact search in the static order: for the least latency of basic problems the layered one
 //    (layered.hpp), for all else that of fronts (front.cpp). Neither loses to what it begins with.
 // 3. From its answer, the local search over mappings and orders; the exact search again in the
-//    order that it finds; and so on while that gains.
+//    order that it finds; and so on while that gains, or until the time is over.
 // 4. What is proven: in this order by the exact search, in any order by bounds that hold in all
 //    (order_free_bounds.hpp).
 // 5. If asked: a certificate (certificate.hpp) that needs no trust in any of that.
@@ -17,15 +17,18 @@
 #include "sim/search/covers.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/layered.hpp"
+#include "sim/search/list_schedule.hpp"
 #include "sim/search/local_search.hpp"
 #include "sim/search/order_free_bounds.hpp"
 #include "sim/search/results.hpp"
 #include "sim/search/stages.hpp"
 #include "sim/search/stream_prices.hpp"
+#include "sim/search/windows.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -40,7 +43,10 @@ using namespace internal;
 namespace {
 
 // Of the time limit: when each part ends at the latest.
-constexpr double kStartsEnd = 0.4, kExactEnd = 0.4, kOrdersEnd = 0.9;
+constexpr double kStartsEnd = 0.4, kExactEnd = 0.6, kOrdersEnd = 0.9;
+// Where the exact search is only to begin with, since windows (windows.hpp) find better orders: it
+// ends soon, and if it was near its proof, it gets the rest of the time in the order that is found.
+constexpr double kFirstExactEnd = 0.15, kOrdersEndBeforeProof = 0.55, kNearProof = 0.05;
 // And how much of it the exact search may take in an order that was found.
 constexpr double kShareOfAnOrder = 0.15, kShareWhereHard = 0.01;
 // Of a stream, what it begins with.
@@ -110,6 +116,9 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
                                                : appraisal.value;
             },
             until(options, kPipelinesEnd).stop);
+    }
+    if (options.free_order && options.goal.is_latency()) {
+        std::ranges::move(list_schedules(problem), std::back_inserter(starts));
     }
     // Where memory is short: the covers that put the least weights into each.
     const Covers covers(problem);
@@ -354,6 +363,15 @@ SearchResult exact_in_its_order(const Problem& problem,
     return result;
 }
 
+SearchResult unproven(const Problem& problem, const Judged& one) {
+    SearchResult result;
+    result.mapping = one.mapping;
+    result.makespan = simulate(problem, one.mapping).makespan;
+    result.value = one.appraisal.value;
+    result.note = "stopped before the proof";
+    return result;
+}
+
 // On the goal's objective: what no mapping is below, in whatever order. -infinity where nothing
 // is known.
 double least_in_any_order(const Problem& problem, const Goal& goal) {
@@ -457,6 +475,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const Appraiser appraiser(problem, goal);  // throws where the goal needs an unknown energy
     const bool one_order = has_one_order(problem);
     const bool decides_order = options.free_order && !one_order && goal.prefer.empty();
+    const bool is_windowed = can_search_windows(problem, goal);
     std::uint64_t evaluated = 0;
 
     // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
@@ -506,7 +525,9 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
 
     // 2. In the static order.
-    const double exact_end = is_stream(goal) ? kExactEndOfAStream : kExactEnd;
+    const double exact_end = is_stream(goal) ? kExactEndOfAStream
+                             : is_windowed   ? kFirstExactEnd
+                                             : kExactEnd;
     const bool goes_on = decides_order || (is_stream(goal) && !is_small);
     SearchResult result =
         exact_in_order(problem, goes_on ? until(options, exact_end) : options, best);
@@ -523,24 +544,32 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
 
     // 3. In others: first in that of what it began with, if nothing was better.
     const bool is_hard = result.status != SearchStatus::proven;
-    const auto search_in_order_of = [&](const Judged& one) {
+    const bool is_near = decides_order && is_windowed && is_hard && options.elapsed &&
+                         result.value <= (1 + kNearProof) * result.bound;
+    const auto search_in_order_of = [&](const Judged& one, double share) {
         order = layer_order(problem, one.mapping);
         const std::uint64_t before = result.evaluated;
-        const double share = is_hard ? kShareWhereHard : kShareOfAnOrder;
-        result = exact_in_its_order(
-            problem, until(options, options.elapsed ? options.elapsed() + share : 1), one);
+        // Where it was too hard once it is not tried again without a limit.
+        result = is_hard && is_windowed && !options.elapsed
+                     ? unproven(problem, one)
+                     : exact_in_its_order(
+                           problem,
+                           until(options, options.elapsed ? options.elapsed() + share : 1),
+                           one);
         result.evaluated += before;
     };
+    const double share_of_an_order = is_hard ? kShareWhereHard : kShareOfAnOrder;
     if (is_answer() && !is_in_static_order(problem, result.mapping)) {
         if (decides_order) {
-            search_in_order_of(judged(appraiser, result));
+            search_in_order_of(judged(appraiser, result), share_of_an_order);
         } else {
             result.status = SearchStatus::unproven;
             result.note = "better than all in the static order, and in another one";
         }
     }
     const auto is_closed = [&] { return is_answer() && result.value <= least; };
-    const SearchOptions orders = until(options, kOrdersEnd);
+    const double orders_end = is_near ? kOrdersEndBeforeProof : kOrdersEnd;
+    const SearchOptions orders = until(options, orders_end);
     if (is_answer() && is_stream(goal) && !is_small && result.status != SearchStatus::proven &&
         !is_closed()) {
         evaluated = 0;
@@ -555,7 +584,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             result.bound = least;  // the other bounds are for the static order
         }
     }
-    Pace pace(problem, options, kOrdersEnd);
+    Pace pace(problem, options, orders_end);
     const int most_vain = options.elapsed ? kVainTurnsInTime
                           : has_bounds    ? kVainTurns
                                           : kVainTurnsWhereHard;
@@ -587,7 +616,10 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             best = other;  // nearer to an answer
             continue;
         }
-        search_in_order_of(other);
+        search_in_order_of(other, share_of_an_order);
+    }
+    if (is_near && is_answer() && result.status != SearchStatus::proven && !is_closed()) {
+        search_in_order_of(judged(appraiser, result), 1);
     }
 
     // 4. What is proven.
