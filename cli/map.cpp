@@ -24,7 +24,7 @@ struct Options {
     std::string model, platform, objective = "latency", search = "branch-and-bound";
     std::string out, front_csv, front_plot, certificate, fix;
     std::optional<std::string> transfer_modes;
-    std::vector<std::string> only, prefer, pareto, max, pin, together;
+    std::vector<std::string> only, prefer, pareto, max, pin, together, set;
     std::vector<int> batches{1};
     std::optional<double> time_limit = 60, min_accuracy;
     std::string order = "free";
@@ -309,7 +309,7 @@ void run(const Options& o) {
         throw sim::InputError{"--front, --front-plot: these are of a front; add --pareto"};
     }
     const sim::Model model = model_named(o.model);
-    const sim::Platform platform = platform_named(o.platform);
+    const sim::Platform platform = platform_named(o.platform, o.set);
     if (!o.output.quiet) {
         note_unmatched_costs(model, platform);
     }
@@ -325,6 +325,7 @@ void add_map(CLI::App& app) {
     const auto o = std::make_shared<Options>();
     command->add_option("--model", o->model, "Name in models/, or path")->required();
     command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
+    add_set(*command, o->set);
     auto* const objective = command->add_option("--objective",
                                                 o->objective,
                                                 "What to minimise: latency, energy, edp (energy x "

@@ -296,7 +296,7 @@ TEST_CASE("a pipeline cuts the layers into stages, the longest as short as it ca
     const sim::SearchResult result = sim::branch_and_bound(p, options);
     CHECK(result.value == 30);
     CHECK(result.status == SearchStatus::proven);
-    CHECK(sim::internal::shared_work_bound(p) == Time{30});
+    CHECK(sim::internal::shared_work(p).bound == Time{30});
 }
 
 TEST_CASE("a period is never below the work of the busiest resource") {

@@ -121,6 +121,7 @@ struct ProblemBus {
 
 struct Problem {
     std::string model, platform;
+    std::vector<std::string> set;  // numbers of the platform that are other than in its file
     int batch = 1;
 
     // Layers in static order. consumers: ascending.
@@ -151,6 +152,7 @@ struct Problem {
     // Rule 8. Energy of a schedule: at_rest x makespan + that of its tasks, copies, conversions and
     // submissions. Unknown: `energy_unknown` says what is missing, and the rest is zero.
     std::string energy_unknown = "the platform states no powers";
+    std::vector<std::string> energy_missing;  // the numbers: "devices.cpu.active_power_w"
     Watts at_rest{};  // the platform's base power and the devices' idle powers
     std::vector<Energy> copy_energies, convert_energies;  // beside copy_times, convert_times
 

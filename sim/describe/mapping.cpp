@@ -416,7 +416,8 @@ EarlyCopy early_copy(const Problem& problem, const Mapping& mapping, const Mappi
 
 MappingFile load_mapping_file(const std::filesystem::path& path) {
     constexpr std::string_view kRequired[] = {"hetmap", "model", "platform", "batch", "entries"};
-    constexpr std::string_view kOptional[] = {"predicted_us", "transfer_modes", "order", "copies"};
+    constexpr std::string_view kOptional[] = {
+        "set", "predicted_us", "transfer_modes", "order", "copies"};
     const YamlFile file = load_yaml(path, kFormat);
     const YamlNode& root = file.root;
     expect_keys(root, "a mapping", kRequired, kOptional);
@@ -433,6 +434,11 @@ MappingFile load_mapping_file(const std::filesystem::path& path) {
         .entries = {},
         .copies = {},
         .where = position_of(at(root, "model"))};
+    if (const YamlNode* const set = find(root, "set")) {
+        for (const YamlNode& item : read_list(*set)) {
+            mapping.set.push_back(read_text(item));
+        }
+    }
     for (const YamlNode& item : read_list(at(root, "entries"))) {
         mapping.entries.push_back(read_entry(item));
     }
@@ -445,11 +451,16 @@ MappingFile load_mapping_file(const std::filesystem::path& path) {
 }
 
 std::string to_yaml(const MappingFile& mapping) {
+    std::vector<std::string> set;
+    for (const std::string& assignment : mapping.set) {
+        set.push_back(yaml_text(assignment));
+    }
     std::string text = fmt::format(
-        "hetmap: {}\nmodel: {}\nplatform: {}\nbatch: {}\npredicted_us: {}\n{}{}entries:{}\n",
+        "hetmap: {}\nmodel: {}\nplatform: {}\n{}batch: {}\npredicted_us: {}\n{}{}entries:{}\n",
         kFormat,
         yaml_text(mapping.model),
         yaml_text(mapping.platform),
+        set.empty() ? "" : fmt::format("set: [{}]\n", fmt::join(set, ", ")),
         mapping.batch,
         mapping.predicted_us,
         mapping.transfer_modes == "first"
@@ -497,6 +508,7 @@ std::string to_yaml(const MappingFile& mapping) {
 MappingFile describe(const Problem& problem, const Mapping& mapping, Time predicted) {
     MappingFile file{.model = problem.model,
                      .platform = problem.platform,
+                     .set = problem.set,
                      .batch = problem.batch,
                      .predicted_us = microseconds(predicted),
                      .transfer_modes = problem.transfer_modes,

@@ -40,6 +40,7 @@ struct MappingCopy {
 
 struct MappingFile {
     std::string model, platform;
+    std::vector<std::string> set = {};  // Platform::set when it was made; not applied by itself
     int batch = 1;
     double predicted_us = 0;               // when it was made
     std::string transfer_modes = "first";  // CompileOptions of the problem it is for

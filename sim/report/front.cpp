@@ -38,7 +38,7 @@ std::string title_of(const FrontAnswer& front) {
     const Problem& problem = *front.points.front().problem;
     return fmt::format("{} on {}, batch {}: the front of {}",
                        problem.model,
-                       problem.platform,
+                       platform_text(problem.platform, problem.set),
                        problem.batch,
                        names);
 }

@@ -290,6 +290,7 @@ ordered_json object_of(const Answer& answer) {
     return {
         {"model", problem.model},
         {"platform", problem.platform},
+        {"set", problem.set},
         {"objective", named(objective).name},
         {"value", answered ? value_or_null(objective, value_of(answer)) : ordered_json(nullptr)},
         {"value_unit", named(objective).unit},

@@ -113,15 +113,18 @@ std::vector<Violation> violations_of(const Problem& problem,
     }
     for (int m = 0; m < static_cast<int>(problem.capacities.size()); ++m) {
         const std::int64_t capacity = problem.capacities[at(m)];
+        if (capacity <= 0) {
+            continue;
+        }
         const MemoryUse& use = memories[at(m)];
-        if (capacity > 0 && use.peak > capacity) {
+        if (use.peak > capacity) {
             violations.push_back({.kind = Violation::Kind::capacity,
                                   .index = m,
                                   .needed = use.peak,
                                   .limit = capacity,
                                   .layer = use.peak_layer,
                                   .when = use.peak_at});
-        } else if (stream && capacity > 0 && stream->peak_bytes[at(m)] > capacity) {
+        } else if (stream && stream->peak_bytes[at(m)] > capacity) {
             violations.push_back({.kind = Violation::Kind::capacity,
                                   .index = m,
                                   .needed = stream->peak_bytes[at(m)],
@@ -223,9 +226,15 @@ Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOp
     if (assessment.energy_pieces) {
         assessment.energy = assessment.energy_pieces->total();
     }
-    assessment.memories = memory_use(problem, mapping, *plan, assessment.schedule);
+    const bool asks_for_memory =
+        !options.is_brief ||
+        std::ranges::any_of(problem.capacities, [](std::int64_t capacity) { return capacity > 0; });
+    if (asks_for_memory) {
+        assessment.memories = memory_use(problem, mapping, *plan, assessment.schedule);
+    }
     if (options.frames_in_flight > 0) {
-        assessment.stream = simulate_stream(problem, mapping, *plan, options.frames_in_flight);
+        assessment.stream =
+            simulate_stream(problem, mapping, *plan, options.frames_in_flight, asks_for_memory);
         assessment.period = assessment.stream->period;
     }
     assessment.violations = violations_of(problem, mapping, assessment.memories, assessment.stream);

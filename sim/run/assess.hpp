@@ -108,10 +108,12 @@ struct Stream {
     std::vector<std::int64_t> peak_bytes;  // by memory, weights once
 };
 Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frames_in_flight);
+// Not asked for the memory it is several times as fast, and peak_bytes is empty.
 Stream simulate_stream(const Problem& problem,
                        const Mapping& mapping,
                        const Plan& plan,
-                       int frames_in_flight);
+                       int frames_in_flight,
+                       bool asks_for_memory = true);
 
 // ---- all of it ---------------------------------------------------------------------------------
 
@@ -134,6 +136,9 @@ struct Assessment {
 
 struct AssessOptions {
     int frames_in_flight = 0;  // 0: no stream
+    // Only what decides: times, energy, loss and violations, but of what these rest on nothing that
+    // takes long. For searches.
+    bool is_brief = false;
 };
 
 // Throws InputError if the mapping is none (check_cover). One that needs a copy or a conversion

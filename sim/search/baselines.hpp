@@ -16,7 +16,7 @@ struct NamedResult {
     SearchResult result;
 };
 
-// Those that have an answer, always in the same order, each with its value on the goal's first
+// Those that have an answer within the goal's limits, always in the same order, each with its value on the goal's first
 // objective. `stop`: as SearchOptions::stop, for all of them together.
 std::vector<NamedResult> baselines(const Problem& problem,
                                    const Goal& goal,

@@ -12,6 +12,7 @@
 // 5. If asked: a certificate (certificate.hpp) that needs no trust in any of that.
 
 #include "sim/run/evaluator.hpp"
+#include "sim/search/balance.hpp"
 #include "sim/search/certificate.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/criteria.hpp"
@@ -25,7 +26,9 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -43,6 +46,11 @@ constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfALayer = 600'
                         kQuickPlacements = 400'000;
 
 constexpr std::uint64_t kFewMappings = 1'000'000;
+
+// Of a stream the first local search ends soon, so that one has ended whatever the time limit, and
+// each after it may cost so many times as much as the one before.
+constexpr std::uint64_t kFirstOfAStream = 2'000'000, kMoreOfAStream = 2;
+constexpr int kTurnsOfAStream = 4;  // where no time limit is known
 
 // Local and exact search take turns until the first has searched so often in vain; where the exact
 // one finds little by itself the local one tries more often.
@@ -139,6 +147,43 @@ Judged improved(const Problem& problem,
                                              : std::move(start);
 }
 
+bool is_stream(const Goal& goal) { return goal.minimise.front().criterion == Criterion::period; }
+
+// Of a stream: over what resources are kept busy with, and in turn over orders too, where they are
+// to be decided. For as long as there is time, or so often if nobody says how long that is.
+Judged improved_stream(const Problem& problem,
+                       const SearchOptions& options,
+                       Judged best,
+                       bool reorders,
+                       const std::function<bool(const Judged&)>& is_reached,
+                       std::uint64_t seed,
+                       std::uint64_t& evaluated) {
+    std::uint64_t most = kFirstOfAStream;
+    for (int turn = 0; (options.elapsed || turn < kTurnsOfAStream) && !best.mapping.empty();
+         ++turn) {
+        if (options.stop() || is_reached(best)) {
+            break;
+        }
+        // It knows nothing of time, nor of what is together: limits on these are for the other.
+        const bool is_limited = !options.goal.limits.empty() || has_bonds(problem);
+        const bool by_order = is_limited ? turn % 2 == 0 : reorders && turn % 3 == 2;
+        const LocalSearchResult found =
+            (by_order ? local_search : balance)(problem,
+                                                options.goal,
+                                                best.mapping,
+                                                {.most_placements = most,
+                                                 .reorders = reorders,
+                                                 .seed = seed + static_cast<std::uint64_t>(turn),
+                                                 .stop = options.stop});
+        evaluated += found.evaluated;
+        if (found.appraisal < best.appraisal) {
+            best = {found.mapping, found.appraisal};
+        }
+        most = std::min(kMostPlacements, most * kMoreOfAStream);
+    }
+    return best;
+}
+
 // ---- 2. The exact search in one order. ----------------------------------------------------------
 
 // By layers, for the least latency where the evaluator's makespan is exact.
@@ -201,6 +246,12 @@ Judged judged(const Appraiser& appraiser, const SearchResult& result) {
     return {result.mapping, appraiser.in_full(result.mapping)};
 }
 
+bool is_in_static_order(const Problem& problem, const Mapping& mapping) {
+    const auto first = [&](int k) { return problem.tasks[at(k)].first; };
+    return std::ranges::is_sorted(mapping.tasks, {}, first) &&
+           std::ranges::all_of(mapping, [&](int k) { return fits_order(problem.tasks[at(k)]); });
+}
+
 // In the problem whose static order is that of the mapping, and back.
 SearchResult exact_in_its_order(const Problem& problem,
                                 const SearchOptions& options,
@@ -228,7 +279,7 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
         case Criterion::latency:
             return static_cast<double>(makespan_bound_in_any_order(problem).count());
         case Criterion::period:
-            return static_cast<double>(shared_work_bound(problem).count());
+            return static_cast<double>(shared_work(problem).bound.count());
         default:
             return -std::numeric_limits<double>::infinity();
     }
@@ -236,9 +287,11 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
 
 // Whether a mapping that does not fit in one order may fit in another.
 bool order_decides_fit(const Problem& problem, const Goal& goal) {
-    return is_coupled(problem) || std::ranges::any_of(goal.limits, [](const Limit& limit) {
-               return limit.kind != Limit::Kind::loss;
-           });
+    const bool depends =
+        is_coupled(problem) || std::ranges::any_of(goal.limits, [](const Limit& limit) {
+            return limit.kind != Limit::Kind::loss;
+        });
+    return depends && Criteria(problem, goal).what_is_too_little().empty();
 }
 
 // The limit on what is minimised, if there is one: it decides nothing until the end.
@@ -276,26 +329,31 @@ SearchResult within_own_limit(const Problem& problem,
     return result;
 }
 
-// Adds the certificate to a result on `few`, or says why there is none.
-void certify(SearchResult& result, const Restricted& few, const SearchOptions& options) {
-    result.no_certificate = uncertifiable(few.problem, options.goal);
+// Adds the certificate to a result, or says why there is none.
+// `order`: in which it is proven.
+void certify(SearchResult& result,
+             const Problem& problem,
+             std::span<const int> order,
+             const SearchOptions& options) {
+    result.no_certificate = uncertifiable(problem, options.goal);
     if (result.no_certificate.empty() && result.status != SearchStatus::proven) {
         result.no_certificate = "no certificate: the mapping is not proven to be the best";
     }
     if (!result.no_certificate.empty()) {
         return;
     }
-    const auto beginnings =
-        certificate(few.problem, result.makespan, options.certificate, options.stop);
-    if (!beginnings) {
+    const Claim claim{.goal = options.goal, .value = std::llround(result.value)};
+    if (result.in_any_order) {
+        result.certificate = certificate_for_any_order(problem, claim);
+    }
+    if (!result.certificate) {
+        result.certificate = certificate(problem, claim, order, options.certificate, options.stop);
+    }
+    if (!result.certificate) {
         result.no_certificate = options.stop && options.stop()
                                     ? "no certificate: stopped before it was complete"
                                     : "no certificate: it would have more than " +
                                           std::to_string(options.certificate) + " beginnings";
-        return;
-    }
-    for (const Mapping& beginning : *beginnings) {
-        result.certificate.push_back(few.in_original(beginning));
     }
 }
 
@@ -315,14 +373,12 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
     const Appraiser appraiser(problem, goal);  // throws where the goal needs an unknown energy
     const bool one_order = has_one_order(problem);
-    const bool decides_order =
-        options.free_order && !one_order && options.certificate == 0 && goal.prefer.empty();
+    const bool decides_order = options.free_order && !one_order && goal.prefer.empty();
     std::uint64_t evaluated = 0;
 
     // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
     //    other orders count, or where there is no other bound.
-    const bool asks_for_all_orders =
-        options.free_order || goal.minimise.front().criterion == Criterion::period;
+    const bool asks_for_all_orders = options.free_order || is_stream(goal);
     const double least = asks_for_all_orders ? least_in_any_order(problem, goal)
                                              : -std::numeric_limits<double>::infinity();
     const auto is_reached = [&](const Judged& one) {
@@ -330,11 +386,18 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     };
     //    Where the exact search has bounds of all that counts, or few mappings, it is done, mostly,
     //    before the local one has warmed up.
-    const bool has_bounds =
-        !is_coupled(problem) && goal.minimise.front().criterion != Criterion::period;
+    const bool has_bounds = !is_coupled(problem) && !is_stream(goal);
     const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;
     Judged best = best_start(problem, appraiser, starts_of(problem, options));
-    if (!is_small && !(has_bounds && goal.is_latency())) {
+    if (!is_small && is_stream(goal)) {
+        best = improved_stream(problem,
+                               until(options, kStartsEnd),
+                               std::move(best),
+                               decides_order,
+                               is_reached,
+                               11,
+                               evaluated);
+    } else if (!is_small && !(has_bounds && goal.is_latency())) {
         const SearchOptions first = until(options, kStartsEnd);
         const int turns = has_bounds ? 1 : kFirstTurns;
         for (int turn = 0; turn < turns && !first.stop() && !is_reached(best); ++turn) {
@@ -356,14 +419,48 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     if (!is_answer() && (!decides_order || !order_decides_fit(problem, goal))) {
         return result;
     }
-    if (options.certificate > 0) {
-        certify(result, without_dominated_tasks(problem), options);
-    }
+    std::vector<int> order(at(problem.layers()));  // in which it was searched
+    std::iota(order.begin(), order.end(), 0);
 
-    // 3. In others.
+    // 3. In others: first in that of what it began with, if nothing was better.
+    const auto search_in_order_of = [&](const Judged& one) {
+        order = layer_order(problem, one.mapping);
+        const std::uint64_t before = result.evaluated;
+        result = exact_in_its_order(problem, options, one);
+        result.evaluated += before;
+    };
+    if (is_answer() && !is_in_static_order(problem, result.mapping)) {
+        if (decides_order) {
+            search_in_order_of(judged(appraiser, result));
+        } else {
+            result.status = SearchStatus::unproven;
+            result.note = "better than all in the static order, and in another one";
+        }
+    }
     const auto is_closed = [&] { return is_answer() && result.value <= least; };
     const SearchOptions orders = until(options, kOrdersEnd);
-    for (int turn = 0, vain = 0; decides_order && !is_closed() && !orders.stop(); ++turn) {
+    if (is_stream(goal) && !is_small && result.status != SearchStatus::proven && !is_closed()) {
+        evaluated = 0;
+        if (is_answer()) {
+            best = judged(appraiser, result);
+        }
+        const Judged other =
+            improved_stream(problem, orders, best, decides_order, is_reached, 101, evaluated);
+        result.evaluated += evaluated;
+        if (other.appraisal < best.appraisal && other.appraisal.violation == 0) {
+            if (!is_answer()) {
+                result.status = SearchStatus::unproven;
+                result.note = "none in the static order fits";
+            }
+            result.mapping = other.mapping;
+            result.makespan = simulate(problem, other.mapping).makespan;
+            result.value = other.appraisal.value;
+            result.bound = least;  // the exact search's was for the static order
+        }
+    }
+    for (int turn = 0, vain = 0;
+         decides_order && !is_stream(goal) && !is_closed() && !orders.stop();
+         ++turn) {
         evaluated = 0;
         if (is_answer()) {
             best = judged(appraiser, result);
@@ -387,9 +484,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             best = other;  // nearer to an answer
             continue;
         }
-        SearchResult again = exact_in_its_order(problem, options, other);
-        again.evaluated += result.evaluated;
-        result = std::move(again);
+        search_in_order_of(other);
     }
 
     // 4. What is proven.
@@ -408,6 +503,11 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         const Time in_all{std::llround(std::max(least, 0.0))};
         result.lower_bound = std::max(result.lower_bound, in_all);
         result.lower_bound_in_any_order = result.in_any_order ? result.makespan : in_all;
+    }
+
+    // 5. Why.
+    if (options.certificate > 0) {
+        certify(result, problem, order, options);
     }
     return result;
 }

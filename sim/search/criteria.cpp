@@ -119,10 +119,7 @@ void Criteria::add_axis(const Objective& objective) {
             break;
         case Criterion::energy:
         case Criterion::energy_delay:
-            if (!problem_.knows_energy()) {
-                throw InputError("objective " + name_of(problem_, objective) +
-                                 ": the energy is unknown: " + problem_.energy_unknown);
-            }
+            expect_known_energy(problem_, "objective " + name_of(problem_, objective));
             needs_latency_ |=
                 objective.criterion == Criterion::energy_delay || problem_.at_rest.value > 0;
             axis.sum = sum(Kind::energy, 0, true);

@@ -54,16 +54,29 @@ std::string name_of(const Problem& problem, const Objective& objective) {
                                                 : std::to_string(objective.device);
 }
 
+void expect_known_energy(const Problem& problem, const std::string& whose) {
+    if (problem.knows_energy()) {
+        return;
+    }
+    constexpr std::size_t kShown = 12;
+    std::string ways;
+    for (std::size_t i = 0; i < std::min(kShown, problem.energy_missing.size()); ++i) {
+        ways += (i == 0 ? "" : " ") + ("--set " + problem.energy_missing[i] + "=...");
+    }
+    const std::size_t more =
+        problem.energy_missing.size() - std::min(kShown, problem.energy_missing.size());
+    throw InputError(whose + ": the energy is unknown: " + problem.energy_unknown +
+                     (ways.empty() ? "" : "; say what it is with " + ways) +
+                     (more == 0 ? "" : " and " + std::to_string(more) + " more"));
+}
+
 double value_on(const Problem& problem,
                 const Objective& objective,
                 const Mapping& mapping,
                 const Assessment& assessment) {
     constexpr double kInfinite = std::numeric_limits<double>::infinity();
     const auto energy = [&] {
-        if (!problem.knows_energy()) {
-            throw InputError("objective " + name_of(problem, objective) +
-                             ": the energy is unknown: " + problem.energy_unknown);
-        }
+        expect_known_energy(problem, "objective " + name_of(problem, objective));
         return assessment.energy ? static_cast<double>(assessment.energy->femtojoules) : kInfinite;
     };
     const auto latency = static_cast<double>(assessment.makespan.count());
@@ -145,8 +158,8 @@ double excess(const Goal& goal, const Assessment& assessment) {
 void expect_known_energy(const Problem& problem, const Goal& goal) {
     const bool asks = std::ranges::any_of(
         goal.limits, [](const Limit& limit) { return limit.kind == Limit::Kind::energy; });
-    if (asks && !problem.knows_energy()) {
-        throw InputError("max energy: the energy is unknown: " + problem.energy_unknown);
+    if (asks) {
+        expect_known_energy(problem, "max energy");
     }
 }
 

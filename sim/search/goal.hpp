@@ -49,6 +49,10 @@ struct Goal {
 Objective objective_named(const Problem& problem, std::string_view name, bool may_be_device);
 std::string name_of(const Problem& problem, const Objective& objective);
 
+// Throws InputError where the energies are not known: "objective energy: the energy is unknown:
+// device 'cpu' states no active_power_w; say what it is with --set devices.cpu.active_power_w=...".
+void expect_known_energy(const Problem& problem, const std::string& whose);
+
 // A mapping's place on an axis, smaller is better: picoseconds, femtojoules, their product,
 // millionths of a point, channels elsewhere. Infinite if infeasible. Throws InputError where the
 // criterion is energy and the platform does not say it.

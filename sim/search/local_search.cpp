@@ -3,12 +3,13 @@
 #include "sim/run/assess.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/criteria.hpp"
+#include "sim/search/dice.hpp"
+#include "sim/search/results.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
-#include <random>
 #include <utility>
 
 namespace sim::internal {
@@ -23,18 +24,6 @@ constexpr double kHottest = 0.03, kColdest = 0.00005;
 constexpr double kPenalty = 10;
 
 constexpr std::uint64_t kPlacementsBetweenQuestions = 200'000;
-
-// The same numbers with every standard library.
-class Dice {
-public:
-    explicit Dice(std::uint64_t seed) : engine_(seed) {}
-    std::size_t below(std::size_t count) { return static_cast<std::size_t>(engine_() % count); }
-    int below(int count) { return static_cast<int>(below(at(count))); }
-    double share() { return static_cast<double>(engine_() >> 11) * 0x1p-53; }
-
-private:
-    std::mt19937_64 engine_;
-};
 
 }  // namespace
 
@@ -59,8 +48,7 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
     const bool has_capacities =
         std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
     expect_known_energy(problem, goal);
-    is_limited_ |= !goal.limits.empty() || has_capacities || !problem.together.empty() ||
-                   !problem.turns.empty();
+    is_limited_ |= !goal.limits.empty() || has_capacities || has_bonds(problem);
     is_optimistic_ = has_capacities || criterion == Criterion::period;
 }
 
@@ -68,7 +56,9 @@ Appraisal Appraiser::in_full(const Mapping& mapping) const {
     const Objective& objective = goal_.minimise.front();
     const bool is_stream = objective.criterion == Criterion::period;
     Assessment whole =
-        assess(problem_, mapping, {.frames_in_flight = is_stream ? goal_.frames_in_flight : 0});
+        assess(problem_,
+               mapping,
+               {.frames_in_flight = is_stream ? goal_.frames_in_flight : 0, .is_brief = true});
     if (whole.makespan >= kNever) {
         return {.violation = kInfinite, .value = kInfinite};
     }
@@ -79,7 +69,7 @@ Appraisal Appraiser::in_full(const Mapping& mapping) const {
 }
 
 std::uint64_t Appraiser::cost_in_full(const Mapping& mapping) const {
-    constexpr std::uint64_t kOfOne = 12, kOfAStream = 110;  // measured roughly
+    constexpr std::uint64_t kOfOne = 12, kOfAStream = 60;  // measured roughly
     const bool is_stream = goal_.minimise.front().criterion == Criterion::period;
     return mapping.size() * (is_stream ? kOfAStream : kOfOne);
 }

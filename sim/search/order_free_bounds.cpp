@@ -150,7 +150,7 @@ Time longest_path_bound(const Problem& problem) {
 // The dual of sharing the work fractionally: every weighting of the resources' time is a bound, and
 // the best one is found by giving more weight to what the least work of the last weighting has put
 // too much on.
-Time shared_work_bound(const Problem& problem) {
+SharedWork shared_work(const Problem& problem) {
     double longest = 0;  // of weighted sums
     for (const Task& task : problem.tasks) {
         longest = std::max(longest, static_cast<double>(task.cost.count()));
@@ -168,7 +168,7 @@ Time shared_work_bound(const Problem& problem) {
     for (const int r : resources) {
         share[at(r)] = 1.0 / static_cast<double>(resources.size());
     }
-    Ticks best = 0;
+    SharedWork best;
     for (int round = 0; round < kRounds; ++round) {
         std::vector<Ticks> weight(share.size(), 0);
         Ticks all = 0;
@@ -181,7 +181,9 @@ Time shared_work_bound(const Problem& problem) {
         if (all == 0 || sum >= kNever.count()) {
             break;
         }
-        best = std::max(best, (sum + all - 1) / all);
+        if (const Time bound{(sum + all - 1) / all}; bound > best.bound) {
+            best = {.bound = bound, .weight = weight};
+        }
         double total = 0, mean = 0;
         for (const int r : resources) {
             mean += work[at(r)] / static_cast<double>(resources.size());
@@ -198,11 +200,11 @@ Time shared_work_bound(const Problem& problem) {
             share[at(r)] /= total;
         }
     }
-    return Time{best};
+    return best;
 }
 
 Time makespan_bound_in_any_order(const Problem& problem) {
-    return std::max(longest_path_bound(problem), shared_work_bound(problem));
+    return std::max(longest_path_bound(problem), shared_work(problem).bound);
 }
 
 bool has_one_order(const Problem& problem) {

@@ -5,6 +5,9 @@
 
 #include "sim/compile/problem.hpp"
 
+#include <cstdint>
+#include <vector>
+
 namespace sim::internal {
 
 // Some chain of layers that read each other, each done where that is fastest, with the copies,
@@ -14,7 +17,11 @@ Time longest_path_bound(const Problem& problem);
 // The work that somehow has to be shared among the dispatcher and the devices: the largest lower
 // bound on the busiest of them that a weighting of their time gives. It bounds the makespan, and
 // the period of a stream of frames as well.
-Time shared_work_bound(const Problem& problem);
+struct SharedWork {
+    Time bound{};
+    std::vector<std::int64_t> weight;  // of the time of each device, 0 where it is no resource
+};
+SharedWork shared_work(const Problem& problem);
 
 // The larger of the two.
 Time makespan_bound_in_any_order(const Problem& problem);

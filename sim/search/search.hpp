@@ -7,10 +7,12 @@
 
 #include "sim/compile/problem.hpp"
 #include "sim/run/simulate.hpp"
+#include "sim/search/certificate.hpp"
 #include "sim/search/goal.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,9 +56,8 @@ struct SearchResult {
     bool in_any_order = false;    // proven: and no order of the tasks gives a better one
     std::uint64_t evaluated = 0;  // mappings (exhaustive) or nodes
     std::string note;             // for people: why infeasible, what was skipped
-    // If asked for: see search/certificate.hpp. It may be empty and prove all the same, where every
-    // mapping was looked at; if there is none, `no_certificate` says why.
-    std::vector<Mapping> certificate;
+    // If asked for; if there is none, `no_certificate` says why.
+    std::optional<Certificate> certificate;
     std::string no_certificate;
 };
 
