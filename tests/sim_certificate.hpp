@@ -194,7 +194,8 @@ private:
         if (!there || !has_room(begun, covered)) {
             return true;
         }
-        if (frames_ == 0 && path(*there, covered) >= claim_) {
+        const Time before{claim_.count() - 1};
+        if (path(*there, covered) > before * std::max(1, frames_)) {
             return true;
         }
         return (frames_ > 0 || all_is_read()) &&
@@ -385,6 +386,40 @@ private:
         return at;
     }
 
+    // What all times are multiples of.
+    std::int64_t common_unit() const {
+        std::int64_t unit = 0;
+        const auto add = [&](Time time) {
+            unit = time < sim::kNever ? std::gcd(unit, time.count()) : unit;
+        };
+        for (const Task& t : p_.tasks) {
+            add(t.cost);
+        }
+        for (const sim::ProblemDevice& one : p_.devices) {
+            add(one.submit);
+            add(one.per_task);
+            add(one.completion);
+        }
+        std::for_each(p_.copy_times.begin(), p_.copy_times.end(), add);
+        std::for_each(p_.convert_times.begin(), p_.convert_times.end(), add);
+        return std::max<std::int64_t>(unit, 1);
+    }
+
+    // What all that its tasks have a resource do is in multiples of.
+    std::int64_t unit_of_work(int r) const {
+        std::int64_t unit = 0;
+        for (const Task& t : p_.tasks) {
+            const bool on_device = device(t.device).asynchronous;
+            if ((on_device ? t.device : 0) == r) {
+                unit = std::gcd(unit, t.cost.count());
+            }
+            if (on_device && r == 0) {
+                unit = std::gcd(unit, device(t.device).per_task.count());
+            }
+        }
+        return std::max<std::int64_t>(unit, 1);
+    }
+
     // Whether what is done and the least that each open layer adds take as long as claimed, with
     // time worth weights[r] on resource r.
     bool takes_as_long(const Begun& begun,
@@ -399,8 +434,18 @@ private:
         for (const auto& [r, work] : begun.load) {
             sum += weight(r) * work.count();
         }
-        const std::int64_t all = std::accumulate(weights.begin(), weights.end(), std::int64_t{0});
-        return all > 0 && (sum + all - 1) / all >= claim_.count();
+        // The longest time that would be less than claimed.
+        std::int64_t time = claim_.count() - 1;
+        if (frames_ == 0 && !sim::is_interacting(p_)) {
+            time = (claim_.count() - 1) / common_unit() * common_unit();
+        }
+        std::int64_t done = 0, all = 0;
+        for (int r = 0; r < static_cast<int>(weights.size()); ++r) {
+            const std::int64_t unit = begun.load.empty() ? unit_of_work(r) : 1;
+            done += weight(r) * (time / unit * unit);
+            all += weight(r);
+        }
+        return all > 0 && sum > done;
     }
 
     // The longest way from what is there to the end of the model.

@@ -633,7 +633,7 @@ TEST_CASE("where nothing keeps to the constraints, a smallest part of them is na
     CHECK(why({"latency=10us"}, {}, {}) ==
           "no mapping has latency at most 10us: the least is 10.0001 us");
     CHECK(why({"latency=40us", "energy=1J"}, {"layer1=cpu", "layer2=cpu"}, {}) ==
-          "no mapping with pin layer2=cpu has latency at most 40us: the least is 65 us");
+          "no mapping with pin layer2=cpu has latency at most 40us: the least is 65.0001 us");
     CHECK(why({"energy=50uJ"}, {}, {}) == "no mapping has energy at most 50uJ: the least is 60 uJ");
     CHECK(why({"segments=0"}, {"layer3=dev1"}, {}) ==
           "no mapping with pin layer3=dev1 has segments at most 0: the least is 1");

@@ -5,6 +5,7 @@
 #include "sim/run/evaluator.hpp"
 #include "sim/search/balance.hpp"
 #include "sim/search/loads.hpp"
+#include "sim/search/order_free_bounds.hpp"
 #include "sim/search/search.hpp"
 #include "sim_beyond.hpp"
 #include "sim_by_hand.hpp"
@@ -162,4 +163,59 @@ TEST_CASE("what is asked for briefly is the same, whatever interacts") {
             }
         }
     }
+}
+
+TEST_CASE("no stream is below what all of them are bounded by, in any order and with any frames") {
+    for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+        CAPTURE(seed);
+        Problem p = seed % 2 ? generate::small_random(seed) : generate::wide_random(seed);
+        if (seed % 3 == 0) {
+            beyond::add_divided(p, 4, seed);
+        }
+        if (seed % 5 == 0) {
+            beyond::add_budgets(p, seed);
+            beyond::add_reconfiguration(p, seed);
+        }
+        for (const int frames : {1, 2, 5}) {
+            const Time bound = sim::internal::period_bound_in_any_order(p, frames);
+            for (std::uint64_t draw = 0; draw < 6; ++draw) {
+                const Mapping mapping = draw % 2 ? generate::any_mapping(p, seed + draw)
+                                                 : sim::random_mapping(p, seed + draw);
+                if (!mapping.empty() && sim::makespan(p, mapping) < sim::kNever) {
+                    CHECK(sim::simulate_stream(p, mapping, frames).period >= bound);
+                }
+            }
+        }
+    }
+}
+
+// Seven layers of 10 on three devices: two of them cannot share what is left over.
+TEST_CASE("whole layers are proven where shares of them would end sooner") {
+    generate::Draft d;
+    d.add_device({});
+    for (int device = 1; device <= 3; ++device) {
+        d.add_device({.memory = 0, .asynchronous = true});
+    }
+    d.conversions.assign(4, {0, 0});
+    d.problem.engine = {-1};
+    d.links = {{0, 0}};
+    d.add_layer({}, 0);
+    for (int layer = 1; layer <= 7; ++layer) {
+        d.add_layer({layer - 1}, 0);
+    }
+    d.add_output();
+    d.add_task({0}, 0, {0}, 0, Time{});
+    for (int layer = 1; layer <= 7; ++layer) {
+        d.add_task({layer}, 0, {0}, 0, Time{100});
+        for (int device = 1; device <= 3; ++device) {
+            d.add_task({layer}, device, {0}, 0, Time{10});
+        }
+    }
+    const Problem p = by_hand::finish(d);
+    CHECK(sim::internal::period_bound_in_any_order(p, 4) == Time{30});
+    sim::SearchOptions options;
+    options.goal = period();
+    const sim::SearchResult result = sim::branch_and_bound(p, options);
+    CHECK(result.value == 30);
+    CHECK(result.status == sim::SearchStatus::proven);
 }

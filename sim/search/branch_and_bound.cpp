@@ -39,10 +39,12 @@ using namespace internal;
 namespace {
 
 // Of the time limit: when each part ends at the latest.
-constexpr double kStartsEnd = 0.4, kExactEnd = 0.6, kOrdersEnd = 0.9;
+constexpr double kStartsEnd = 0.4, kExactEnd = 0.4, kOrdersEnd = 0.9;
+// And how much of it the exact search may take in an order that was found.
+constexpr double kShareOfAnOrder = 0.15, kShareWhereHard = 0.01;
 
 // What a local search may cost. About a second at most, and less where there is less to decide.
-constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfALayer = 600'000,
+constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfAPair = 30'000,
                         kQuickPlacements = 400'000;
 
 constexpr std::uint64_t kFewMappings = 1'000'000;
@@ -54,7 +56,13 @@ constexpr int kTurnsOfAStream = 4;  // where no time limit is known
 
 // Local and exact search take turns until the first has searched so often in vain; where the exact
 // one finds little by itself the local one tries more often.
-constexpr int kVainTurns = 1, kVainTurnsWhereHard = 3;
+constexpr int kVainTurns = 2, kVainTurnsWhereHard = 3;
+// Within a time limit the local search goes on for as long as there is time: a short turn, and each
+// that comes so many times as long, the last one as long as is left, if that is not much more. So
+// often in vain is enough even then.
+constexpr std::uint64_t kFirstPlacements = 1'000'000, kGrowth = 4, kMostInTime = 2'000'000'000;
+constexpr double kWorthATurn = 1.5;
+constexpr int kVainTurnsInTime = 16;
 constexpr int kFirstTurns = 3;  // of local searches before, where the exact one has it hard
 
 // Whether a mapping fits, and how good it is, from the simulation of the whole.
@@ -123,25 +131,68 @@ Judged best_start(const Problem& problem,
     return best;
 }
 
+// Less where there is less to decide.
+std::uint64_t placements_of(const Problem& problem, std::uint64_t most) {
+    const auto layers = static_cast<std::uint64_t>(problem.layers());
+    return std::min(most, kPlacementsOfAPair * layers * layers);
+}
+
+// How long the turns of a local search are: counted, or such that they fill a time limit.
+class Pace {
+public:
+    Pace(const Problem& problem, const SearchOptions& options, double end)
+        : options_(options),
+          end_(end),
+          counted_(placements_of(problem, kMostPlacements)),
+          most_in_time_(placements_of(problem, kMostInTime)) {}
+
+    // What the next turn may cost, in placements.
+    std::uint64_t next() {
+        if (!options_.elapsed) {
+            return counted_;
+        }
+        begin_ = options_.elapsed();
+        most_ = std::min(most_ == 0 ? kFirstPlacements : most_ * kGrowth, most_in_time_);
+        const double left = rate_ * std::max(0.0, end_ - begin_);
+        if (rate_ > 0 && static_cast<double>(most_) * kWorthATurn > left) {
+            most_ = static_cast<std::uint64_t>(left) + 1;
+        }
+        return most_;
+    }
+    void end_turn() {
+        if (options_.elapsed) {
+            const double took = options_.elapsed() - begin_;
+            rate_ = took > 0 ? static_cast<double>(most_) / took : 0;
+        }
+    }
+
+private:
+    const SearchOptions& options_;
+    const double end_;  // share of the time limit
+    const std::uint64_t counted_, most_in_time_;
+    std::uint64_t most_ = 0;       // of the last turn
+    double begin_ = 0, rate_ = 0;  // placements in all of the time limit
+};
+
 Judged improved(const Problem& problem,
                 const SearchOptions& options,
                 std::uint64_t most_placements,
                 Judged start,
                 bool reorders,
                 std::uint64_t seed,
+                double least,
                 std::uint64_t& evaluated) {
     if (start.mapping.empty()) {
         return start;
     }
-    LocalSearchResult found =
-        local_search(problem,
-                     options.goal,
-                     start.mapping,
-                     {.most_placements = std::min<std::uint64_t>(
-                          most_placements, kPlacementsOfALayer * at(problem.layers())),
-                      .reorders = reorders,
-                      .seed = seed,
-                      .stop = options.stop});
+    LocalSearchResult found = local_search(problem,
+                                           options.goal,
+                                           start.mapping,
+                                           {.most_placements = most_placements,
+                                            .reorders = reorders,
+                                            .seed = seed,
+                                            .stop = options.stop,
+                                            .least = least});
     evaluated += found.evaluated;
     return found.appraisal < start.appraisal ? Judged{found.mapping, found.appraisal}
                                              : std::move(start);
@@ -279,7 +330,8 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
         case Criterion::latency:
             return static_cast<double>(makespan_bound_in_any_order(problem).count());
         case Criterion::period:
-            return static_cast<double>(shared_work(problem).bound.count());
+            return static_cast<double>(
+                period_bound_in_any_order(problem, goal.frames_in_flight).count());
         default:
             return -std::numeric_limits<double>::infinity();
     }
@@ -403,10 +455,11 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         for (int turn = 0; turn < turns && !first.stop() && !is_reached(best); ++turn) {
             best = improved(problem,
                             first,
-                            has_bounds ? kQuickPlacements : kMostPlacements,
+                            placements_of(problem, has_bounds ? kQuickPlacements : kMostPlacements),
                             std::move(best),
                             decides_order && turn % 2 == 1,
                             static_cast<std::uint64_t>(turn) + 11,
+                            least,
                             evaluated);
         }
     }
@@ -423,10 +476,13 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     std::iota(order.begin(), order.end(), 0);
 
     // 3. In others: first in that of what it began with, if nothing was better.
+    const bool is_hard = result.status != SearchStatus::proven;
     const auto search_in_order_of = [&](const Judged& one) {
         order = layer_order(problem, one.mapping);
         const std::uint64_t before = result.evaluated;
-        result = exact_in_its_order(problem, options, one);
+        const double share = is_hard ? kShareWhereHard : kShareOfAnOrder;
+        result = exact_in_its_order(
+            problem, until(options, options.elapsed ? options.elapsed() + share : 1), one);
         result.evaluated += before;
     };
     if (is_answer() && !is_in_static_order(problem, result.mapping)) {
@@ -458,6 +514,10 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             result.bound = least;  // the exact search's was for the static order
         }
     }
+    Pace pace(problem, options, kOrdersEnd);
+    const int most_vain = options.elapsed ? kVainTurnsInTime
+                          : has_bounds    ? kVainTurns
+                                          : kVainTurnsWhereHard;
     for (int turn = 0, vain = 0;
          decides_order && !is_stream(goal) && !is_closed() && !orders.stop();
          ++turn) {
@@ -467,14 +527,16 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         }
         const Judged other = improved(problem,
                                       orders,
-                                      kMostPlacements,
+                                      pace.next(),
                                       best,
                                       true,
                                       static_cast<std::uint64_t>(turn) + 2,
+                                      least,
                                       evaluated);
+        pace.end_turn();
         result.evaluated += evaluated;
         if (!(other.appraisal < best.appraisal)) {
-            if (++vain == (has_bounds ? kVainTurns : kVainTurnsWhereHard)) {
+            if (++vain == most_vain) {
                 break;
             }
             continue;

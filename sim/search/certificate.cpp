@@ -143,12 +143,13 @@ private:
         if (!evaluator_.core.possible || !criteria_.fit(sums_.back(), evaluator_, layer)) {
             return true;
         }
-        if (!is_period(claim_.goal)) {
-            return bounds_(evaluator_, layer, claim_.value, scratch_) >= claim_.value;
+        const Ticks frames = is_period(claim_.goal) ? claim_.goal.frames_in_flight : 1;
+        if (bounds_(evaluator_, layer, kNeverTicks, scratch_) > (claim_.value - 1) * frames) {
+            return true;
         }
         double period = 0;
         criteria_.bounds(0, sums_.back(), evaluator_, layer, &period);
-        return period >= static_cast<double>(claim_.value);
+        return is_period(claim_.goal) && period >= static_cast<double>(claim_.value);
     }
 
     // The complete mapping.
@@ -226,11 +227,14 @@ std::optional<Certificate> certificate_for_any_order(const Problem& problem, con
     for (int layer = 0; layer < problem.layers(); ++layer) {
         found.order.push_back(layer);
     }
-    if (!is_period(claim.goal) && longest_path_bound(problem).count() >= claim.value) {
+    const Ticks frames = is_period(claim.goal) ? claim.goal.frames_in_flight : 1;
+    if (longest_path_bound(problem).count() > (claim.value - 1) * frames) {
         return found;
     }
     SharedWork work = shared_work(problem);
-    if (work.bound.count() < claim.value) {
+    const bool is_rounded = !is_period(claim.goal) && !is_interacting(problem);
+    const Ticks unit = is_rounded ? common_unit(problem) : 1;
+    if (rounded_up(work.bound.count(), unit) < claim.value) {
         return std::nullopt;
     }
     work.weight.resize(at(problem.device_count() + problem.engines), 0);

@@ -8,11 +8,15 @@
 // It rests on less than the search does, not on dominance between partial schedules, canonical
 // states or module bounds. A mapping with a beginning is no better than claimed for one of these:
 //
-//   path     (latency) from each tensor that is there on the longest way to the model's end, each
-//            layer at its least cost: bounds.hpp
+//   path     from each tensor that is there on the longest way to the model's end, each layer at
+//   its
+//            least cost (bounds.hpp); of a stream, no more frames end than are in flight in that
+//            time
 //   work     (throughput; latency in any order) with time worth weight[r] on resource r, what the
 //            beginning has each resource do, and the least that each open layer adds, take so long
-//            in all that some resource works no less than claimed
+//            in all that some resource works no less than claimed. Of the empty beginning, each
+//            resource works whole units (what all costs there are multiples of), and a latency is a
+//            multiple of what all times are
 //   room     what budgets and memories must hold, of the beginning and at least of each open layer
 //
 // That makes it long, so it is for small and medium problems. Start at `certificate`.

@@ -477,6 +477,16 @@ std::int64_t Criteria::least_energy(const Sums& sums, const Evaluator& placed, i
     return sums[at(energy_)] + best - 1;  // the time at rest is rounded once, to the nearest
 }
 
+std::vector<Criteria::SumLimit> Criteria::limits() const {
+    std::vector<SumLimit> limits;
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
+        if (sums_[i].limit < kUnlimited) {
+            limits.push_back({i, sums_[i].limit, &sums_[i].of_task});
+        }
+    }
+    return limits;
+}
+
 bool Criteria::is_too_much(int task) const {
     for (int b = 0; b < static_cast<int>(problem_.budgets.size()); ++b) {
         if (use_of(problem_.tasks[at(task)], problem_, b) > problem_.budgets[at(b)].limit) {

@@ -44,6 +44,14 @@ public:
     // A task that can be in no mapping that fits.
     bool is_too_much(int task) const;
 
+    // The sums that have a limit which some mapping exceeds.
+    struct SumLimit {
+        std::size_t sum = 0;  // of Sums
+        std::int64_t most = 0;
+        const std::vector<std::int64_t>* of_task = nullptr;
+    };
+    std::vector<SumLimit> limits() const;
+
     // Adds what placing the task adds, before it is placed; the energy is the evaluator's, later.
     void add(Sums& sums, const Evaluator& before, int task) const;
     void set_energy(Sums& sums, const Evaluator& placed) const {

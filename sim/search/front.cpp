@@ -251,6 +251,12 @@ FrontSearch::FrontSearch(const Problem& problem,
       states_(problem, bounds_, {}),
       evaluator_(problem) {}
 
+void FrontSearch::use(const Prices& prices) {
+    if (criteria_.needs_latency() && prices.matter()) {
+        priced_.emplace(problem_, criteria_, prices);
+    }
+}
+
 std::optional<std::vector<double>> FrontSearch::values(const Mapping& mapping) {
     evaluator_.clear();
     Criteria::Sums sums(criteria_.sums(), 0);
@@ -281,11 +287,13 @@ public:
         : problem_(search.problem_),
           criteria_(search.criteria_),
           bounds_(search.bounds_),
+          priced_(search.priced_ ? &*search.priced_ : nullptr),
           states_(search.states_),
           evaluator_(search.evaluator_),
           points_(points),
           room_(std::max<std::size_t>(width, 4096)),
           scratch_(bounds_.scratch()),
+          priced_scratch_(priced_ != nullptr ? priced_->scratch() : Bounds::Scratch{}),
           child_bounds_(criteria_.axes()),
           levels_(at(problem_.layers())) {
         pass.let_go.assign(criteria_.minimised(), kInfinite);
@@ -352,11 +360,12 @@ private:
     const Problem& problem_;
     const Criteria& criteria_;
     const Bounds& bounds_;
+    const PricedBounds* const priced_;  // nullptr: limits cost nothing
     const States& states_;
     Evaluator& evaluator_;
     Points& points_;
     const std::size_t room_;  // states of a level that are held before some are let go
-    Bounds::Scratch scratch_;
+    Bounds::Scratch scratch_, priced_scratch_;
     Record record_;
     Criteria::Sums sums_, before_;
     std::vector<double> child_bounds_;
@@ -575,6 +584,9 @@ void FrontSearch::Levels::add_child(int next, const TraceStep& step) {
     Ticks latency = evaluator_.core.dispatcher;
     if (!complete && criteria_.needs_latency()) {
         latency = bounds_(evaluator_, next, criteria_.too_late(), scratch_);
+        if (priced_ != nullptr && latency < kNeverTicks) {
+            latency = std::max(latency, (*priced_)(evaluator_, sums_, next, priced_scratch_));
+        }
     }
     if (latency >= kNeverTicks || !criteria_.fit_in_time(latency, sums_, evaluator_, next)) {
         return;
@@ -656,7 +668,9 @@ private:
 public:
     // Its values on all axes; nothing if the mapping is infeasible.
     std::optional<std::vector<double>> add(const Mapping& mapping) {
-        const Assessment assessment = assess(problem_, mapping, options_);
+        AssessOptions brief = options_;
+        brief.is_brief = true;
+        const Assessment assessment = assess(problem_, mapping, brief);
         if (!assessment.violations.empty()) {
             const auto excess = [](const Violation& violation) {
                 return static_cast<double>(violation.needed) /
@@ -674,6 +688,12 @@ public:
         std::vector<double> values = assessed_values(problem_, goal_, mapping, assessment);
         points.add({.values = values, .step = {}, .mapping = mapping});
         return values;
+    }
+
+    std::vector<Violation> violations(const Mapping& mapping) const {
+        AssessOptions brief = options_;
+        brief.is_brief = true;
+        return assess(problem_, mapping, brief).violations;
     }
 
     Front front() {
@@ -816,6 +836,67 @@ private:
     std::uint64_t asked_ = 0, most_ = 0;
 };
 
+// Passes of a search that only looks for good mappings where others prove.
+constexpr std::size_t kWidthWithRoom = 4096;
+constexpr int kMostRooms = 4;  // how often more room is left
+
+// Weights leave tensors some room in a memory. Where those of the best mappings did not fit, the
+// search goes on with so much less for weights, until they do; what it finds is judged.
+std::uint64_t leave_room(const Restricted& few,
+                         const SearchOptions& options,
+                         Points& found,
+                         Judge& judge) {
+    std::uint64_t nodes = 0;
+    std::vector<std::int64_t> room(few.problem.capacities.size(), 0);
+    std::vector<Mapping> best;
+    for (const Points::Point& point : found.all()) {
+        best.push_back(point.mapping);
+    }
+    for (int round = 0; round < kMostRooms && !room.empty(); ++round) {
+        // 1. What lacks room.
+        std::vector<std::int64_t> more(room.size(), 0);
+        for (const Mapping& mapping : best) {
+            for (const Violation& violation : judge.violations(few.in_original(mapping))) {
+                if (violation.kind == Violation::Kind::capacity) {
+                    std::int64_t& lacks = more[at(violation.index)];
+                    lacks = std::max(lacks, violation.needed - violation.limit);
+                }
+            }
+        }
+        if (std::ranges::all_of(more, [](std::int64_t bytes) { return bytes == 0; }) ||
+            (options.stop && options.stop())) {
+            break;
+        }
+        // 2. Once more, with that.
+        Problem smaller = few.problem;
+        for (std::size_t m = 0; m < room.size(); ++m) {
+            room[m] += more[m];
+            if (smaller.capacities[m] > 0) {  // no room at all would mean that none is stated
+                smaller.capacities[m] = std::max<std::int64_t>(1, smaller.capacities[m] - room[m]);
+            }
+        }
+        const Criteria criteria(smaller, options.goal);
+        FrontSearch search(smaller, criteria, options);
+        if (criteria.needs_latency()) {
+            search.use(find_prices(smaller, criteria, options));
+        }
+        Points points(criteria.minimised(), criteria.axes());
+        bool is_over = false;
+        for (std::size_t width = kFirstWidth; !is_over && width <= kWidthWithRoom;
+             width *= kFactor) {
+            const FrontSearch::Pass pass = search.pass(width, points);
+            nodes += pass.nodes;
+            is_over = pass.complete || pass.stopped;
+        }
+        best.clear();
+        for (Points::Point& point : points.all()) {
+            judge.add(few.in_original(point.mapping));
+            best.push_back(std::move(point.mapping));
+        }
+    }
+    return nodes;
+}
+
 // Mappings to begin with: what is cheapest by one measure or a mix of two, and the heuristics.
 std::vector<Mapping> beginnings(const Problem& problem, const SearchOptions& options) {
     std::vector<Mapping> found;
@@ -905,6 +986,18 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
             points.add({.values = std::move(*values), .step = {}, .mapping = std::move(mapping)});
         }
     }
+    // What limits cost, and the mappings that are fastest at some price.
+    const Prices prices =
+        criteria.needs_latency() ? find_prices(few.problem, criteria, options) : Prices{};
+    search.use(prices);
+    for (const Mapping& mapping : prices.mappings) {
+        if (std::optional<std::vector<double>> values = search.values(mapping)) {
+            if (!exact) {
+                judge.add(few.in_original(mapping));
+            }
+            points.add({.values = std::move(*values), .step = {}, .mapping = mapping});
+        }
+    }
     // Mappings that are known may be in another order, of which the levels know nothing.
     const std::vector<Mapping> known = known_mappings(problem, options);
     for (int start = 0; start < static_cast<int>(known.size()); ++start) {
@@ -915,7 +1008,12 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
     points.settle();
 
     std::vector<double> ideal(minimised, -kInfinite);
-    std::uint64_t nodes = 0;
+    for (std::size_t a = 0; a < minimised; ++a) {
+        if (goal.minimise[a].criterion == Criterion::latency) {
+            ideal[a] = static_cast<double>(prices.bound);
+        }
+    }
+    std::uint64_t nodes = prices.nodes;
     bool complete = false, stopped = false;
     const bool tells =
         options.progress && minimised == 1 && goal.minimise[0].criterion == Criterion::latency;
@@ -950,12 +1048,19 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
     }
     bool exhausted = false;
     // Nothing is better than the relaxation's front: often it is reached.
+    const auto is_reached = [&] {
+        return complete && !stopped &&
+               std::ranges::all_of(points.all(), [&](const Points::Point& point) {
+                   return judge.points.cover(point.values.data());
+               });
+    };
     if (!exact) {
-        proven =
-            complete && !stopped &&
-            std::all_of(points.all().begin(), points.all().end(), [&](const Points::Point& point) {
-                return judge.points.cover(point.values.data());
-            });
+        proven = is_reached();
+        if (!proven && !stopped) {
+            nodes += leave_room(few, options, points, judge);
+            stopped = options.stop && options.stop();
+            proven = is_reached();
+        }
     }
     if (!proven && !exact && !stopped) {
         Enumeration rest(problem, all, options, judge);

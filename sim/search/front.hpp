@@ -11,6 +11,7 @@
 #include "sim/search/bounds.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/levels.hpp"
+#include "sim/search/prices.hpp"
 #include "sim/search/search.hpp"
 #include "sim/search/state.hpp"
 
@@ -63,6 +64,9 @@ class FrontSearch {
 public:
     FrontSearch(const Problem& problem, const Criteria& criteria, const SearchOptions& options);
 
+    // Bounds know from now on what limits cost.
+    void use(const Prices& prices);
+
     // The values of a mapping, unless it is impossible or beyond a limit.
     std::optional<std::vector<double>> values(const Mapping& mapping);
 
@@ -82,6 +86,7 @@ private:
     const Criteria& criteria_;
     const SearchOptions& options_;
     Bounds bounds_;
+    std::optional<PricedBounds> priced_;
     States states_;
     Evaluator evaluator_;
 };

@@ -5,6 +5,7 @@
 #include "sim/search/criteria.hpp"
 #include "sim/search/dice.hpp"
 #include "sim/search/results.hpp"
+#include "sim/search/windows.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -201,7 +202,7 @@ public:
         double energy = energy_of(is_dear ? promise : best_appraisal_);
         const auto most = static_cast<double>(options_.most_placements);
         std::uint64_t asked = 0;
-        while (placed_ < options_.most_placements) {
+        while (placed_ < options_.most_placements && !is_least()) {
             placed_ += current_.size();
             if (placed_ >= asked + kPlacementsBetweenQuestions) {
                 asked = placed_;
@@ -246,10 +247,17 @@ public:
                 energy = next;
             }
         }
-        return {.mapping = std::move(best_), .appraisal = best_appraisal_, .evaluated = evaluated_};
+        return {.mapping = std::move(best_),
+                .appraisal = best_appraisal_,
+                .evaluated = evaluated_,
+                .placed = placed_};
     }
 
 private:
+    bool is_least() const {
+        return best_appraisal_.violation == 0 && best_appraisal_.value <= options_.least;
+    }
+
     static double energy_of(const Appraisal& appraisal) {
         return appraisal.value + kPenalty * appraisal.violation * std::max(appraisal.value, 1.0);
     }
@@ -476,7 +484,9 @@ LocalSearchResult local_search(const Problem& problem,
                                const Goal& goal,
                                const Mapping& start,
                                const LocalSearchOptions& options) {
-    return Annealing(problem, goal, options).run(start);
+    return options.reorders && can_search_windows(problem, goal)
+               ? search_windows(problem, start, options)
+               : Annealing(problem, goal, options).run(start);
 }
 
 std::vector<int> layer_order(const Problem& problem, const Mapping& mapping) {
