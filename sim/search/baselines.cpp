@@ -47,6 +47,9 @@ std::vector<NamedResult> baselines(const Problem& problem,
             return;
         }
         const Assessment whole = assess(problem, result.mapping, {.frames_in_flight = frames});
+        if (!keeps_to(goal, whole)) {
+            return;
+        }
         result.value = value_on(problem, objective, result.mapping, whole);
         best = std::min(best, result.value);
         found.push_back({std::move(name), std::move(result)});

@@ -268,13 +268,18 @@ Judged improved_stream(const Problem& problem,
             best = {found.mapping, found.appraisal};
         }
     };
+    // Balancing knows nothing of time, nor of what is together: limits on these are for the other.
+    const bool is_limited = !options.goal.limits.empty() || has_bonds(problem);
+    if (is_limited) {
+        improve(local_search, best.mapping, kQuickOfAStream, 0);
+    }
     improve(balance, best.mapping, kQuickOfAStream, 0);
     for (const Mapping& start : starts) {
         improve(balance, start, kQuickOfAStream, 0);
     }
     const double now = options.elapsed ? options.elapsed() : 0;
     improve(balance, best.mapping, kMostPlacements, now + kShareOfLoads * (end - now));
-    improve(reorders ? local_search : balance, best.mapping, kMostPlacements, end);
+    improve(reorders || is_limited ? local_search : balance, best.mapping, kMostPlacements, end);
     return best;
 }
 
@@ -391,9 +396,11 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
 
 // Whether a mapping that does not fit in one order may fit in another.
 bool order_decides_fit(const Problem& problem, const Goal& goal) {
-    return is_coupled(problem) || std::ranges::any_of(goal.limits, [](const Limit& limit) {
-               return limit.kind != Limit::Kind::loss;
-           });
+    const bool depends =
+        is_coupled(problem) || std::ranges::any_of(goal.limits, [](const Limit& limit) {
+            return limit.kind != Limit::Kind::loss;
+        });
+    return depends && Criteria(problem, goal).what_is_too_little().empty();
 }
 
 // The limit on what is minimised, if there is one: it decides nothing until the end.
@@ -570,14 +577,19 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const auto is_closed = [&] { return is_answer() && result.value <= least; };
     const double orders_end = is_near ? kOrdersEndBeforeProof : kOrdersEnd;
     const SearchOptions orders = until(options, orders_end);
-    if (is_answer() && is_stream(goal) && !is_small && result.status != SearchStatus::proven &&
-        !is_closed()) {
+    if (is_stream(goal) && !is_small && result.status != SearchStatus::proven && !is_closed()) {
         evaluated = 0;
-        best = judged(appraiser, result);
+        if (is_answer()) {
+            best = judged(appraiser, result);
+        }
         const Judged other = improved_stream(
             problem, options, kOrdersEnd, best, {}, decides_order, is_reached, 101, evaluated);
         result.evaluated += evaluated;
-        if (other.appraisal < best.appraisal) {
+        if (other.appraisal < best.appraisal && other.appraisal.violation == 0) {
+            if (!is_answer()) {
+                result.status = SearchStatus::unproven;
+                result.note = "none in the static order fits";
+            }
             result.mapping = other.mapping;
             result.makespan = simulate(problem, other.mapping).makespan;
             result.value = other.appraisal.value;

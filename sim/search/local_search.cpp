@@ -4,6 +4,7 @@
 #include "sim/run/simulate.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/dice.hpp"
+#include "sim/search/results.hpp"
 #include "sim/search/windows.hpp"
 
 #include <algorithm>
@@ -49,8 +50,7 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
     const bool has_capacities =
         std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
     expect_known_energy(problem, goal);
-    is_limited_ |= !goal.limits.empty() || has_capacities || !problem.together.empty() ||
-                   !problem.turns.empty();
+    is_limited_ |= !goal.limits.empty() || has_capacities || has_bonds(problem);
     is_optimistic_ = has_capacities || criterion == Criterion::period;
 }
 

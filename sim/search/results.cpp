@@ -110,6 +110,12 @@ SearchResult best_of(Front front, const Goal& goal) {
     return result;
 }
 
+bool has_bonds(const Problem& problem) {
+    const auto is_bound = [](int number) { return number >= 0; };
+    return std::ranges::any_of(problem.together, is_bound) ||
+           std::ranges::any_of(problem.turns, is_bound);
+}
+
 bool is_boundary(const Problem& problem, int task) {
     const int first = problem.tasks[at(task)].first;
     return first == 0 || first == problem.layers() - 1;

@@ -45,6 +45,10 @@ SearchResult best_of(Front front, const Goal& goal);
 std::string label(const Problem& problem, int task);
 bool is_boundary(const Problem& problem, int task);
 
+// Whether layers are to be together, or to come in certain turns: a search that changes mappings or
+// orders has to know.
+bool has_bonds(const Problem& problem);
+
 // The problem with only the tasks where allowed[task] != 0 and that fit the static order, which all
 // searches keep to. `original`: their old indices.
 struct Restricted {

@@ -2,6 +2,7 @@
 
 #include "sim/run/evaluator.hpp"
 #include "sim/search/dice.hpp"
+#include "sim/search/results.hpp"
 
 #include <algorithm>
 #include <array>
@@ -679,7 +680,7 @@ private:
 
 bool can_search_windows(const Problem& problem, const Goal& goal) {
     return goal.is_latency() && !is_coupled(problem) && problem.budgets.empty() &&
-           problem.together.empty() && problem.turns.empty();
+           !has_bonds(problem);
 }
 
 LocalSearchResult search_windows(const Problem& problem,
