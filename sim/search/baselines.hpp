@@ -17,7 +17,9 @@ struct NamedResult {
 };
 
 // Those that have an answer, always in the same order, each with its value on the goal's first
-// objective. `stop`: as SearchOptions::stop, for all of them together.
+// objective. `stop`: as SearchOptions::stop, for all of them together. Once it says so, those that
+// take a search are the least sum of costs, and of streams, which are simulated, those are left out
+// that are not better than the ones before.
 std::vector<NamedResult> baselines(const Problem& problem,
                                    const Goal& goal,
                                    const std::function<bool()>& stop = {});

@@ -22,6 +22,7 @@
 #include "sim/search/order_free_bounds.hpp"
 #include "sim/search/results.hpp"
 #include "sim/search/stages.hpp"
+#include "sim/search/stream_prices.hpp"
 #include "sim/search/windows.hpp"
 
 #include <algorithm>
@@ -48,6 +49,8 @@ constexpr double kStartsEnd = 0.4, kExactEnd = 0.6, kOrdersEnd = 0.9;
 constexpr double kFirstExactEnd = 0.15, kOrdersEndBeforeProof = 0.55, kNearProof = 0.05;
 // And how much of it the exact search may take in an order that was found.
 constexpr double kShareOfAnOrder = 0.15, kShareWhereHard = 0.01;
+// Of a stream, what it begins with.
+constexpr double kPipelinesEnd = 0.06, kPricesEnd = 0.12, kExactEndOfAStream = 0.43;
 
 // What a local search may cost. About a second at most, and less where there is less to decide.
 constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfAPair = 30'000,
@@ -55,10 +58,11 @@ constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfAPair = 30'00
 
 constexpr std::uint64_t kFewMappings = 1'000'000;
 
-// Of a stream the first local search ends soon, so that one has ended whatever the time limit, and
-// each after it may cost so many times as much as the one before.
-constexpr std::uint64_t kFirstOfAStream = 2'000'000, kMoreOfAStream = 2;
-constexpr int kTurnsOfAStream = 4;  // where no time limit is known
+// Of a stream: a first look from each of some beginnings, and the share of the time for what keeps
+// the order.
+constexpr std::uint64_t kQuickOfAStream = 1'500'000;
+constexpr double kShareOfLoads = 0.7;
+constexpr std::size_t kStartsOfAStream = 3;
 
 // Local and exact search take turns until the first has searched so often in vain; where the exact
 // one finds little by itself the local one tries more often.
@@ -81,6 +85,7 @@ struct Judged {
 
 std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& options) {
     std::vector<Mapping> starts = options.starts;
+    const auto is_enough = [&] { return !starts.empty() && options.stop && options.stop(); };
     SearchOptions quietly = options;
     quietly.only.clear();
     quietly.starts.clear();
@@ -91,6 +96,9 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
             if (asked == &fastest && options.goal.is_latency()) {
                 continue;  // the same
             }
+            if (is_enough()) {
+                return starts;
+            }
             SearchResult result = heuristic(problem, *asked);
             if (!result.mapping.empty()) {
                 starts.push_back(std::move(result.mapping));
@@ -98,9 +106,16 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
         }
     }
     if (options.goal.minimise.front().criterion == Criterion::period) {
-        if (std::optional<Mapping> stages = pipeline(problem)) {
-            starts.push_back(std::move(*stages));
-        }
+        const Appraiser appraiser(problem, options.goal);
+        for_each_pipeline(
+            problem,
+            [&](const Mapping& stages) {
+                starts.push_back(stages);
+                const Appraisal appraisal = appraiser.in_full(stages);
+                return appraisal.violation > 0 ? std::numeric_limits<double>::infinity()
+                                               : appraisal.value;
+            },
+            until(options, kPipelinesEnd).stop);
     }
     if (options.free_order && options.goal.is_latency()) {
         std::ranges::move(list_schedules(problem), std::back_inserter(starts));
@@ -118,17 +133,23 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
     return starts;
 }
 
-// The best of them, in full; nothing if there is none.
+// The best of them, in full; nothing if there is none. Those of the options come first, and count
+// even where the search was told to stop.
 Judged best_start(const Problem& problem,
                   const Appraiser& appraiser,
-                  const std::vector<Mapping>& starts) {
+                  const SearchOptions& options) {
+    const std::vector<Mapping> starts = starts_of(problem, options);
     Judged best{.mapping = {},
                 .appraisal = {.violation = std::numeric_limits<double>::infinity(),
                               .value = std::numeric_limits<double>::infinity()}};
-    for (const Mapping& start : starts) {
-        const Appraisal appraisal = appraiser.in_full(start);
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+        if (i >= options.starts.size() && best.appraisal.violation == 0 && options.stop &&
+            options.stop()) {
+            break;
+        }
+        const Appraisal appraisal = appraiser.in_full(starts[i]);
         if (best.mapping.empty() || appraisal < best.appraisal) {
-            best = {start, appraisal};
+            best = {starts[i], appraisal};
         }
     }
     if (best.mapping.empty()) {
@@ -209,36 +230,51 @@ Judged improved(const Problem& problem,
 
 bool is_stream(const Goal& goal) { return goal.minimise.front().criterion == Criterion::period; }
 
-// Of a stream: over what resources are kept busy with, and in turn over orders too, where they are
-// to be decided. For as long as there is time, or so often if nobody says how long that is.
+// Of a stream, from the best and before that quickly from others, `starts`: over what resources are
+// kept busy with, then over orders too, where they are to be decided. It takes all the time until
+// `end`, or so much work if nobody says how long that is.
 Judged improved_stream(const Problem& problem,
                        const SearchOptions& options,
+                       double end,
                        Judged best,
+                       const std::vector<Mapping>& starts,
                        bool reorders,
                        const std::function<bool(const Judged&)>& is_reached,
                        std::uint64_t seed,
                        std::uint64_t& evaluated) {
-    std::uint64_t most = kFirstOfAStream;
-    for (int turn = 0; (options.elapsed || turn < kTurnsOfAStream) && !best.mapping.empty();
-         ++turn) {
-        if (options.stop() || is_reached(best)) {
-            break;
+    const SearchOptions limited = until(options, end);
+    const auto improve = [&](const auto& search,
+                             const Mapping& start,
+                             std::uint64_t most_placements,
+                             double part_end) {
+        if (start.empty() || limited.stop() || is_reached(best)) {
+            return;
         }
-        const bool by_order = reorders && turn % 3 == 2;
-        const LocalSearchResult found =
-            (by_order ? local_search : balance)(problem,
-                                                options.goal,
-                                                best.mapping,
-                                                {.most_placements = most,
-                                                 .reorders = reorders,
-                                                 .seed = seed + static_cast<std::uint64_t>(turn),
-                                                 .stop = options.stop});
+        LocalSearchOptions local{.most_placements = most_placements,
+                                 .reorders = reorders,
+                                 .seed = seed++,
+                                 .stop = limited.stop,
+                                 .elapsed = {}};
+        if (options.elapsed && most_placements > kQuickOfAStream) {
+            const double begin = options.elapsed();
+            local.most_placements = std::numeric_limits<std::uint64_t>::max();
+            local.elapsed = [&options, begin, part_end] {
+                return (options.elapsed() - begin) / std::max(part_end - begin, 1e-9);
+            };
+        }
+        const LocalSearchResult found = search(problem, options.goal, start, local);
         evaluated += found.evaluated;
         if (found.appraisal < best.appraisal) {
             best = {found.mapping, found.appraisal};
         }
-        most = std::min(kMostPlacements, most * kMoreOfAStream);
+    };
+    improve(balance, best.mapping, kQuickOfAStream, 0);
+    for (const Mapping& start : starts) {
+        improve(balance, start, kQuickOfAStream, 0);
     }
+    const double now = options.elapsed ? options.elapsed() : 0;
+    improve(balance, best.mapping, kMostPlacements, now + kShareOfLoads * (end - now));
+    improve(reorders ? local_search : balance, best.mapping, kMostPlacements, end);
     return best;
 }
 
@@ -428,8 +464,7 @@ void certify(SearchResult& result,
 SearchResult internal::branch_and_bound_in_order(const Problem& problem,
                                                  const SearchOptions& options) {
     const Appraiser appraiser(problem, options.goal);
-    return exact_in_order(
-        problem, options, best_start(problem, appraiser, starts_of(problem, options)));
+    return exact_in_order(problem, options, best_start(problem, appraiser, options));
 }
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
@@ -446,8 +481,8 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
     //    other orders count, or where there is no other bound.
     const bool asks_for_all_orders = options.free_order || is_stream(goal);
-    const double least = asks_for_all_orders ? least_in_any_order(problem, goal)
-                                             : -std::numeric_limits<double>::infinity();
+    double least = asks_for_all_orders ? least_in_any_order(problem, goal)
+                                       : -std::numeric_limits<double>::infinity();
     const auto is_reached = [&](const Judged& one) {
         return one.appraisal.violation == 0 && one.appraisal.value <= least;
     };
@@ -455,11 +490,21 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     //    before the local one has warmed up.
     const bool has_bounds = !is_coupled(problem) && !is_stream(goal);
     const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;
-    Judged best = best_start(problem, appraiser, starts_of(problem, options));
-    if (!is_small && is_stream(goal)) {
+    Judged best = best_start(problem, appraiser, options);
+    StreamPrices prices;
+    if (!is_small && is_stream(goal) && !is_reached(best)) {
+        // What is fastest at some prices for the resources is not yet good, but a good beginning.
+        prices = price_stream(problem, until(options, kPricesEnd));
+        prices.mappings.resize(std::min(prices.mappings.size(), kStartsOfAStream));
+        evaluated += prices.nodes;
+        if (one_order) {
+            least = std::max(least, static_cast<double>(prices.bound));
+        }
         best = improved_stream(problem,
-                               until(options, kStartsEnd),
+                               options,
+                               kStartsEnd,
                                std::move(best),
+                               prices.mappings,
                                decides_order,
                                is_reached,
                                11,
@@ -480,14 +525,19 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
 
     // 2. In the static order.
-    SearchResult result = exact_in_order(
-        problem,
-        decides_order ? until(options, is_windowed ? kFirstExactEnd : kExactEnd) : options,
-        best);
+    const double exact_end = is_stream(goal) ? kExactEndOfAStream
+                             : is_windowed   ? kFirstExactEnd
+                                             : kExactEnd;
+    const bool goes_on = decides_order || (is_stream(goal) && !is_small);
+    SearchResult result =
+        exact_in_order(problem, goes_on ? until(options, exact_end) : options, best);
     result.evaluated += evaluated;
     const auto is_answer = [&] { return result.status != SearchStatus::infeasible; };
     if (!is_answer() && (!decides_order || !order_decides_fit(problem, goal))) {
         return result;
+    }
+    if (is_stream(goal)) {
+        result.bound = std::max(result.bound, static_cast<double>(prices.bound));
     }
     std::vector<int> order(at(problem.layers()));  // in which it was searched
     std::iota(order.begin(), order.end(), 0);
@@ -524,14 +574,14 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         !is_closed()) {
         evaluated = 0;
         best = judged(appraiser, result);
-        const Judged other =
-            improved_stream(problem, orders, best, decides_order, is_reached, 101, evaluated);
+        const Judged other = improved_stream(
+            problem, options, kOrdersEnd, best, {}, decides_order, is_reached, 101, evaluated);
         result.evaluated += evaluated;
         if (other.appraisal < best.appraisal) {
             result.mapping = other.mapping;
             result.makespan = simulate(problem, other.mapping).makespan;
             result.value = other.appraisal.value;
-            result.bound = least;  // the exact search's was for the static order
+            result.bound = least;  // the other bounds are for the static order
         }
     }
     Pace pace(problem, options, orders_end);

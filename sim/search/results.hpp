@@ -14,6 +14,13 @@ namespace sim::internal {
 // `options`.
 SearchOptions until(const SearchOptions& options, double share);
 
+// The same options for one of several parts, of which each has the time from now until so much of
+// all is over, and shares it out by itself. They refer to `options`.
+SearchOptions from_now_until(const SearchOptions& options, double share);
+
+// What a search that was stopped has found, or what its options know that is better.
+SearchResult or_known(const Problem& problem, const SearchOptions& options, SearchResult found);
+
 // No answer, and why.
 SearchResult infeasible(std::string note);
 
