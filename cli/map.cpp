@@ -244,10 +244,9 @@ void map_for_one_objective(const Options& o,
             }
         }
         if (all.size() > 1) {
-            print(fmt::format(
-                "best per image: batch {}, {} an image\n",
-                best.problem->batch,
-                sim::value_text(best.goal.minimise.front(), sim::value_per_image(best))));
+            print(fmt::format("best per image: batch {}, {}\n",
+                              best.problem->batch,
+                              sim::value_per_image_text(best)));
         }
     }
     if (!certified) {
@@ -261,7 +260,8 @@ void map_the_front(const Options& o, const sim::Model& model, const sim::Platfor
     if (o.batches.size() != 1) {
         throw sim::InputError{"--pareto: a front is of one batch size; name one with --batch"};
     }
-    const Asked asked = ask(o, model, platform, o.batches.front());
+    Asked asked = ask(o, model, platform, o.batches.front());
+    asked.question.baselines = true;
     sim::FrontAnswer front = sim::front_answer_to(asked.question, model, *asked.problem);
     for (const sim::Answer& point : front.points) {
         if (!o.out.empty()) {

@@ -5,6 +5,7 @@
 #include "sim/run/evaluator.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/bounds.hpp"
+#include "sim/search/list_schedule.hpp"
 #include "sim/search/local_search.hpp"
 #include "sim/search/order_free_bounds.hpp"
 #include "sim/search/search.hpp"
@@ -293,6 +294,78 @@ TEST_CASE("HEFT breaks ties by what blocks least and has done least, not by the 
     }
     const Problem p = finish(d);
     CHECK(sim::heft(p, {}).makespan == Time{10});
+}
+
+// The host's layer takes as long as the two of the device, one after the other.
+TEST_CASE("list scheduling submits before a task of the host what starts while that runs") {
+    generate::Draft d;
+    d.add_device({});
+    d.add_device({.memory = 0, .asynchronous = true});
+    d.conversions.assign(2, {0, 0});
+    d.problem.engine = {-1};
+    d.links = {{0, 0}};
+    d.add_layer({}, 0);
+    d.add_layer({0}, 0);
+    d.add_layer({0}, 0);
+    d.add_layer({2}, 0);
+    d.add_output();
+    d.add_task({0}, 0, {0}, 0, Time{});
+    d.add_task({1}, 0, {0}, 0, Time{10});
+    d.add_task({2}, 1, {0}, 0, Time{6});
+    d.add_task({3}, 1, {0}, 0, Time{4});
+    const Problem p = finish(d);
+    const std::vector<Mapping> found = sim::internal::list_schedules(p);
+    REQUIRE(!found.empty());
+    for (const Mapping& mapping : found) {
+        CHECK(sim::simulate(p, mapping).makespan == Time{10});
+    }
+}
+
+TEST_CASE("list schedules are mappings in orders of their own, none where layers are only fused") {
+    int known = 0, none = 0;
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        CAPTURE(seed);
+        const Problem p = seed % 2 ? generate::small_random(seed) : generate::wide_random(seed);
+        const std::vector<Mapping> found = sim::internal::list_schedules(p);
+        ++(found.empty() ? none : known);
+        for (const Mapping& mapping : found) {
+            CHECK(static_cast<int>(mapping.size()) == p.layers());
+            CHECK(sim::makespan(p, mapping) == sim::simulate(p, mapping).makespan);
+        }
+    }
+    CHECK(known > 20);
+    CHECK(none > 0);
+}
+
+// Three layers on two devices, one after the other before and after: between them 30 have to be
+// shared, which no path says.
+TEST_CASE("the bound in any order counts the work between what comes before and after it") {
+    generate::Draft d;
+    d.add_device({});
+    d.add_device({.memory = 0, .asynchronous = true});
+    d.conversions.assign(2, {0, 0});
+    d.problem.engine = {-1};
+    d.links = {{0, 0}};
+    d.add_layer({}, 0);
+    d.add_layer({0}, 0);
+    for (int layer = 2; layer <= 4; ++layer) {
+        d.add_layer({1}, 0);
+    }
+    d.add_layer({2, 3, 4}, 0);
+    d.add_output();
+    d.add_task({0}, 0, {0}, 0, Time{});
+    for (int layer = 1; layer <= 5; ++layer) {
+        for (int device = 0; device <= 1; ++device) {
+            d.add_task({layer}, device, {0}, 0, Time{10});
+        }
+    }
+    const Problem p = finish(d);
+    CHECK(sim::internal::longest_path_bound(p) == Time{30});
+    CHECK(sim::internal::shared_work(p).bound == Time{30});
+    CHECK(sim::internal::makespan_bound_in_any_order(p) == Time{40});  // 35, in tens
+    const sim::SearchResult result = sim::branch_and_bound(p, in_any_order());
+    CHECK(result.makespan == Time{40});
+    CHECK(result.in_any_order);
 }
 
 TEST_CASE("bounds are rounded up to what all times are multiples of") {

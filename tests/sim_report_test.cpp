@@ -393,6 +393,35 @@ TEST_CASE("the last line compares with each baseline, and with the fastest of a 
     CHECK(last_line(text_table(answer)) == "15.98 us; 3.0x faster than u x/2, as fast as a");
 }
 
+TEST_CASE("baselines are compared in words and units of the objective") {
+    const Small small;
+    Answer answer = small.answer();
+    answer.result.evaluated = 0;
+    answer.result.in_any_order = false;
+    const auto with = [&](Criterion criterion, double value, double theirs) {
+        answer.goal.minimise = {{.criterion = criterion}};
+        answer.result.value = value;
+        answer.baselines = {{"heft", us(20), theirs}, {"greedy", us(20), value}};
+        return last_line(text_table(answer));
+    };
+    CHECK(with(Criterion::energy, 5e9, 5.4e9) ==
+          "5 uJ, proven optimal in this order; 15.98 us; 1.08x less energy than heft, as good as "
+          "greedy");
+    CHECK(nlohmann::json::parse(json_text(answer))["baselines"]["heft"] == 5.4);
+    CHECK(with(Criterion::energy_delay, 5e15, 4e15) ==
+          "5 uJ us, proven optimal in this order; 15.98 us; 1.2x more energy x delay than heft, as "
+          "good as greedy");
+    CHECK(with(Criterion::period, 5e6, 10e6) ==
+          "a frame every 5.00 us (200000.0 a second), proven optimal in this order; 15.98 us; 2.0x "
+          "faster than heft, as good as greedy");
+    CHECK(nlohmann::json::parse(json_text(answer))["baselines"]["heft"] == 10);
+    // A frame is a run of the batch.
+    CHECK(value_per_image_text(answer) == "an image every 5.00 us (200000.0 a second)");
+    answer.goal.minimise = {{.criterion = Criterion::energy}};
+    answer.result.value = 5e9;
+    CHECK(value_per_image_text(answer) == "5 uJ an image");
+}
+
 TEST_CASE("an infeasible search says why in every report") {
     const Small small;
     Answer answer = small.answer();

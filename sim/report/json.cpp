@@ -238,10 +238,14 @@ ordered_json proven_for(const Answer& answer) {
     return answer.result.in_any_order ? "any order" : "this order";
 }
 
+// In the unit of the objective.
 ordered_json baselines_object(const Answer& answer) {
+    const Objective& objective = answer.goal.minimise.front();
     ordered_json object = ordered_json::object();
     for (const Baseline& baseline : answer.baselines) {
-        object[baseline.name] = microseconds_or_null(baseline.makespan);
+        object[baseline.name] = objective.criterion == Criterion::latency
+                                    ? microseconds_or_null(baseline.makespan)
+                                    : value_or_null(objective, baseline.value);
     }
     return object;
 }

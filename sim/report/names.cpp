@@ -64,8 +64,29 @@ std::string comparisons(Time ours, std::span<const Baseline> baselines) {
     return text;
 }
 
-// "1.3x better than greedy": of objectives other than time.
-std::string comparisons_of_values(double ours, std::span<const Baseline> baselines) {
+// What less of an objective is called, and what more.
+std::pair<std::string_view, std::string_view> words_of(Criterion criterion) {
+    switch (criterion) {
+        case Criterion::latency:
+        case Criterion::period:
+            return {"faster", "slower"};
+        case Criterion::energy:
+            return {"less energy", "more energy"};
+        case Criterion::energy_delay:
+            return {"less energy x delay", "more energy x delay"};
+        case Criterion::loss:
+            return {"less lost", "more lost"};
+        case Criterion::device:
+            break;
+    }
+    return {"better", "worse"};
+}
+
+// "1.3x less energy than greedy": of objectives other than time.
+std::string comparisons_of_values(Criterion criterion,
+                                  double ours,
+                                  std::span<const Baseline> baselines) {
+    const auto [less, more] = words_of(criterion);
     std::string text;
     for (const Baseline& baseline : baselines) {
         if (!(ours > 0) || !(baseline.value > 0) || !std::isfinite(baseline.value)) {
@@ -78,7 +99,7 @@ std::string comparisons_of_values(double ours, std::span<const Baseline> baselin
         } else {
             text += fmt::format("{} {} than {}",
                                 ratio_text(std::max(ratio, 1 / ratio)),
-                                ratio > 1 ? "better" : "worse",
+                                ratio > 1 ? less : more,
                                 baseline.name);
         }
     }
@@ -300,8 +321,10 @@ std::string finding(const Answer& answer) {
     }
     if (!answer.baselines.empty()) {
         const std::vector<Baseline> best = best_of_families(answer.baselines, time);
-        const std::string than = time ? comparisons(answer.schedule.makespan, best)
-                                      : comparisons_of_values(answer.result.value, best);
+        const std::string than =
+            time ? comparisons(answer.schedule.makespan, best)
+                 : comparisons_of_values(
+                       answer.goal.minimise.front().criterion, answer.result.value, best);
         line += than.empty() ? "" : "; " + than;
     }
     return line;
@@ -404,6 +427,17 @@ std::string value_text(const Objective& objective, double value) {
                        value / name.per_unit,
                        name.unit,
                        objective.criterion == Criterion::loss ? " by proxy" : "");
+}
+
+std::string value_per_image_text(const Answer& answer) {
+    const Objective& objective = answer.goal.minimise.front();
+    const double value = value_per_image(answer);
+    if (objective.criterion == Criterion::period && value > 0) {
+        return fmt::format("an image every {:.2f} us ({:.1f} a second)",
+                           value / named(objective).per_unit,
+                           1e12 / value);
+    }
+    return value_text(objective, value) + " an image";
 }
 
 double exact_microseconds(Time time) { return static_cast<double>(time.count()) / 1e6; }

@@ -71,6 +71,7 @@ std::string finding(const Answer& answer);
 
 // A value on an objective with its unit: "15.98 us", "9.741 uJ", "1.3 points by proxy".
 std::string value_text(const Objective& objective, double value);
+std::string value_per_image_text(const Answer& answer);       // "an image every 3.01 us (...)"
 double value_of(const Answer& answer);                        // on its goal's objective
 std::string accuracy_text(const AccuracyEstimate& accuracy);  // "90.26% (measured: io-8bit)"
 std::string energy_text(Energy energy);  // "9.741 uJ", "12.3 mJ": at most four digits

@@ -61,9 +61,35 @@ public:
         front.note += "accuracies of mappings that were not measured are a proxy";
     }
 
+    // What the options know, where the searches were stopped before.
+    void add_known() {
+        for (const Mapping& start : options_.starts) {
+            const std::optional<AccuracyEstimate> accuracy = accuracy_of(model_, problem_, start);
+            if (!accuracy || accuracy->percent < percent_) {
+                continue;
+            }
+            FrontPoint point{.mapping = start,
+                             .assessment = assess(problem_, start, assess_options()),
+                             .values = {}};
+            for (const Objective& objective : options_.goal.minimise) {
+                point.values.push_back(value_on(problem_, objective, start, point.assessment));
+            }
+            if (keeps_to(options_.goal, point.assessment)) {
+                merge(std::move(point));
+            }
+        }
+    }
+
     Front front;
 
 private:
+    AssessOptions assess_options() const {
+        const bool is_stream = std::ranges::any_of(
+            options_.goal.minimise,
+            [](const Objective& objective) { return objective.criterion == Criterion::period; });
+        return {.frames_in_flight = is_stream ? options_.goal.frames_in_flight : 0};
+    }
+
     bool reference_is_enough() const {
         return model_.accuracy->reference && *model_.accuracy->reference >= percent_;
     }
@@ -80,7 +106,8 @@ private:
 
     // Mappings of these tasks whose proxy is good enough, but for those measured to be worse.
     void try_proxy(const Allowed& allowed, std::int64_t most_loss) {
-        if (++searches_ > kMostSearches) {
+        const bool stopped = options_.stop && options_.stop() && !front.points.empty();
+        if (++searches_ > kMostSearches || stopped) {
             front.proven = false;
             return;
         }
@@ -196,6 +223,7 @@ Front front_with_accuracy(const Model& model,
     Accurate search(model, problem, options, percent, find);
     search.try_measured();
     search.try_known_losses();
+    search.add_known();
     Front front = std::move(search.front);
     const std::string unknown = unknown_sensitivity(model, problem);
     if (front.points.empty()) {

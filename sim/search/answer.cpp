@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <limits>
 
 namespace sim {
 namespace {
@@ -44,7 +46,7 @@ double now(const Question& question) { return question.seconds ? question.second
 
 // Of the time limit what baselines may take, and when the search must end, so that completing the
 // answer fits in.
-constexpr double kBaselinesEnd = 0.25, kSearchEnd = 0.97;
+constexpr double kBaselinesEnd = 0.25, kBaselinesOfAFrontEnd = 0.1, kSearchEnd = 0.97;
 
 // The question's options, that know of the limit for all of the answer.
 SearchOptions within_limit(const Question& question, double begin) {
@@ -60,13 +62,14 @@ SearchOptions within_limit(const Question& question, double begin) {
     return options;
 }
 
-// The baselines, of an accuracy those that have it.
+// The baselines, of an accuracy those that have it. They end when so much of the time is over.
 std::vector<NamedResult> known_mappings(const Question& question,
                                         const Model& model,
                                         const Problem& problem,
-                                        const SearchOptions& options) {
+                                        const SearchOptions& options,
+                                        double end) {
     std::vector<NamedResult> known =
-        baselines(problem, options.goal, internal::until(options, kBaselinesEnd).stop);
+        baselines(problem, options.goal, internal::until(options, end).stop);
     std::erase_if(known, [&](const NamedResult& baseline) {
         const std::optional<AccuracyEstimate> accuracy =
             accuracy_of(model, problem, baseline.result.mapping);
@@ -116,6 +119,19 @@ SearchOptions within(const Constrained& left, SearchOptions options) {
     throw InputError{fmt::format("{}: {}", search.name, why)};
 }
 
+void complete_with(Answer& answer, const Assessment& assessment) {
+    answer.schedule = assessment.schedule;
+    answer.energy = assessment.energy_pieces;
+    answer.memories = assessment.memories;
+    answer.violations = assessment.violations;
+    answer.stream = assessment.stream;
+    answer.segments = assessment.segments;
+    answer.switches = assessment.switches;
+    if (answer.model != nullptr) {
+        answer.accuracy = accuracy_of(*answer.model, *answer.problem, answer.mapping);
+    }
+}
+
 // Searches that find no fronts cannot keep to an accuracy.
 Front (*finder_of(const Search& search))(const Problem&, const SearchOptions&) {
     if (search.front == nullptr) {
@@ -145,10 +161,21 @@ Answer answer_to(const Question& question, const Model& model, const Problem& pr
         refuse(search, question, problem, options, {});
     }
     if (question.baselines) {
-        for (const NamedResult& known : known_mappings(question, model, left.problem, options)) {
+        // One of the best is enough to begin with; all of them where none fits.
+        double best = std::numeric_limits<double>::infinity();
+        std::vector<Mapping> begin_with;
+        for (NamedResult& known :
+             known_mappings(question, model, left.problem, options, kBaselinesEnd)) {
             answer.baselines.push_back({known.name, known.result.makespan, known.result.value});
-            options.starts.push_back(known.result.mapping);
+            if (known.result.value < best) {
+                best = known.result.value;
+                begin_with.clear();
+            } else if (best < std::numeric_limits<double>::infinity()) {
+                continue;
+            }
+            begin_with.push_back(std::move(known.result.mapping));
         }
+        std::ranges::move(begin_with, std::back_inserter(options.starts));
     }
     answer.result =
         question.min_accuracy
@@ -172,7 +199,7 @@ FrontAnswer front_answer_to(const Question& question, const Model& model, const 
     expect_answerable(question, model, problem);
     const double begin = now(question);
     const Constrained left = constrained(problem, question.options.goal, question.constraints);
-    const SearchOptions options = within(left, within_limit(question, begin));
+    SearchOptions options = within(left, within_limit(question, begin));
     FrontAnswer front;
     front.search = question.search;
     front.goal = question.options.goal;
@@ -180,17 +207,31 @@ FrontAnswer front_answer_to(const Question& question, const Model& model, const 
     if (!question.constraints.empty() && internal::Covers(left.problem).uncoverable() >= 0) {
         refuse(search, question, problem, options, {});
     }
+    // What is known of each objective by itself is known of all.
+    const std::size_t axes = options.goal.minimise.size();
+    for (std::size_t i = 0; question.baselines && i < axes; ++i) {
+        SearchOptions alone = options;
+        alone.goal.minimise.assign(1, options.goal.minimise[i]);
+        const double end =
+            kBaselinesOfAFrontEnd * static_cast<double>(i + 1) / static_cast<double>(axes);
+        for (NamedResult& known : known_mappings(question, model, left.problem, alone, end)) {
+            if (std::ranges::find(options.starts, known.result.mapping) == options.starts.end()) {
+                options.starts.push_back(std::move(known.result.mapping));
+            }
+        }
+    }
     front.front =
         question.min_accuracy
             ? front_with_accuracy(model, left.problem, options, *question.min_accuracy, find)
             : find(left.problem, options);
-    front.seconds = now(question) - begin;
     if (front.front.points.empty()) {
         refuse(search, question, problem, options, front.front.note);
     }
     for (FrontPoint& point : front.front.points) {
         point.mapping = left.in_original(point.mapping);
     }
+    // Of a part of the problem, whose tasks have other numbers, its assessment says little.
+    const bool is_renumbered = question.min_accuracy || !question.constraints.empty();
     for (const FrontPoint& point : front.front.points) {
         Answer& answer = front.points.emplace_back();
         answer.model = &model;
@@ -199,8 +240,13 @@ FrontAnswer front_answer_to(const Question& question, const Model& model, const 
         answer.constraints = front.constraints;
         answer.mapping = point.mapping;
         answer.point = static_cast<int>(front.points.size());
-        complete(answer, frames_of(options.goal));
+        if (is_renumbered) {
+            complete(answer, frames_of(options.goal));
+        } else {
+            complete_with(answer, point.assessment);
+        }
     }
+    front.seconds = now(question) - begin;
     return front;
 }
 
@@ -220,18 +266,9 @@ Answer answer_with(const Mapping& mapping,
 }
 
 Assessment complete(Answer& answer, int frames_in_flight) {
-    const Problem& problem = *answer.problem;
-    Assessment assessment = assess(problem, answer.mapping, {.frames_in_flight = frames_in_flight});
-    answer.schedule = assessment.schedule;
-    answer.energy = assessment.energy_pieces;
-    answer.memories = assessment.memories;
-    answer.violations = assessment.violations;
-    answer.stream = assessment.stream;
-    answer.segments = assessment.segments;
-    answer.switches = assessment.switches;
-    if (answer.model != nullptr) {
-        answer.accuracy = accuracy_of(*answer.model, problem, answer.mapping);
-    }
+    Assessment assessment =
+        assess(*answer.problem, answer.mapping, {.frames_in_flight = frames_in_flight});
+    complete_with(answer, assessment);
     return assessment;
 }
 

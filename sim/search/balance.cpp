@@ -59,14 +59,16 @@ public:
         begin_with(best_);
         const auto most = static_cast<double>(options_.most_placements);
         std::uint64_t asked = 0;
-        while (placed_ < options_.most_placements) {
+        double elapsed = 0;
+        while (placed_ < options_.most_placements && elapsed < 1) {
             if (placed_ >= asked + kPlacementsBetweenQuestions) {
                 asked = placed_;
+                elapsed = options_.elapsed ? options_.elapsed() : 0;
                 if (options_.stop && options_.stop()) {
                     break;
                 }
             }
-            const double done = static_cast<double>(placed_) / most;
+            const double done = std::max(elapsed, static_cast<double>(placed_) / most);
             if (!by_stream_ && done >= kByLoads) {
                 by_stream_ = true;
                 begin_with(best_);
@@ -115,6 +117,14 @@ private:
         return {value, energy * (1 + kPenalty * violation())};
     }
 
+    // It is not below this either.
+    void raise(Value& value, double other) const {
+        if (other > value.value) {
+            value.energy += (other - value.value) * (1 + kPenalty * violation());
+            value.value = other;
+        }
+    }
+
     // No more frames end than are inside in the time that one is.
     double share_of_latency(const Mapping& mapping) {
         if (reconfigures_) {
@@ -142,17 +152,10 @@ private:
         Value now = by_loads();
         if (now.energy <= most && now.value < kInfinite) {
             const Mapping mapping = loads_.mapping();
-            const double share = share_of_latency(mapping);
-            if (share > now.value) {
-                now.energy += (share - now.value) * (1 + kPenalty * violation());
-                now.value = share;
-            }
+            raise(now, share_of_latency(mapping));
             if (now.energy <= most) {
                 if (by_stream_) {
-                    if (const double period = simulated(mapping); period > now.value) {
-                        now.energy += (period - now.value) * (1 + kPenalty * violation());
-                        now.value = period;
-                    }
+                    raise(now, simulated(mapping));
                 } else if (is_worth_asking(now)) {
                     simulated(mapping);
                 }
@@ -189,10 +192,12 @@ private:
         for (const int task : mapping) {
             add_to_limits({}, {&task, 1}, 1);
         }
-        energy_ = by_loads().energy;
-        if (by_stream_ || !loads_.is_possible()) {
-            energy_ = std::max(energy_, best_appraisal_.value);
+        Value value = by_loads();
+        raise(value, share_of_latency(mapping));
+        if (by_stream_) {
+            raise(value, best_appraisal_.value);
         }
+        energy_ = value.energy;
     }
 
     void exchange() {

@@ -16,8 +16,10 @@ struct NamedResult {
     SearchResult result;
 };
 
-// Those that have an answer, always in the same order, each with its value on the goal's first
-// objective. `stop`: as SearchOptions::stop, for all of them together.
+// Those that have an answer within the goal's limits, always in the same order, each with its value
+// on the goal's first objective. `stop`: as SearchOptions::stop, for all of them together. Once it
+// says so, those that take a search are the least sum of costs, and of streams, which are
+// simulated, those are left out that are not better than the ones before.
 std::vector<NamedResult> baselines(const Problem& problem,
                                    const Goal& goal,
                                    const std::function<bool()>& stop = {});

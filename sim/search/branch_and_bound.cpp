@@ -6,7 +6,7 @@
 // 2. The exact search in the static order: for the least latency of basic problems the layered one
 //    (layered.hpp), for all else that of fronts (front.cpp). Neither loses to what it begins with.
 // 3. From its answer, the local search over mappings and orders; the exact search again in the
-//    order that it finds; and so on while that gains.
+//    order that it finds; and so on while that gains, or until the time is over.
 // 4. What is proven: in this order by the exact search, in any order by bounds that hold in all
 //    (order_free_bounds.hpp).
 // 5. If asked: a certificate (certificate.hpp) that needs no trust in any of that.
@@ -17,14 +17,18 @@
 #include "sim/search/covers.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/layered.hpp"
+#include "sim/search/list_schedule.hpp"
 #include "sim/search/local_search.hpp"
 #include "sim/search/order_free_bounds.hpp"
 #include "sim/search/results.hpp"
 #include "sim/search/stages.hpp"
+#include "sim/search/stream_prices.hpp"
+#include "sim/search/windows.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -39,9 +43,14 @@ using namespace internal;
 namespace {
 
 // Of the time limit: when each part ends at the latest.
-constexpr double kStartsEnd = 0.4, kExactEnd = 0.4, kOrdersEnd = 0.9;
+constexpr double kStartsEnd = 0.4, kExactEnd = 0.6, kOrdersEnd = 0.9;
+// Where the exact search is only to begin with, since windows (windows.hpp) find better orders: it
+// ends soon, and if it was near its proof, it gets the rest of the time in the order that is found.
+constexpr double kFirstExactEnd = 0.15, kOrdersEndBeforeProof = 0.55, kNearProof = 0.05;
 // And how much of it the exact search may take in an order that was found.
 constexpr double kShareOfAnOrder = 0.15, kShareWhereHard = 0.01;
+// Of a stream, what it begins with.
+constexpr double kPipelinesEnd = 0.06, kPricesEnd = 0.12, kExactEndOfAStream = 0.43;
 
 // What a local search may cost. About a second at most, and less where there is less to decide.
 constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfAPair = 30'000,
@@ -49,10 +58,11 @@ constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfAPair = 30'00
 
 constexpr std::uint64_t kFewMappings = 1'000'000;
 
-// Of a stream the first local search ends soon, so that one has ended whatever the time limit, and
-// each after it may cost so many times as much as the one before.
-constexpr std::uint64_t kFirstOfAStream = 2'000'000, kMoreOfAStream = 2;
-constexpr int kTurnsOfAStream = 4;  // where no time limit is known
+// Of a stream: a first look from each of some beginnings, and the share of the time for what keeps
+// the order.
+constexpr std::uint64_t kQuickOfAStream = 1'500'000;
+constexpr double kShareOfLoads = 0.7;
+constexpr std::size_t kStartsOfAStream = 3;
 
 // Local and exact search take turns until the first has searched so often in vain; where the exact
 // one finds little by itself the local one tries more often.
@@ -75,6 +85,7 @@ struct Judged {
 
 std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& options) {
     std::vector<Mapping> starts = options.starts;
+    const auto is_enough = [&] { return !starts.empty() && options.stop && options.stop(); };
     SearchOptions quietly = options;
     quietly.only.clear();
     quietly.starts.clear();
@@ -85,6 +96,9 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
             if (asked == &fastest && options.goal.is_latency()) {
                 continue;  // the same
             }
+            if (is_enough()) {
+                return starts;
+            }
             SearchResult result = heuristic(problem, *asked);
             if (!result.mapping.empty()) {
                 starts.push_back(std::move(result.mapping));
@@ -92,9 +106,19 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
         }
     }
     if (options.goal.minimise.front().criterion == Criterion::period) {
-        if (std::optional<Mapping> stages = pipeline(problem)) {
-            starts.push_back(std::move(*stages));
-        }
+        const Appraiser appraiser(problem, options.goal);
+        for_each_pipeline(
+            problem,
+            [&](const Mapping& stages) {
+                starts.push_back(stages);
+                const Appraisal appraisal = appraiser.in_full(stages);
+                return appraisal.violation > 0 ? std::numeric_limits<double>::infinity()
+                                               : appraisal.value;
+            },
+            until(options, kPipelinesEnd).stop);
+    }
+    if (options.free_order && options.goal.is_latency()) {
+        std::ranges::move(list_schedules(problem), std::back_inserter(starts));
     }
     // Where memory is short: the covers that put the least weights into each.
     const Covers covers(problem);
@@ -109,17 +133,23 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
     return starts;
 }
 
-// The best of them, in full; nothing if there is none.
+// The best of them, in full; nothing if there is none. Those of the options come first, and count
+// even where the search was told to stop.
 Judged best_start(const Problem& problem,
                   const Appraiser& appraiser,
-                  const std::vector<Mapping>& starts) {
+                  const SearchOptions& options) {
+    const std::vector<Mapping> starts = starts_of(problem, options);
     Judged best{.mapping = {},
                 .appraisal = {.violation = std::numeric_limits<double>::infinity(),
                               .value = std::numeric_limits<double>::infinity()}};
-    for (const Mapping& start : starts) {
-        const Appraisal appraisal = appraiser.in_full(start);
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+        if (i >= options.starts.size() && best.appraisal.violation == 0 && options.stop &&
+            options.stop()) {
+            break;
+        }
+        const Appraisal appraisal = appraiser.in_full(starts[i]);
         if (best.mapping.empty() || appraisal < best.appraisal) {
-            best = {start, appraisal};
+            best = {starts[i], appraisal};
         }
     }
     if (best.mapping.empty()) {
@@ -200,36 +230,56 @@ Judged improved(const Problem& problem,
 
 bool is_stream(const Goal& goal) { return goal.minimise.front().criterion == Criterion::period; }
 
-// Of a stream: over what resources are kept busy with, and in turn over orders too, where they are
-// to be decided. For as long as there is time, or so often if nobody says how long that is.
+// Of a stream, from the best and before that quickly from others, `starts`: over what resources are
+// kept busy with, then over orders too, where they are to be decided. It takes all the time until
+// `end`, or so much work if nobody says how long that is.
 Judged improved_stream(const Problem& problem,
                        const SearchOptions& options,
+                       double end,
                        Judged best,
+                       const std::vector<Mapping>& starts,
                        bool reorders,
                        const std::function<bool(const Judged&)>& is_reached,
                        std::uint64_t seed,
                        std::uint64_t& evaluated) {
-    std::uint64_t most = kFirstOfAStream;
-    for (int turn = 0; (options.elapsed || turn < kTurnsOfAStream) && !best.mapping.empty();
-         ++turn) {
-        if (options.stop() || is_reached(best)) {
-            break;
+    const SearchOptions limited = until(options, end);
+    const auto improve = [&](const auto& search,
+                             const Mapping& start,
+                             std::uint64_t most_placements,
+                             double part_end) {
+        if (start.empty() || limited.stop() || is_reached(best)) {
+            return;
         }
-        const bool by_order = reorders && turn % 3 == 2;
-        const LocalSearchResult found =
-            (by_order ? local_search : balance)(problem,
-                                                options.goal,
-                                                best.mapping,
-                                                {.most_placements = most,
-                                                 .reorders = reorders,
-                                                 .seed = seed + static_cast<std::uint64_t>(turn),
-                                                 .stop = options.stop});
+        LocalSearchOptions local{.most_placements = most_placements,
+                                 .reorders = reorders,
+                                 .seed = seed++,
+                                 .stop = limited.stop,
+                                 .elapsed = {}};
+        if (options.elapsed && most_placements > kQuickOfAStream) {
+            const double begin = options.elapsed();
+            local.most_placements = std::numeric_limits<std::uint64_t>::max();
+            local.elapsed = [&options, begin, part_end] {
+                return (options.elapsed() - begin) / std::max(part_end - begin, 1e-9);
+            };
+        }
+        const LocalSearchResult found = search(problem, options.goal, start, local);
         evaluated += found.evaluated;
         if (found.appraisal < best.appraisal) {
             best = {found.mapping, found.appraisal};
         }
-        most = std::min(kMostPlacements, most * kMoreOfAStream);
+    };
+    // Balancing knows nothing of time, nor of what is together: limits on these are for the other.
+    const bool is_limited = !options.goal.limits.empty() || has_bonds(problem);
+    if (is_limited) {
+        improve(local_search, best.mapping, kQuickOfAStream, 0);
     }
+    improve(balance, best.mapping, kQuickOfAStream, 0);
+    for (const Mapping& start : starts) {
+        improve(balance, start, kQuickOfAStream, 0);
+    }
+    const double now = options.elapsed ? options.elapsed() : 0;
+    improve(balance, best.mapping, kMostPlacements, now + kShareOfLoads * (end - now));
+    improve(reorders || is_limited ? local_search : balance, best.mapping, kMostPlacements, end);
     return best;
 }
 
@@ -318,6 +368,15 @@ SearchResult exact_in_its_order(const Problem& problem,
     return result;
 }
 
+SearchResult unproven(const Problem& problem, const Judged& one) {
+    SearchResult result;
+    result.mapping = one.mapping;
+    result.makespan = simulate(problem, one.mapping).makespan;
+    result.value = one.appraisal.value;
+    result.note = "stopped before the proof";
+    return result;
+}
+
 // On the goal's objective: what no mapping is below, in whatever order. -infinity where nothing
 // is known.
 double least_in_any_order(const Problem& problem, const Goal& goal) {
@@ -337,9 +396,11 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
 
 // Whether a mapping that does not fit in one order may fit in another.
 bool order_decides_fit(const Problem& problem, const Goal& goal) {
-    return is_coupled(problem) || std::ranges::any_of(goal.limits, [](const Limit& limit) {
-               return limit.kind != Limit::Kind::loss;
-           });
+    const bool depends =
+        is_coupled(problem) || std::ranges::any_of(goal.limits, [](const Limit& limit) {
+            return limit.kind != Limit::Kind::loss;
+        });
+    return depends && Criteria(problem, goal).what_is_too_little().empty();
 }
 
 // The limit on what is minimised, if there is one: it decides nothing until the end.
@@ -410,8 +471,7 @@ void certify(SearchResult& result,
 SearchResult internal::branch_and_bound_in_order(const Problem& problem,
                                                  const SearchOptions& options) {
     const Appraiser appraiser(problem, options.goal);
-    return exact_in_order(
-        problem, options, best_start(problem, appraiser, starts_of(problem, options)));
+    return exact_in_order(problem, options, best_start(problem, appraiser, options));
 }
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
@@ -422,13 +482,14 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const Appraiser appraiser(problem, goal);  // throws where the goal needs an unknown energy
     const bool one_order = has_one_order(problem);
     const bool decides_order = options.free_order && !one_order && goal.prefer.empty();
+    const bool is_windowed = can_search_windows(problem, goal);
     std::uint64_t evaluated = 0;
 
     // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
     //    other orders count, or where there is no other bound.
     const bool asks_for_all_orders = options.free_order || is_stream(goal);
-    const double least = asks_for_all_orders ? least_in_any_order(problem, goal)
-                                             : -std::numeric_limits<double>::infinity();
+    double least = asks_for_all_orders ? least_in_any_order(problem, goal)
+                                       : -std::numeric_limits<double>::infinity();
     const auto is_reached = [&](const Judged& one) {
         return one.appraisal.violation == 0 && one.appraisal.value <= least;
     };
@@ -436,11 +497,21 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     //    before the local one has warmed up.
     const bool has_bounds = !is_coupled(problem) && !is_stream(goal);
     const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;
-    Judged best = best_start(problem, appraiser, starts_of(problem, options));
-    if (!is_small && is_stream(goal)) {
+    Judged best = best_start(problem, appraiser, options);
+    StreamPrices prices;
+    if (!is_small && is_stream(goal) && !is_reached(best)) {
+        // What is fastest at some prices for the resources is not yet good, but a good beginning.
+        prices = price_stream(problem, until(options, kPricesEnd));
+        prices.mappings.resize(std::min(prices.mappings.size(), kStartsOfAStream));
+        evaluated += prices.nodes;
+        if (one_order) {
+            least = std::max(least, static_cast<double>(prices.bound));
+        }
         best = improved_stream(problem,
-                               until(options, kStartsEnd),
+                               options,
+                               kStartsEnd,
                                std::move(best),
+                               prices.mappings,
                                decides_order,
                                is_reached,
                                11,
@@ -461,51 +532,71 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
 
     // 2. In the static order.
+    const double exact_end = is_stream(goal) ? kExactEndOfAStream
+                             : is_windowed   ? kFirstExactEnd
+                                             : kExactEnd;
+    const bool goes_on = decides_order || (is_stream(goal) && !is_small);
     SearchResult result =
-        exact_in_order(problem, decides_order ? until(options, kExactEnd) : options, best);
+        exact_in_order(problem, goes_on ? until(options, exact_end) : options, best);
     result.evaluated += evaluated;
     const auto is_answer = [&] { return result.status != SearchStatus::infeasible; };
     if (!is_answer() && (!decides_order || !order_decides_fit(problem, goal))) {
         return result;
+    }
+    if (is_stream(goal)) {
+        result.bound = std::max(result.bound, static_cast<double>(prices.bound));
     }
     std::vector<int> order(at(problem.layers()));  // in which it was searched
     std::iota(order.begin(), order.end(), 0);
 
     // 3. In others: first in that of what it began with, if nothing was better.
     const bool is_hard = result.status != SearchStatus::proven;
-    const auto search_in_order_of = [&](const Judged& one) {
+    const bool is_near = decides_order && is_windowed && is_hard && options.elapsed &&
+                         result.value <= (1 + kNearProof) * result.bound;
+    const auto search_in_order_of = [&](const Judged& one, double share) {
         order = layer_order(problem, one.mapping);
         const std::uint64_t before = result.evaluated;
-        const double share = is_hard ? kShareWhereHard : kShareOfAnOrder;
-        result = exact_in_its_order(
-            problem, until(options, options.elapsed ? options.elapsed() + share : 1), one);
+        // Where it was too hard once it is not tried again without a limit.
+        result = is_hard && is_windowed && !options.elapsed
+                     ? unproven(problem, one)
+                     : exact_in_its_order(
+                           problem,
+                           until(options, options.elapsed ? options.elapsed() + share : 1),
+                           one);
         result.evaluated += before;
     };
+    const double share_of_an_order = is_hard ? kShareWhereHard : kShareOfAnOrder;
     if (is_answer() && !is_in_static_order(problem, result.mapping)) {
         if (decides_order) {
-            search_in_order_of(judged(appraiser, result));
+            search_in_order_of(judged(appraiser, result), share_of_an_order);
         } else {
             result.status = SearchStatus::unproven;
             result.note = "better than all in the static order, and in another one";
         }
     }
     const auto is_closed = [&] { return is_answer() && result.value <= least; };
-    const SearchOptions orders = until(options, kOrdersEnd);
-    if (is_answer() && is_stream(goal) && !is_small && result.status != SearchStatus::proven &&
-        !is_closed()) {
+    const double orders_end = is_near ? kOrdersEndBeforeProof : kOrdersEnd;
+    const SearchOptions orders = until(options, orders_end);
+    if (is_stream(goal) && !is_small && result.status != SearchStatus::proven && !is_closed()) {
         evaluated = 0;
-        best = judged(appraiser, result);
-        const Judged other =
-            improved_stream(problem, orders, best, decides_order, is_reached, 101, evaluated);
+        if (is_answer()) {
+            best = judged(appraiser, result);
+        }
+        const Judged other = improved_stream(
+            problem, options, kOrdersEnd, best, {}, decides_order, is_reached, 101, evaluated);
         result.evaluated += evaluated;
-        if (other.appraisal < best.appraisal) {
+        if (other.appraisal < best.appraisal && other.appraisal.violation == 0) {
+            if (!is_answer()) {
+                result.status = SearchStatus::unproven;
+                result.note = "none in the static order fits";
+            }
             result.mapping = other.mapping;
             result.makespan = simulate(problem, other.mapping).makespan;
             result.value = other.appraisal.value;
-            result.bound = least;  // the exact search's was for the static order
+            result.bound = least;  // the other bounds are for the static order
         }
     }
-    Pace pace(problem, options, kOrdersEnd);
+    Pace pace(problem, options, orders_end);
     const int most_vain = options.elapsed ? kVainTurnsInTime
                           : has_bounds    ? kVainTurns
                                           : kVainTurnsWhereHard;
@@ -537,7 +628,10 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
             best = other;  // nearer to an answer
             continue;
         }
-        search_in_order_of(other);
+        search_in_order_of(other, share_of_an_order);
+    }
+    if (is_near && is_answer() && result.status != SearchStatus::proven && !is_closed()) {
+        search_in_order_of(judged(appraiser, result), 1);
     }
 
     // 4. What is proven.

@@ -7,6 +7,7 @@
 #include "sim/search/criteria.hpp"
 #include "sim/search/mixes.hpp"
 #include "sim/search/order_free_bounds.hpp"
+#include "sim/search/results.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -248,10 +249,7 @@ std::string uncertifiable(const Problem& problem, const Goal& goal) {
         return "certificates are of the least latency or the highest throughput, among all "
                "mappings";
     }
-    const bool is_constrained =
-        std::ranges::any_of(problem.together, [](int group) { return group >= 0; }) ||
-        !problem.turns.empty();
-    if (is_constrained) {
+    if (has_bonds(problem)) {
         return "certificates are for all mappings, not for those that keep to constraints";
     }
     const bool reconfigures = std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {

@@ -574,16 +574,20 @@ Unit unit_of(std::string_view text, std::span<const Unit> units) {
     return unit == units.end() ? units.back() : *unit;
 }
 
-// With as many digits as it takes to show that it is above the limit.
-std::string above(double value, double most, const Unit& unit) {
-    std::string text;
-    for (int digits = 3; digits <= 15; ++digits) {
-        text = fmt::format("{:.{}g}", value / unit.count, digits);
-        double shown = 0;
-        std::from_chars(text.data(), text.data() + text.size(), shown);
-        if (shown * unit.count > most) {
-            break;
-        }
+// Rounded up to six digits, so that it may be asked for: "1785.2 us".
+std::string rounded_up(double value, const Unit& unit) {
+    constexpr int kDigits = 6;
+    const double in_unit = value / unit.count;
+    const int before_point =
+        in_unit < 1 ? 1 : 1 + static_cast<int>(std::floor(std::log10(in_unit)));
+    const int decimals = std::max(0, kDigits - before_point);
+    const double scale = std::pow(10.0, decimals);
+    constexpr double kRounding = 1e-6;  // of the division
+    std::string text =
+        fmt::format("{:.{}f}", std::ceil(in_unit * scale - kRounding) / scale, decimals);
+    if (decimals > 0) {
+        text.erase(text.find_last_not_of('0') + 1);
+        text.erase(text.find_last_not_of('.') + 1);
     }
     return unit.name.empty() ? text : fmt::format("{} {}", text, unit.name);
 }
@@ -700,9 +704,7 @@ std::string why_none(const Problem& problem,
         if (least && least->value > static_cast<double>(limit->most) && kind != std::end(kKinds)) {
             text += fmt::format(": the least{} is {}",
                                 least->is_proven ? "" : " that was found",
-                                above(least->value,
-                                      static_cast<double>(limit->most),
-                                      unit_of(fault[head].text, kind->units)));
+                                rounded_up(least->value, unit_of(fault[head].text, kind->units)));
         }
     } else if (has_limit && !note.empty()) {
         constexpr std::string_view kSaid = "no mapping fits; ";

@@ -508,8 +508,13 @@ std::int64_t Criteria::least_energy(const Sums& sums,
 std::vector<Criteria::SumLimit> Criteria::limits() const {
     std::vector<SumLimit> limits;
     for (std::size_t i = 0; i < sums_.size(); ++i) {
-        if (sums_[i].limit < kUnlimited) {
-            limits.push_back({i, sums_[i].limit, &sums_[i].of_task});
+        const Sum& one = sums_[i];
+        const bool is_of_tasks =
+            one.kind == Kind::budget || one.kind == Kind::weights || one.kind == Kind::loss;
+        const auto is_negative = [](std::int64_t use) { return use < 0; };
+        if (one.limit < kUnlimited && is_of_tasks &&
+            std::ranges::none_of(one.of_task, is_negative)) {
+            limits.push_back({i, one.limit, &one.of_task});
         }
     }
     return limits;

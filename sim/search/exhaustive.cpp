@@ -806,7 +806,9 @@ SearchResult exhaustive(const Problem& problem, const SearchOptions& options) {
     if (!options.goal.is_latency() || !is_basic(problem) || !fits_in_word) {
         return best_of(exhaustive_front(problem, options), options.goal);
     }
-    return Walk(problem, options).run();
+    SearchResult result = Walk(problem, options).run();
+    return result.status == SearchStatus::proven ? result
+                                                 : or_known(problem, options, std::move(result));
 }
 
 }  // namespace sim

@@ -937,15 +937,19 @@ std::vector<Mapping> beginnings(const Problem& problem, const SearchOptions& opt
     return found;
 }
 
-// Those of the options, and of several objectives the answer for each by itself, which takes its
-// share of a third of the time.
+// Those of the options, and of several objectives the answer for each by itself; together they end
+// when so much of the time is over.
 std::vector<Mapping> known_mappings(const Problem& problem, const SearchOptions& options) {
-    constexpr double kShare = 1.0 / 3;
+    constexpr double kShare = 0.4;
     std::vector<Mapping> known = options.starts;
     const std::size_t count = options.goal.minimise.size();
+    const double begin = options.elapsed ? std::min(options.elapsed(), kShare) : 0;
     for (std::size_t i = 0; count > 1 && i < count; ++i) {
-        const double end = kShare * static_cast<double>(i + 1) / static_cast<double>(count);
-        SearchOptions alone = until(options, end);
+        const double part = static_cast<double>(i + 1) / static_cast<double>(count);
+        if (!known.empty() && options.stop && options.stop()) {
+            break;
+        }
+        SearchOptions alone = from_now_until(options, begin + (kShare - begin) * part);
         alone.goal.minimise.assign(1, options.goal.minimise[i]);
         alone.progress = {};
         if (SearchResult result = branch_and_bound(problem, alone); !result.mapping.empty()) {
@@ -970,16 +974,31 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
     const Criteria all(problem, goal);
     const bool exact = !is_coupled(problem) && !has_period(goal);
     const std::size_t minimised = all.minimised();
+    const auto is_stopped = [&] { return options.stop && options.stop(); };
+    Judge judge(problem, goal);
+
+    // 0. Told to stop before it began: what is known is the answer.
+    if (!options.starts.empty() && is_stopped()) {
+        for (const Mapping& start : options.starts) {
+            judge.add(start);
+        }
+        if (!judge.points.empty()) {
+            Front front = judge.front();
+            front.proven = false;
+            front.ideal.assign(minimised, -kInfinite);
+            front.note = "stopped before the proof";
+            return front;
+        }
+    }
 
     // 1. Without tasks that are never better than another, level by level. Where the simulation of
     //    the whole decides, this is a relaxation.
     const Restricted few = restricted(problem, all.undominated());
     const Criteria criteria(few.problem, goal);
-    Judge judge(problem, goal);
     Points points(minimised, all.axes());
     FrontSearch search(few.problem, criteria, options);
     for (Mapping& mapping : beginnings(few.problem, options)) {
-        if (!exact) {
+        if (!exact && (judge.points.empty() || !is_stopped())) {
             judge.add(few.in_original(mapping));
         }
         if (std::optional<std::vector<double>> values = search.values(mapping)) {
@@ -1069,6 +1088,11 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
         exhausted = rest.exhausted;
         nodes += rest.nodes;
     }
+    // Of one objective, a bound that is reached is a proof, however early the search ended.
+    if (minimised == 1 && goal.prefer.empty() && judge.points.least(0) <= ideal[0]) {
+        proven = true;
+        stopped = exhausted = false;
+    }
     Front front = judge.front();
     front.proven = proven;
     front.evaluated = nodes;
@@ -1126,6 +1150,9 @@ Front exhaustive_front(const Problem& problem, const SearchOptions& options) {
         }
     };
     visit(visit, 0);
+    for (std::size_t i = 0; stopped && i < options.starts.size(); ++i) {
+        judge.add(options.starts[i]);
+    }
     Front front = judge.front();
     front.proven = !stopped;
     front.evaluated = evaluated;

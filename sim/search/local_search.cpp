@@ -4,6 +4,7 @@
 #include "sim/run/simulate.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/dice.hpp"
+#include "sim/search/results.hpp"
 #include "sim/search/windows.hpp"
 
 #include <algorithm>
@@ -23,7 +24,8 @@ constexpr double kHottest = 0.03, kColdest = 0.00005;
 // A violation of a limit by all of it counts as ten times the value, or as ten where that is zero.
 constexpr double kPenalty = 10;
 
-constexpr std::uint64_t kPlacementsBetweenQuestions = 200'000;
+// Each may take a simulation of the whole.
+constexpr std::uint64_t kPlacementsBetweenQuestions = 20'000;
 
 }  // namespace
 
@@ -48,8 +50,7 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
     const bool has_capacities =
         std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
     expect_known_energy(problem, goal);
-    is_limited_ |= !goal.limits.empty() || has_capacities || !problem.together.empty() ||
-                   !problem.turns.empty();
+    is_limited_ |= !goal.limits.empty() || has_capacities || has_bonds(problem);
     is_optimistic_ = has_capacities || criterion == Criterion::period;
 }
 
@@ -202,14 +203,17 @@ public:
         double energy = energy_of(is_dear ? promise : best_appraisal_);
         const auto most = static_cast<double>(options_.most_placements);
         std::uint64_t asked = 0;
-        while (placed_ < options_.most_placements && !is_least()) {
+        double elapsed = 0;
+        while (placed_ < options_.most_placements && elapsed < 1 && !is_least()) {
             placed_ += current_.size();
             if (placed_ >= asked + kPlacementsBetweenQuestions) {
                 asked = placed_;
+                elapsed = options_.elapsed ? options_.elapsed() : 0;
                 if (options_.stop && options_.stop()) {
                     break;
                 }
             }
+            const double done = std::max(elapsed, static_cast<double>(placed_) / most);
             // 1. A neighbour.
             candidate_ = current_;
             if (!change()) {
@@ -222,7 +226,7 @@ public:
                     promise = now;
                     promising = candidate_;
                 }
-                if (2 * placed_ >= options_.most_placements) {
+                if (2 * done >= 1) {
                     is_asking = true;
                     candidate_ = promising;
                     now = promise;
@@ -237,8 +241,7 @@ public:
                 best_ = candidate_;
             }
             // 2. Better, or not much worse, and less and less so.
-            const double heat =
-                kHottest * std::pow(kColdest / kHottest, static_cast<double>(placed_) / most);
+            const double heat = kHottest * std::pow(kColdest / kHottest, done);
             const double next = energy_of(now);
             if (next <= energy ||
                 (next < kInfinite &&

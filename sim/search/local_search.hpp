@@ -67,6 +67,8 @@ struct LocalSearchOptions {
     bool reorders = true;  // also the order of the tasks; else they stay in the static order
     std::uint64_t seed = 1;
     std::function<bool()> stop;  // asked every few thousand placements
+    // How much of its time is over, from 0 to 1: it cools by that, too, and ends with it.
+    std::function<double()> elapsed = {};
     // Nothing is below it: a mapping that fits and has this value is the end of the search.
     double least = -std::numeric_limits<double>::infinity();
 };

@@ -1,6 +1,7 @@
 #include "sim/search/order_free_bounds.hpp"
 
 #include "sim/search/bounds.hpp"
+#include "sim/search/mixes.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -46,10 +47,6 @@ Time between(const Problem& problem,
         delay += convert < kNever || sharing == 1 ? convert : Time{};
     }
     return std::min(delay, kNever);
-}
-
-int resource_of(const Problem& problem, int device) {
-    return problem.devices[at(device)].asynchronous ? device : 0;
 }
 
 // Visits the resources that a task holds, and, if they count, the dispatcher for its submissions.

@@ -17,13 +17,13 @@ constexpr int kMostRounds = 80;
 // does not help leaves of it, and the least.
 constexpr double kFirstStep = 0.5, kShorter = 0.75, kLastStep = 1e-4;
 
-double price_of_one(const Criteria::Limit& limit, double of_all) {
+double price_of_one(const Criteria::SumLimit& limit, double of_all) {
     return of_all / std::max(1.0, static_cast<double>(limit.most));
 }
 
 // Each task takes longer by what it pays, rounded down.
 Problem priced(const Problem& problem,
-               const std::vector<Criteria::Limit>& limits,
+               const std::vector<Criteria::SumLimit>& limits,
                const std::vector<double>& of_all) {
     Problem other = problem;
     other.budgets.clear();
@@ -52,11 +52,11 @@ bool Prices::matter() const {
 }
 
 Prices find_prices(const Problem& problem, const Criteria& criteria, const SearchOptions& options) {
-    const std::vector<Criteria::Limit> limits = criteria.limits();
+    const std::vector<Criteria::SumLimit> limits = criteria.limits();
     Prices best;
     best.of_all.assign(limits.size(), 0.0);
     if (limits.empty() ||
-        std::ranges::any_of(limits, [](const Criteria::Limit& one) { return one.most < 0; })) {
+        std::ranges::any_of(limits, [](const Criteria::SumLimit& one) { return one.most < 0; })) {
         return best;
     }
     SearchOptions quietly = options;

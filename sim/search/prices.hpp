@@ -47,7 +47,7 @@ public:
                      Bounds::Scratch& scratch) const;
 
 private:
-    std::vector<Criteria::Limit> limits_;
+    std::vector<Criteria::SumLimit> limits_;
     std::vector<double> of_one_;  // by limit: picoseconds a unit
     std::unique_ptr<const Problem> priced_;
     Bounds bounds_;

@@ -4,6 +4,7 @@
 #include "sim/run/evaluator.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace sim::internal {
@@ -14,6 +15,42 @@ SearchOptions until(const SearchOptions& options, double share) {
         return (options.stop && options.stop()) || (options.elapsed && options.elapsed() >= share);
     };
     return limited;
+}
+
+SearchOptions from_now_until(const SearchOptions& options, double share) {
+    SearchOptions limited = until(options, share);
+    if (options.elapsed) {
+        limited.elapsed = [&options, begin = options.elapsed(), share] {
+            return (options.elapsed() - begin) / std::max(share - begin, 1e-6);
+        };
+    }
+    return limited;
+}
+
+SearchResult or_known(const Problem& problem, const SearchOptions& options, SearchResult found) {
+    const Objective& objective = options.goal.minimise.front();
+    const bool is_stream = objective.criterion == Criterion::period;
+    const AssessOptions whole{.frames_in_flight = is_stream ? options.goal.frames_in_flight : 0};
+    double best =
+        found.mapping.empty()
+            ? std::numeric_limits<double>::infinity()
+            : value_on(problem, objective, found.mapping, assess(problem, found.mapping, whole));
+    for (const Mapping& start : options.starts) {
+        const Assessment assessment = assess(problem, start, whole);
+        if (!keeps_to(options.goal, assessment)) {
+            continue;
+        }
+        const double value = value_on(problem, objective, start, assessment);
+        if (value < best) {
+            best = value;
+            found.mapping = start;
+            found.makespan = assessment.makespan;
+            found.value = value;
+            found.status = SearchStatus::unproven;
+            found.note = "stopped before anything better than a heuristic's was found";
+        }
+    }
+    return found;
 }
 
 SearchResult infeasible(std::string note) {
@@ -71,6 +108,12 @@ SearchResult best_of(Front front, const Goal& goal) {
         result.status = SearchStatus::proven;
     }
     return result;
+}
+
+bool has_bonds(const Problem& problem) {
+    const auto is_bound = [](int number) { return number >= 0; };
+    return std::ranges::any_of(problem.together, is_bound) ||
+           std::ranges::any_of(problem.turns, is_bound);
 }
 
 bool is_boundary(const Problem& problem, int task) {

@@ -14,6 +14,13 @@ namespace sim::internal {
 // `options`.
 SearchOptions until(const SearchOptions& options, double share);
 
+// The same options for one of several parts, of which each has the time from now until so much of
+// all is over, and shares it out by itself. They refer to `options`.
+SearchOptions from_now_until(const SearchOptions& options, double share);
+
+// What a search that was stopped has found, or what its options know that is better.
+SearchResult or_known(const Problem& problem, const SearchOptions& options, SearchResult found);
+
 // No answer, and why.
 SearchResult infeasible(std::string note);
 
@@ -37,6 +44,10 @@ SearchResult best_of(Front front, const Goal& goal);
 // "cpu/avx512/threads:2"; empty for the model's input and output, which are no one's choice.
 std::string label(const Problem& problem, int task);
 bool is_boundary(const Problem& problem, int task);
+
+// Whether layers are to be together, or to come in certain turns: a search that changes mappings or
+// orders has to know.
+bool has_bonds(const Problem& problem);
 
 // The problem with only the tasks where allowed[task] != 0 and that fit the static order, which all
 // searches keep to. `original`: their old indices.

@@ -9,7 +9,9 @@
 #include "sim/search/covers.hpp"
 #include "sim/search/results.hpp"
 
+#include <functional>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -28,6 +30,28 @@ SearchResult best_among(const Problem& problem,
     if (const int layer = Covers(problem, allowed).uncoverable(); layer >= 0) {
         return infeasible("layer '" + problem.layer_names[at(layer)] + "' has no implementation " +
                           whom);
+    }
+    // Told to stop before it began: the least sum of costs, or else of weights, if that fits.
+    if (options.stop && options.stop()) {
+        const auto cost = [&](int task) { return problem.tasks[at(task)].cost.count(); };
+        const auto weight = [&](int task) {
+            const std::vector<std::int64_t>& bytes = problem.tasks[at(task)].weight_bytes;
+            return std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0});
+        };
+        const Covers covers(problem, allowed);
+        SearchResult result;
+        for (const auto& measure :
+             {std::function<std::int64_t(int)>{cost}, std::function<std::int64_t(int)>{weight}}) {
+            result = heuristic(problem,
+                               options.goal,
+                               *covers.cheapest(measure),
+                               1,
+                               "stopped before any other " + whom);
+            if (result.status != SearchStatus::infeasible) {
+                break;
+            }
+        }
+        return result;
     }
     const Restricted few = restricted(problem, allowed);
     SearchOptions own = options;

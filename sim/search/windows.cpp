@@ -2,6 +2,7 @@
 
 #include "sim/run/evaluator.hpp"
 #include "sim/search/dice.hpp"
+#include "sim/search/results.hpp"
 
 #include <algorithm>
 #include <array>
@@ -20,11 +21,11 @@ constexpr Ticks kLate = Ticks{1} << 50;
 constexpr Ticks kNothingLeft = -(Ticks{1} << 55);
 
 // Temperatures as shares of a task's mean time.
-constexpr std::array<double, 4> kHottest{1.0, 0.4, 1.5, 0.15};  // by seed
+constexpr std::array<double, 4> kHottest{0.3, 0.15, 0.6, 0.1};  // by seed
 constexpr double kColdest = 0.002;
 
 constexpr int kLeastWidth = 10, kMostWidth = 40;  // of a window, in tasks
-constexpr int kChangesOfATask = 12;               // tried in each visit of a window
+constexpr int kChangesOfATask = 20;               // tried in each visit of a window
 constexpr int kMissesOfASignature = 3;            // until it gets a table of its own
 constexpr std::size_t kMostTables = 12;           // at the end of a window
 
@@ -678,7 +679,8 @@ private:
 }  // namespace
 
 bool can_search_windows(const Problem& problem, const Goal& goal) {
-    return goal.is_latency() && !is_coupled(problem) && problem.budgets.empty();
+    return goal.is_latency() && !is_coupled(problem) && problem.budgets.empty() &&
+           !has_bonds(problem);
 }
 
 LocalSearchResult search_windows(const Problem& problem,

@@ -1,0 +1,197 @@
+#include "sim/search/stream_prices.hpp"
+
+#include "sim/search/criteria.hpp"
+#include "sim/search/layered.hpp"
+#include "sim/search/results.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace sim::internal {
+namespace {
+
+// Of every search for the fastest mapping at some prices, and of all of them together.
+constexpr std::size_t kWidth = 16;
+constexpr std::uint64_t kMostNodes = 600'000;
+constexpr int kRounds = 90;
+
+constexpr std::size_t kMostMappings = 6;
+
+// The latency keeps this share of the average at least, so that other prices stay numbers.
+constexpr double kLeastShareOfLatency = 0.04;
+
+// What tasks add to an average.
+class Averages {
+public:
+    Averages(const Problem& problem, const Goal& goal)
+        : problem_(problem), criteria_(problem, goal), limits_(criteria_.limits()) {
+        // Work by resource; what the dispatcher does for asynchronous devices is its work.
+        for (const Task& task : problem.tasks) {
+            std::vector<double>& work = work_.emplace_back(at(problem.device_count()), 0.0);
+            for_each_bit(resources_of(problem, task),
+                         [&](int r) { work[at(r)] += static_cast<double>(task.cost.count()); });
+            for_each_bit(devices_of(task), [&](int d) {
+                const ProblemDevice& device = problem.devices[at(d)];
+                work[0] += device.asynchronous ? static_cast<double>(device.per_task.count()) : 0;
+            });
+        }
+        weight.assign(at(problem.device_count()), 0.0);
+        const Bits all = all_resources(problem);
+        for_each_bit(all, [&](int r) { weight[at(r)] = 1; });
+        of_latency = 1;
+        of_limits.assign(limits_.size(), 0.0);
+        level();
+    }
+
+    // Weights add up to one; the latency has some.
+    void level() {
+        double sum = of_latency;
+        for (const double one : weight) {
+            sum += one;
+        }
+        of_latency = std::max(of_latency / sum, kLeastShareOfLatency);
+        double rest = 0;
+        for (const double one : weight) {
+            rest += one;
+        }
+        for (double& one : weight) {
+            one *= rest > 0 ? (1 - of_latency) / rest : 0;
+        }
+    }
+
+    // Each task takes longer by what it pays, in the latency's time, rounded down.
+    Problem priced(int frames) const {
+        Problem other = problem_;
+        other.budgets.clear();
+        other.capacities.clear();
+        for (std::size_t k = 0; k < other.tasks.size(); ++k) {
+            Task& task = other.tasks[k];
+            task.uses.clear();
+            task.weight_bytes.clear();
+            double pays = 0;
+            for (std::size_t r = 0; r < weight.size(); ++r) {
+                pays += weight[r] * work_[k][r];
+            }
+            for (std::size_t i = 0; i < limits_.size(); ++i) {
+                pays += of_limits[i] * share(i, k);
+            }
+            task.cost += Time{static_cast<Ticks>(pays * frames / of_latency)};
+        }
+        return other;
+    }
+
+    // Of the priced problem's bound on the latency; rounded down.
+    double bound(Ticks latency, int frames) const {
+        double value = static_cast<double>(latency) * of_latency / frames;
+        for (const double price : of_limits) {
+            value -= price;
+        }
+        return value * (1 - 1e-9) - 1;
+    }
+
+    struct Parts {
+        std::vector<double> work;    // by resource
+        double latency = 0;          // its share
+        std::vector<double> excess;  // by limit, as a share of it
+
+        double worst() const {  // what is beyond limits makes it worse, as in the local searches
+            double beyond = 0;
+            for (const double one : excess) {
+                beyond += std::max(one, 0.0);
+            }
+            return std::max(latency, *std::ranges::max_element(work)) * (1 + 10 * beyond);
+        }
+    };
+    Parts parts(const Mapping& mapping, int frames) const {
+        Parts parts{.work = std::vector<double>(weight.size(), 0.0),
+                    .latency = static_cast<double>(makespan(problem_, mapping).count()) / frames,
+                    .excess = std::vector<double>(limits_.size(), -1.0)};
+        for (const int task : mapping) {
+            for (std::size_t r = 0; r < weight.size(); ++r) {
+                parts.work[r] += work_[at(task)][r];
+            }
+            for (std::size_t i = 0; i < limits_.size(); ++i) {
+                parts.excess[i] += share(i, at(task));
+            }
+        }
+        return parts;
+    }
+
+    // More for what is above the average, less for what is below.
+    void follow(const Parts& parts, double pace) {
+        double mean = of_latency * parts.latency;
+        for (std::size_t r = 0; r < weight.size(); ++r) {
+            mean += weight[r] * parts.work[r];
+        }
+        if (mean <= 0) {
+            return;
+        }
+        const auto factor = [&](double value) {
+            return std::exp(pace * std::clamp(value / mean - 1, -1.0, 2.0));
+        };
+        for (std::size_t r = 0; r < weight.size(); ++r) {
+            weight[r] *= factor(parts.work[r]);
+        }
+        of_latency *= factor(parts.latency);
+        level();
+        for (std::size_t i = 0; i < limits_.size(); ++i) {
+            of_limits[i] = std::max(0.0, of_limits[i] + pace * mean * parts.excess[i]);
+        }
+    }
+
+private:
+    double share(std::size_t limit, std::size_t task) const {
+        return static_cast<double>((*limits_[limit].of_task)[task]) /
+               std::max(1.0, static_cast<double>(limits_[limit].most));
+    }
+
+    const Problem& problem_;
+    const Criteria criteria_;
+    const std::vector<Criteria::SumLimit> limits_;
+    std::vector<std::vector<double>> work_;  // by task and resource
+    std::vector<double> weight;              // by resource
+    std::vector<double> of_limits;           // by limit: picoseconds for all of it
+    double of_latency = 0;
+};
+
+}  // namespace
+
+StreamPrices price_stream(const Problem& problem, const SearchOptions& options) {
+    StreamPrices best;
+    const Restricted few = restricted(problem, Criteria(problem, options.goal).undominated());
+    const int frames = std::max(1, options.goal.frames_in_flight);
+    SearchOptions quietly = options;
+    quietly.progress = {};
+    quietly.threads = 1;
+    Averages averages(few.problem, options.goal);
+    std::vector<std::pair<double, Mapping>> found;
+    for (int round = 0; round < kRounds && best.nodes < kMostNodes; ++round) {
+        if (options.stop && options.stop()) {
+            break;
+        }
+        const Problem priced = averages.priced(frames);
+        const Incumbent fastest = Layered(priced, {}, quietly).pass(kWidth, {});
+        best.nodes += fastest.nodes;
+        if (fastest.mapping.empty()) {
+            break;
+        }
+        if (!fastest.stopped) {
+            best.bound =
+                std::max(best.bound, static_cast<Ticks>(averages.bound(fastest.bound, frames)));
+        }
+        const Averages::Parts parts = averages.parts(fastest.mapping, frames);
+        const Mapping mapping = few.in_original(fastest.mapping);
+        if (std::ranges::find(found, mapping, &std::pair<double, Mapping>::second) == found.end()) {
+            found.emplace_back(parts.worst(), mapping);
+        }
+        averages.follow(parts, 1.0 / (1.5 + 0.15 * round));
+    }
+    std::ranges::stable_sort(found, {}, &std::pair<double, Mapping>::first);
+    for (std::size_t i = 0; i < std::min(found.size(), kMostMappings); ++i) {
+        best.mappings.push_back(std::move(found[i].second));
+    }
+    return best;
+}
+
+}  // namespace sim::internal
