@@ -310,14 +310,32 @@ void Tails::find_rest(int m, const std::vector<double>& between, std::vector<dou
     }
 }
 
-// 0 where it is there already, in whatever layout.
+// 0 where it is there already, in whatever layout; of a way over other memories what is left of it.
 double Tails::bring(const Evaluator& placed, int tensor, int device) const {
-    for (int layout = 0; layout < problem_.layouts; ++layout) {
-        if (placed.time(tensor, placed.place_of(memory(device), layout)) >= 0) {
-            return 0;
+    const auto is_in = [&](int memory) {
+        for (int layout = 0; layout < problem_.layouts; ++layout) {
+            if (placed.time(tensor, placed.place_of(memory, layout)) >= 0) {
+                return true;
+            }
         }
+        return false;
+    };
+    const Evaluator::Tensor& made = placed.tensors[at(tensor)];
+    if (!problem_.has_routes()) {
+        return is_in(memory(device)) ? 0 : way(tensor, made.device, device);
     }
-    return way(tensor, placed.tensors[at(tensor)].device, device);
+    double sum = 0;
+    for (int here = memory(device); !is_in(here);) {
+        const int before = problem_.source(tensor, made.layout, memory(made.device), here);
+        if (before < 0) {
+            return kInfinite;
+        }
+        sum += static_cast<double>(
+            problem_.copy_energies[problem_.copy_place(tensor, made.layout, before, here)]
+                .femtojoules);
+        here = before;
+    }
+    return sum;
 }
 
 bool Tails::find(const Evaluator& placed,
@@ -391,7 +409,8 @@ std::int64_t Tails::least(int table, const Front& front) const {
     if (best >= static_cast<double>(kTooMuch)) {
         return kTooMuch;
     }
-    return static_cast<std::int64_t>(std::floor(best - std::abs(best) * kRounding));
+    // Energies are whole.
+    return static_cast<std::int64_t>(std::ceil(best - std::abs(best) * kRounding));
 }
 
 }  // namespace sim::internal
