@@ -11,8 +11,10 @@
 #include "sim/search/bounds.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/levels.hpp"
+#include "sim/search/memory.hpp"
 #include "sim/search/search.hpp"
 #include "sim/search/state.hpp"
+#include "sim/search/workers.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -70,10 +72,11 @@ public:
         std::vector<double> let_go;  // by axis: the least bound of what was let go
         bool complete = true;        // nothing was
         bool stopped = false;
+        bool full = false;  // not all fitted into memory
         std::uint64_t nodes = 0;
     };
-    // Adds what it finds that is better than the points.
-    Pass pass(std::size_t width, Points& points);
+    // Adds what it finds that is better than the points. `goes_deep`: see Course.
+    Pass pass(std::size_t width, Points& points, bool goes_deep = false);
 
 private:
     class Levels;
@@ -83,7 +86,9 @@ private:
     const SearchOptions& options_;
     Bounds bounds_;
     States states_;
-    Evaluator evaluator_;
+    Memory memory_;
+    Workers workers_;
+    std::vector<Evaluator> evaluators_;  // by worker
 };
 
 }  // namespace sim::internal

@@ -16,6 +16,12 @@ SearchOptions until(const SearchOptions& options, double share) {
     return limited;
 }
 
+std::string unproven_note(const SearchOptions& options, bool full) {
+    return full ? "stopped before the proof; more states than fit into " +
+                      to_string(options.memory) + " (--memory)"
+                : "stopped before the proof";
+}
+
 SearchResult infeasible(std::string note) {
     SearchResult result;
     result.status = SearchStatus::infeasible;

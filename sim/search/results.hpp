@@ -17,6 +17,9 @@ SearchOptions until(const SearchOptions& options, double share);
 // No answer, and why.
 SearchResult infeasible(std::string note);
 
+// Why an exact search ended without a proof; `full`: more states came up than fit into memory.
+std::string unproven_note(const SearchOptions& options, bool full);
+
 // A mapping that is not proven optimal; infeasible if it needs a link that is missing or goes
 // beyond a budget or a capacity.
 SearchResult heuristic(const Problem& problem,

@@ -22,7 +22,7 @@ constexpr std::array<Search, 8> kSearches{{
      .goals = Goals::any,
      .exact = true,
      .accuracy = true,
-     .threads = Goals::latency,
+     .threads = Goals::any,
      .certificates = Goals::latency,
      .decides_order = true},
     {.name = "exhaustive",
