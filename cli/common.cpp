@@ -114,8 +114,8 @@ std::vector<std::filesystem::path> platform_folders() { return folders("platform
 
 sim::Model model_named(const std::string& name) { return sim::load_model(name, model_folders()); }
 
-sim::Platform platform_named(const std::string& name) {
-    return sim::load_platform(name, platform_folders());
+sim::Platform platform_named(const std::string& name, const std::vector<std::string>& set) {
+    return sim::load_platform(name, platform_folders(), set);
 }
 
 std::vector<std::string> all_model_names() {
@@ -201,6 +201,16 @@ CLI::Option* add_percent(CLI::App& command,
     return command.add_option(name, percent, help)
         ->transform(CLI::Validator(read, "", "percent"))
         ->type_name("PERCENT");
+}
+
+CLI::Option* add_set(CLI::App& command, std::vector<std::string>& set) {
+    return command
+        .add_option("--set",
+                    set,
+                    "A number of the platform, in place of its file's: "
+                    "devices.cpu.active_power_w=35")
+        ->allow_extra_args(false)
+        ->type_name("PATH=NUMBER");
 }
 
 CLI::Option* add_batch(CLI::App& command, int& batch, const std::string& help) {

@@ -28,7 +28,7 @@ std::vector<std::filesystem::path> model_folders();
 std::vector<std::filesystem::path> platform_folders();
 
 sim::Model model_named(const std::string& name);
-sim::Platform platform_named(const std::string& name);
+sim::Platform platform_named(const std::string& name, const std::vector<std::string>& set = {});
 std::vector<std::string> all_model_names();
 
 // ---- Ctrl-C ------------------------------------------------------------------------------
@@ -72,6 +72,8 @@ CLI::Option* add_percent(CLI::App& command,
                          const std::string& name,
                          std::optional<double>& percent,
                          const std::string& help);
+// "devices.cpu.active_power_w=35", any number of times: of the command's platform.
+CLI::Option* add_set(CLI::App& command, std::vector<std::string>& set);
 // "1", where the command takes several "1,8".
 CLI::Option* add_batch(CLI::App& command, int& batch, const std::string& help);
 CLI::Option* add_batches(CLI::App& command, std::vector<int>& batches, const std::string& help);

@@ -6,6 +6,7 @@
 #include "sim/compile/offers.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/report/names.hpp"
+#include "sim/search/constraints.hpp"
 
 #include <fmt/format.h>
 
@@ -21,8 +22,9 @@ constexpr std::size_t kLongestCertificate = 1'000'000;  // beginnings: some 100 
 
 struct Options {
     std::string model, platform, objective = "latency", search = "branch-and-bound";
-    std::string out, transfer_modes = "first", front_csv, front_plot, certificate;
-    std::vector<std::string> only, prefer, pareto;
+    std::string out, front_csv, front_plot, certificate, fix;
+    std::optional<std::string> transfer_modes;
+    std::vector<std::string> only, prefer, pareto, max, pin, together, set;
     std::vector<int> batches{1};
     std::optional<double> time_limit = 60, min_accuracy;
     std::optional<std::uint64_t> memory;
@@ -52,7 +54,12 @@ sim::Goal goal_of(const Options& o, const sim::Problem& problem) {
 void expect_able(const Options& o) {
     const sim::Search& search = sim::find_search(o.search);
     const bool is_latency = o.pareto.empty() && o.objective == "latency" && o.prefer.empty();
-    const sim::Goals needed = is_latency && !o.min_accuracy ? sim::Goals::latency : sim::Goals::any;
+    // Every search keeps to what leaves tasks out, and to what memories hold.
+    const bool limits = std::ranges::any_of(
+        o.max, [](const std::string& limit) { return !limit.starts_with("memory."); });
+    const bool is_plain = is_latency && !o.min_accuracy && !limits && o.together.empty();
+    const sim::Goals needed = is_plain ? sim::Goals::latency : sim::Goals::any;
+    const auto keeps = [](const sim::Search& one) { return one.constraints; };
     const auto expect = [&](bool asked,
                             const std::string& option,
                             const std::string& inability,
@@ -78,6 +85,8 @@ void expect_able(const Options& o) {
            "--min-accuracy",
            "cannot keep to an accuracy",
            [](const sim::Search& one) { return one.accuracy; });
+    expect(limits, "--max", "cannot keep to limits", keeps);
+    expect(!o.together.empty(), "--together", "cannot keep layers together", keeps);
     expect(o.threads > 1,
            "--threads",
            "cannot use threads for this goal",
@@ -94,10 +103,59 @@ struct Asked {
     sim::Question question;
 };
 
+// The partial mapping of --fix, for this batch size and these transfer modes.
+std::optional<sim::MappingFile> partial_mapping(const Options& o, int batch) {
+    if (o.fix.empty()) {
+        return std::nullopt;
+    }
+    sim::MappingFile file = sim::load_mapping_file(o.fix);
+    if (file.batch != batch) {
+        throw sim::InputError{
+            fmt::format("--fix: {} is of batch {}; --batch asks for {}", o.fix, file.batch, batch)};
+    }
+    if (o.transfer_modes && *o.transfer_modes != file.transfer_modes) {
+        throw sim::InputError{
+            fmt::format("--fix: {} has transfer modes '{}'; --transfer-modes "
+                        "asks for '{}'",
+                        o.fix,
+                        file.transfer_modes,
+                        *o.transfer_modes)};
+    }
+    return file;
+}
+
+std::vector<sim::Constraint> constraints_of(const Options& o,
+                                            const std::optional<sim::MappingFile>& fixed,
+                                            const sim::Problem& problem) {
+    std::vector<sim::Constraint> all;
+    if (fixed) {
+        all.push_back(sim::fixed_by(problem, *fixed, o.fix));
+    }
+    for (const std::string& pin : o.pin) {
+        all.push_back(sim::pin_named(problem, pin));
+    }
+    for (const std::string& together : o.together) {
+        all.push_back(sim::together_named(problem, together));
+    }
+    for (const std::string& limit : o.max) {
+        all.push_back(sim::limit_named(problem, limit));
+    }
+    return all;
+}
+
 Asked ask(const Options& o, const sim::Model& model, const sim::Platform& platform, int batch) {
     Asked asked;
+    const std::optional<sim::MappingFile> fixed = partial_mapping(o, batch);
     asked.problem = std::make_unique<sim::Problem>(sim::compile(
-        model, platform, {.batch = batch, .only = o.only, .transfer_modes = o.transfer_modes}));
+        model,
+        platform,
+        {.batch = batch,
+         .only = o.only,
+         .transfer_modes = fixed ? fixed->transfer_modes : o.transfer_modes.value_or("first")}));
+    if (fixed) {
+        sim::apply_transfer_modes(*fixed, platform, *asked.problem);
+    }
+    asked.question.constraints = constraints_of(o, fixed, *asked.problem);
     asked.question.search = o.search;
     asked.question.min_accuracy = o.min_accuracy;
     asked.question.seconds = [watch = Stopwatch{}] { return watch.seconds(); };
@@ -254,7 +312,7 @@ void run(const Options& o) {
         throw sim::InputError{"--front, --front-plot: these are of a front; add --pareto"};
     }
     const sim::Model model = model_named(o.model);
-    const sim::Platform platform = platform_named(o.platform);
+    const sim::Platform platform = platform_named(o.platform, o.set);
     if (!o.output.quiet) {
         note_unmatched_costs(model, platform);
     }
@@ -270,6 +328,7 @@ void add_map(CLI::App& app) {
     const auto o = std::make_shared<Options>();
     command->add_option("--model", o->model, "Name in models/, or path")->required();
     command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
+    add_set(*command, o->set);
     auto* const objective = command->add_option("--objective",
                                                 o->objective,
                                                 "What to minimise: latency, energy, edp (energy x "
@@ -289,6 +348,21 @@ void add_map(CLI::App& app) {
     add_batches(*command, o->batches, "Images at a time; several: 1,8");
     command->add_option("--only", o->only, "Use only these: device[/variant[/configuration]]");
     add_percent(*command, "--min-accuracy", o->min_accuracy, "Only mappings that have it");
+    command->add_option("--max",
+                        o->max,
+                        "Only mappings that take no more: latency=2ms, energy=5mJ, "
+                        "memory.NAME=3MiB (its peak), segments=N (runs of tasks on devices other "
+                        "than the host), switches=N (tasks on another device than the one before)");
+    command->add_option("--pin",
+                        o->pin,
+                        "Layers of this name or pattern only so: "
+                        "LAYER=device[/variant[/configuration]], conv*=gpu0");
+    command->add_option(
+        "--together", o->together, "Layers (or patterns) on the same device: conv1,conv2");
+    command
+        ->add_option(
+            "--fix", o->fix, "Keep what this mapping file says of some layers; map the rest")
+        ->type_name("FILE");
     command->add_option("--transfer-modes",
                         o->transfer_modes,
                         "Of copies: first (of each link), fastest (of each copy), or a name");

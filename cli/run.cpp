@@ -21,6 +21,7 @@ namespace {
 
 struct Options {
     std::string model, data, mapping, platform;
+    std::vector<std::string> set;
     int batch = 1, print_first = 0;
     OutputOptions output;
 };
@@ -70,7 +71,7 @@ void run(const Options& o) {
         batch = file.batch;
     }
     const sim::Platform platform =
-        o.platform.empty() ? any_platform(model, batch, file) : platform_named(o.platform);
+        o.platform.empty() ? any_platform(model, batch, file) : platform_named(o.platform, o.set);
     sim::Problem problem =
         sim::compile(model,
                      platform,
@@ -122,7 +123,9 @@ void add_run(CLI::App& app) {
     command->add_option("--data", o->data, "A test set (IDX, CIFAR-10 binary) or its folder")
         ->required();
     command->add_option("--mapping", o->mapping, "A file written by hetmap map --out");
-    command->add_option("--platform", o->platform, "Run the best mapping for this profile");
+    auto* const platform =
+        command->add_option("--platform", o->platform, "Run the best mapping for this profile");
+    add_set(*command, o->set)->needs(platform);
     add_batch(*command, o->batch, "Images at a time, where no mapping is given");
     command->add_option("--print", o->print_first, "Print the classes of this many images");
     command->add_flag("--json", o->output.json, "Print JSON");

@@ -4,6 +4,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "sim/describe/mapping.hpp"
+#include "sim/report/names.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -25,6 +26,7 @@ using sim::microseconds;
 
 struct Options {
     std::string what, name;
+    std::vector<std::string> set;
     bool signatures = false;
     int longest = 1;  // layers of the chains whose signatures are shown
     OutputOptions output;
@@ -210,7 +212,7 @@ void show_formulas(const sim::Platform& platform) {
 }
 
 void show_platform(const Options& o) {
-    const sim::Platform platform = platform_named(o.name);
+    const sim::Platform platform = platform_named(o.name, o.set);
     std::map<std::tuple<std::string, std::string, std::string>, int> variants;
     std::set<int> batches;
     for (const sim::MeasuredCost& cost : platform.measured) {
@@ -240,6 +242,7 @@ void show_platform(const Options& o) {
                                {"resources", resources}});
         }
         print(ordered_json{{"platform", platform.name},
+                           {"set", platform.set},
                            {"provenance", provenance},
                            {"warnings", platform.warnings},
                            {"devices", devices},
@@ -252,7 +255,7 @@ void show_platform(const Options& o) {
               "\n");
         return;
     }
-    print(fmt::format("{}\n\n", platform.name));
+    print(fmt::format("{}\n\n", sim::platform_text(platform.name, platform.set)));
     for (const auto& [key, value] : platform.provenance) {
         print(fmt::format("{:<18} {}\n", key, value));
     }
@@ -351,6 +354,7 @@ void show_mapping(const Options& o) {
         }
         print(ordered_json{{"model", mapping.model},
                            {"platform", mapping.platform},
+                           {"set", mapping.set},
                            {"batch", mapping.batch},
                            {"predicted_us", mapping.predicted_us},
                            {"entries", entries}}
@@ -358,7 +362,10 @@ void show_mapping(const Options& o) {
               "\n");
         return;
     }
-    print(fmt::format("{} on {}, batch {}\n\n", mapping.model, mapping.platform, mapping.batch));
+    print(fmt::format("{} on {}, batch {}\n\n",
+                      mapping.model,
+                      sim::platform_text(mapping.platform, mapping.set),
+                      mapping.batch));
     print(fmt::format("{:<34} {:<10} {:<12} {}\n", "layers", "device", "variant", "configuration"));
     for (const sim::MappingEntry& e : mapping.entries) {
         std::string layers;
@@ -402,6 +409,9 @@ void show_result(const Options& o) {
         return;
     }
     for (const auto& [key, value] : json.items()) {
+        if (key == "set" && value.is_array() && !value.empty()) {
+            print(fmt::format("{:<22} {}\n", key, value.dump()));
+        }
         if (value.is_primitive()) {
             print(fmt::format(
                 "{:<22} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump()));
@@ -490,8 +500,12 @@ void add_show(CLI::App& app) {
             "--longest", o->longest, "Signatures also of what may be fused, up to so many layers")
         ->needs(signatures)
         ->check(CLI::Range(1, 64));
+    add_set(*command, o->set);
     command->add_flag("--json", o->output.json, "Print JSON");
     command->callback([o] {
+        if (!o->set.empty() && o->what != "platform") {
+            throw sim::InputError{"--set: only platforms have numbers to set"};
+        }
         if (o->signatures && o->what != "model") {
             throw sim::InputError{"--signatures: only models have them"};
         }

@@ -13,6 +13,7 @@ namespace {
 
 struct Options {
     std::string model, platform, mapping;
+    std::vector<std::string> set;
     int frames_in_flight = 0;
     OutputOptions output;
     ReportFiles reports;
@@ -21,7 +22,7 @@ struct Options {
 void run(const Options& o) {
     o.reports.check();
     const sim::Model model = model_named(o.model);
-    const sim::Platform platform = platform_named(o.platform);
+    const sim::Platform platform = platform_named(o.platform, o.set);
     const sim::MappingFile file = sim::load_mapping_file(o.mapping);
     sim::Problem problem = sim::compile(
         model, platform, {.batch = file.batch, .only = {}, .transfer_modes = file.transfer_modes});
@@ -38,6 +39,7 @@ void add_simulate(CLI::App& app) {
     const auto o = std::make_shared<Options>();
     command->add_option("--model", o->model, "Name in models/, or path")->required();
     command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
+    add_set(*command, o->set);
     command->add_option("--mapping", o->mapping, "A file written by hetmap map --out")->required();
     command
         ->add_option("--frames-in-flight",

@@ -19,6 +19,7 @@ namespace {
 
 struct Options {
     std::string model, platform, mapping, data, csv;
+    std::vector<std::string> set;
     int batch = 1, sample = 0;
     std::optional<double> budget = 10, max_error;
     std::uint64_t seed = 1;
@@ -30,7 +31,7 @@ void run(const Options& o) {
         calibrate::check_writable(o.csv);
     }
     const sim::Model model = model_named(o.model);
-    const sim::Platform platform = platform_named(o.platform);
+    const sim::Platform platform = platform_named(o.platform, o.set);
 
     // 1. The mapping: given, or the best there is.
     int batch = o.batch;
@@ -98,6 +99,7 @@ void add_validate(CLI::App& app) {
     const auto o = std::make_shared<Options>();
     command->add_option("--model", o->model, "Name in models/, or path")->required();
     command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
+    add_set(*command, o->set);
     command->add_option("--mapping", o->mapping, "Default: the best there is")->type_name("FILE");
     add_batch(*command, o->batch, "Images at a time, where no mapping is given");
     command->add_option("--sample", o->sample, "Also run this many random mappings")

@@ -1,5 +1,7 @@
 #include "cli/validation_text.hpp"
 
+#include "sim/report/names.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -50,7 +52,10 @@ std::string layers_of(const sim::Problem& problem, const sim::Task& task) {
 std::string asked(const sim::Model& model,
                   const sim::Platform& platform,
                   const sim::Problem& problem) {
-    return fmt::format("{} on {}, batch {}", model.name, platform.name, problem.batch);
+    return fmt::format("{} on {}, batch {}",
+                       model.name,
+                       sim::platform_text(platform.name, platform.set),
+                       problem.batch);
 }
 
 std::string mapping_row(const MappingComparison& m) {
@@ -203,6 +208,7 @@ std::string validation_json(const sim::Model& model,
                             const std::optional<calibrate::Accuracy>& accuracy) {
     ordered_json json{{"model", model.name},
                       {"platform", platform.name},
+                      {"set", platform.set},
                       {"batch", problem.batch},
                       {"rounds", v.rounds}};
     json.update(mapping_json(problem, v.chosen));

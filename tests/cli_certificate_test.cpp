@@ -109,6 +109,8 @@ TEST_CASE("a checker accepts the certificate that map writes, and not one out of
     CHECK(file["model"] == "block");
     CHECK(file["platform"] == "pair");
     CHECK(file["batch"] == 1);
+    CHECK(file["objective"] == "latency");
+    CHECK(file["in_any_order"] == true);
     CHECK(file["makespan_ps"].get<double>() / 1e6 == json::parse(o.out)["makespan_us"]);
 
     const sim::Problem problem = sim::compile(sim::load_model(pair.model, {}),
@@ -118,16 +120,36 @@ TEST_CASE("a checker accepts the certificate that map writes, and not one out of
     CHECK(file["order"] == std::vector<std::string>(names.begin() + 1, names.end() - 1));
     sim::Mapping mapping = mapping_of(problem, file, file["mapping"]);
     mapping.push_back(problem.starting.back().front());
-    std::vector<sim::Mapping> beginnings;
-    for (const json& numbers : file["beginnings"]) {
-        beginnings.push_back(mapping_of(problem, file, numbers));
+    sim::Certificate certificate{
+        .in_any_order = file["in_any_order"], .order = {0}, .weightings = {}, .beginnings = {}};
+    for (const std::string name : file["order"]) {
+        certificate.order.push_back(
+            static_cast<int>(std::ranges::find(names, name) - names.begin()));
     }
-    REQUIRE(beginnings.size() > 2);
+    certificate.order.push_back(problem.layers() - 1);
+    for (const json& numbers : file["beginnings"]) {
+        certificate.beginnings.push_back(mapping_of(problem, file, numbers));
+    }
+    REQUIRE(certificate.beginnings.size() > 2);
     const sim::Time claim{file["makespan_ps"].get<std::int64_t>()};
-    CHECK(certificate::complaint(problem, claim, mapping, beginnings) == "");
-    CHECK(certificate::complaint(problem, claim + sim::Time{1}, mapping, beginnings) != "");
-    std::swap(beginnings.front(), beginnings.back());
-    CHECK(certificate::complaint(problem, claim, mapping, beginnings) != "");
+    CHECK(certificate::complaint(problem, claim, mapping, certificate) == "");
+    CHECK(certificate::complaint(problem, claim + sim::Time{1}, mapping, certificate) != "");
+    std::swap(certificate.beginnings.front(), certificate.beginnings.back());
+    CHECK(certificate::complaint(problem, claim, mapping, certificate) != "");
+}
+
+TEST_CASE("a certificate of a throughput names the period and the weights of the work") {
+    const Pair pair;
+    const Outcome o = pair.map({"--objective", "throughput", "--frames-in-flight", "2"});
+    CAPTURE(o.err);
+    REQUIRE(o.code == 0);
+    const json file = json::parse(text_of(pair.certificate)), answer = json::parse(o.out);
+    CHECK(file["objective"] == "throughput");
+    CHECK(file["frames_in_flight"] == 2);
+    CHECK(file["period_ps"].get<double>() / 1e6 == answer["throughput"]["period_us"]);
+    CHECK(!file.contains("makespan_ps"));
+    REQUIRE(!file["weightings"].empty());
+    CHECK(file["weightings"][0]["devices"].contains("cpu"));
 }
 
 TEST_CASE("without a proof there is no certificate, and the program says so and ends with 3") {

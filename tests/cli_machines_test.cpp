@@ -206,7 +206,8 @@ TEST_CASE("an option that a search cannot use is refused, with the searches that
              {{"--certificate", "c.json", "--search", "exhaustive"},
               "--certificate: exhaustive cannot give a certificate of this goal; searches that "
               "can: branch-and-bound"},
-             {{"--certificate", "c.json", "--pareto", "latency,energy"}, "no search can"},
+             {{"--certificate", "c.json", "--pareto", "latency,energy"},
+              "certificates are of the least latency or the highest throughput"},
              {{"--certificate", "c.json"}, "certificates are for problems without divided"}}) {
         const Outcome outcome = d.map(arguments);
         CAPTURE(outcome.err);
@@ -338,6 +339,45 @@ TEST_CASE("what a machine does not say is said, never taken for zero") {
     const json answer = json::parse(latency.out);
     CHECK(answer["energy_mj"].is_null());
     CHECK(answer["energy_unknown"].get<std::string>().find("base_power_w") != std::string::npos);
+    // It can be said on the command line, and every answer names that it was.
+    CHECK(energy.err.find("--set base_power_w=...") != std::string::npos);
+    const std::string out = d.folder.file("set.yaml");
+    const auto with_power = [&](std::vector<std::string> more) {
+        std::vector<std::string> all{
+            "map", "--model", d.model, "--platform", silent, "--set", "base_power_w=0.1"};
+        all.insert(all.end(), more.begin(), more.end());
+        return hetmap(all);
+    };
+    const Outcome set = with_power({"--objective", "energy", "--json", "--out", out});
+    REQUIRE(set.code == 0);
+    const json told = json::parse(set.out);
+    CHECK(told["set"] == json::array({"base_power_w=0.1"}));
+    CHECK(told["energy_mj"] == d.mapped({"--objective", "energy"})["energy_mj"]);
+    CHECK(with_power({}).out.starts_with("two-linear on two-devices with base_power_w=0.1, batch"));
+    CHECK(with_power({"--pareto", "latency,energy"})
+              .out.starts_with("two-linear on two-devices with base_power_w=0.1, batch"));
+    CHECK(hetmap({"show", "mapping", out})
+              .out.starts_with("two-linear on two-devices with base_power_w=0.1, batch"));
+    CHECK(json::parse(hetmap({"show", "mapping", out, "--json"}).out)["set"] == told["set"]);
+    CHECK(hetmap({"show", "platform", "--set", "base_power_w=0.1", silent})
+              .out.starts_with("two-devices with base_power_w=0.1\n"));
+    const Outcome again = hetmap({"simulate",
+                                  "--model",
+                                  d.model,
+                                  "--platform",
+                                  silent,
+                                  "--mapping",
+                                  out,
+                                  "--set",
+                                  "base_power_w=0.1",
+                                  "--json"});
+    REQUIRE(again.code == 0);
+    CHECK(json::parse(again.out)["energy_mj"] == told["energy_mj"]);
+    const Outcome bad = with_power({"--set", "devices.fast.active_power_w=-1"});
+    CHECK(bad.code == 2);
+    CHECK(bad.err.find("--set devices.fast.active_power_w=-1: active_power_w: expected") !=
+          std::string::npos);
+    CHECK(hetmap({"show", "mapping", out, "--set", "base_power_w=1"}).code == 2);
     // Formulas of one image say nothing about two.
     const Outcome two = d.map({"--batch", "2"});
     CHECK(two.code == 2);

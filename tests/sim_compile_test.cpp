@@ -551,6 +551,12 @@ TEST_CASE("a task that is never better than another is dropped") {
 TEST_CASE("what a platform does not state is empty, zero or unknown in the problem") {
     const Problem p = compiled(kChain, two_devices(), kChainCosts);
     CHECK(p.energy_unknown == "the platform states no powers");
+    CHECK(p.energy_missing == Lines{"base_power_w",
+                                    "devices.cpu.active_power_w",
+                                    "devices.cpu.idle_power_w",
+                                    "devices.gpu0.idle_power_w",
+                                    "links.up.energy_pj_per_byte",
+                                    "links.down.energy_pj_per_byte"});
     CHECK_FALSE(p.knows_energy());
     CHECK(p.at_rest.value == 0);
     CHECK(p.tasks[1].energy == sim::Energy{});
@@ -618,6 +624,8 @@ TEST_CASE("an unknown energy says what is missing") {
     platform.devices[0].idle_power_w = platform.devices[1].idle_power_w = 1;
     platform.links[0].energy_pj_per_byte = 1;
     CHECK(missing() == "link 'down' states no energy_pj_per_byte");
+    CHECK(compiled(kChain, platform, kChainCosts).energy_missing ==
+          Lines{"links.down.energy_pj_per_byte"});
     platform.links[1].energy_pj_per_byte = 1;
     // Only what works must state what it draws.
     CHECK(compiled(kChain, platform, kChainCosts).energy_unknown.empty());

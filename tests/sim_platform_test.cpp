@@ -715,6 +715,114 @@ TEST_CASE("a platform is found by its path, or by its name anywhere under the se
           "platforms: expected a platform's file, this is a folder");
 }
 
+TEST_CASE("numbers that are set take the place of the file's, or are added") {
+    const TemporaryFolder folder;
+    const std::string file = folder.write("p.yaml", kTwoDevices);
+    const std::vector<std::string> set = {"devices.cpu.active_power_w=35",
+                                          "devices.gpu0.submit_us=7.5",
+                                          "devices.cpu.conversions.0.latency_us=3",
+                                          "memories.gpu.capacity_mib=2",
+                                          "base_power_w=12",
+                                          "links.up.modes.pinned.bandwidth_gb_per_s=16",
+                                          "links.down.modes.pinned.points.0.p50_us=2.5",
+                                          "costs.1.time_us=0.75",
+                                          "fits.0.constant_us=2",
+                                          "host_copy.latency_us=1",
+                                          "host_copy.bandwidth_gb_per_s=10"};
+    const sim::Platform p = sim::load_platform(file, {}, set);
+    CHECK(p.set == set);
+    CHECK(p.devices[0].active_power_w == 35);
+    CHECK(p.devices[1].submit == from_microseconds(7.5));
+    CHECK(p.devices[0].conversions[0].time.time({0}) == from_microseconds(3));
+    CHECK(p.memories[1].capacity_kib == 2048);
+    CHECK(p.base_power_w == 12);
+    CHECK(p.links[0].modes[0].time.bandwidth.rate == 16e9);
+    CHECK(p.links[1].modes[0].time.points[0].time.p50 == from_microseconds(2.5));
+    CHECK(p.measured[1].time.p50 == from_microseconds(0.75));
+    CHECK(p.fitted[0].constant_us == 2);
+    CHECK(p.host_copy.time({10'000}) == from_microseconds(2));
+    // All else is as it was.
+    const sim::Platform as_it_is = sim::load_platform(file, {});
+    CHECK(as_it_is.set.empty());
+    CHECK(p.measured[0] == as_it_is.measured[0]);
+    CHECK(p.devices[1].completion == as_it_is.devices[1].completion);
+
+    // Of formulas, an expression that is a number; and what may hold any names.
+    const std::vector<std::string> more = {"formulas.1.clock_mhz=130",
+                                           "devices.fpga.resources.alm=10",
+                                           "devices.gpu.contention.cpu=2",
+                                           "devices.fpga.supports.0.kernels.1=5",
+                                           "buses.pcie.bandwidth_gb_per_s=3"};
+    const sim::Platform f =
+        sim::load_platform(folder.write("f.yaml", with(kFormulas, "260", "\"260\"")), {}, more);
+    CHECK(f.formulas[1].clock_mhz == 130);
+    CHECK(f.devices[2].resources[0].limit == 10);
+    CHECK(f.devices[1].contention[0].second == 2);
+    CHECK(f.devices[2].supports[0].kernels == std::vector{1, 5});
+    CHECK(f.buses[0].bandwidth.rate == 3e9);
+}
+
+TEST_CASE("names in the path of a number may have dots and signs in them") {
+    const TemporaryFolder folder;
+    const std::string file = folder.write("p.yaml", R"(hetmap: platform/1
+name: two
+memories: [{name: host}]
+devices:
+  - {name: a, kind: cpu, memory: host, asynchronous: false}
+  - {name: "a.b=2", kind: cpu, memory: host, asynchronous: false}
+)");
+    const std::vector<std::string> set = {"devices.a.b=2.idle_power_w=3",
+                                          "devices.a.idle_power_w=1"};
+    const sim::Platform p = sim::load_platform(file, {}, set);
+    CHECK(p.devices[0].idle_power_w == 1);
+    CHECK(p.devices[1].idle_power_w == 3);
+}
+
+TEST_CASE("a number that is set is checked as if it stood in the file") {
+    const TemporaryFolder folder;
+    const auto error = [&](const std::vector<std::string>& set) {
+        return folder.error_of(
+            [&] { sim::load_platform(folder.write("p.yaml", kTwoDevices), {}, set); });
+    };
+    CHECK(error({"devices.cpu.active_power_w=-3"}) ==
+          "--set devices.cpu.active_power_w=-3: active_power_w: expected a number of zero or more, "
+          "got '-3'");
+    CHECK(error({"devices.gpu0.speed=3"}) ==
+          "--set devices.gpu0.speed=3: unknown key 'speed'; a device has: name, kind, memory, "
+          "asynchronous, submit_us, per_task_us, completion_us, conversions, active_power_w, "
+          "idle_power_w, supports, resources, longest_stream, reconfiguration_us, contention");
+    CHECK(error({"devices.cpu.submit_us=3"}) ==
+          "--set devices.cpu.submit_us=3: submit_us: only an asynchronous device has it");
+    CHECK(error({"costs.0.batch=1.5"}) ==
+          "--set costs.0.batch=1.5: batch: expected a whole number from 1 to 65536, got '1.5'");
+    CHECK(error({"devices.gpu1.idle_power_w=3"}) ==
+          "--set devices.gpu1.idle_power_w=3: devices: there is no 'gpu1'; there are: cpu, gpu0");
+    CHECK(error({"costs.2.time_us=3"}) ==
+          "--set costs.2.time_us=3: costs: there is no '2'; there are: 0, 1");
+    CHECK(error({"devices.cpu=3"}) == "--set devices.cpu=3: cpu is a map, not a number");
+    CHECK(error({"devices=3"}) == "--set devices=3: devices is a list, not a number");
+    CHECK(error({"devices.cpu.kind=3"}) == "--set devices.cpu.kind=3: kind is 'cpu', not a number");
+    CHECK(error({"devices.cpu.kind.x=3"}) ==
+          "--set devices.cpu.kind.x=3: kind is 'cpu', it holds nothing");
+    CHECK(error({"devices.cpu.idle_power_w=fast"}) ==
+          "--set devices.cpu.idle_power_w=fast: expected a number, got 'fast'");
+    CHECK(error({"host_copy.latency_us=1"}) ==
+          "--set host_copy.latency_us=1: expected either latency_us and bandwidth_gb_per_s, or "
+          "points");
+    for (const std::string bad : {"devices.cpu.idle_power_w", "=3", ".x=3", "x.=3", "a..b=3"}) {
+        CAPTURE(bad);
+        CHECK(error({bad}) == "--set " + bad +
+                                  ": expected a path of keys and a number, as "
+                                  "devices.cpu.active_power_w=35");
+    }
+    CHECK(error({"base_power_w=1", "base_power_w=2"}) ==
+          "--set base_power_w=2: base_power_w is set already: --set base_power_w=1");
+    // Where it does not go with the file's numbers, both are named.
+    CHECK(error({"costs.0.p50_us=5"}) ==
+          "p.yaml:11:5: expected p05_us <= p50_us <= p95_us (with --set costs.0.p50_us=5)");
+    CHECK(error({}) == "no error");
+}
+
 TEST_CASE("whatever happens to a file, it loads or is an input error") {
     const std::string good[] = {kTwoDevices, example_in_docs("hetmap: platform/1"), kFormulas};
     constexpr std::string_view kBytes = "{}[]:,-\"'#&*!|>%@` \n\tx19.~?\\";

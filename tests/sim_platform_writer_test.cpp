@@ -348,7 +348,8 @@ auto fields(const sim::Platform& p) {
                  formulas,
                  splits,
                  measurements,
-                 host_copy] = p;
+                 host_copy,
+                 set] = p;
     return std::tie(name,
                     provenance,
                     warnings,

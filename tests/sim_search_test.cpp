@@ -10,7 +10,6 @@
 #include "sim/search/results.hpp"
 #include "sim/search/search.hpp"
 #include "sim/search/store.hpp"
-#include "sim_certificate.hpp"
 #include "sim_generate.hpp"
 #include "sim_oracle.hpp"
 
@@ -541,61 +540,6 @@ TEST_CASE("signature: the nodes that branch-and-bound visits change only on purp
     CHECK(nodes(resnet18({.implementations = 10, .devices = 3, .seed = 1, .near = true})) == 3'009);
     CHECK(nodes(random_layered(25, 2, 1)) == 1'014);
     CHECK(nodes(random_layered(20, 4, 2)) == 12'252);
-}
-
-TEST_CASE("a checker that shares no code with the search accepts its certificates") {
-    using namespace generate;
-    std::vector<Problem> problems{
-        random_layered(12, 2, 1),
-        random_layered(20, 2, 1),
-        vgg7({.implementations = 10, .devices = 3, .seed = 1, .near = false}),
-        resnet18({.implementations = 6, .devices = 2, .seed = 1, .near = true})};
-    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-        problems.push_back(seed % 2 == 0 ? wide_random(seed) : small_random(seed));
-    }
-    SearchOptions options;
-    options.certificate = 100'000;
-    for (const Problem& p : problems) {
-        CAPTURE(p.model);
-        const SearchResult found = sim::branch_and_bound(p, options);
-        if (found.status == SearchStatus::infeasible) {
-            continue;
-        }
-        REQUIRE(!found.certificate.empty());
-        CHECK(certificate::complaint(p, found.makespan, found.mapping, found.certificate) == "");
-    }
-}
-
-TEST_CASE("the checker refuses certificates that prove less than they claim") {
-    const Problem p = generate::random_layered(20, 2, 1);
-    SearchOptions options;
-    options.certificate = 100'000;
-    const SearchResult found = sim::branch_and_bound(p, options);
-    const auto complaint = [&](Time claim, const Mapping& mapping, std::vector<Mapping> list) {
-        return certificate::complaint(p, claim, mapping, list);
-    };
-    // Another mapping, slower, with the same beginnings.
-    const Mapping slow = sim::greedy(p, {}).mapping;
-    CHECK(complaint(found.makespan, slow, found.certificate) ==
-          "the mapping does not take the claimed time");
-    CHECK(complaint(sim::makespan(p, slow), slow, found.certificate) ==
-          "a beginning may have a faster mapping");
-    // A beginning cut short, none at all, one too many.
-    std::vector<Mapping> list = found.certificate;
-    list.front().tasks.resize(1);
-    CHECK(complaint(found.makespan, found.mapping, list) ==
-          "a beginning may have a faster mapping");
-    CHECK(complaint(found.makespan, found.mapping, {}) == "beginnings are missing");
-    list = found.certificate;
-    list.push_back(list.back());
-    CHECK(complaint(found.makespan, found.mapping, list) ==
-          "beginnings that no mapping has, or in a strange order");
-    // Not asked for, or too long: none.
-    CHECK(sim::branch_and_bound(p, {}).certificate.empty());
-    options.certificate = 2;
-    const SearchResult none = sim::branch_and_bound(p, options);
-    CHECK(none.certificate.empty());
-    CHECK(none.no_certificate == "no certificate: it would have more than 2 beginnings");
 }
 
 TEST_CASE("threads change how long it takes, not what is found, nor on which way") {

@@ -346,9 +346,13 @@ void add_tasks(Problem& problem,
 
 // ---- 4. Energy. ------------------------------------------------------------------------------
 
-// "device 'gpu' states no active_power_w; link 'up' states no energy_pj_per_byte": what is missing
-// for the energy of every mapping; empty if nothing is.
-std::string missing_for_energy(const Platform& platform, const std::vector<Offer>& offers) {
+// What is missing for the energy of every mapping.
+struct Missing {
+    std::string text;  // "device 'gpu' states no active_power_w; ..."; empty if nothing is
+    std::vector<std::string> paths;  // "devices.gpu.active_power_w"
+};
+
+Missing missing_for_energy(const Platform& platform, const std::vector<Offer>& offers) {
     std::uint64_t powered = 0;
     bool states_any = platform.base_power_w.has_value();
     for (const Offer& offer : offers) {
@@ -367,12 +371,10 @@ std::string missing_for_energy(const Platform& platform, const std::vector<Offer
         std::ranges::any_of(platform.formulas, [](const FormulaCost& cost) {
             return static_cast<bool>(cost.energy_uj);
         });
-    if (!states_any) {
-        return "the platform states no powers";
-    }
-    std::vector<std::string> missing;
+    std::vector<std::string> missing, paths;
     if (!platform.base_power_w) {
         missing.emplace_back("the platform states no base_power_w");
+        paths.emplace_back("base_power_w");
     }
     for (std::size_t i = 0; i < platform.devices.size(); ++i) {
         const Device& device = platform.devices[i];
@@ -388,13 +390,19 @@ std::string missing_for_energy(const Platform& platform, const std::vector<Offer
             missing.push_back(
                 fmt::format("device '{}' states no {}", device.name, fmt::join(keys, " and no ")));
         }
+        for (const std::string_view key : keys) {
+            paths.push_back(fmt::format("devices.{}.{}", device.name, key));
+        }
     }
     for (const Link& link : platform.links) {
         if (!link.energy_pj_per_byte) {
             missing.push_back(fmt::format("link '{}' states no energy_pj_per_byte", link.name));
+            paths.push_back(fmt::format("links.{}.energy_pj_per_byte", link.name));
         }
     }
-    return fmt::format("{}", fmt::join(missing, "; "));
+    return {.text = states_any ? fmt::format("{}", fmt::join(missing, "; "))
+                               : "the platform states no powers",
+            .paths = std::move(paths)};
 }
 
 // The rest is zero where the energy is not known.
@@ -426,7 +434,9 @@ void add_energy(Problem& problem, const Platform& platform, const std::vector<Of
                                *device.idle_power_w));
         }
     }
-    problem.energy_unknown = missing_for_energy(platform, offers);
+    Missing missing = missing_for_energy(platform, offers);
+    problem.energy_unknown = std::move(missing.text);
+    problem.energy_missing = std::move(missing.paths);
     if (!problem.knows_energy()) {
         forget_energy(problem);
         return;
@@ -662,6 +672,7 @@ void expect_finite(Problem& problem, const Platform& platform) {
     }
     if (most.energy >= static_cast<double>(std::numeric_limits<std::int64_t>::max()) / 2) {
         problem.energy_unknown = "its energies may add up to more than the simulator's 4,600 J";
+        problem.energy_missing.clear();
         forget_energy(problem);
     }
 }
@@ -688,6 +699,7 @@ Problem compile(const Model& model, const Platform& platform, const CompileOptio
     Problem problem;
     problem.model = model.name;
     problem.platform = platform.name;
+    problem.set = platform.set;
     problem.batch = options.batch;
     problem.transfer_modes = options.transfer_modes;
     problem.layout_names = {std::string{kPackedLayout}};

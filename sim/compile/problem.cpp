@@ -252,6 +252,8 @@ Problem reordered(const Problem& problem, std::span<const int> order) {
     permute(other.convert_energies, problem.convert_energies);
     permute(other.tensor_bytes, problem.tensor_bytes);
     permute(other.weighted_channels, problem.weighted_channels);
+    permute(other.together, problem.together);
+    permute(other.turns, problem.turns);
     for (std::vector<int>& inputs : other.inputs) {
         for (int& input : inputs) {
             input = place[at(input)];
@@ -307,9 +309,30 @@ bool is_coupled(const Problem& problem) {
 
 bool is_basic(const Problem& problem) {
     return problem.budgets.empty() &&
+           std::ranges::none_of(problem.together, [](int group) { return group >= 0; }) &&
            std::ranges::none_of(problem.tasks, [](const Task& t) { return !t.parts.empty(); }) &&
            std::ranges::none_of(problem.synchronise, [](Time t) { return t > Time{}; }) &&
            !is_coupled(problem);
+}
+
+std::vector<int> keep_tasks(Problem& problem, const std::vector<char>& allowed) {
+    std::vector<int> kept, place(problem.tasks.size(), -1);
+    std::vector<Task> tasks;
+    for (std::size_t i = 0; i < problem.tasks.size(); ++i) {
+        if (allowed[i]) {
+            place[i] = static_cast<int>(kept.size());
+            kept.push_back(static_cast<int>(i));
+            tasks.push_back(std::move(problem.tasks[i]));
+        }
+    }
+    problem.tasks = std::move(tasks);
+    for (std::vector<int>& starting : problem.starting) {
+        std::erase_if(starting, [&](int task) { return place[at(task)] < 0; });
+        for (int& task : starting) {
+            task = place[at(task)];
+        }
+    }
+    return kept;
 }
 
 std::vector<int> drop_dominated_tasks(Problem& problem) {
@@ -348,19 +371,13 @@ std::vector<int> drop_dominated_tasks(Problem& problem) {
         std::erase_if(rivals, [&](int r) { return is_as_good(task, problem.tasks[at(r)]); });
         rivals.push_back(static_cast<int>(i));
     }
-    std::vector<int> kept;
+    std::vector<char> allowed(problem.tasks.size(), 0);
     for (const auto& [kind, tasks] : best) {
-        kept.insert(kept.end(), tasks.begin(), tasks.end());
+        for (const int task : tasks) {
+            allowed[at(task)] = 1;
+        }
     }
-    std::ranges::sort(kept);
-    std::vector<Task> tasks;
-    tasks.reserve(kept.size());
-    for (const int task : kept) {
-        tasks.push_back(std::move(problem.tasks[at(task)]));
-    }
-    problem.tasks = std::move(tasks);
-    index(problem);
-    return kept;
+    return keep_tasks(problem, allowed);
 }
 
 }  // namespace sim

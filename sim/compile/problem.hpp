@@ -121,6 +121,7 @@ struct ProblemBus {
 
 struct Problem {
     std::string model, platform;
+    std::vector<std::string> set;  // numbers of the platform that are other than in its file
     int batch = 1;
 
     // Layers in static order. consumers: ascending.
@@ -151,6 +152,7 @@ struct Problem {
     // Rule 8. Energy of a schedule: at_rest x makespan + that of its tasks, copies, conversions and
     // submissions. Unknown: `energy_unknown` says what is missing, and the rest is zero.
     std::string energy_unknown = "the platform states no powers";
+    std::vector<std::string> energy_missing;  // the numbers: "devices.cpu.active_power_w"
     Watts at_rest{};  // the platform's base power and the devices' idle powers
     std::vector<Energy> copy_energies, convert_energies;  // beside copy_times, convert_times
 
@@ -172,6 +174,13 @@ struct Problem {
 
     // By layer, for accuracy: output channels that carry weights, 0 for layers without.
     std::vector<int> weighted_channels;
+
+    // ---- what mappings are asked to keep to (search/constraints.hpp); empty: nothing ----
+
+    // By layer: the number of a group, whose layers are all on the same devices; -1: of none.
+    std::vector<int> together;
+    // By layer: its task comes after those of all layers with a smaller number; -1: whenever.
+    std::vector<int> turns;
 
     // ---- by index(), where some memory is reached only by way of others; else empty ----
 
@@ -305,8 +314,12 @@ Bits devices_of(const Task& task);
 // Whether what the task reads is made before its first layer in the static order.
 bool fits_order(const Task& task);
 
+// Only the tasks with allowed[task] != 0. Returns their old indices.
+std::vector<int> keep_tasks(Problem& problem, const std::vector<char>& allowed);
+
 // What decides which searches can answer.
-// Basic: rules 1-5 alone (no divided layers, budgets, synchronisation), so that for latency the
+// Basic: rules 1-5 alone (no divided layers, budgets, synchronisation, no layers that are to be
+// together), so that for latency the
 // fast searches are exact. Interacting: a task's time depends on what runs beside it (contention,
 // buses, reconfiguration), so only the engine (run/engine.hpp) knows it; the evaluator's makespan
 // is a lower bound. Coupled: interacting, or whether a mapping fits depends on what is alive at a

@@ -416,7 +416,8 @@ EarlyCopy early_copy(const Problem& problem, const Mapping& mapping, const Mappi
 
 MappingFile load_mapping_file(const std::filesystem::path& path) {
     constexpr std::string_view kRequired[] = {"hetmap", "model", "platform", "batch", "entries"};
-    constexpr std::string_view kOptional[] = {"predicted_us", "transfer_modes", "order", "copies"};
+    constexpr std::string_view kOptional[] = {
+        "set", "predicted_us", "transfer_modes", "order", "copies"};
     const YamlFile file = load_yaml(path, kFormat);
     const YamlNode& root = file.root;
     expect_keys(root, "a mapping", kRequired, kOptional);
@@ -433,6 +434,11 @@ MappingFile load_mapping_file(const std::filesystem::path& path) {
         .entries = {},
         .copies = {},
         .where = position_of(at(root, "model"))};
+    if (const YamlNode* const set = find(root, "set")) {
+        for (const YamlNode& item : read_list(*set)) {
+            mapping.set.push_back(read_text(item));
+        }
+    }
     for (const YamlNode& item : read_list(at(root, "entries"))) {
         mapping.entries.push_back(read_entry(item));
     }
@@ -445,11 +451,16 @@ MappingFile load_mapping_file(const std::filesystem::path& path) {
 }
 
 std::string to_yaml(const MappingFile& mapping) {
+    std::vector<std::string> set;
+    for (const std::string& assignment : mapping.set) {
+        set.push_back(yaml_text(assignment));
+    }
     std::string text = fmt::format(
-        "hetmap: {}\nmodel: {}\nplatform: {}\nbatch: {}\npredicted_us: {}\n{}{}entries:{}\n",
+        "hetmap: {}\nmodel: {}\nplatform: {}\n{}batch: {}\npredicted_us: {}\n{}{}entries:{}\n",
         kFormat,
         yaml_text(mapping.model),
         yaml_text(mapping.platform),
+        set.empty() ? "" : fmt::format("set: [{}]\n", fmt::join(set, ", ")),
         mapping.batch,
         mapping.predicted_us,
         mapping.transfer_modes == "first"
@@ -497,6 +508,7 @@ std::string to_yaml(const MappingFile& mapping) {
 MappingFile describe(const Problem& problem, const Mapping& mapping, Time predicted) {
     MappingFile file{.model = problem.model,
                      .platform = problem.platform,
+                     .set = problem.set,
                      .batch = problem.batch,
                      .predicted_us = microseconds(predicted),
                      .transfer_modes = problem.transfer_modes,
@@ -531,17 +543,14 @@ MappingFile describe(const Problem& problem, const Mapping& mapping, Time predic
     return file;
 }
 
-Mapping resolve(const MappingFile& file, const Problem& problem) {
+std::vector<int> tasks_of(const MappingFile& file, const Problem& problem) {
     if (file.model != problem.model) {
         throw input_error(
             file.where,
             fmt::format("model: the mapping is for '{}', not for '{}'", file.model, problem.model));
     }
-    // 1. Every entry's task, between those of the input and the output, which no file names.
-    Mapping mapping;
+    std::vector<int> tasks;
     std::vector<const MappingEntry*> covered_by(at(problem.layers()), nullptr);
-    std::vector<const MappingEntry*> entries{nullptr};  // by place in the mapping
-    mapping.push_back(problem.starting.front().front());
     for (const MappingEntry& entry : file.entries) {
         const std::vector<int> layers = find_layers(problem, entry);
         for (const int layer : layers) {
@@ -553,15 +562,30 @@ Mapping resolve(const MappingFile& file, const Problem& problem) {
             }
             covered_by[at(layer)] = &entry;
         }
-        mapping.push_back(find_task(problem, entry, layers));
-        entries.push_back(&entry);
+        tasks.push_back(find_task(problem, entry, layers));
+    }
+    return tasks;
+}
+
+Mapping resolve(const MappingFile& file, const Problem& problem) {
+    // 1. Every entry's task, between those of the input and the output, which no file names.
+    Mapping mapping;
+    std::vector<const MappingEntry*> entries{nullptr};  // by place in the mapping
+    std::vector<char> is_covered(at(problem.layers()), 0);
+    mapping.push_back(problem.starting.front().front());
+    for (const int task : tasks_of(file, problem)) {
+        entries.push_back(&file.entries[mapping.size() - 1]);
+        mapping.push_back(task);
+        for (const int layer : layers_of(problem.tasks[at(task)])) {
+            is_covered[at(layer)] = 1;
+        }
     }
     mapping.push_back(problem.starting.back().front());
 
     // 2. Nothing is left out.
     std::vector<std::string_view> missing;
     for (int layer = 0; layer < problem.layers(); ++layer) {
-        if (is_of_the_model(problem, layer) && covered_by[at(layer)] == nullptr) {
+        if (is_of_the_model(problem, layer) && !is_covered[at(layer)]) {
             missing.push_back(problem.layer_names[at(layer)]);
         }
     }

@@ -40,6 +40,7 @@ struct MappingCopy {
 
 struct MappingFile {
     std::string model, platform;
+    std::vector<std::string> set = {};  // Platform::set when it was made; not applied by itself
     int batch = 1;
     double predicted_us = 0;               // when it was made
     std::string transfer_modes = "first";  // CompileOptions of the problem it is for
@@ -59,6 +60,9 @@ MappingFile describe(const Problem& problem, const Mapping& mapping, Time predic
 // leaves a layer out, or has entries or copies in an order in which something is read before it is
 // made.
 Mapping resolve(const MappingFile& file, const Problem& problem);
+
+// The tasks of the entries alone, in the order in which they stand; of some layers perhaps none.
+std::vector<int> tasks_of(const MappingFile& file, const Problem& problem);
 
 // Gives the copies of `problem`, compiled from `platform`, the modes that the file names for them.
 // Throws InputError for unknown tensors, memories and modes, and where there is no link.

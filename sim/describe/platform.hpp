@@ -7,8 +7,8 @@
 // compiled.
 //
 // Start at `load_platform`. The calibrator fills the same structs and writes them with `to_yaml`;
-// what is written loads to an equal Platform but for its path and the places in the file. Lists
-// keep the file's order.
+// what is written loads to an equal Platform but for its path, the places in the file and `set`.
+// Lists keep the file's order.
 
 #include "sim/error.hpp"
 #include "sim/units.hpp"
@@ -258,14 +258,18 @@ struct Platform {
     // {"thread_pool_wake_spinning", ...}: name and measurement.
     std::vector<std::pair<std::string, Measurement>> measurements;
     TransferTable host_copy;  // memcpy within memory 0; may be empty
+    // Numbers that are other than in the file: "devices.cpu.active_power_w=35".
+    std::vector<std::string> set;
 
     friend bool operator==(const Platform&, const Platform&) = default;
 };
 
 // `name_or_path`: a YAML file, or a name (with or without ".yaml") somewhere under one of
-// `search_path`. Throws InputError naming file, line, column, key and what was expected.
+// `search_path`. `set`: numbers to put in place of the file's (see set_number in yaml.hpp). Throws
+// InputError naming file, line, column, key and what was expected.
 Platform load_platform(const std::string& name_or_path,
-                       std::span<const std::filesystem::path> search_path);
+                       std::span<const std::filesystem::path> search_path,
+                       std::span<const std::string> set = {});
 
 // The platform as a file that load_platform() reads.
 std::string to_yaml(const Platform& platform);

@@ -1051,9 +1051,7 @@ void expect_few_layouts(const YamlNode& root, const Platform& platform) {
     add(platform.formulas, keys::formulas);
 }
 
-Platform read_platform(const std::filesystem::path& path) {
-    const YamlFile file = load_yaml(path, keys::kFormat);
-    const YamlNode& root = file.root;
+Platform read_platform(const YamlNode& root) {
     expect(root,
            "a platform",
            {keys::hetmap, keys::name, keys::memories, keys::devices},
@@ -1071,7 +1069,6 @@ Platform read_platform(const std::filesystem::path& path) {
             keys::counts});
     Platform platform;
     platform.name = read_name(at(root, keys::name));
-    platform.path = path;
 
     read_provenance(root, platform);
     read_machine(root, platform);
@@ -1079,6 +1076,19 @@ Platform read_platform(const std::filesystem::path& path) {
     expect_few_layouts(root, platform);
     expect_complete(root, platform);
     return platform;
+}
+
+// Where numbers that were set and the file's do not go together, the error stands at the file's.
+Platform read_with(const YamlFile& file, std::span<const std::string> set) {
+    try {
+        return read_platform(file.root);
+    } catch (const InputError& error) {
+        const std::string_view what = error.what();
+        if (set.empty() || what.starts_with("--set ")) {
+            throw;
+        }
+        throw InputError{fmt::format("{} (with --set {})", what, fmt::join(set, " --set "))};
+    }
 }
 
 // ---- Finding. -------------------------------------------------------------------------------
@@ -1147,8 +1157,17 @@ std::filesystem::path find_platform(const std::string& name_or_path,
 }  // namespace
 
 Platform load_platform(const std::string& name_or_path,
-                       std::span<const std::filesystem::path> search_path) {
-    return read_platform(find_platform(name_or_path, search_path));
+                       std::span<const std::filesystem::path> search_path,
+                       std::span<const std::string> set) {
+    const std::filesystem::path path = find_platform(name_or_path, search_path);
+    YamlFile file = load_yaml(path, keys::kFormat);
+    for (const std::string& assignment : set) {
+        set_number(file, assignment);
+    }
+    Platform platform = read_with(file, set);
+    platform.path = path;
+    platform.set.assign(set.begin(), set.end());
+    return platform;
 }
 
 }  // namespace sim

@@ -334,6 +334,50 @@ std::string joined(std::span<const std::string_view> names) {
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
+// ---- 4. Paths of keys. ------------------------------------------------------------------------
+
+bool is_number(const std::string& text) {
+    double value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, failure] = std::from_chars(text.data(), end, value);
+    return failure == std::errc{} && rest == end;
+}
+
+// What a path calls the child of this position: its key, an item's name or, without one, the
+// position.
+std::string address_of(const YamlNode& parent, std::size_t position) {
+    const YamlNode& child = parent.children[position];
+    if (parent.kind == YamlNode::Kind::map) {
+        return child.key;
+    }
+    const YamlNode* const name = find(child, "name");
+    return name != nullptr && name->kind == YamlNode::Kind::text ? name->text
+                                                                 : std::to_string(position);
+}
+
+// The child that `path` begins with. Names may have dots in them: the longest that fits.
+YamlNode* child_on(YamlNode& parent, std::string_view path, std::string& address) {
+    YamlNode* found = nullptr;
+    for (std::size_t i = 0; i < parent.children.size(); ++i) {
+        std::string one = address_of(parent, i);
+        const bool fits =
+            path.starts_with(one) && (path.size() == one.size() || path[one.size()] == '.');
+        if (fits && (found == nullptr || one.size() > address.size())) {
+            found = &parent.children[i];
+            address = std::move(one);
+        }
+    }
+    return found;
+}
+
+std::string addresses_in(const YamlNode& parent) {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < parent.children.size(); ++i) {
+        all.push_back(address_of(parent, i));
+    }
+    return list_of(std::vector<std::string_view>(all.begin(), all.end()));
+}
+
 }  // namespace
 
 YamlFile load_yaml(const std::filesystem::path& path, std::string_view format) {
@@ -369,6 +413,65 @@ YamlFile load_yaml(const std::filesystem::path& path, std::string_view format) {
         throw unexpected(first, fmt::format("'{}'", format));
     }
     return file;
+}
+
+void set_number(YamlFile& file, const std::string& assignment) {
+    const std::string& place =
+        *file.set.emplace_back(std::make_unique<const std::string>("--set " + assignment));
+    const auto refuse = [&](const std::string& why) { return input_error({.file = place}, why); };
+    // 1. The path and the number. Names may have a '=' in them.
+    const std::size_t sign = std::min(assignment.rfind('='), assignment.size());
+    std::string_view path = std::string_view{assignment}.substr(0, sign);
+    if (sign == assignment.size() || path.empty() || path.front() == '.' || path.back() == '.' ||
+        path.find("..") != std::string_view::npos) {
+        throw refuse("expected a path of keys and a number, as devices.cpu.active_power_w=35");
+    }
+    const std::string number = assignment.substr(sign + 1);
+    if (!is_number(number)) {
+        throw refuse(fmt::format("expected a number, got '{}'", shortened(number)));
+    }
+
+    // 2. Down the path. Keys that are not there are added, items of lists are not.
+    YamlNode* node = &file.root;
+    std::string step = "the file";
+    while (!path.empty()) {
+        if (node->kind == YamlNode::Kind::text) {
+            throw refuse(fmt::format("{} is {}, it holds nothing", step, description(*node)));
+        }
+        std::string address;
+        YamlNode* child = child_on(*node, path, address);
+        if (child == nullptr && node->kind == YamlNode::Kind::list) {
+            throw refuse(fmt::format("{}: there is no '{}'; there are: {}",
+                                     step,
+                                     shortened(path.substr(0, path.find('.'))),
+                                     addresses_in(*node)));
+        }
+        if (child == nullptr) {
+            address = path.substr(0, path.find('.'));
+            node->kind = YamlNode::Kind::map;
+            child = &node->children.emplace_back();
+            child->key = address;
+            child->file = &place;
+        }
+        path.remove_prefix(std::min(path.size(), address.size() + 1));
+        node = child;
+        step = std::move(address);
+    }
+
+    // 3. A number takes the place of a number, or of nothing.
+    if (node->kind != YamlNode::Kind::nothing &&
+        (node->kind != YamlNode::Kind::text || !is_number(node->text))) {
+        throw refuse(fmt::format("{} is {}, not a number", step, description(*node)));
+    }
+    if (node->kind == YamlNode::Kind::text && node->file != file.name.get()) {
+        throw refuse(fmt::format("{} is set already: {}", step, *node->file));
+    }
+    node->kind = YamlNode::Kind::text;
+    node->quoted = false;
+    node->text = number;
+    node->line = node->column = 0;
+    node->key_line = node->key_column = 0;
+    node->file = &place;
 }
 
 SourcePosition position_of(const YamlNode& node) {

@@ -39,10 +39,17 @@ struct YamlNode {
 struct YamlFile {
     std::unique_ptr<const std::string> name;
     YamlNode root;
+    std::vector<std::unique_ptr<const std::string>> set = {};  // what stands for the file in messages
 };
 
 // Reads a file whose first key is `hetmap: <format>`, such as "model/1".
 YamlFile load_yaml(const std::filesystem::path& path, std::string_view format);
+
+// Puts a number where "devices.cpu.active_power_w=35" says, as if it stood in the file: a path of
+// keys, the items of a list by their names or, where they have none, by their positions from 0.
+// Keys that are not there are added: whoever reads the file says whether they may be. Errors about
+// it name "--set devices.cpu.active_power_w=35" in place of the file.
+void set_number(YamlFile& file, const std::string& assignment);
 
 SourcePosition position_of(const YamlNode& node);
 SourcePosition position_of_key(const YamlNode& node);

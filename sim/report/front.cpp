@@ -17,6 +17,7 @@
 #include "sim/report/svg.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -37,7 +38,7 @@ std::string title_of(const FrontAnswer& front) {
     const Problem& problem = *front.points.front().problem;
     return fmt::format("{} on {}, batch {}: the front of {}",
                        problem.model,
-                       problem.platform,
+                       platform_text(problem.platform, problem.set),
                        problem.batch,
                        names);
 }
@@ -254,6 +255,9 @@ std::string front_text(const FrontAnswer& front) {
             return o.criterion == Criterion::loss;
         })) {
         text += "the proxy of accuracy lost: sensitivities added up, not measured\n";
+    }
+    if (!front.constraints.empty()) {
+        text += fmt::format("keeps to: {}\n", fmt::join(front.constraints, ", "));
     }
     if (!front.front.note.empty()) {
         text += "note: " + front.front.note + "\n";

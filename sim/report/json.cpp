@@ -290,6 +290,7 @@ ordered_json object_of(const Answer& answer) {
     return {
         {"model", problem.model},
         {"platform", problem.platform},
+        {"set", problem.set},
         {"objective", named(objective).name},
         {"value", answered ? value_or_null(objective, value_of(answer)) : ordered_json(nullptr)},
         {"value_unit", named(objective).unit},
@@ -297,6 +298,7 @@ ordered_json object_of(const Answer& answer) {
         {"batch", problem.batch},
         {"search", searched ? ordered_json(answer.search) : ordered_json(nullptr)},
         {"status", searched ? ordered_json(name_of(answer.result.status)) : ordered_json(nullptr)},
+        {"constraints", answer.constraints},
         {"makespan_us",
          answered ? ordered_json(exact_microseconds(answer.schedule.makespan))
                   : ordered_json(nullptr)},
@@ -307,6 +309,8 @@ ordered_json object_of(const Answer& answer) {
         {"energy", energy_object(problem, answer.energy)},
         {"accuracy", accuracy_object(answer.accuracy)},
         {"throughput", stream_object(answer)},
+        {"segments", answer.segments},
+        {"switches", answer.switches},
         {"lower_bound_us", microseconds_or_null(answer.result.lower_bound)},
         {"lower_bound_any_order_us", microseconds_or_null(answer.result.lower_bound_in_any_order)},
         {"proven_optimal", searched && answer.result.status == SearchStatus::proven},
@@ -355,6 +359,7 @@ std::string front_json(const FrontAnswer& front) {
                                               "value_unit",
                                               "bound",
                                               "search",
+                                              "constraints",
                                               "status",
                                               "lower_bound_us",
                                               "lower_bound_any_order_us",
@@ -377,6 +382,7 @@ std::string front_json(const FrontAnswer& front) {
     };
     return dumped({{"objectives", std::move(objectives)},
                    {"search", front.search},
+                   {"constraints", front.constraints},
                    {"proven", front.front.proven},
                    {"evaluated", front.front.evaluated},
                    {"seconds", front.seconds},

@@ -267,10 +267,14 @@ std::vector<Lane> lanes_of(const Answer& answer) {
     return lanes;
 }
 
+std::string platform_text(const std::string& name, std::span<const std::string> set) {
+    return set.empty() ? name : fmt::format("{} with {}", name, fmt::join(set, ", "));
+}
+
 std::string heading(const Answer& answer) {
     return fmt::format("{} on {}, batch {}, {}",
                        answer.problem->model,
-                       answer.problem->platform,
+                       platform_text(answer.problem->platform, answer.problem->set),
                        answer.problem->batch,
                        answer.point > 0        ? fmt::format("point {} of the front", answer.point)
                        : answer.search.empty() ? "the given mapping"

@@ -59,6 +59,9 @@ struct Lane {
 };
 std::vector<Lane> lanes_of(const Answer& answer);
 
+// "h100", or "h100 with devices.cpu.active_power_w=35" where numbers of its file were set.
+std::string platform_text(const std::string& name, std::span<const std::string> set);
+
 // "vgg3-fashion on h100, batch 1, branch-and-bound": what was asked.
 std::string heading(const Answer& answer);
 

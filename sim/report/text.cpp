@@ -21,6 +21,7 @@
 #include "sim/report/names.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -147,6 +148,9 @@ std::string more_lines(const Answer& answer) {
     }
     if (!taken.empty()) {
         text += "takes: " + taken + "\n";
+    }
+    if (!answer.constraints.empty()) {
+        text += fmt::format("keeps to: {}\n", fmt::join(answer.constraints, ", "));
     }
     for (const Violation& violation : answer.violations) {
         text += "does not fit: " + to_string(problem, violation) + "\n";

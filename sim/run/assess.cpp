@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cstddef>
+#include <utility>
 
 namespace sim {
 namespace {
@@ -75,6 +77,16 @@ std::string to_string(const Problem& problem, const Violation& violation) {
                            violation.limit,
                            name_in(problem.layer_names, violation.layer));
     }
+    if (violation.kind == Violation::Kind::together) {
+        return fmt::format("'{}' is not on the device of '{}'",
+                           name_in(problem.layer_names, violation.layer),
+                           name_in(problem.layer_names, violation.index));
+    }
+    if (violation.kind == Violation::Kind::turns) {
+        return fmt::format("'{}' comes after '{}'",
+                           name_in(problem.layer_names, violation.layer),
+                           name_in(problem.layer_names, violation.index));
+    }
     std::string text = fmt::format("memory '{}' needs {}, {} more than its {}",
                                    name_in(problem.memory_names, violation.index),
                                    bytes_text(violation.needed),
@@ -96,17 +108,23 @@ std::vector<Violation> violations_of(const Problem& problem,
                                      const std::vector<MemoryUse>& memories,
                                      const std::optional<Stream>& stream) {
     std::vector<Violation> violations = budgets_exceeded(problem, mapping);
+    for (const Violation& broken : broken_bonds(problem, mapping)) {
+        violations.push_back(broken);
+    }
     for (int m = 0; m < static_cast<int>(problem.capacities.size()); ++m) {
         const std::int64_t capacity = problem.capacities[at(m)];
+        if (capacity <= 0) {
+            continue;
+        }
         const MemoryUse& use = memories[at(m)];
-        if (capacity > 0 && use.peak > capacity) {
+        if (use.peak > capacity) {
             violations.push_back({.kind = Violation::Kind::capacity,
                                   .index = m,
                                   .needed = use.peak,
                                   .limit = capacity,
                                   .layer = use.peak_layer,
                                   .when = use.peak_at});
-        } else if (stream && capacity > 0 && stream->peak_bytes[at(m)] > capacity) {
+        } else if (stream && stream->peak_bytes[at(m)] > capacity) {
             violations.push_back({.kind = Violation::Kind::capacity,
                                   .index = m,
                                   .needed = stream->peak_bytes[at(m)],
@@ -116,11 +134,88 @@ std::vector<Violation> violations_of(const Problem& problem,
     return violations;
 }
 
+Changes change_between(const Task& before, const Task& after) {
+    const Bits from = devices_of(before), to = devices_of(after);
+    Changes changes{.segments = 0, .switches = from == to ? 0 : 1};
+    if (!after.parts.empty()) {
+        changes.segments = std::popcount(to & ~bit(0));
+    } else if (after.device != 0) {
+        changes.segments = from == to ? 0 : 1;
+    }
+    return changes;
+}
+
+Changes changes_of(const Problem& problem, const Mapping& mapping) {
+    Changes sum;
+    for (std::size_t i = 1; i < mapping.size(); ++i) {
+        const Changes more =
+            change_between(problem.tasks[at(mapping[i - 1])], problem.tasks[at(mapping[i])]);
+        sum.segments += more.segments;
+        sum.switches += more.switches;
+    }
+    return sum;
+}
+
+std::vector<Violation> broken_bonds(const Problem& problem, const Mapping& mapping) {
+    std::vector<Violation> broken;
+    const auto count = [&](Violation::Kind kind, int layer, int other) {
+        const auto known = std::ranges::find_if(broken, [&](const Violation& violation) {
+            return violation.kind == kind && violation.index == other;
+        });
+        if (known != broken.end()) {
+            ++known->needed;
+        } else {
+            broken.push_back({.kind = kind, .index = other, .needed = 1, .layer = layer});
+        }
+    };
+    // 1. As the first layer of its group.
+    if (!problem.together.empty()) {
+        std::vector<std::pair<int, Bits>> first;  // by group: a layer, and its devices
+        for (const int index : mapping) {
+            const Task& task = problem.tasks[at(index)];
+            for (const int layer : layers_of(task)) {
+                const int group = problem.together[at(layer)];
+                if (group < 0) {
+                    continue;
+                }
+                first.resize(std::max(first.size(), at(group) + 1), {-1, 0});
+                auto& [leader, devices] = first[at(group)];
+                if (leader < 0) {
+                    leader = layer;
+                    devices = devices_of(task);
+                } else if (devices != devices_of(task)) {
+                    count(Violation::Kind::together, layer, leader);
+                }
+            }
+        }
+    }
+    // 2. After all with smaller numbers.
+    if (!problem.turns.empty()) {
+        int latest = -1;  // layer with the largest number so far
+        for (const int index : mapping) {
+            const int layer = problem.tasks[at(index)].first;
+            const int turn = problem.turns[at(layer)];
+            if (turn < 0) {
+                continue;
+            }
+            if (latest >= 0 && turn < problem.turns[at(latest)]) {
+                count(Violation::Kind::turns, layer, latest);
+            } else {
+                latest = layer;
+            }
+        }
+    }
+    return broken;
+}
+
 Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOptions& options) {
     Assessment assessment;
     for (const int task : mapping) {
         assessment.loss += problem.tasks.at(at(task)).loss;
     }
+    const Changes changes = changes_of(problem, mapping);
+    assessment.segments = changes.segments;
+    assessment.switches = changes.switches;
     const std::optional<Plan> plan = possible_plan_of(problem, mapping);
     if (!plan) {
         return assessment;
@@ -131,9 +226,15 @@ Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOp
     if (assessment.energy_pieces) {
         assessment.energy = assessment.energy_pieces->total();
     }
-    assessment.memories = memory_use(problem, mapping, *plan, assessment.schedule);
+    const bool asks_for_memory =
+        !options.is_brief ||
+        std::ranges::any_of(problem.capacities, [](std::int64_t capacity) { return capacity > 0; });
+    if (asks_for_memory) {
+        assessment.memories = memory_use(problem, mapping, *plan, assessment.schedule);
+    }
     if (options.frames_in_flight > 0) {
-        assessment.stream = simulate_stream(problem, mapping, *plan, options.frames_in_flight);
+        assessment.stream =
+            simulate_stream(problem, mapping, *plan, options.frames_in_flight, asks_for_memory);
         assessment.period = assessment.stream->period;
     }
     assessment.violations = violations_of(problem, mapping, assessment.memories, assessment.stream);

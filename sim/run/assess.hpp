@@ -18,18 +18,39 @@ namespace sim {
 
 // What does not fit. A mapping with any of these is infeasible.
 struct Violation {
-    enum class Kind { budget, capacity };
+    enum class Kind { budget, capacity, together, turns };
     Kind kind = Kind::budget;
-    int index = 0;                       // of Problem::budgets, or the memory
-    std::int64_t needed = 0, limit = 0;  // the budget's unit, or bytes
+    // Of Problem::budgets, the memory, or a layer: what `layer` is not together with, or too late
+    // for.
+    int index = 0;
+    // The budget's unit, bytes, or how many layers are elsewhere or too late (of 0).
+    std::int64_t needed = 0, limit = 0;
     // Budget: the layer that is too much. Capacity: one that runs when the most is needed, and -1
-    // if that takes several frames in flight.
+    // if that takes several frames in flight. Else the first that is elsewhere, or too late.
     int layer = -1;
     Time when{};  // capacity: when the most is needed
 };
 
 // "memory 'l1' needs 300.0 KiB, 44.0 KiB more than its 256.0 KiB, while 'conv3' runs (at 12.30 us)"
 std::string to_string(const Problem& problem, const Violation& violation);
+
+// ---- changes of device
+// ---------------------------------------------------------------------------
+
+struct Changes {
+    // Runs of consecutive tasks on one device other than the host; a divided layer is a run of its
+    // own on each of its devices but the host. On asynchronous devices: the segments of rule 2.
+    int segments = 0;
+    // Tasks on other devices than the task before them; the model's input and its answer are the
+    // host's.
+    int switches = 0;
+};
+Changes changes_of(const Problem& problem, const Mapping& mapping);
+// What one task adds after another.
+Changes change_between(const Task& before, const Task& after);
+
+// Layers that are not together, or not in turn, as the problem asks.
+std::vector<Violation> broken_bonds(const Problem& problem, const Mapping& mapping);
 
 // ---- energy ------------------------------------------------------------------------------------
 
@@ -87,17 +108,20 @@ struct Stream {
     std::vector<std::int64_t> peak_bytes;  // by memory, weights once
 };
 Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frames_in_flight);
+// Not asked for the memory it is several times as fast, and peak_bytes is empty.
 Stream simulate_stream(const Problem& problem,
                        const Mapping& mapping,
                        const Plan& plan,
-                       int frames_in_flight);
+                       int frames_in_flight,
+                       bool asks_for_memory = true);
 
 // ---- all of it ---------------------------------------------------------------------------------
 
 struct Assessment {
     Time makespan = kNever;
-    std::optional<Energy> energy;  // nothing where the platform does not say
-    std::int64_t loss = 0;         // Task::loss, summed
+    std::optional<Energy> energy;    // nothing where the platform does not say
+    std::int64_t loss = 0;           // Task::loss, summed
+    int segments = 0, switches = 0;  // Changes
     std::vector<Violation> violations;
     Time period = kNever;  // of a stream, if asked for
 
@@ -112,6 +136,9 @@ struct Assessment {
 
 struct AssessOptions {
     int frames_in_flight = 0;  // 0: no stream
+    // Only what decides: times, energy, loss and violations, but of what these rest on nothing that
+    // takes long. For searches.
+    bool is_brief = false;
 };
 
 // Throws InputError if the mapping is none (check_cover). One that needs a copy or a conversion

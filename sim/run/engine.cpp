@@ -3,11 +3,14 @@
 #include "sim/run/fair_share.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <utility>
 
 namespace sim {
@@ -17,24 +20,44 @@ namespace {
 // picosecond more or less after that harms nothing.
 constexpr double kRounding = 1e-3;
 
+constexpr int kMostResources = 128;  // 64 devices and 64 engines
+
 class Engine {
 public:
-    Engine(const Problem& problem, const Plan& plan, int in_flight, int most)
+    Engine(const Problem& problem, const Plan& plan, int in_flight, int most, bool keeps_events)
         : problem_(problem),
           plan_(plan),
           in_flight_(in_flight),
           most_(most),
-          order_(at(plan.resources)),
-          busy_(order_.size(), 0),
-          free_since_(order_.size()),
+          keeps_events_(keeps_events),
+          order_begin_(at(plan.resources) + 1, 0),
+          order_(plan.holds.size()),
+          busy_(at(plan.resources), 0),
+          free_since_(at(plan.resources)),
           loaded_(problem.devices.size(), -1),
-          followers_(plan.steps.size()) {
+          followers_begin_(plan.steps.size() + 1, 0),
+          followers_(plan.waits.size()) {
+        assert(plan.resources <= kMostResources);
+        // By resource and by step, those of each in the order of the actions: counted, then placed.
+        for (const Plan::Action& one : plan.actions) {
+            for (const int held : plan.holds_of(one)) {
+                ++order_begin_[at(held) + 1];
+            }
+            for (const Plan::Wait& wait : plan.waits_of(one)) {
+                ++followers_begin_[at(wait.step) + 1];
+            }
+            missing_.push_back(one.waits_end - one.waits_begin);
+        }
+        std::partial_sum(order_begin_.begin(), order_begin_.end(), order_begin_.begin());
+        std::partial_sum(
+            followers_begin_.begin(), followers_begin_.end(), followers_begin_.begin());
+        std::vector<int> next = order_begin_, next_follower = followers_begin_;
         for (std::size_t a = 0; a < plan.actions.size(); ++a) {
             for (const int held : plan.holds_of(plan.actions[a])) {
-                order_[at(held)].push_back(static_cast<int>(a));
+                order_[at(next[at(held)]++)] = static_cast<int>(a);
             }
             for (const Plan::Wait& wait : plan.waits_of(plan.actions[a])) {
-                followers_[at(wait.step)].push_back({static_cast<int>(a), wait.lag});
+                followers_[at(next_follower[at(wait.step)]++)] = {static_cast<int>(a), wait.lag};
             }
         }
         for (const Plan::Step& step : plan.steps) {
@@ -46,6 +69,11 @@ public:
         admit();
         while (!inside_.empty()) {
             // 1. Everything that happens now.
+            while (!awaited_.empty() && awaited_.front().when <= now_) {
+                look_at_resources_of(awaited_.front().action);
+                std::ranges::pop_heap(awaited_, std::greater<>{}, &Awaited::when);
+                awaited_.pop_back();
+            }
             bool ended = false;
             for (bool changed = true; changed;) {
                 changed = start_all();
@@ -76,15 +104,8 @@ public:
             for (const Running& one : running_) {
                 next = std::min(next, one.finish);
             }
-            for (const int f : inside_) {
-                for (std::size_t r = 0; r < order_.size(); ++r) {
-                    if (const int a = head(frames_[at(f)], r); a >= 0) {
-                        const State& state = frames_[at(f)];
-                        if (state.missing[at(a)] == 0 && state.ready[at(a)] > now_) {
-                            next = std::min(next, state.ready[at(a)]);
-                        }
-                    }
-                }
+            if (!awaited_.empty()) {
+                next = std::min(next, awaited_.front().when);
             }
             assert(inside_.empty() || (next >= now_ && next < kNever));
             now_ = next;
@@ -119,23 +140,42 @@ private:
         Time lag{};
     };
 
+    struct Awaited {
+        Time when{};
+        int action = 0;
+    };
+
     const Plan::Action& action(int index) const { return plan_.actions[at(index)]; }
 
     int head(const State& state, std::size_t resource) const {
-        const std::vector<int>& order = order_[resource];
-        const auto next = at(state.next[resource]);
-        return next < order.size() ? order[next] : -1;
+        const int next = order_begin_[resource] + state.next[resource];
+        return next < order_begin_[resource + 1] ? order_[at(next)] : -1;
+    }
+
+    // Something may be able to start there that could not before.
+    void look_at(int resource) { looks_[at(resource / 64)] |= bit(resource % 64); }
+    void look_at_resources_of(int index) {
+        for (const int held : plan_.holds_of(action(index))) {
+            look_at(held);
+        }
     }
 
     void admit() {
         while (!stopped_ && static_cast<int>(inside_.size()) < in_flight_) {
             State& state = frames_.emplace_back();
+            if (!spare_.empty()) {
+                state = std::move(spare_.back());
+                spare_.pop_back();
+            }
             state.frame.entry = now_;
-            state.frame.events = plan_.events;
-            state.next.assign(order_.size(), 0);
+            if (keeps_events_) {
+                state.frame.events = plan_.events;
+            }
+            state.next.assign(busy_.size(), 0);
             state.ready.assign(plan_.actions.size(), now_);
-            for (const Plan::Action& one : plan_.actions) {
-                state.missing.push_back(one.waits_end - one.waits_begin);
+            state.missing = missing_;
+            for (int r = 0; r < plan_.resources; ++r) {
+                look_at(r);
             }
             state.left = static_cast<int>(plan_.actions.size());
             inside_.push_back(static_cast<int>(frames_.size()) - 1);
@@ -147,27 +187,33 @@ private:
     // Every resource that is free takes the next action of the oldest frame that has one ready.
     bool start_all() {
         bool any = false;
-        for (std::size_t r = 0; r < busy_.size(); ++r) {
-            for (const int f : inside_) {
-                if (busy_[r]) {
-                    break;
-                }
-                const State& state = frames_[at(f)];
-                const int a = head(state, r);
-                if (a < 0 || state.missing[at(a)] > 0 || state.ready[at(a)] > now_) {
-                    continue;
-                }
-                const bool all = std::ranges::all_of(plan_.holds_of(action(a)), [&](int held) {
-                    return !busy_[at(held)] && head(state, at(held)) == a;
-                });
-                if (!all) {
-                    continue;
-                }
-                start(f, a);
-                any = true;
+        for (std::size_t word = 0; word < looks_.size(); ++word) {
+            for (Bits left = std::exchange(looks_[word], 0); left != 0; left &= left - 1) {
+                any |= start_on(64 * word + at(std::countr_zero(left)));
             }
         }
         return any;
+    }
+
+    bool start_on(std::size_t r) {
+        if (busy_[r]) {
+            return false;
+        }
+        for (const int f : inside_) {
+            const State& state = frames_[at(f)];
+            const int a = head(state, r);
+            if (a < 0 || state.missing[at(a)] > 0 || state.ready[at(a)] > now_) {
+                continue;
+            }
+            const bool all = std::ranges::all_of(plan_.holds_of(action(a)), [&](int held) {
+                return !busy_[at(held)] && head(state, at(held)) == a;
+            });
+            if (all) {
+                start(f, a);
+                return true;
+            }
+        }
+        return false;
     }
 
     void start(int f, int a) {
@@ -192,12 +238,14 @@ private:
             }
             const Time load = problem_.devices[at(device)].reconfiguration;
             const int task = plan_.events[at(plan_.steps[at(one.steps_begin)].events_begin)].task;
-            state.frame.events.push_back({.kind = EventKind::reconfiguration,
-                                          .resource = device,
-                                          .task = task,
-                                          .start = running.finish,
-                                          .end = running.finish + load,
-                                          .waited = running.finish - free_of(device)});
+            if (keeps_events_) {
+                state.frame.events.push_back({.kind = EventKind::reconfiguration,
+                                              .resource = device,
+                                              .task = task,
+                                              .start = running.finish,
+                                              .end = running.finish + load,
+                                              .waited = running.finish - free_of(device)});
+            }
             running.finish += load;
             free_of(device) = running.finish;
         }
@@ -226,20 +274,32 @@ private:
         std::vector<Event>& events = state.frame.events;
         if (running.step >= action(running.action).steps_begin) {
             const Plan::Step& over = plan_.steps[at(running.step)];
-            for (int e = over.events_begin; e < over.events_end; ++e) {
+            for (int e = over.events_begin; keeps_events_ && e < over.events_end; ++e) {
                 events[at(e)].end = now_;
                 free_of(events[at(e)]) = now_;
             }
-            for (const auto [follower, lag] : followers_[at(running.step)]) {
-                --state.missing[at(follower)];
-                state.ready[at(follower)] = std::max(state.ready[at(follower)], now_ + lag);
+            for (int i = followers_begin_[at(running.step)];
+                 i < followers_begin_[at(running.step) + 1];
+                 ++i) {
+                const auto [follower, lag] = followers_[at(i)];
+                Time& ready = state.ready[at(follower)];
+                ready = std::max(ready, now_ + lag);
+                if (--state.missing[at(follower)] > 0) {
+                    continue;
+                }
+                if (ready <= now_) {
+                    look_at_resources_of(follower);
+                } else {
+                    awaited_.push_back({ready, follower});
+                    std::ranges::push_heap(awaited_, std::greater<>{}, &Awaited::when);
+                }
             }
         }
         if (++running.step >= action(running.action).steps_end) {
             return false;
         }
         const Plan::Step& step = plan_.steps[at(running.step)];
-        if (!step.continues) {
+        if (keeps_events_ && !step.continues) {
             for (int e = step.events_begin; e < step.events_end; ++e) {
                 events[at(e)].start = now_;
                 if (events[at(e)].kind != EventKind::copy &&
@@ -260,6 +320,7 @@ private:
         State& state = frames_[at(running.frame)];
         for (const int held : plan_.holds_of(action(running.action))) {
             busy_[at(held)] = 0;
+            look_at(held);
             free_since_[at(held)] = now_;
             if (held == Plan::kDispatcher) {  // the latest so far
                 state.frame.end = now_;
@@ -270,6 +331,12 @@ private:
         }
         std::erase(inside_, running.frame);
         ++ended_;
+        if (!keeps_events_) {  // what the next one needs as well
+            spare_.emplace_back();
+            spare_.back().next.swap(state.next);
+            spare_.back().missing.swap(state.missing);
+            spare_.back().ready.swap(state.ready);
+        }
         return true;
     }
 
@@ -396,15 +463,21 @@ private:
     const Problem& problem_;
     const Plan& plan_;
     int in_flight_, most_;
+    bool keeps_events_;
     Time now_{};
     std::vector<State> frames_;
     std::vector<int> inside_;  // frames, the oldest first
     std::vector<Running> running_;
-    std::vector<std::vector<int>> order_;            // by resource: its actions
+    std::vector<int> order_begin_, order_;           // by resource: its actions
+    std::vector<int> missing_;                       // by action: of a new frame
+    std::array<Bits, kMostResources / 64> looks_{};  // where something may be able to start
+    std::vector<Awaited> awaited_;                   // a heap: what lacks nothing but its time
+    std::vector<State> spare_;                       // of frames that are through
     std::vector<char> busy_;                         // by resource
     std::vector<Time> free_since_;                   // by resource
     std::vector<int> loaded_;                        // by device: configuration
-    std::vector<std::vector<Follower>> followers_;   // by step
+    std::vector<int> followers_begin_;               // by step
+    std::vector<Follower> followers_;
     std::map<std::vector<std::int64_t>, int> seen_;  // states, and how many frames had ended
     FrameRun result_;
     int ended_ = 0;
@@ -413,9 +486,10 @@ private:
 
 }  // namespace
 
-FrameRun run_frames(const Problem& problem, const Plan& plan, int in_flight, int most) {
+FrameRun run_frames(
+    const Problem& problem, const Plan& plan, int in_flight, int most, bool keeps_events) {
     assert(in_flight >= 1 && most >= 1);
-    return Engine(problem, plan, in_flight, most).run();
+    return Engine(problem, plan, in_flight, most, keeps_events).run();
 }
 
 Schedule simulate_interacting(const Problem& problem, const Plan& plan) {

@@ -17,7 +17,7 @@ namespace sim {
 
 struct Frame {
     Time entry{}, end = kNever;  // to when the dispatcher has its answer
-    std::vector<Event> events;   // ordered by (start, sequence)
+    std::vector<Event> events;   // ordered by (start, sequence); none if they are not kept
 };
 
 struct FrameRun {
@@ -28,7 +28,8 @@ struct FrameRun {
 };
 
 // Frames enter while fewer than `in_flight` are inside, until the state repeats or `most` are in.
-FrameRun run_frames(const Problem& problem, const Plan& plan, int in_flight, int most);
+FrameRun run_frames(
+    const Problem& problem, const Plan& plan, int in_flight, int most, bool keeps_events = true);
 
 // One frame.
 Schedule simulate_interacting(const Problem& problem, const Plan& plan);

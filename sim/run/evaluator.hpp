@@ -61,8 +61,9 @@ public:
     explicit Evaluator(const Problem& problem, bool counts_loads = false);
 
     // Places a task of the static order; all it reads must be there. `pop` takes the latest back.
-    void push(int task) {
-        const int turn = tasks_[at(task)].first;
+    void push(int task) { push(task, tasks_[at(task)].first); }
+    // In an order of its own: turns ascend.
+    void push(int task, int turn) {
         basic_ ? place<true, true>(task, turn) : place<true, false>(task, turn);
     }
     void pop();

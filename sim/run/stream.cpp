@@ -40,9 +40,11 @@ Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frame
 Stream simulate_stream(const Problem& problem,
                        const Mapping& mapping,
                        const Plan& plan,
-                       int frames_in_flight) {
+                       int frames_in_flight,
+                       bool asks_for_memory) {
     const int in_flight = std::max(1, frames_in_flight);
-    const FrameRun run = run_frames(problem, plan, in_flight, most_frames(in_flight));
+    const FrameRun run =
+        run_frames(problem, plan, in_flight, most_frames(in_flight), asks_for_memory);
 
     // 1. From which end to which: one repetition, or the last half of those before the stream ran
     //    dry.
@@ -70,6 +72,9 @@ Stream simulate_stream(const Problem& problem,
     }
 
     // 2. What lies in the memories, of all frames together.
+    if (!asks_for_memory) {
+        return stream;
+    }
     std::vector<Stay> stays;
     for (const Frame& frame : run.frames) {
         std::ranges::move(stays_of(problem, plan, frame.events, frame.entry),

@@ -85,7 +85,7 @@ private:
             return;
         }
         SearchOptions options = options_;
-        options.goal.most_loss = most_loss;
+        options.goal.limits.push_back({.kind = Limit::Kind::loss, .most = most_loss});
         std::optional<Front> found = search(allowed, options);
         if (!found) {
             return;

@@ -4,9 +4,11 @@
 #include "sim/search/accurate.hpp"
 #include "sim/search/baselines.hpp"
 #include "sim/search/certificate.hpp"
+#include "sim/search/covers.hpp"
 #include "sim/search/results.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -21,6 +23,11 @@ void expect_answerable(const Question& question, const Model& model, const Probl
         const std::string reason = uncertifiable(problem, question.options.goal);
         if (!reason.empty()) {
             throw InputError{"certificate: " + reason};
+        }
+        if (!question.constraints.empty()) {
+            throw InputError{
+                "certificate: certificates are about all mappings, not about those that keep to "
+                "constraints"};
         }
     }
 }
@@ -68,6 +75,47 @@ std::vector<NamedResult> known_mappings(const Question& question,
     return known;
 }
 
+std::vector<std::string> texts_of(const std::vector<Constraint>& constraints) {
+    std::vector<std::string> texts;
+    for (const Constraint& constraint : constraints) {
+        texts.push_back(constraint.text);
+    }
+    return texts;
+}
+
+// The options as they are of the problem that is left.
+SearchOptions within(const Constrained& left, SearchOptions options) {
+    options.goal = left.goal;
+    for (Mapping& start : options.starts) {
+        start = left.from_original(start);
+    }
+    std::erase_if(options.starts, [](const Mapping& start) { return start.empty(); });
+    return options;
+}
+
+// That a search of what is left has no answer, and which constraints are at fault.
+[[noreturn]] void refuse(const Search& search,
+                         const Question& question,
+                         const Problem& problem,
+                         const SearchOptions& options,
+                         const std::string& note) {
+    std::string why;
+    if (!question.constraints.empty()) {
+        why = why_none(problem,
+                       question.constraints,
+                       search.decides_order && options.free_order,
+                       options.stop);
+    }
+    if (why.empty()) {
+        why = note.empty() ? "no mapping" : note;
+        if (!question.constraints.empty()) {
+            why +=
+                fmt::format("; asked for was: {}", fmt::join(texts_of(question.constraints), ", "));
+        }
+    }
+    throw InputError{fmt::format("{}: {}", search.name, why)};
+}
+
 // Searches that find no fronts cannot keep to an accuracy.
 Front (*finder_of(const Search& search))(const Problem&, const SearchOptions&) {
     if (search.front == nullptr) {
@@ -90,21 +138,27 @@ Answer answer_to(const Question& question, const Model& model, const Problem& pr
     answer.problem = &problem;
     answer.search = question.search;
     answer.goal = question.options.goal;
-    SearchOptions options = within_limit(question, begin);
+    answer.constraints = texts_of(question.constraints);
+    const Constrained left = constrained(problem, question.options.goal, question.constraints);
+    SearchOptions options = within(left, within_limit(question, begin));
+    if (!question.constraints.empty() && internal::Covers(left.problem).uncoverable() >= 0) {
+        refuse(search, question, problem, options, {});
+    }
     if (question.baselines) {
-        for (const NamedResult& known : known_mappings(question, model, problem, options)) {
+        for (const NamedResult& known : known_mappings(question, model, left.problem, options)) {
             answer.baselines.push_back({known.name, known.result.makespan, known.result.value});
             options.starts.push_back(known.result.mapping);
         }
     }
-    answer.result = question.min_accuracy
-                        ? search_with_accuracy(
-                              model, problem, options, *question.min_accuracy, finder_of(search))
-                        : search.run(problem, options);
+    answer.result =
+        question.min_accuracy
+            ? search_with_accuracy(
+                  model, left.problem, options, *question.min_accuracy, finder_of(search))
+            : search.run(left.problem, options);
     if (answer.result.status == SearchStatus::infeasible) {
-        throw InputError{fmt::format("{}: {}", search.name, answer.result.note)};
+        refuse(search, question, problem, options, answer.result.note);
     }
-    answer.mapping = answer.result.mapping;
+    answer.mapping = answer.result.mapping = left.in_original(answer.result.mapping);
     const Assessment whole = complete(answer, frames_of(options.goal));
     // Some searches only know the time.
     answer.result.value = value_on(problem, options.goal.minimise.front(), answer.mapping, whole);
@@ -117,24 +171,32 @@ FrontAnswer front_answer_to(const Question& question, const Model& model, const 
     const auto find = finder_of(search);
     expect_answerable(question, model, problem);
     const double begin = now(question);
-    const SearchOptions options = within_limit(question, begin);
+    const Constrained left = constrained(problem, question.options.goal, question.constraints);
+    const SearchOptions options = within(left, within_limit(question, begin));
     FrontAnswer front;
     front.search = question.search;
-    front.goal = options.goal;
-    front.front = question.min_accuracy
-                      ? front_with_accuracy(model, problem, options, *question.min_accuracy, find)
-                      : find(problem, options);
+    front.goal = question.options.goal;
+    front.constraints = texts_of(question.constraints);
+    if (!question.constraints.empty() && internal::Covers(left.problem).uncoverable() >= 0) {
+        refuse(search, question, problem, options, {});
+    }
+    front.front =
+        question.min_accuracy
+            ? front_with_accuracy(model, left.problem, options, *question.min_accuracy, find)
+            : find(left.problem, options);
     front.seconds = now(question) - begin;
     if (front.front.points.empty()) {
-        throw InputError{fmt::format("{}: no mapping{}",
-                                     search.name,
-                                     front.front.note.empty() ? "" : ": " + front.front.note)};
+        refuse(search, question, problem, options, front.front.note);
+    }
+    for (FrontPoint& point : front.front.points) {
+        point.mapping = left.in_original(point.mapping);
     }
     for (const FrontPoint& point : front.front.points) {
         Answer& answer = front.points.emplace_back();
         answer.model = &model;
         answer.problem = &problem;
-        answer.goal = options.goal;
+        answer.goal = front.goal;
+        answer.constraints = front.constraints;
         answer.mapping = point.mapping;
         answer.point = static_cast<int>(front.points.size());
         complete(answer, frames_of(options.goal));
@@ -165,6 +227,8 @@ Assessment complete(Answer& answer, int frames_in_flight) {
     answer.memories = assessment.memories;
     answer.violations = assessment.violations;
     answer.stream = assessment.stream;
+    answer.segments = assessment.segments;
+    answer.switches = assessment.switches;
     if (answer.model != nullptr) {
         answer.accuracy = accuracy_of(*answer.model, problem, answer.mapping);
     }

@@ -9,6 +9,7 @@
 #include "sim/run/accuracy.hpp"
 #include "sim/run/assess.hpp"
 #include "sim/run/simulate.hpp"
+#include "sim/search/constraints.hpp"
 #include "sim/search/search.hpp"
 
 #include <functional>
@@ -22,6 +23,7 @@ struct Question {
     std::string search = "branch-and-bound";            // a name of the table
     SearchOptions options = {};                         // the goal, the limits
     std::optional<double> min_accuracy = std::nullopt;  // percent: only mappings that have it
+    std::vector<Constraint> constraints = {};           // only mappings that keep to all of them
     std::function<double()> seconds = {};               // a clock, for Answer::seconds
     double time_limit = 0;                              // seconds, for all of it; 0: none
     bool baselines = false;  // also what the answer is compared with; it is not worse than any
@@ -39,11 +41,12 @@ struct Answer {
     const Problem* problem = nullptr;
     Mapping mapping;
     Schedule schedule;
-    std::string search;   // empty: the mapping was given, or is a point of a front
-    Goal goal;            // of the search
-    SearchResult result;  // of `search`
-    double seconds = 0;   // how long it took
-    int point = 0;        // of a front, from 1; 0: of none
+    std::string search;                    // empty: the mapping was given, or is a point of a front
+    Goal goal;                             // of the search
+    std::vector<std::string> constraints;  // as they were asked for
+    SearchResult result;                   // of `search`
+    double seconds = 0;                    // how long it took
+    int point = 0;                         // of a front, from 1; 0: of none
     std::vector<Baseline> baselines;
 
     // What the platform and the model say beyond times; see `complete`.
@@ -52,12 +55,14 @@ struct Answer {
     std::vector<Violation> violations;
     std::optional<AccuracyEstimate> accuracy;
     std::optional<Stream> stream;
+    int segments = 0, switches = 0;
 };
 
 // The front of several objectives: each point as an answer of its own.
 struct FrontAnswer {
     std::string search;
     Goal goal;
+    std::vector<std::string> constraints;
     Front front;
     double seconds = 0;
     std::vector<Answer> points;              // as Front::points
@@ -65,8 +70,9 @@ struct FrontAnswer {
 };
 
 // The best mapping of one objective. Answers keep pointers to `model` and `problem`. Throws
-// InputError if there is no mapping, if the search is unknown, or if it cannot tell which is best:
-// unknown energies, losses, accuracies; a certificate of what has none.
+// InputError if there is no mapping (then it says which constraints are at fault), if the search is
+// unknown, or if it cannot tell which is best: unknown energies, losses, accuracies; a certificate
+// of what has none.
 Answer answer_to(const Question& question, const Model& model, const Problem& problem);
 
 // The front of the goal's objectives. Throws InputError also if the search finds no fronts.

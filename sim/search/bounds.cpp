@@ -24,11 +24,30 @@ bool covers(const Task& task, int layer) {
 
 }  // namespace
 
+Ticks common_unit(const Problem& problem) {
+    Ticks common = 0;
+    const auto add = [&](Time time) {
+        common = time < kNever ? std::gcd(common, time.count()) : common;
+    };
+    for (const Task& task : problem.tasks) {
+        add(task.cost);
+    }
+    for (const ProblemDevice& device : problem.devices) {
+        add(device.submit);
+        add(device.per_task);
+        add(device.completion);
+    }
+    for (const auto* times : {&problem.copy_times, &problem.convert_times, &problem.synchronise}) {
+        std::ranges::for_each(*times, add);
+    }
+    return std::max<Ticks>(common, 1);
+}
+
 Bounds::Bounds(const Problem& problem, const PruningRules& rules)
     : problem_(problem), rules_(rules), devices_(problem.device_count()) {
     find_structure();
     find_horizon();
-    find_unit();
+    unit = common_unit(problem);
     tail.assign(problem.tasks.size(), 0);
     if (rules_.load) {
         make_loads();
@@ -173,27 +192,6 @@ void Bounds::find_horizon() {
             horizon += time < kNever ? static_cast<double>(time.count()) : 0.0;
         }
     }
-}
-
-// The greatest that divides all of them.
-void Bounds::find_unit() {
-    Ticks common = 0;
-    const auto add = [&](Time time) {
-        common = time < kNever ? std::gcd(common, time.count()) : common;
-    };
-    for (const Task& task : problem_.tasks) {
-        add(task.cost);
-    }
-    for (const ProblemDevice& device : problem_.devices) {
-        add(device.submit);
-        add(device.per_task);
-        add(device.completion);
-    }
-    for (const auto* times :
-         {&problem_.copy_times, &problem_.convert_times, &problem_.synchronise}) {
-        std::ranges::for_each(*times, add);
-    }
-    unit = std::max<Ticks>(common, 1);
 }
 
 // Whether another device shares its memory: what one of them cannot convert, another reader there

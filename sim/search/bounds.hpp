@@ -24,6 +24,13 @@ struct PruningRules {
     bool forget = true;     // states: who made a tensor that is wherever it is read
 };
 
+// All times of the problem are multiples of it, and so is every sum of them. What shares
+// (contention, buses) is no sum.
+Ticks common_unit(const Problem& problem);
+constexpr Ticks rounded_up(Ticks bound, Ticks unit) {
+    return bound >= kNeverTicks ? bound : (bound + unit - 1) / unit * unit;
+}
+
 class Bounds {
 public:
     Bounds(const Problem& problem, const PruningRules& rules);
@@ -72,11 +79,9 @@ public:
     void set_tails(int layer);
     void set_loads(int layer);
 
-    // All times of the problem are multiples of it: so is every makespan, and a bound rounds up.
+    // Every makespan is a multiple of it, so a bound rounds up.
     Ticks unit = 1;
-    Ticks rounded_up(Ticks bound) const {
-        return bound >= kNeverTicks ? bound : (bound + unit - 1) / unit * unit;
-    }
+    Ticks rounded_up(Ticks bound) const { return internal::rounded_up(bound, unit); }
 
     // No schedule is longer.
     double horizon = 0;
@@ -108,7 +113,6 @@ private:
 
     void find_structure();
     void find_horizon();
-    void find_unit();
     void make_loads();
     void set_load(int layer, std::size_t mix);
     void refresh_alternatives(int layer);

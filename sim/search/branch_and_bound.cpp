@@ -12,6 +12,7 @@
 // 5. If asked: a certificate (certificate.hpp) that needs no trust in any of that.
 
 #include "sim/run/evaluator.hpp"
+#include "sim/search/balance.hpp"
 #include "sim/search/certificate.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/criteria.hpp"
@@ -25,7 +26,9 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -36,17 +39,30 @@ using namespace internal;
 namespace {
 
 // Of the time limit: when each part ends at the latest.
-constexpr double kStartsEnd = 0.4, kExactEnd = 0.6, kOrdersEnd = 0.9;
+constexpr double kStartsEnd = 0.4, kExactEnd = 0.4, kOrdersEnd = 0.9;
+// And how much of it the exact search may take in an order that was found.
+constexpr double kShareOfAnOrder = 0.15, kShareWhereHard = 0.01;
 
 // What a local search may cost. About a second at most, and less where there is less to decide.
-constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfALayer = 600'000,
+constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfAPair = 30'000,
                         kQuickPlacements = 400'000;
 
 constexpr std::uint64_t kFewMappings = 1'000'000;
 
+// Of a stream the first local search ends soon, so that one has ended whatever the time limit, and
+// each after it may cost so many times as much as the one before.
+constexpr std::uint64_t kFirstOfAStream = 2'000'000, kMoreOfAStream = 2;
+constexpr int kTurnsOfAStream = 4;  // where no time limit is known
+
 // Local and exact search take turns until the first has searched so often in vain; where the exact
 // one finds little by itself the local one tries more often.
-constexpr int kVainTurns = 1, kVainTurnsWhereHard = 3;
+constexpr int kVainTurns = 2, kVainTurnsWhereHard = 3;
+// Within a time limit the local search goes on for as long as there is time: a short turn, and each
+// that comes so many times as long, the last one as long as is left, if that is not much more. So
+// often in vain is enough even then.
+constexpr std::uint64_t kFirstPlacements = 1'000'000, kGrowth = 4, kMostInTime = 2'000'000'000;
+constexpr double kWorthATurn = 1.5;
+constexpr int kVainTurnsInTime = 16;
 constexpr int kFirstTurns = 3;  // of local searches before, where the exact one has it hard
 
 // Whether a mapping fits, and how good it is, from the simulation of the whole.
@@ -115,28 +131,106 @@ Judged best_start(const Problem& problem,
     return best;
 }
 
+// Less where there is less to decide.
+std::uint64_t placements_of(const Problem& problem, std::uint64_t most) {
+    const auto layers = static_cast<std::uint64_t>(problem.layers());
+    return std::min(most, kPlacementsOfAPair * layers * layers);
+}
+
+// How long the turns of a local search are: counted, or such that they fill a time limit.
+class Pace {
+public:
+    Pace(const Problem& problem, const SearchOptions& options, double end)
+        : options_(options),
+          end_(end),
+          counted_(placements_of(problem, kMostPlacements)),
+          most_in_time_(placements_of(problem, kMostInTime)) {}
+
+    // What the next turn may cost, in placements.
+    std::uint64_t next() {
+        if (!options_.elapsed) {
+            return counted_;
+        }
+        begin_ = options_.elapsed();
+        most_ = std::min(most_ == 0 ? kFirstPlacements : most_ * kGrowth, most_in_time_);
+        const double left = rate_ * std::max(0.0, end_ - begin_);
+        if (rate_ > 0 && static_cast<double>(most_) * kWorthATurn > left) {
+            most_ = static_cast<std::uint64_t>(left) + 1;
+        }
+        return most_;
+    }
+    void end_turn() {
+        if (options_.elapsed) {
+            const double took = options_.elapsed() - begin_;
+            rate_ = took > 0 ? static_cast<double>(most_) / took : 0;
+        }
+    }
+
+private:
+    const SearchOptions& options_;
+    const double end_;  // share of the time limit
+    const std::uint64_t counted_, most_in_time_;
+    std::uint64_t most_ = 0;       // of the last turn
+    double begin_ = 0, rate_ = 0;  // placements in all of the time limit
+};
+
 Judged improved(const Problem& problem,
                 const SearchOptions& options,
                 std::uint64_t most_placements,
                 Judged start,
                 bool reorders,
                 std::uint64_t seed,
+                double least,
                 std::uint64_t& evaluated) {
     if (start.mapping.empty()) {
         return start;
     }
-    LocalSearchResult found =
-        local_search(problem,
-                     options.goal,
-                     start.mapping,
-                     {.most_placements = std::min<std::uint64_t>(
-                          most_placements, kPlacementsOfALayer * at(problem.layers())),
-                      .reorders = reorders,
-                      .seed = seed,
-                      .stop = options.stop});
+    LocalSearchResult found = local_search(problem,
+                                           options.goal,
+                                           start.mapping,
+                                           {.most_placements = most_placements,
+                                            .reorders = reorders,
+                                            .seed = seed,
+                                            .stop = options.stop,
+                                            .least = least});
     evaluated += found.evaluated;
     return found.appraisal < start.appraisal ? Judged{found.mapping, found.appraisal}
                                              : std::move(start);
+}
+
+bool is_stream(const Goal& goal) { return goal.minimise.front().criterion == Criterion::period; }
+
+// Of a stream: over what resources are kept busy with, and in turn over orders too, where they are
+// to be decided. For as long as there is time, or so often if nobody says how long that is.
+Judged improved_stream(const Problem& problem,
+                       const SearchOptions& options,
+                       Judged best,
+                       bool reorders,
+                       const std::function<bool(const Judged&)>& is_reached,
+                       std::uint64_t seed,
+                       std::uint64_t& evaluated) {
+    std::uint64_t most = kFirstOfAStream;
+    for (int turn = 0; (options.elapsed || turn < kTurnsOfAStream) && !best.mapping.empty();
+         ++turn) {
+        if (options.stop() || is_reached(best)) {
+            break;
+        }
+        const bool by_order = reorders && turn % 3 == 2;
+        const LocalSearchResult found =
+            (by_order ? local_search : balance)(problem,
+                                                options.goal,
+                                                best.mapping,
+                                                {.most_placements = most,
+                                                 .reorders = reorders,
+                                                 .seed = seed + static_cast<std::uint64_t>(turn),
+                                                 .stop = options.stop});
+        evaluated += found.evaluated;
+        if (found.appraisal < best.appraisal) {
+            best = {found.mapping, found.appraisal};
+        }
+        most = std::min(kMostPlacements, most * kMoreOfAStream);
+    }
+    return best;
 }
 
 // ---- 2. The exact search in one order. ----------------------------------------------------------
@@ -200,6 +294,12 @@ Judged judged(const Appraiser& appraiser, const SearchResult& result) {
     return {result.mapping, appraiser.in_full(result.mapping)};
 }
 
+bool is_in_static_order(const Problem& problem, const Mapping& mapping) {
+    const auto first = [&](int k) { return problem.tasks[at(k)].first; };
+    return std::ranges::is_sorted(mapping.tasks, {}, first) &&
+           std::ranges::all_of(mapping, [&](int k) { return fits_order(problem.tasks[at(k)]); });
+}
+
 // In the problem whose static order is that of the mapping, and back.
 SearchResult exact_in_its_order(const Problem& problem,
                                 const SearchOptions& options,
@@ -227,32 +327,80 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
         case Criterion::latency:
             return static_cast<double>(makespan_bound_in_any_order(problem).count());
         case Criterion::period:
-            return static_cast<double>(shared_work_bound(problem).count());
+            return static_cast<double>(
+                period_bound_in_any_order(problem, goal.frames_in_flight).count());
         default:
             return -std::numeric_limits<double>::infinity();
     }
 }
 
-// Adds the certificate to a result on `few`, or says why there is none.
-void certify(SearchResult& result, const Restricted& few, const SearchOptions& options) {
-    result.no_certificate = uncertifiable(few.problem, options.goal);
+// Whether a mapping that does not fit in one order may fit in another.
+bool order_decides_fit(const Problem& problem, const Goal& goal) {
+    return is_coupled(problem) || std::ranges::any_of(goal.limits, [](const Limit& limit) {
+               return limit.kind != Limit::Kind::loss;
+           });
+}
+
+// The limit on what is minimised, if there is one: it decides nothing until the end.
+std::optional<Limit> own_limit(const Goal& goal) {
+    if (goal.minimise.size() > 1) {
+        return std::nullopt;
+    }
+    const Criterion criterion = goal.minimise.front().criterion;
+    for (const Limit& limit : goal.limits) {
+        if ((limit.kind == Limit::Kind::latency && criterion == Criterion::latency) ||
+            (limit.kind == Limit::Kind::energy && criterion == Criterion::energy) ||
+            (limit.kind == Limit::Kind::loss && criterion == Criterion::loss)) {
+            return limit;
+        }
+    }
+    return std::nullopt;
+}
+
+// Without that limit; then it says whether the least is within it.
+SearchResult within_own_limit(const Problem& problem,
+                              const SearchOptions& options,
+                              const Limit& own) {
+    SearchOptions without = options;
+    std::erase_if(without.goal.limits, [&](const Limit& limit) { return limit.kind == own.kind; });
+    SearchResult result = branch_and_bound(problem, without);
+    std::int64_t most = own.most;
+    for (const Limit& limit : options.goal.limits) {
+        most = limit.kind == own.kind ? std::min(most, limit.most) : most;
+    }
+    if (result.status != SearchStatus::infeasible && result.value > static_cast<double>(most)) {
+        return infeasible(result.status == SearchStatus::proven
+                              ? "the least there is goes beyond its limit"
+                              : "the least that was found goes beyond its limit");
+    }
+    return result;
+}
+
+// Adds the certificate to a result, or says why there is none.
+// `order`: in which it is proven.
+void certify(SearchResult& result,
+             const Problem& problem,
+             std::span<const int> order,
+             const SearchOptions& options) {
+    result.no_certificate = uncertifiable(problem, options.goal);
     if (result.no_certificate.empty() && result.status != SearchStatus::proven) {
         result.no_certificate = "no certificate: the mapping is not proven to be the best";
     }
     if (!result.no_certificate.empty()) {
         return;
     }
-    const auto beginnings =
-        certificate(few.problem, result.makespan, options.certificate, options.stop);
-    if (!beginnings) {
+    const Claim claim{.goal = options.goal, .value = std::llround(result.value)};
+    if (result.in_any_order) {
+        result.certificate = certificate_for_any_order(problem, claim);
+    }
+    if (!result.certificate) {
+        result.certificate = certificate(problem, claim, order, options.certificate, options.stop);
+    }
+    if (!result.certificate) {
         result.no_certificate = options.stop && options.stop()
                                     ? "no certificate: stopped before it was complete"
                                     : "no certificate: it would have more than " +
                                           std::to_string(options.certificate) + " beginnings";
-        return;
-    }
-    for (const Mapping& beginning : *beginnings) {
-        result.certificate.push_back(few.in_original(beginning));
     }
 }
 
@@ -267,16 +415,17 @@ SearchResult internal::branch_and_bound_in_order(const Problem& problem,
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {
     const Goal& goal = options.goal;
+    if (const std::optional<Limit> own = own_limit(goal)) {
+        return within_own_limit(problem, options, *own);
+    }
     const Appraiser appraiser(problem, goal);  // throws where the goal needs an unknown energy
     const bool one_order = has_one_order(problem);
-    const bool decides_order =
-        options.free_order && !one_order && options.certificate == 0 && goal.prefer.empty();
+    const bool decides_order = options.free_order && !one_order && goal.prefer.empty();
     std::uint64_t evaluated = 0;
 
     // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
     //    other orders count, or where there is no other bound.
-    const bool asks_for_all_orders =
-        options.free_order || goal.minimise.front().criterion == Criterion::period;
+    const bool asks_for_all_orders = options.free_order || is_stream(goal);
     const double least = asks_for_all_orders ? least_in_any_order(problem, goal)
                                              : -std::numeric_limits<double>::infinity();
     const auto is_reached = [&](const Judged& one) {
@@ -284,20 +433,28 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     };
     //    Where the exact search has bounds of all that counts, or few mappings, it is done, mostly,
     //    before the local one has warmed up.
-    const bool has_bounds =
-        !is_coupled(problem) && goal.minimise.front().criterion != Criterion::period;
+    const bool has_bounds = !is_coupled(problem) && !is_stream(goal);
     const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;
     Judged best = best_start(problem, appraiser, starts_of(problem, options));
-    if (!is_small && !(has_bounds && goal.is_latency())) {
+    if (!is_small && is_stream(goal)) {
+        best = improved_stream(problem,
+                               until(options, kStartsEnd),
+                               std::move(best),
+                               decides_order,
+                               is_reached,
+                               11,
+                               evaluated);
+    } else if (!is_small && !(has_bounds && goal.is_latency())) {
         const SearchOptions first = until(options, kStartsEnd);
         const int turns = has_bounds ? 1 : kFirstTurns;
         for (int turn = 0; turn < turns && !first.stop() && !is_reached(best); ++turn) {
             best = improved(problem,
                             first,
-                            has_bounds ? kQuickPlacements : kMostPlacements,
+                            placements_of(problem, has_bounds ? kQuickPlacements : kMostPlacements),
                             std::move(best),
                             decides_order && turn % 2 == 1,
                             static_cast<std::uint64_t>(turn) + 11,
+                            least,
                             evaluated);
         }
     }
@@ -306,40 +463,86 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     SearchResult result =
         exact_in_order(problem, decides_order ? until(options, kExactEnd) : options, best);
     result.evaluated += evaluated;
-    if (result.status == SearchStatus::infeasible) {
+    const auto is_answer = [&] { return result.status != SearchStatus::infeasible; };
+    if (!is_answer() && (!decides_order || !order_decides_fit(problem, goal))) {
         return result;
     }
-    if (options.certificate > 0) {
-        certify(result, without_dominated_tasks(problem), options);
-    }
+    std::vector<int> order(at(problem.layers()));  // in which it was searched
+    std::iota(order.begin(), order.end(), 0);
 
-    // 3. In others.
-    const auto is_closed = [&] { return result.value <= least; };
+    // 3. In others: first in that of what it began with, if nothing was better.
+    const bool is_hard = result.status != SearchStatus::proven;
+    const auto search_in_order_of = [&](const Judged& one) {
+        order = layer_order(problem, one.mapping);
+        const std::uint64_t before = result.evaluated;
+        const double share = is_hard ? kShareWhereHard : kShareOfAnOrder;
+        result = exact_in_its_order(
+            problem, until(options, options.elapsed ? options.elapsed() + share : 1), one);
+        result.evaluated += before;
+    };
+    if (is_answer() && !is_in_static_order(problem, result.mapping)) {
+        if (decides_order) {
+            search_in_order_of(judged(appraiser, result));
+        } else {
+            result.status = SearchStatus::unproven;
+            result.note = "better than all in the static order, and in another one";
+        }
+    }
+    const auto is_closed = [&] { return is_answer() && result.value <= least; };
     const SearchOptions orders = until(options, kOrdersEnd);
-    for (int turn = 0, vain = 0; decides_order && !is_closed() && !orders.stop(); ++turn) {
+    if (is_answer() && is_stream(goal) && !is_small && result.status != SearchStatus::proven &&
+        !is_closed()) {
         evaluated = 0;
         best = judged(appraiser, result);
+        const Judged other =
+            improved_stream(problem, orders, best, decides_order, is_reached, 101, evaluated);
+        result.evaluated += evaluated;
+        if (other.appraisal < best.appraisal) {
+            result.mapping = other.mapping;
+            result.makespan = simulate(problem, other.mapping).makespan;
+            result.value = other.appraisal.value;
+            result.bound = least;  // the exact search's was for the static order
+        }
+    }
+    Pace pace(problem, options, kOrdersEnd);
+    const int most_vain = options.elapsed ? kVainTurnsInTime
+                          : has_bounds    ? kVainTurns
+                                          : kVainTurnsWhereHard;
+    for (int turn = 0, vain = 0;
+         decides_order && !is_stream(goal) && !is_closed() && !orders.stop();
+         ++turn) {
+        evaluated = 0;
+        if (is_answer()) {
+            best = judged(appraiser, result);
+        }
         const Judged other = improved(problem,
                                       orders,
-                                      kMostPlacements,
+                                      pace.next(),
                                       best,
                                       true,
                                       static_cast<std::uint64_t>(turn) + 2,
+                                      least,
                                       evaluated);
+        pace.end_turn();
         result.evaluated += evaluated;
         if (!(other.appraisal < best.appraisal)) {
-            if (++vain == (has_bounds ? kVainTurns : kVainTurnsWhereHard)) {
+            if (++vain == most_vain) {
                 break;
             }
             continue;
         }
         vain = 0;
-        SearchResult again = exact_in_its_order(problem, options, other);
-        again.evaluated += result.evaluated;
-        result = std::move(again);
+        if (other.appraisal.violation > 0) {
+            best = other;  // nearer to an answer
+            continue;
+        }
+        search_in_order_of(other);
     }
 
     // 4. What is proven.
+    if (!is_answer()) {
+        return result;
+    }
     result.in_any_order = result.status == SearchStatus::proven && one_order;
     if (is_closed()) {
         result.status = SearchStatus::proven;
@@ -352,6 +555,11 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         const Time in_all{std::llround(std::max(least, 0.0))};
         result.lower_bound = std::max(result.lower_bound, in_all);
         result.lower_bound_in_any_order = result.in_any_order ? result.makespan : in_all;
+    }
+
+    // 5. Why.
+    if (options.certificate > 0) {
+        certify(result, problem, order, options);
     }
     return result;
 }

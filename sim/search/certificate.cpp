@@ -1,11 +1,16 @@
 #include "sim/search/certificate.hpp"
 
 #include "sim/index.hpp"
+#include "sim/run/assess.hpp"
 #include "sim/run/evaluator.hpp"
 #include "sim/search/bounds.hpp"
+#include "sim/search/criteria.hpp"
+#include "sim/search/mixes.hpp"
+#include "sim/search/order_free_bounds.hpp"
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace sim {
 
@@ -13,90 +18,252 @@ using namespace internal;
 
 namespace {
 
+bool is_period(const Goal& goal) { return goal.minimise.front().criterion == Criterion::period; }
+
+// By layer: its tasks in the order of a certificate, each with those that dominate it and that
+// nothing dominates.
+struct Choice {
+    int task = -1;
+    std::vector<int> dominating;
+};
+
+bool dominates(const Problem& problem, int better, int worse) {
+    const Task &a = problem.tasks[at(better)], &b = problem.tasks[at(worse)];
+    if (better == worse || a.first != b.first || a.rest != b.rest || a.device != b.device ||
+        a.out_layout != b.out_layout || a.inner != b.inner || a.inputs != b.inputs ||
+        a.cost > b.cost) {
+        return false;
+    }
+    const auto needs_no_more = [](std::int64_t one, std::int64_t other) { return one <= other; };
+    const bool has_capacities =
+        std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
+    return (a.cost < b.cost || better < worse) &&
+           std::ranges::equal(a.uses, b.uses, needs_no_more) &&
+           (!has_capacities || std::ranges::equal(a.weight_bytes, b.weight_bytes, needs_no_more));
+}
+
+std::vector<std::vector<Choice>> choices(const Problem& problem) {
+    std::vector<std::vector<Choice>> found;
+    for (const std::vector<int>& tasks : problem.starting) {
+        std::vector<Choice> first, second;
+        for (const int k : tasks) {
+            Choice choice{.task = k, .dominating = {}};
+            std::ranges::copy_if(tasks, std::back_inserter(choice.dominating), [&](int other) {
+                return dominates(problem, other, k);
+            });
+            (choice.dominating.empty() ? first : second).push_back(std::move(choice));
+        }
+        for (Choice& choice : second) {
+            std::erase_if(choice.dominating, [&](int k) {
+                return std::ranges::find(first, k, &Choice::task) == first.end();
+            });
+        }
+        std::ranges::move(second, std::back_inserter(first));
+        found.push_back(std::move(first));
+    }
+    return found;
+}
+
 class Climb {
 public:
     Climb(const Problem& problem,
-          Time makespan,
+          const Claim& claim,
           std::size_t most,
           const std::function<bool()>& stop)
         : problem_(problem),
-          makespan_(makespan.count()),
+          claim_(claim),
           most_(most),
           stop_(stop),
+          is_exact_(!is_period(claim.goal) && !is_coupled(problem)),
+          choices_(choices(problem)),
+          criteria_(problem, claim.goal),
           evaluator_(problem),
           bounds_(problem, {.load = false, .modules = false}),
-          scratch_(bounds_.scratch()) {}
+          scratch_(bounds_.scratch()) {
+        sums_.emplace_back(criteria_.sums(), 0);
+    }
 
     std::optional<std::vector<Mapping>> run() {
-        if (!visit(0)) {
+        if (visit(0) == Closed::no) {
             return std::nullopt;
         }
         return std::move(beginnings_);
     }
 
 private:
-    // False if there is no certificate.
-    bool visit(int layer) {
+    // What shows that no mapping with the beginning at hand is better.
+    enum class Closed { no, by_bounds, by_simulation };
+
+    Closed visit(int layer) {
         if (++visited_ % kVisitsBetweenStops == 0 && stop_ && stop_()) {
-            return false;
+            return Closed::no;
         }
         if (layer == problem_.layers()) {
-            return !evaluator_.core.possible || evaluator_.core.dispatcher >= makespan_;
+            return is_better() ? Closed::no : Closed::by_simulation;
         }
-        if (!evaluator_.core.possible ||
-            bounds_(evaluator_, layer, makespan_, scratch_) >= makespan_) {
+        if (is_excluded(layer)) {
             beginnings_.push_back(path_);
-            return beginnings_.size() <= most_;
+            return beginnings_.size() <= most_ ? Closed::by_bounds : Closed::no;
         }
-        for (const int k : problem_.starting[at(layer)]) {
-            const std::vector<int>& rest = problem_.tasks[at(k)].rest;
-            if (std::any_of(rest.begin(), rest.end(), [&](int other) {
-                    return evaluator_.covered[at(other)] != 0;
-                })) {
+        Closed all = Closed::by_bounds;
+        std::vector<int> closed;  // by bounds
+        for (const Choice& choice : choices_[at(layer)]) {
+            const int k = choice.task;
+            const auto is_covered = [&](int other) { return evaluator_.covered[at(other)] != 0; };
+            const auto is_closed = [&](int other) {
+                return is_exact_ || std::ranges::find(closed, other) != closed.end();
+            };
+            if (std::ranges::any_of(problem_.tasks[at(k)].rest, is_covered) ||
+                std::ranges::any_of(choice.dominating, is_closed)) {
                 continue;
             }
+            Criteria::Sums sums = sums_.back();
+            criteria_.add(sums, evaluator_, k);
+            sums_.push_back(std::move(sums));
             evaluator_.push(k);
             path_.push_back(k);
-            const bool good = visit(evaluator_.next_layer(layer + 1));
+            const Closed how = visit(evaluator_.next_layer(layer + 1));
             path_.pop_back();
             evaluator_.pop();
-            if (!good) {
-                return false;
+            sums_.pop_back();
+            if (how == Closed::no) {
+                return how;
+            }
+            if (how == Closed::by_bounds) {
+                closed.push_back(k);
+            } else {
+                all = how;
             }
         }
-        return true;
+        return all;
     }
 
-    static constexpr std::uint64_t kVisitsBetweenStops = 4096;
+    bool is_excluded(int layer) {
+        if (!evaluator_.core.possible || !criteria_.fit(sums_.back(), evaluator_, layer)) {
+            return true;
+        }
+        const Ticks frames = is_period(claim_.goal) ? claim_.goal.frames_in_flight : 1;
+        if (bounds_(evaluator_, layer, kNeverTicks, scratch_) > (claim_.value - 1) * frames) {
+            return true;
+        }
+        double period = 0;
+        criteria_.bounds(0, sums_.back(), evaluator_, layer, &period);
+        return is_period(claim_.goal) && period >= static_cast<double>(claim_.value);
+    }
+
+    // The complete mapping.
+    bool is_better() const {
+        if (!evaluator_.core.possible ||
+            !criteria_.fit(sums_.back(), evaluator_, problem_.layers())) {
+            return false;
+        }
+        if (is_exact_) {
+            return evaluator_.core.dispatcher < claim_.value;
+        }
+        const int frames = is_period(claim_.goal) ? claim_.goal.frames_in_flight : 0;
+        const Assessment whole = assess(problem_, path_, {.frames_in_flight = frames});
+        return value_on(problem_, claim_.goal.minimise.front(), path_, whole) <
+               static_cast<double>(claim_.value);
+    }
+
+    static constexpr std::uint64_t kVisitsBetweenStops = 256;
 
     const Problem& problem_;
-    const Ticks makespan_;
+    const Claim& claim_;
     const std::size_t most_;
     const std::function<bool()>& stop_;
+    const bool is_exact_;
+    const std::vector<std::vector<Choice>> choices_;
     std::uint64_t visited_ = 0;
+    Criteria criteria_;
     Evaluator evaluator_;
     Bounds bounds_;
     Bounds::Scratch scratch_;
     Mapping path_;
+    std::vector<Criteria::Sums> sums_;
     std::vector<Mapping> beginnings_;
 };
 
+// As the bounds of the period weigh the work: sets of resources, and each engine by itself.
+std::vector<std::vector<std::int64_t>> weightings(const Problem& problem) {
+    const std::vector<std::int64_t> none(at(problem.device_count() + problem.engines), 0);
+    std::vector<std::vector<std::int64_t>> found;
+    for (const Bits some : resource_sets(problem)) {
+        found.push_back(none);
+        for_each_bit(some, [&](int r) { found.back()[at(r)] = 1; });
+    }
+    for (int engine = 0; engine < problem.engines; ++engine) {
+        found.push_back(none);
+        found.back()[at(problem.device_count() + engine)] = 1;
+    }
+    return found;
+}
+
 }  // namespace
 
-std::optional<std::vector<Mapping>> certificate(const Problem& problem,
-                                                Time makespan,
-                                                std::size_t most,
-                                                const std::function<bool()>& stop) {
-    return Climb(problem, makespan, most, stop).run();
+std::optional<Certificate> certificate(const Problem& problem,
+                                       const Claim& claim,
+                                       std::span<const int> order,
+                                       std::size_t most,
+                                       const std::function<bool()>& stop) {
+    const Problem there = reordered(problem, order);
+    std::optional<std::vector<Mapping>> beginnings = Climb(there, claim, most, stop).run();
+    if (!beginnings) {
+        return std::nullopt;
+    }
+    Certificate found{.in_any_order = has_one_order(problem),
+                      .order = {order.begin(), order.end()},
+                      .weightings = {},
+                      .beginnings = std::move(*beginnings)};
+    if (is_period(claim.goal)) {
+        found.weightings = weightings(problem);
+    }
+    return found;
+}
+
+std::optional<Certificate> certificate_for_any_order(const Problem& problem, const Claim& claim) {
+    Certificate found{.in_any_order = true, .order = {}, .weightings = {}, .beginnings = {{}}};
+    for (int layer = 0; layer < problem.layers(); ++layer) {
+        found.order.push_back(layer);
+    }
+    const Ticks frames = is_period(claim.goal) ? claim.goal.frames_in_flight : 1;
+    if (longest_path_bound(problem).count() > (claim.value - 1) * frames) {
+        return found;
+    }
+    SharedWork work = shared_work(problem);
+    const bool is_rounded = !is_period(claim.goal) && !is_interacting(problem);
+    const Ticks unit = is_rounded ? common_unit(problem) : 1;
+    if (rounded_up(work.bound.count(), unit) < claim.value) {
+        return std::nullopt;
+    }
+    work.weight.resize(at(problem.device_count() + problem.engines), 0);
+    found.weightings.push_back(std::move(work.weight));
+    return found;
 }
 
 std::string uncertifiable(const Problem& problem, const Goal& goal) {
-    if (!goal.is_latency()) {
-        return "certificates are of the least latency, among all mappings";
+    const Criterion criterion = goal.minimise.front().criterion;
+    if (goal.minimise.size() > 1 || !goal.prefer.empty() || !goal.limits.empty() ||
+        (criterion != Criterion::latency && criterion != Criterion::period)) {
+        return "certificates are of the least latency or the highest throughput, among all "
+               "mappings";
     }
-    if (!is_basic(problem)) {
-        return "certificates are for problems without divided layers, budgets, capacities, "
-               "contention, buses, reconfiguration and synchronisation";
+    const bool is_constrained =
+        std::ranges::any_of(problem.together, [](int group) { return group >= 0; }) ||
+        !problem.turns.empty();
+    if (is_constrained) {
+        return "certificates are for all mappings, not for those that keep to constraints";
+    }
+    const bool reconfigures = std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
+        return device.reconfiguration > Time{};
+    });
+    const bool divides =
+        std::ranges::any_of(problem.tasks, [](const Task& task) { return !task.parts.empty(); });
+    const bool synchronises =
+        std::ranges::any_of(problem.synchronise, [](Time time) { return time > Time{}; });
+    if (divides || reconfigures || synchronises) {
+        return "certificates are for problems without divided layers, reconfiguration and "
+               "synchronisation";
     }
     return {};
 }

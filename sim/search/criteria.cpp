@@ -74,8 +74,10 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
     add_limits(goal);
 
     // 2. What tasks and the layers to come add to them.
+    find_places();
     find_contributions();
     drop_idle_limits();
+    add_marks();
 
     // 3. Energy together with the time at rest. A result that nothing reads may be late without
     //    delaying the end.
@@ -117,10 +119,7 @@ void Criteria::add_axis(const Objective& objective) {
             break;
         case Criterion::energy:
         case Criterion::energy_delay:
-            if (!problem_.knows_energy()) {
-                throw InputError("objective " + name_of(problem_, objective) +
-                                 ": the energy is unknown: " + problem_.energy_unknown);
-            }
+            expect_known_energy(problem_, "objective " + name_of(problem_, objective));
             needs_latency_ |=
                 objective.criterion == Criterion::energy_delay || problem_.at_rest.value > 0;
             axis.sum = sum(Kind::energy, 0, true);
@@ -140,8 +139,32 @@ void Criteria::add_axis(const Objective& objective) {
 }
 
 void Criteria::add_limits(const Goal& goal) {
-    if (goal.most_loss) {
-        sums_[at(sum(Kind::loss, 0, false))].limit = *goal.most_loss;
+    expect_known_energy(problem_, goal);
+    const auto limit_sum = [&](Kind kind, std::int64_t most) {
+        std::int64_t& limit = sums_[at(sum(kind, 0, false))].limit;
+        limit = std::min(limit, most);
+    };
+    for (const Limit& limit : goal.limits) {
+        switch (limit.kind) {
+            case Limit::Kind::latency:
+                most_latency_ = std::min(most_latency_, limit.most);
+                needs_latency_ = true;
+                break;
+            case Limit::Kind::energy:
+                energy_ = sum(Kind::energy, 0, true);
+                most_energy_ = std::min(most_energy_, limit.most);
+                needs_latency_ |= problem_.at_rest.value > 0;
+                break;
+            case Limit::Kind::loss:
+                limit_sum(Kind::loss, limit.most);
+                break;
+            case Limit::Kind::segments:
+                limit_sum(Kind::segments, limit.most);
+                break;
+            case Limit::Kind::switches:
+                limit_sum(Kind::switches, limit.most);
+                break;
+        }
     }
     for (int b = 0; b < static_cast<int>(problem_.budgets.size()); ++b) {
         if (is_static(problem_, problem_.budgets[at(b)])) {
@@ -165,10 +188,103 @@ void Criteria::find_contributions() {
         for (int layer = problem_.layers() - 1; layer >= 0; --layer) {
             std::int64_t most = 0;
             for (const int k : problem_.starting[at(layer)]) {
-                most = std::max(most, one.of_task[at(k)]);
+                // Of changes: after a place that is none.
+                most = std::max({most, one.of_task[at(k)], changes(one.kind, -1, k)});
             }
             one.most[at(layer)] = one.most[at(layer) + 1] + most;
         }
+    }
+}
+
+// Where tasks run, as the changes between them and the groups see it.
+void Criteria::find_places() {
+    std::map<Bits, int> places{{bit(0), 0}};
+    for (const Task& task : problem_.tasks) {
+        const auto number = static_cast<int>(places.size());
+        place_of_task_.push_back(places.emplace(devices_of(task), number).first->second);
+    }
+    places_ = static_cast<int>(places.size());
+}
+
+// What the task adds, placed after one that runs at the place `before` (-1: at none).
+std::int64_t Criteria::changes(Kind kind, int before, int k) const {
+    const bool is_elsewhere = before != place_of_task_[at(k)];
+    if (kind == Kind::switches) {
+        return is_elsewhere ? 1 : 0;
+    }
+    if (kind != Kind::segments) {
+        return 0;
+    }
+    const Task& task = problem_.tasks[at(k)];
+    if (!task.parts.empty()) {
+        return std::popcount(devices_of(task) & ~bit(0));
+    }
+    return is_elsewhere && task.device != 0 ? 1 : 0;
+}
+
+// By the first layer that is not covered and the place of the last task: from the end, the task
+// that starts at the layer, or none where it may have been covered ahead.
+void Criteria::find_least_changes(Sum& one) const {
+    std::vector<char> may_be_covered(at(problem_.layers()), 0);
+    for (const Task& task : problem_.tasks) {
+        for (const int layer : task.rest) {
+            may_be_covered[at(layer)] = 1;
+        }
+    }
+    one.after.assign(at((problem_.layers() + 1) * places_), 0);
+    for (int layer = problem_.layers() - 1; layer >= 0; --layer) {
+        for (int place = 0; place < places_; ++place) {
+            const auto then = [&](int where) {
+                return one.after[at((layer + 1) * places_ + where)];
+            };
+            std::int64_t least = may_be_covered[at(layer)] ? then(place) : kUnlimited;
+            for (const int k : problem_.starting[at(layer)]) {
+                least = std::min(least, changes(one.kind, place, k) + then(place_of_task_[at(k)]));
+            }
+            one.after[at(layer * places_ + place)] = least == kUnlimited ? 0 : least;
+        }
+    }
+}
+
+void Criteria::add_marks() {
+    // 1. Sums that are left, by what they count.
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
+        if (sums_[i].kind == Kind::segments || sums_[i].kind == Kind::switches) {
+            (sums_[i].kind == Kind::segments ? segments_ : switches_) = static_cast<int>(i);
+            find_least_changes(sums_[i]);
+        }
+    }
+    for (int layer = 0; layer < static_cast<int>(problem_.together.size()); ++layer) {
+        const int group = problem_.together[at(layer)];
+        if (group >= 0) {
+            last_of_group_.resize(std::max(last_of_group_.size(), at(group) + 1), -1);
+            last_of_group_[at(group)] = layer;
+        }
+    }
+
+    // 2. Marks add nothing by themselves.
+    const auto add = [&](Kind kind, int index) {
+        Sum mark;
+        mark.kind = kind;
+        mark.index = index;
+        mark.ranked = true;
+        mark.of_task.assign(problem_.tasks.size(), 0);
+        mark.least.assign(at(problem_.layers()), 0);
+        mark.rest.assign(at(problem_.layers()) + 1, 0);
+        mark.most.assign(at(problem_.layers()) + 1, 0);
+        sums_.push_back(std::move(mark));
+        return static_cast<int>(sums_.size()) - 1;
+    };
+    if (!last_of_group_.empty()) {
+        parted_ = add(Kind::parted, 0);
+        sums_.back().limit = 0;
+    }
+    marks_ = static_cast<int>(sums_.size());
+    for (int group = 0; group < static_cast<int>(last_of_group_.size()); ++group) {
+        add(Kind::group, group);
+    }
+    if (segments_ >= 0 || switches_ >= 0) {
+        place_ = add(Kind::place, 0);
     }
 }
 
@@ -256,7 +372,12 @@ std::int64_t Criteria::value(Kind kind, int index, int k) const {
         case Kind::weights:
             return task.weight_bytes.empty() ? 0 : task.weight_bytes[at(index)];
         case Kind::load:
-            break;
+        case Kind::segments:
+        case Kind::switches:
+        case Kind::parted:
+        case Kind::place:
+        case Kind::group:
+            break;  // these depend on more than the task
     }
     return 0;
 }
@@ -356,6 +477,16 @@ std::int64_t Criteria::least_energy(const Sums& sums, const Evaluator& placed, i
     return sums[at(energy_)] + best - 1;  // the time at rest is rounded once, to the nearest
 }
 
+std::vector<Criteria::SumLimit> Criteria::limits() const {
+    std::vector<SumLimit> limits;
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
+        if (sums_[i].limit < kUnlimited) {
+            limits.push_back({i, sums_[i].limit, &sums_[i].of_task});
+        }
+    }
+    return limits;
+}
+
 bool Criteria::is_too_much(int task) const {
     for (int b = 0; b < static_cast<int>(problem_.budgets.size()); ++b) {
         if (use_of(problem_.tasks[at(task)], problem_, b) > problem_.budgets[at(b)].limit) {
@@ -370,8 +501,42 @@ void Criteria::add(Sums& sums, const Evaluator& before, int task) const {
     for (std::size_t i = 0; i < end; ++i) {
         sums[i] += sums_[i].of_task[at(task)];
     }
+    mark(sums, task);
     if (loads_ >= 0) {
         add_loads(sums, before, task);
+    }
+}
+
+// Changes of device, and what is together: where it is now.
+void Criteria::mark(Sums& sums, int task) const {
+    const int place = place_of_task_[at(task)];
+    if (place_ >= 0) {
+        const int before = static_cast<int>(sums[at(place_)]);
+        for (const int counted : {segments_, switches_}) {
+            if (counted >= 0) {
+                sums[at(counted)] += changes(sums_[at(counted)].kind, before, task);
+            }
+        }
+        sums[at(place_)] = place;
+    }
+    if (parted_ < 0) {
+        return;
+    }
+    const auto join = [&](int layer) {
+        const int group = problem_.together[at(layer)];
+        if (group >= 0) {
+            std::int64_t& where = sums[at(marks_ + group)];
+            sums[at(parted_)] += where != 0 && where != place + 1 ? 1 : 0;
+            where = place + 1;
+        }
+    };
+    join(problem_.tasks[at(task)].first);
+    std::ranges::for_each(problem_.tasks[at(task)].rest, join);
+}
+
+void Criteria::append_marks(const Sums& sums, std::vector<std::uint64_t>& key) const {
+    for (std::size_t i = 0; i < marks(); ++i) {
+        key.push_back(static_cast<std::uint64_t>(sums[at(marks_) + i]));
     }
 }
 
@@ -440,13 +605,26 @@ void Criteria::add_loads(Sums& sums, const Evaluator& before, int index) const {
 }
 
 bool Criteria::fit(const Sums& sums, const Evaluator& placed, int layer) const {
+    const auto to_come = [&](const Sum& one) {
+        return one.after.empty()
+                   ? left(one.least, one.rest, placed, layer)
+                   : one.after[at(layer * places_ + static_cast<int>(sums[at(place_)]))];
+    };
     for (std::size_t i = 0; i < sums_.size(); ++i) {
-        if (sums_[i].limit < kUnlimited &&
-            sums[i] + left(sums_[i].least, sums_[i].rest, placed, layer) > sums_[i].limit) {
+        if (sums_[i].limit < kUnlimited && sums[i] + to_come(sums_[i]) > sums_[i].limit) {
             return false;
         }
     }
     return true;
+}
+
+bool Criteria::fit_in_time(Ticks latency,
+                           const Sums& sums,
+                           const Evaluator& placed,
+                           int layer) const {
+    return latency <= most_latency_ &&
+           (most_energy_ == kUnlimited ||
+            least_energy_of(latency, sums, placed, layer) <= most_energy_);
 }
 
 void Criteria::raise(Sums& sums, int layer) const {
@@ -455,6 +633,32 @@ void Criteria::raise(Sums& sums, int layer) const {
             sums[i] = std::max(sums[i], sums_[i].limit - sums_[i].most[at(layer)]);
         }
     }
+    // Where the last task ran matters while changes may become too many; where a group is, while
+    // some of its layers are to come.
+    if (place_ >= 0 && std::ranges::none_of(std::array{segments_, switches_}, [&](int i) {
+            return i >= 0 && sums[at(i)] > sums_[at(i)].limit - sums_[at(i)].most[at(layer)];
+        })) {
+        sums[at(place_)] = 0;
+    }
+    for (std::size_t group = 0; group < last_of_group_.size(); ++group) {
+        if (last_of_group_[group] < layer) {
+            sums[at(marks_) + group] = 0;
+        }
+    }
+}
+
+// Of every completion, of which none is faster than `latency`.
+std::int64_t Criteria::least_energy_of(Ticks latency,
+                                       const Sums& sums,
+                                       const Evaluator& placed,
+                                       int layer) const {
+    const Sum& energy = sums_[at(energy_)];
+    std::int64_t least = (problem_.at_rest * Time{latency}).femtojoules + sums[at(energy_)] +
+                         left(energy.least, energy.rest, placed, layer);
+    if (!energy_time_bounds_.empty() && layer < problem_.layers()) {
+        least = std::max(least, least_energy(sums, placed, layer));
+    }
+    return least;
 }
 
 void Criteria::bounds(
@@ -462,12 +666,8 @@ void Criteria::bounds(
     const auto total = [&](int i) {
         return sums[at(i)] + left(sums_[at(i)].least, sums_[at(i)].rest, placed, layer);
     };
-    const auto energy = [&](int i) {
-        std::int64_t least = (problem_.at_rest * Time{latency}).femtojoules + total(i);
-        if (!energy_time_bounds_.empty() && layer < problem_.layers()) {
-            least = std::max(least, least_energy(sums, placed, layer));
-        }
-        return static_cast<double>(least);
+    const auto energy = [&] {
+        return static_cast<double>(least_energy_of(latency, sums, placed, layer));
     };
     for (const Axis& axis : axes_) {
         double& value_of = *by_axis++;
@@ -476,10 +676,10 @@ void Criteria::bounds(
                 value_of = static_cast<double>(latency);
                 break;
             case Criterion::energy:
-                value_of = energy(axis.sum);
+                value_of = energy();
                 break;
             case Criterion::energy_delay:
-                value_of = energy(axis.sum) * static_cast<double>(latency);
+                value_of = energy() * static_cast<double>(latency);
                 break;
             case Criterion::loss:
             case Criterion::device:
@@ -550,9 +750,11 @@ std::vector<char> Criteria::undominated() const {
         for (const Rival& rival : rivals) {
             const bool worse = std::any_of(kept.begin(), kept.end(), [&](const Rival* other) {
                 // On fewer devices only where that changes nothing but who is held: all work for
-                // the dispatcher, and what is copied and converted is the same.
+                // the dispatcher, and what is copied and converted is the same, nor does anyone
+                // ask which devices it is on.
                 const bool same = other->devices == rival.devices;
-                const bool fewer = (other->devices & ~rival.devices) == 0 && other->synchronous &&
+                const bool fewer = place_ < 0 && parted_ < 0 &&
+                                   (other->devices & ~rival.devices) == 0 && other->synchronous &&
                                    rival.synchronous && other->memories == rival.memories &&
                                    problem_.layouts == 1;
                 if ((!same && !fewer) || (other->engines & ~rival.engines) != 0) {
@@ -589,6 +791,9 @@ std::string Criteria::what_is_too_little() const {
                "' goes beyond a budget by itself";
     }
     for (const Sum& one : sums_) {
+        if (one.kind != Kind::budget && one.kind != Kind::weights && one.kind != Kind::loss) {
+            continue;
+        }
         if (one.limit == kUnlimited) {
             continue;
         }

@@ -256,6 +256,12 @@ FrontSearch::FrontSearch(const Problem& problem,
       workers_(std::max(1, options.threads)),
       evaluators_(at(workers_.count()), Evaluator(problem)) {}
 
+void FrontSearch::use(const Prices& prices) {
+    if (criteria_.needs_latency() && prices.matter()) {
+        priced_.emplace(problem_, criteria_, prices);
+    }
+}
+
 std::optional<std::vector<double>> FrontSearch::values(const Mapping& mapping) {
     Evaluator& evaluator = evaluators_.front();
     evaluator.clear();
@@ -268,7 +274,8 @@ std::optional<std::vector<double>> FrontSearch::values(const Mapping& mapping) {
         evaluator.push(task);
     }
     criteria_.set_energy(sums, evaluator);
-    if (!evaluator.core.possible || !criteria_.fit(sums, evaluator, problem_.layers())) {
+    if (!evaluator.core.possible || !criteria_.fit(sums, evaluator, problem_.layers()) ||
+        !criteria_.fit_in_time(evaluator.core.dispatcher, sums, evaluator, problem_.layers())) {
         return std::nullopt;
     }
     std::vector<double> values(criteria_.axes());
@@ -283,6 +290,7 @@ public:
         : problem_(search.problem_),
           criteria_(search.criteria_),
           bounds_(search.bounds_),
+          priced_(search.priced_ ? &*search.priced_ : nullptr),
           states_(search.states_),
           evaluators_(search.evaluators_),
           points_(points),
@@ -293,11 +301,15 @@ public:
                   search.workers_,
                   width >= kWideEnough,
                   0,
-                  words(states_.most_times())),
+                  words(states_.most_times()),
+                  criteria_.marks()),
           by_worker_(evaluators_.size()),
           found_(shares_.pieces()) {
         for (Worker& worker : by_worker_) {
             worker.scratch = bounds_.scratch();
+            if (priced_ != nullptr) {
+                worker.priced_scratch = priced_->scratch();
+            }
             worker.bounds.resize(criteria_.axes());
         }
         for (Evaluator& evaluator : evaluators_) {
@@ -331,7 +343,7 @@ private:
     // Of a state: its times, its sums, its bounds by axis. The latter two take 64 bits each.
     struct alignas(128) Worker {
         Record record;
-        Bounds::Scratch scratch;
+        Bounds::Scratch scratch, priced_scratch;
         std::vector<Ticks> times;
         Criteria::Sums sums, before;
         std::vector<double> bounds;
@@ -377,6 +389,7 @@ private:
     const Problem& problem_;
     const Criteria& criteria_;
     const Bounds& bounds_;
+    const PricedBounds* const priced_;  // nullptr: limits cost nothing
     const States& states_;
     std::vector<Evaluator>& evaluators_;  // by worker
     Points& points_;                      // those of a batch are added when it is done
@@ -535,14 +548,14 @@ void FrontSearch::Levels::shrink(int layer) {
     choose(kept, room_, layer);
     std::vector<Store> smaller;
     for (std::size_t share = 0; share < shares_.count(); ++share) {
-        smaller.emplace_back(shares_.blocks(), states_.key_words(layer));
+        smaller.emplace_back(shares_.blocks(), shares_.key_words(layer));
     }
     for (const Held& held : kept) {
         const Store::Group& from = shares_.group(held, layer);
         const Store::State& state = shares_.state(held, layer);
         Store& store = smaller[held.share];
         Store::Group& group = store.group(store.group_of(
-            from.key(), hash_of(from.key(), states_.key_words(layer)), from.times, from.words));
+            from.key(), hash_of(from.key(), shares_.key_words(layer)), from.times, from.words));
         std::copy_n(state.numbers(), from.words, store.add(group, state.step).numbers());
         group.tidy = group.states;
     }
@@ -648,9 +661,13 @@ void FrontSearch::Levels::add_child(
     const bool complete = next == problem_.layers();
     Ticks latency = evaluator.core.dispatcher;
     if (!complete && criteria_.needs_latency()) {
-        latency = bounds_(evaluator, next, kNeverTicks, worker.scratch);
+        latency = bounds_(evaluator, next, criteria_.too_late(), worker.scratch);
+        if (priced_ != nullptr && latency < kNeverTicks) {
+            latency =
+                std::max(latency, (*priced_)(evaluator, worker.sums, next, worker.priced_scratch));
+        }
     }
-    if (latency >= kNeverTicks) {
+    if (latency >= kNeverTicks || !criteria_.fit_in_time(latency, worker.sums, evaluator, next)) {
         return;
     }
     criteria_.bounds(latency, worker.sums, evaluator, next, worker.bounds.data());
@@ -674,6 +691,7 @@ void FrontSearch::Levels::post(Worker& worker,
                                int layer,
                                const TraceStep& step) const {
     const std::size_t times = worker.record.times.size();
+    criteria_.append_marks(worker.sums, worker.record.key);
     std::uint32_t* numbers =
         shares_.post(boxes, layer, worker.record.key, step, times, words(times));
     code_.write(worker.record.times.data(), times, 0, numbers);
@@ -753,7 +771,9 @@ private:
 public:
     // Its values on all axes; nothing if the mapping is infeasible.
     std::optional<std::vector<double>> add(const Mapping& mapping) {
-        const Assessment assessment = assess(problem_, mapping, options_);
+        AssessOptions brief = options_;
+        brief.is_brief = true;
+        const Assessment assessment = assess(problem_, mapping, brief);
         if (!assessment.violations.empty()) {
             const auto excess = [](const Violation& violation) {
                 return static_cast<double>(violation.needed) /
@@ -765,12 +785,18 @@ public:
                 nearest = to_string(problem_, *worst);
             }
         }
-        if (!assessment.feasible() || (goal_.most_loss && assessment.loss > *goal_.most_loss)) {
+        if (!keeps_to(goal_, assessment)) {
             return std::nullopt;
         }
         std::vector<double> values = assessed_values(problem_, goal_, mapping, assessment);
         points.add({.values = values, .step = {}, .mapping = mapping});
         return values;
+    }
+
+    std::vector<Violation> violations(const Mapping& mapping) const {
+        AssessOptions brief = options_;
+        brief.is_brief = true;
+        return assess(problem_, mapping, brief).violations;
     }
 
     Front front() {
@@ -860,11 +886,13 @@ private:
             if (evaluator_.core.possible && criteria_.fit(sums_.back(), evaluator_, next)) {
                 Ticks latency = evaluator_.core.dispatcher;
                 if (next < problem_.layers() && criteria_.needs_latency()) {
-                    latency = bounds_(evaluator_, next, kNeverTicks, scratch_);
+                    latency = bounds_(evaluator_, next, criteria_.too_late(), scratch_);
                 }
                 Child child{.bounds = std::vector<double>(criteria_.axes()), .task = k};
                 criteria_.bounds(latency, sums_.back(), evaluator_, next, child.bounds.data());
-                if (latency < kNeverTicks && !judge_.points.cover(child.bounds.data())) {
+                if (latency < kNeverTicks &&
+                    criteria_.fit_in_time(latency, sums_.back(), evaluator_, next) &&
+                    !judge_.points.cover(child.bounds.data())) {
                     children.push_back(std::move(child));
                 }
             }
@@ -910,6 +938,67 @@ private:
     Mapping path_;
     std::uint64_t asked_ = 0, most_ = 0;
 };
+
+// Passes of a search that only looks for good mappings where others prove.
+constexpr std::size_t kWidthWithRoom = 4096;
+constexpr int kMostRooms = 4;  // how often more room is left
+
+// Weights leave tensors some room in a memory. Where those of the best mappings did not fit, the
+// search goes on with so much less for weights, until they do; what it finds is judged.
+std::uint64_t leave_room(const Restricted& few,
+                         const SearchOptions& options,
+                         Points& found,
+                         Judge& judge) {
+    std::uint64_t nodes = 0;
+    std::vector<std::int64_t> room(few.problem.capacities.size(), 0);
+    std::vector<Mapping> best;
+    for (const Points::Point& point : found.all()) {
+        best.push_back(point.mapping);
+    }
+    for (int round = 0; round < kMostRooms && !room.empty(); ++round) {
+        // 1. What lacks room.
+        std::vector<std::int64_t> more(room.size(), 0);
+        for (const Mapping& mapping : best) {
+            for (const Violation& violation : judge.violations(few.in_original(mapping))) {
+                if (violation.kind == Violation::Kind::capacity) {
+                    std::int64_t& lacks = more[at(violation.index)];
+                    lacks = std::max(lacks, violation.needed - violation.limit);
+                }
+            }
+        }
+        if (std::ranges::all_of(more, [](std::int64_t bytes) { return bytes == 0; }) ||
+            (options.stop && options.stop())) {
+            break;
+        }
+        // 2. Once more, with that.
+        Problem smaller = few.problem;
+        for (std::size_t m = 0; m < room.size(); ++m) {
+            room[m] += more[m];
+            if (smaller.capacities[m] > 0) {  // no room at all would mean that none is stated
+                smaller.capacities[m] = std::max<std::int64_t>(1, smaller.capacities[m] - room[m]);
+            }
+        }
+        const Criteria criteria(smaller, options.goal);
+        FrontSearch search(smaller, criteria, options);
+        if (criteria.needs_latency()) {
+            search.use(find_prices(smaller, criteria, options));
+        }
+        Points points(criteria.minimised(), criteria.axes());
+        bool is_over = false;
+        for (std::size_t width = kFirstWidth; !is_over && width <= kWidthWithRoom;
+             width *= kFactor) {
+            const FrontSearch::Pass pass = search.pass(width, points);
+            nodes += pass.nodes;
+            is_over = pass.complete || pass.stopped;
+        }
+        best.clear();
+        for (Points::Point& point : points.all()) {
+            judge.add(few.in_original(point.mapping));
+            best.push_back(std::move(point.mapping));
+        }
+    }
+    return nodes;
+}
 
 // Mappings to begin with: what is cheapest by one measure or a mix of two, and the heuristics.
 std::vector<Mapping> beginnings(const Problem& problem, const SearchOptions& options) {
@@ -1000,6 +1089,18 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
             points.add({.values = std::move(*values), .step = {}, .mapping = std::move(mapping)});
         }
     }
+    // What limits cost, and the mappings that are fastest at some price.
+    const Prices prices =
+        criteria.needs_latency() ? find_prices(few.problem, criteria, options) : Prices{};
+    search.use(prices);
+    for (const Mapping& mapping : prices.mappings) {
+        if (std::optional<std::vector<double>> values = search.values(mapping)) {
+            if (!exact) {
+                judge.add(few.in_original(mapping));
+            }
+            points.add({.values = std::move(*values), .step = {}, .mapping = mapping});
+        }
+    }
     // Mappings that are known may be in another order, of which the levels know nothing.
     const std::vector<Mapping> known = known_mappings(problem, options);
     for (int start = 0; start < static_cast<int>(known.size()); ++start) {
@@ -1010,7 +1111,12 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
     points.settle();
 
     std::vector<double> ideal(minimised, -kInfinite);
-    std::uint64_t nodes = 0;
+    for (std::size_t a = 0; a < minimised; ++a) {
+        if (goal.minimise[a].criterion == Criterion::latency) {
+            ideal[a] = static_cast<double>(prices.bound);
+        }
+    }
+    std::uint64_t nodes = prices.nodes;
     bool complete = false, stopped = false, full = false;
     const bool tells =
         options.progress && minimised == 1 && goal.minimise[0].criterion == Criterion::latency;
@@ -1049,12 +1155,19 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
     }
     bool exhausted = false;
     // Nothing is better than the relaxation's front: often it is reached.
+    const auto is_reached = [&] {
+        return complete && !stopped &&
+               std::ranges::all_of(points.all(), [&](const Points::Point& point) {
+                   return judge.points.cover(point.values.data());
+               });
+    };
     if (!exact) {
-        proven =
-            complete && !stopped &&
-            std::all_of(points.all().begin(), points.all().end(), [&](const Points::Point& point) {
-                return judge.points.cover(point.values.data());
-            });
+        proven = is_reached();
+        if (!proven && !stopped) {
+            nodes += leave_room(few, options, points, judge);
+            stopped = options.stop && options.stop();
+            proven = is_reached();
+        }
     }
     if (!proven && !exact && !stopped) {
         Enumeration rest(problem, all, options, judge);

@@ -12,6 +12,7 @@
 #include "sim/search/criteria.hpp"
 #include "sim/search/levels.hpp"
 #include "sim/search/memory.hpp"
+#include "sim/search/prices.hpp"
 #include "sim/search/search.hpp"
 #include "sim/search/state.hpp"
 #include "sim/search/workers.hpp"
@@ -65,6 +66,9 @@ class FrontSearch {
 public:
     FrontSearch(const Problem& problem, const Criteria& criteria, const SearchOptions& options);
 
+    // Bounds know from now on what limits cost.
+    void use(const Prices& prices);
+
     // The values of a mapping, unless it is impossible or beyond a limit.
     std::optional<std::vector<double>> values(const Mapping& mapping);
 
@@ -85,6 +89,7 @@ private:
     const Criteria& criteria_;
     const SearchOptions& options_;
     Bounds bounds_;
+    std::optional<PricedBounds> priced_;
     States states_;
     Memory memory_;
     Workers workers_;

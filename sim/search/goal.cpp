@@ -4,6 +4,7 @@
 #include "sim/index.hpp"
 #include "sim/search/criteria.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <utility>
@@ -53,16 +54,29 @@ std::string name_of(const Problem& problem, const Objective& objective) {
                                                 : std::to_string(objective.device);
 }
 
+void expect_known_energy(const Problem& problem, const std::string& whose) {
+    if (problem.knows_energy()) {
+        return;
+    }
+    constexpr std::size_t kShown = 12;
+    std::string ways;
+    for (std::size_t i = 0; i < std::min(kShown, problem.energy_missing.size()); ++i) {
+        ways += (i == 0 ? "" : " ") + ("--set " + problem.energy_missing[i] + "=...");
+    }
+    const std::size_t more =
+        problem.energy_missing.size() - std::min(kShown, problem.energy_missing.size());
+    throw InputError(whose + ": the energy is unknown: " + problem.energy_unknown +
+                     (ways.empty() ? "" : "; say what it is with " + ways) +
+                     (more == 0 ? "" : " and " + std::to_string(more) + " more"));
+}
+
 double value_on(const Problem& problem,
                 const Objective& objective,
                 const Mapping& mapping,
                 const Assessment& assessment) {
     constexpr double kInfinite = std::numeric_limits<double>::infinity();
     const auto energy = [&] {
-        if (!problem.knows_energy()) {
-            throw InputError("objective " + name_of(problem, objective) +
-                             ": the energy is unknown: " + problem.energy_unknown);
-        }
+        expect_known_energy(problem, "objective " + name_of(problem, objective));
         return assessment.energy ? static_cast<double>(assessment.energy->femtojoules) : kInfinite;
     };
     const auto latency = static_cast<double>(assessment.makespan.count());
@@ -94,6 +108,59 @@ double value_on(const Problem& problem,
         elsewhere += channels_elsewhere(problem, problem.tasks[at(task)], objective.device);
     }
     return static_cast<double>(elsewhere);
+}
+
+std::int64_t taken(const Limit& limit, const Assessment& assessment) {
+    constexpr std::int64_t kTooMuch = std::numeric_limits<std::int64_t>::max();
+    if (assessment.makespan >= kNever) {
+        return kTooMuch;
+    }
+    switch (limit.kind) {
+        case Limit::Kind::latency:
+            return assessment.makespan.count();
+        case Limit::Kind::energy:
+            return assessment.energy ? assessment.energy->femtojoules : kTooMuch;
+        case Limit::Kind::loss:
+            return assessment.loss;
+        case Limit::Kind::segments:
+            return assessment.segments;
+        case Limit::Kind::switches:
+            return assessment.switches;
+    }
+    return kTooMuch;
+}
+
+double share_beyond(std::int64_t needed, std::int64_t limit) {
+    const double more = static_cast<double>(needed) - static_cast<double>(limit);
+    return more > 0 ? more / std::max(static_cast<double>(limit), 1.0) : 0.0;
+}
+
+bool keeps_to(const Goal& goal, const Assessment& assessment) {
+    return assessment.feasible() && std::ranges::all_of(goal.limits, [&](const Limit& limit) {
+               return taken(limit, assessment) <= limit.most;
+           });
+}
+
+double excess(const Goal& goal, const Assessment& assessment) {
+    if (assessment.makespan >= kNever) {
+        return std::numeric_limits<double>::infinity();
+    }
+    double sum = 0;
+    for (const Violation& violation : assessment.violations) {
+        sum += share_beyond(violation.needed, violation.limit);
+    }
+    for (const Limit& limit : goal.limits) {
+        sum += share_beyond(taken(limit, assessment), limit.most);
+    }
+    return sum;
+}
+
+void expect_known_energy(const Problem& problem, const Goal& goal) {
+    const bool asks = std::ranges::any_of(
+        goal.limits, [](const Limit& limit) { return limit.kind == Limit::Kind::energy; });
+    if (asks) {
+        expect_known_energy(problem, "max energy");
+    }
 }
 
 }  // namespace sim

@@ -4,7 +4,7 @@
 
 #include "sim/run/assess.hpp"
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,15 +25,22 @@ struct Objective {
     int device = -1;
 };
 
+// What a mapping may take at most of something.
+struct Limit {
+    enum class Kind { latency, energy, loss, segments, switches };  // as Assessment has them
+    Kind kind = Kind::latency;
+    std::int64_t most = 0;  // picoseconds, femtojoules, millionths of a percentage point, a count
+};
+
 struct Goal {
     std::vector<Objective> minimise{Objective{}};  // one: the best; several: the front
     std::vector<Objective> prefer = {};            // of equally good mappings, in this order
-    std::optional<std::int64_t> most_loss = std::nullopt;  // millionths of a percentage point
-    int frames_in_flight = 4;                              // period
+    std::vector<Limit> limits = {};                // mappings beyond any of these do not count
+    int frames_in_flight = 4;                      // period
 
     bool is_latency() const {
         return minimise.size() == 1 && minimise[0].criterion == Criterion::latency &&
-               prefer.empty() && !most_loss;
+               prefer.empty() && limits.empty();
     }
 };
 
@@ -42,6 +49,10 @@ struct Goal {
 Objective objective_named(const Problem& problem, std::string_view name, bool may_be_device);
 std::string name_of(const Problem& problem, const Objective& objective);
 
+// Throws InputError where the energies are not known: "objective energy: the energy is unknown:
+// device 'cpu' states no active_power_w; say what it is with --set devices.cpu.active_power_w=...".
+void expect_known_energy(const Problem& problem, const std::string& whose);
+
 // A mapping's place on an axis, smaller is better: picoseconds, femtojoules, their product,
 // millionths of a point, channels elsewhere. Infinite if infeasible. Throws InputError where the
 // criterion is energy and the platform does not say it.
@@ -49,6 +60,19 @@ double value_on(const Problem& problem,
                 const Objective& objective,
                 const Mapping& mapping,
                 const Assessment& assessment);
+
+// What a mapping takes of that which a limit is on. Of an impossible mapping, or of an energy that
+// is unknown, more than any limit.
+std::int64_t taken(const Limit& limit, const Assessment& assessment);
+// Whether the mapping fits the platform, and the goal's limits.
+bool keeps_to(const Goal& goal, const Assessment& assessment);
+// By how much something is beyond its limit, as a share of that; 0 if it is not.
+double share_beyond(std::int64_t needed, std::int64_t limit);
+// By how much all that does not fit is exceeded, as shares of the limits, added up. Infinite if the
+// mapping is impossible.
+double excess(const Goal& goal, const Assessment& assessment);
+// Throws InputError where a limit is on energy and the platform does not say it.
+void expect_known_energy(const Problem& problem, const Goal& goal);
 
 struct FrontPoint {
     Mapping mapping;

@@ -83,14 +83,11 @@ SearchResult greedy(const Problem& problem, const SearchOptions& options) {
             covered[at(other)] = 1;
         }
     }
-    SearchResult result = heuristic(problem, std::move(mapping), evaluated);
+    SearchResult result = heuristic(problem, goal, std::move(mapping), evaluated);
     if (!goal.is_latency() && result.status != SearchStatus::infeasible) {
         const bool stream = goal.minimise.front().criterion == Criterion::period;
         const Assessment whole = assess(
             problem, result.mapping, {.frames_in_flight = stream ? goal.frames_in_flight : 0});
-        if (goal.most_loss && whole.loss > *goal.most_loss) {
-            return infeasible("its mapping loses more accuracy than allowed");
-        }
         result.value = value_on(problem, goal.minimise.front(), result.mapping, whole);
     }
     return result;

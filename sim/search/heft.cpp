@@ -64,14 +64,8 @@ SearchResult heft(const Problem& problem, const SearchOptions& options) {
         mapping.push_back(best);
         work[at(problem.tasks[at(best)].device)] += problem.tasks[at(best)].cost.count();
     }
-    std::int64_t loss = 0;
-    for (const int k : mapping) {
-        loss += problem.tasks[at(k)].loss;
-    }
-    if (options.goal.most_loss && loss > *options.goal.most_loss) {
-        return infeasible("it looks at latency alone, and its mapping loses too much accuracy");
-    }
     return heuristic(problem,
+                     options.goal,
                      std::move(mapping),
                      evaluated,
                      options.goal.is_latency() ? "" : "it looks at latency alone");

@@ -3,12 +3,13 @@
 #include "sim/run/assess.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/criteria.hpp"
+#include "sim/search/dice.hpp"
+#include "sim/search/windows.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
-#include <random>
 #include <utility>
 
 namespace sim::internal {
@@ -19,22 +20,10 @@ constexpr double kInfinite = std::numeric_limits<double>::infinity();
 // Temperatures as shares of the value: from where most small losses are accepted to where none is.
 constexpr double kHottest = 0.03, kColdest = 0.00005;
 
-// A violation of a limit by all of it counts as ten times the value.
+// A violation of a limit by all of it counts as ten times the value, or as ten where that is zero.
 constexpr double kPenalty = 10;
 
 constexpr std::uint64_t kPlacementsBetweenQuestions = 200'000;
-
-// The same numbers with every standard library.
-class Dice {
-public:
-    explicit Dice(std::uint64_t seed) : engine_(seed) {}
-    std::size_t below(std::size_t count) { return static_cast<std::size_t>(engine_() % count); }
-    int below(int count) { return static_cast<int>(below(at(count))); }
-    double share() { return static_cast<double>(engine_() >> 11) * 0x1p-53; }
-
-private:
-    std::mt19937_64 engine_;
-};
 
 }  // namespace
 
@@ -58,7 +47,9 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
     }
     const bool has_capacities =
         std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
-    is_limited_ |= goal.most_loss.has_value() || has_capacities;
+    expect_known_energy(problem, goal);
+    is_limited_ |= !goal.limits.empty() || has_capacities || !problem.together.empty() ||
+                   !problem.turns.empty();
     is_optimistic_ = has_capacities || criterion == Criterion::period;
 }
 
@@ -66,37 +57,31 @@ Appraisal Appraiser::in_full(const Mapping& mapping) const {
     const Objective& objective = goal_.minimise.front();
     const bool is_stream = objective.criterion == Criterion::period;
     Assessment whole =
-        assess(problem_, mapping, {.frames_in_flight = is_stream ? goal_.frames_in_flight : 0});
+        assess(problem_,
+               mapping,
+               {.frames_in_flight = is_stream ? goal_.frames_in_flight : 0, .is_brief = true});
     if (whole.makespan >= kNever) {
         return {.violation = kInfinite, .value = kInfinite};
     }
-    Appraisal appraisal;
-    for (const Violation& violation : whole.violations) {
-        appraisal.violation += static_cast<double>(violation.needed - violation.limit) /
-                               std::max(1.0, static_cast<double>(violation.limit));
-    }
-    if (goal_.most_loss && whole.loss > *goal_.most_loss) {
-        appraisal.violation += static_cast<double>(whole.loss - *goal_.most_loss) /
-                               std::max(1.0, static_cast<double>(*goal_.most_loss));
-    }
+    Appraisal appraisal{.violation = excess(goal_, whole)};
     whole.violations.clear();  // value_on knows no value of what does not fit
     appraisal.value = value_on(problem_, objective, mapping, whole);
     return appraisal;
 }
 
 std::uint64_t Appraiser::cost_in_full(const Mapping& mapping) const {
-    constexpr std::uint64_t kOfOne = 12, kOfAStream = 110;  // measured roughly
+    constexpr std::uint64_t kOfOne = 12, kOfAStream = 60;  // measured roughly
     const bool is_stream = goal_.minimise.front().criterion == Criterion::period;
     return mapping.size() * (is_stream ? kOfAStream : kOfOne);
 }
 
-double Appraiser::violation_of(const Mapping& mapping) const {
+double Appraiser::violation_of(const Mapping& mapping, Time makespan) const {
     if (!is_limited_) {
         return 0;
     }
     double violation = 0;
-    const auto exceed = [&](double needed, double limit) {
-        violation += needed > limit ? (needed - limit) / std::max(limit, 1.0) : 0.0;
+    const auto exceed = [&](std::int64_t needed, std::int64_t limit) {
+        violation += share_beyond(needed, limit);
     };
     std::vector<std::int64_t> used(problem_.budgets.size()), weights(at(problem_.memories));
     std::int64_t loss = 0;
@@ -113,15 +98,29 @@ double Appraiser::violation_of(const Mapping& mapping) const {
         }
     }
     for (std::size_t b = 0; b < used.size(); ++b) {
-        exceed(static_cast<double>(used[b]), static_cast<double>(problem_.budgets[b].limit));
+        exceed(used[b], problem_.budgets[b].limit);
     }
     for (std::size_t m = 0; m < problem_.capacities.size(); ++m) {
         if (problem_.capacities[m] > 0) {
-            exceed(static_cast<double>(weights[m]), static_cast<double>(problem_.capacities[m]));
+            exceed(weights[m], problem_.capacities[m]);
         }
     }
-    if (goal_.most_loss) {
-        exceed(static_cast<double>(loss), static_cast<double>(*goal_.most_loss));
+    for (const Violation& broken : broken_bonds(problem_, mapping)) {
+        exceed(broken.needed, broken.limit);
+    }
+    if (!goal_.limits.empty()) {
+        const Changes changes = changes_of(problem_, mapping);
+        Assessment known;
+        known.makespan = makespan;
+        known.loss = loss;
+        known.segments = changes.segments;
+        known.switches = changes.switches;
+        if (problem_.knows_energy()) {
+            known.energy = Energy{evaluator_.core.energy} + problem_.at_rest * makespan;
+        }
+        for (const Limit& limit : goal_.limits) {
+            exceed(taken(limit, known), limit.most);
+        }
     }
     return violation;
 }
@@ -176,7 +175,7 @@ Appraisal Appraiser::operator()(const Mapping& mapping) {
     if (is_interacting_ && goal_.minimise.front().criterion != Criterion::period) {
         makespan = simulate(problem_, mapping).makespan;
     }
-    return {.violation = violation_of(mapping), .value = value_of(mapping, makespan)};
+    return {.violation = violation_of(mapping, makespan), .value = value_of(mapping, makespan)};
 }
 
 // ---- The search. --------------------------------------------------------------------------------
@@ -203,7 +202,7 @@ public:
         double energy = energy_of(is_dear ? promise : best_appraisal_);
         const auto most = static_cast<double>(options_.most_placements);
         std::uint64_t asked = 0;
-        while (placed_ < options_.most_placements) {
+        while (placed_ < options_.most_placements && !is_least()) {
             placed_ += current_.size();
             if (placed_ >= asked + kPlacementsBetweenQuestions) {
                 asked = placed_;
@@ -248,12 +247,19 @@ public:
                 energy = next;
             }
         }
-        return {.mapping = std::move(best_), .appraisal = best_appraisal_, .evaluated = evaluated_};
+        return {.mapping = std::move(best_),
+                .appraisal = best_appraisal_,
+                .evaluated = evaluated_,
+                .placed = placed_};
     }
 
 private:
+    bool is_least() const {
+        return best_appraisal_.violation == 0 && best_appraisal_.value <= options_.least;
+    }
+
     static double energy_of(const Appraisal& appraisal) {
-        return appraisal.value * (1 + kPenalty * appraisal.violation);
+        return appraisal.value + kPenalty * appraisal.violation * std::max(appraisal.value, 1.0);
     }
 
     // Tasks by the layers they cover; those that cover several by each of them.
@@ -478,7 +484,9 @@ LocalSearchResult local_search(const Problem& problem,
                                const Goal& goal,
                                const Mapping& start,
                                const LocalSearchOptions& options) {
-    return Annealing(problem, goal, options).run(start);
+    return options.reorders && can_search_windows(problem, goal)
+               ? search_windows(problem, start, options)
+               : Annealing(problem, goal, options).run(start);
 }
 
 std::vector<int> layer_order(const Problem& problem, const Mapping& mapping) {

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -50,7 +51,7 @@ public:
 
 private:
     double value_of(const Mapping& mapping, Time makespan);
-    double violation_of(const Mapping& mapping) const;
+    double violation_of(const Mapping& mapping, Time makespan) const;
 
     const Problem& problem_;
     const Goal goal_;
@@ -66,12 +67,15 @@ struct LocalSearchOptions {
     bool reorders = true;  // also the order of the tasks; else they stay in the static order
     std::uint64_t seed = 1;
     std::function<bool()> stop;  // asked every few thousand placements
+    // Nothing is below it: a mapping that fits and has this value is the end of the search.
+    double least = -std::numeric_limits<double>::infinity();
 };
 
 struct LocalSearchResult {
     Mapping mapping;  // the best found, which may be `start`
     Appraisal appraisal;
     std::uint64_t evaluated = 0;
+    std::uint64_t placed = 0;  // of LocalSearchOptions::most_placements
 };
 
 // `start` covers every layer in an order that check_cover accepts.

@@ -1,7 +1,12 @@
 #include "sim/search/order_free_bounds.hpp"
 
+#include "sim/search/bounds.hpp"
+#include "sim/search/mixes.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <vector>
 
 namespace sim::internal {
@@ -44,67 +49,50 @@ Time between(const Problem& problem,
     return std::min(delay, kNever);
 }
 
-// The least weighted work of every layer, added up; a fused set's is shared among its layers,
-// rounded down. `resource_work`: by resource, if given, the work of the tasks that are the least.
-Ticks weighted_work(const Problem& problem,
-                    const std::vector<Ticks>& weight,
-                    std::vector<double>* resource_work) {
-    const std::size_t layers = at(problem.layers());
-    std::vector<Ticks> least(layers, kNever.count());
-    std::vector<int> by(layers, -1);
-    const auto resource = [&](int device) {
-        return problem.devices[at(device)].asynchronous ? device : 0;
-    };
-    const auto for_each_work = [&](const Task& task, const auto& visit) {
-        Bits held = 0;
-        for_each_bit(devices_of(task), [&](int device) {
-            held |= bit(resource(device));
-            if (problem.devices[at(device)].asynchronous) {
-                visit(0, problem.devices[at(device)].per_task);
-            }
-        });
-        for_each_bit(held, [&](int r) { visit(r, task.cost); });
-    };
+// Visits the resources that a task holds, and, if they count, the dispatcher for its submissions.
+template <class Visit>
+void for_each_work(const Problem& problem, const Task& task, bool submits, const Visit& visit) {
+    Bits held = 0;
+    for_each_bit(devices_of(task), [&](int device) {
+        held |= bit(resource_of(problem, device));
+        if (submits && problem.devices[at(device)].asynchronous) {
+            visit(0, problem.devices[at(device)].per_task);
+        }
+    });
+    for_each_bit(held, [&](int r) { visit(r, task.cost); });
+}
+
+// By layer the least weighted work, and the task that it is; a fused set's is shared among its
+// layers, rounded down. kNever where no task covers a layer.
+struct LeastWork {
+    std::vector<Ticks> work;
+    std::vector<int> by;
+};
+
+LeastWork least_work(const Problem& problem, const std::vector<Ticks>& weight, bool submits) {
+    LeastWork least{std::vector<Ticks>(at(problem.layers()), kNever.count()),
+                    std::vector<int>(at(problem.layers()), -1)};
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
         const Task& task = problem.tasks[at(k)];
         Ticks work = 0;
-        for_each_work(task, [&](int r, Time time) { work += weight[at(r)] * time.count(); });
+        for_each_work(problem, task, submits, [&](int r, Time time) {
+            work += weight[at(r)] * time.count();
+        });
         const std::vector<int> covered = layers_of(task);
         work /= static_cast<Ticks>(covered.size());
         for (const int layer : covered) {
-            if (work < least[at(layer)]) {
-                least[at(layer)] = work;
-                by[at(layer)] = k;
+            if (work < least.work[at(layer)]) {
+                least.work[at(layer)] = work;
+                least.by[at(layer)] = k;
             }
         }
     }
-    Ticks sum = 0;
-    for (std::size_t layer = 0; layer < layers; ++layer) {
-        if (by[layer] < 0) {
-            return kNever.count();
-        }
-        sum += least[layer];
-        if (resource_work != nullptr) {
-            const Task& task = problem.tasks[at(by[layer])];
-            const double share = 1.0 / static_cast<double>(task.rest.size() + 1);
-            for_each_work(task, [&](int r, Time time) {
-                (*resource_work)[at(r)] += share * static_cast<double>(time.count());
-            });
-        }
-    }
-    return sum;
+    return least;
 }
 
-}  // namespace
-
-Time longest_path_bound(const Problem& problem) {
-    for (int layer = 0; layer + 1 < problem.layers(); ++layer) {
-        if (problem.consumers[at(layer)].empty()) {
-            return {};  // what nothing reads may end after the answer
-        }
-    }
-    // By layer: the tasks that cover it. By task: the time from its end to the end of the schedule,
-    // at least, over the results that have been seen.
+// By task: the time from its end to the end of the schedule, at least, over the results that have
+// been seen.
+std::vector<Time> times_after(const Problem& problem) {
     std::vector<std::vector<int>> covering(at(problem.layers())), making(at(problem.layers()));
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
         for (const int layer : layers_of(problem.tasks[at(k)])) {
@@ -140,9 +128,160 @@ Time longest_path_bound(const Problem& problem) {
             }
         }
     }
+    return after;
+}
+
+// By task: what passes before its start, at least. In the order of the last of their layers: a
+// set that makes a tensor before it is complete counts as if nothing came before it.
+std::vector<Time> times_before(const Problem& problem) {
+    struct Maker {
+        int task = 0, layout = 0;
+    };
+    std::vector<std::vector<Maker>> making(at(problem.layers()));
+    std::vector<std::vector<int>> ending(at(problem.layers()));
+    for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
+        for_each_result(problem.tasks[at(k)], [&](const TaskResult& result) {
+            making[at(result.tensor)].push_back({k, result.layout});
+        });
+        ending[at(problem.tasks[at(k)].last)].push_back(k);
+    }
+    std::vector<Time> before(problem.tasks.size());
+    for (const std::vector<int>& tasks : ending) {
+        for (const int k : tasks) {
+            const Task& task = problem.tasks[at(k)];
+            for (const TaskInput& input : task.inputs) {
+                Time best = kNever;
+                for (const auto& [m, layout] : making[at(input.tensor)]) {
+                    const Task& maker = problem.tasks[at(m)];
+                    // What the reader converts it does after its start.
+                    const Time step = between(problem, input.tensor, layout, maker, task, layout);
+                    best = std::min(best, before[at(m)] + maker.cost + step);
+                }
+                before[at(k)] = std::max(before[at(k)], std::min(best, kNever));
+            }
+        }
+    }
+    return before;
+}
+
+bool every_result_is_read(const Problem& problem) {
+    for (int layer = 0; layer + 1 < problem.layers(); ++layer) {
+        if (problem.consumers[at(layer)].empty()) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// By resource: all work of its tasks, and the dispatcher's for them, is in multiples of it.
+std::vector<Ticks> units_of_work(const Problem& problem) {
+    std::vector<Ticks> units(at(problem.device_count()), 0);
+    for (const Task& task : problem.tasks) {
+        for_each_bit(devices_of(task), [&](int device) {
+            const ProblemDevice& one = problem.devices[at(device)];
+            Ticks& unit = units[at(resource_of(problem, device))];
+            unit = std::gcd(unit, task.cost.count());
+            if (one.asynchronous) {
+                units[0] = std::gcd(units[0], one.per_task.count());
+            }
+        });
+    }
+    for (Ticks& unit : units) {
+        unit = std::max<Ticks>(unit, 1);
+    }
+    return units;
+}
+
+// The shortest time in which resources of these weights can do so much weighted work, each of them
+// in whole units.
+Ticks least_time(Ticks work, const std::vector<Ticks>& weight, const std::vector<Ticks>& units) {
+    Ticks all = 0;
+    for (const Ticks one : weight) {
+        all += one;
+    }
+    const auto is_enough = [&](Ticks time) {
+        Ticks done = 0;
+        for (std::size_t r = 0; r < weight.size(); ++r) {
+            done += weight[r] * (time / units[r] * units[r]);
+        }
+        return done >= work;
+    };
+    Ticks low = (work + all - 1) / all, high = low + *std::ranges::max_element(units);
+    while (low < high) {
+        const Ticks middle = low + (high - low) / 2;
+        if (is_enough(middle)) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+Ticks sum_of(const std::vector<Ticks>& work) {
+    Ticks sum = 0;
+    for (const Ticks one : work) {
+        if (one >= kNever.count()) {
+            return kNever.count();
+        }
+        sum += one;
+    }
+    return sum;
+}
+
+// The work of those layers alone that neither start before some instant nor end after another:
+// what passes before the one and after the other comes on top.
+// E. B. Fernandez, B. Bussell, "Bounds on the number of processors and time for multiprocessor
+// optimal schedules", IEEE Transactions on Computers C-22(8), 1973.
+Time work_between(const Problem& problem, const SharedWork& weighting) {
+    if (weighting.all == 0 || !every_result_is_read(problem)) {
+        return {};
+    }
+    // 1. Of every layer what passes before it starts and after it ends, and its work. Submissions
+    //    are no part of that: they may come before.
+    const std::vector<Time> before = times_before(problem), after = times_after(problem);
+    const LeastWork least = least_work(problem, weighting.weight, false);
+    struct Layer {
+        Ticks before = kNever.count(), after = kNever.count(), work = 0;
+    };
+    std::vector<Layer> layers(at(problem.layers()));
+    for (std::size_t k = 0; k < problem.tasks.size(); ++k) {
+        for (const int covered : layers_of(problem.tasks[k])) {
+            Layer& layer = layers[at(covered)];
+            layer.before = std::min(layer.before, before[k].count());
+            layer.after = std::min(layer.after, after[k].count());
+            layer.work = least.work[at(covered)];
+        }
+    }
+    // 2. For each time before, those that start no sooner, by the time after them: so much work,
+    //    and nothing but that in between.
+    std::ranges::sort(layers, std::greater{}, &Layer::after);
+    Ticks bound = 0;
+    for (const Layer& first : layers) {
+        Ticks work = 0;
+        for (const Layer& layer : layers) {
+            if (layer.before >= first.before) {
+                work += layer.work;
+                bound = std::max(
+                    bound, first.before + layer.after + (work + weighting.all - 1) / weighting.all);
+            }
+        }
+    }
+    return std::min(Time{bound}, kNever);
+}
+
+}  // namespace
+
+Time longest_path_bound(const Problem& problem) {
+    if (!every_result_is_read(problem)) {
+        return {};  // what nothing reads may end after the answer
+    }
+    const std::vector<Time> after = times_after(problem);
     Time bound = kNever;
-    for (const int k : covering.front()) {
-        bound = std::min(bound, problem.tasks[at(k)].cost + after[at(k)]);
+    for (std::size_t k = 0; k < problem.tasks.size(); ++k) {
+        if (problem.tasks[k].first == 0) {
+            bound = std::min(bound, problem.tasks[k].cost + after[k]);
+        }
     }
     return bound;
 }
@@ -150,17 +289,18 @@ Time longest_path_bound(const Problem& problem) {
 // The dual of sharing the work fractionally: every weighting of the resources' time is a bound, and
 // the best one is found by giving more weight to what the least work of the last weighting has put
 // too much on.
-Time shared_work_bound(const Problem& problem) {
+SharedWork shared_work(const Problem& problem) {
+    SharedWork best;
     double longest = 0;  // of weighted sums
     for (const Task& task : problem.tasks) {
         longest = std::max(longest, static_cast<double>(task.cost.count()));
     }
     if (longest * static_cast<double>(problem.layers()) * kScale >= 0x1p61) {
-        return {};
+        return best;
     }
     std::vector<int> resources;
     for (int d = 0; d < problem.device_count(); ++d) {
-        if (d == 0 || problem.devices[at(d)].asynchronous) {
+        if (d == resource_of(problem, d)) {
             resources.push_back(d);
         }
     }
@@ -168,20 +308,30 @@ Time shared_work_bound(const Problem& problem) {
     for (const int r : resources) {
         share[at(r)] = 1.0 / static_cast<double>(resources.size());
     }
-    Ticks best = 0;
+    const std::vector<Ticks> units = units_of_work(problem);
     for (int round = 0; round < kRounds; ++round) {
-        std::vector<Ticks> weight(share.size(), 0);
-        Ticks all = 0;
+        SharedWork now{.weight = std::vector<Ticks>(share.size(), 0)};
         for (const int r : resources) {
-            weight[at(r)] = std::llround(share[at(r)] * static_cast<double>(kScale));
-            all += weight[at(r)];
+            now.weight[at(r)] = std::llround(share[at(r)] * static_cast<double>(kScale));
+            now.all += now.weight[at(r)];
         }
-        std::vector<double> work(share.size(), 0.0);
-        const Ticks sum = weighted_work(problem, weight, &work);
-        if (all == 0 || sum >= kNever.count()) {
+        const LeastWork least = least_work(problem, now.weight, true);
+        const Ticks sum = sum_of(least.work);
+        if (now.all == 0 || sum >= kNever.count()) {
             break;
         }
-        best = std::max(best, (sum + all - 1) / all);
+        std::vector<double> work(share.size(), 0.0);
+        for (const int k : least.by) {
+            const Task& task = problem.tasks[at(k)];
+            const double part = 1.0 / static_cast<double>(task.rest.size() + 1);
+            for_each_work(problem, task, true, [&](int r, Time time) {
+                work[at(r)] += part * static_cast<double>(time.count());
+            });
+        }
+        now.bound = Time{least_time(sum, now.weight, units)};
+        if (now.bound > best.bound || best.all == 0) {
+            best = now;
+        }
         double total = 0, mean = 0;
         for (const int r : resources) {
             mean += work[at(r)] / static_cast<double>(resources.size());
@@ -198,11 +348,25 @@ Time shared_work_bound(const Problem& problem) {
             share[at(r)] /= total;
         }
     }
-    return Time{best};
+    return best;
+}
+
+Time period_bound_in_any_order(const Problem& problem, int frames_in_flight) {
+    const bool reconfigures = std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
+        return device.reconfiguration > Time{};
+    });
+    const std::int64_t inside = std::max(1, frames_in_flight);
+    // A frame may find loaded what it had to load if it were alone.
+    const Time share =
+        reconfigures ? Time{} : Time{(longest_path_bound(problem).count() + inside - 1) / inside};
+    return std::max(share, shared_work(problem).bound);
 }
 
 Time makespan_bound_in_any_order(const Problem& problem) {
-    return std::max(longest_path_bound(problem), shared_work_bound(problem));
+    const SharedWork work = shared_work(problem);
+    const Time bound =
+        std::max({longest_path_bound(problem), work.bound, work_between(problem, work)});
+    return is_interacting(problem) ? bound : Time{rounded_up(bound.count(), common_unit(problem))};
 }
 
 bool has_one_order(const Problem& problem) {

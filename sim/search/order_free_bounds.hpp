@@ -5,6 +5,9 @@
 
 #include "sim/compile/problem.hpp"
 
+#include <cstdint>
+#include <vector>
+
 namespace sim::internal {
 
 // Some chain of layers that read each other, each done where that is fastest, with the copies,
@@ -13,11 +16,22 @@ Time longest_path_bound(const Problem& problem);
 
 // The work that somehow has to be shared among the dispatcher and the devices: the largest lower
 // bound on the busiest of them that a weighting of their time gives. It bounds the makespan, and
-// the period of a stream of frames as well.
-Time shared_work_bound(const Problem& problem);
+// the period of a stream of frames as well. Where all work of a resource comes in multiples of some
+// time, it is bounded by whole ones.
+struct SharedWork {
+    std::vector<std::int64_t> weight;  // of the time of each device, 0 where it is no resource
+    std::int64_t all = 0;              // their sum; 0: no weighting is known
+    Time bound{};
+};
+SharedWork shared_work(const Problem& problem);
 
-// The larger of the two.
+// The larger of the two, and what the work is at least that must be done in between: of those
+// layers alone that neither start before some instant nor end after another. Rounded up to what all
+// times are multiples of where makespans are, too.
 Time makespan_bound_in_any_order(const Problem& problem);
+
+// Of a stream: no more frames end than are inside in the time that one is.
+Time period_bound_in_any_order(const Problem& problem, int frames_in_flight);
 
 // Whether tasks can only come in one order: every layer reads the one before it. Then what is
 // proven in the static order is proven.

@@ -30,6 +30,7 @@ SearchResult infeasible(std::string note) {
 }
 
 SearchResult heuristic(const Problem& problem,
+                       const Goal& goal,
                        Mapping mapping,
                        std::uint64_t evaluated,
                        std::string note) {
@@ -38,11 +39,14 @@ SearchResult heuristic(const Problem& problem,
     if (result.makespan >= kNever) {
         return infeasible("its mapping needs a copy or a conversion that this platform cannot do");
     }
-    if (!is_basic(problem)) {
+    if (!is_basic(problem) || !goal.limits.empty()) {
         const Assessment whole = assess(problem, mapping);
         if (!whole.violations.empty()) {
             return infeasible("its mapping does not fit: " +
                               to_string(problem, whole.violations.front()));
+        }
+        if (!keeps_to(goal, whole)) {
+            return infeasible("its mapping goes beyond a limit, of which it knows nothing");
         }
         result.makespan = whole.makespan;
     }
@@ -102,19 +106,11 @@ Mapping Restricted::in_original(const Mapping& mapping) const {
 
 Restricted restricted(const Problem& problem, const std::vector<char>& allowed) {
     Restricted few{.problem = problem, .original = {}};
-    few.problem.tasks.clear();
-    for (std::vector<int>& starting : few.problem.starting) {
-        starting.clear();
+    std::vector<char> stays = allowed;
+    for (std::size_t task = 0; task < stays.size(); ++task) {
+        stays[task] = stays[task] && fits_order(problem.tasks[task]);
     }
-    for (std::size_t task = 0; task < problem.tasks.size(); ++task) {
-        if (!allowed[task] || !fits_order(problem.tasks[task])) {
-            continue;
-        }
-        few.problem.starting[at(problem.tasks[task].first)].push_back(
-            static_cast<int>(few.original.size()));
-        few.problem.tasks.push_back(problem.tasks[task]);
-        few.original.push_back(static_cast<int>(task));
-    }
+    few.original = keep_tasks(few.problem, stays);
     return few;
 }
 

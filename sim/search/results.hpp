@@ -21,8 +21,9 @@ SearchResult infeasible(std::string note);
 std::string unproven_note(const SearchOptions& options, bool full);
 
 // A mapping that is not proven optimal; infeasible if it needs a link that is missing or goes
-// beyond a budget or a capacity.
+// beyond a budget, a capacity or a limit of the goal.
 SearchResult heuristic(const Problem& problem,
+                       const Goal& goal,
                        Mapping mapping,
                        std::uint64_t evaluated,
                        std::string note = {});

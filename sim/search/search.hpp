@@ -7,11 +7,13 @@
 
 #include "sim/compile/problem.hpp"
 #include "sim/run/simulate.hpp"
+#include "sim/search/certificate.hpp"
 #include "sim/search/goal.hpp"
 #include "sim/units.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,9 +58,8 @@ struct SearchResult {
     bool in_any_order = false;    // proven: and no order of the tasks gives a better one
     std::uint64_t evaluated = 0;  // mappings (exhaustive) or nodes
     std::string note;             // for people: why infeasible, what was skipped
-    // If asked for: see search/certificate.hpp. It may be empty and prove all the same, where every
-    // mapping was looked at; if there is none, `no_certificate` says why.
-    std::vector<Mapping> certificate;
+    // If asked for; if there is none, `no_certificate` says why.
+    std::optional<Certificate> certificate;
     std::string no_certificate;
 };
 
@@ -80,6 +81,7 @@ struct Search {
     Goals goals = Goals::latency;
     bool exact = false;                // proven, where nothing stops it
     bool accuracy = false;             // finds the best of a given accuracy at least
+    bool constraints = false;          // keeps to Goal::limits and to layers together
     Goals threads = Goals::none;       // uses more than one
     Goals certificates = Goals::none;  // gives proofs that can be checked without it
     bool decides_order = false;        // chooses the order of tasks; else it is the static one

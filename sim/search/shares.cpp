@@ -10,13 +10,15 @@ Shares::Shares(const States& states,
                Workers& workers,
                bool wide,
                int first,
-               std::size_t most_words)
+               std::size_t most_words,
+               std::size_t marks)
     : states_(states),
       memory_(memory),
       workers_(workers),
       wide_(wide),
       first_(first),
-      blocks_(memory, Store::block_words(most_words, states.most_key_words())) {
+      marks_(marks),
+      blocks_(memory, Store::block_words(most_words, states.most_key_words() + marks)) {
     assert(most_words <= std::numeric_limits<std::uint16_t>::max());
     for (std::size_t i = 0; i < pieces() * count(); ++i) {
         boxes_.emplace_back(memory);
@@ -31,7 +33,7 @@ std::vector<Store>& Shares::level(int layer) {
     if (shares.empty()) {
         shares.reserve(count());
         while (shares.size() < count()) {
-            shares.emplace_back(blocks_, states_.key_words(layer));
+            shares.emplace_back(blocks_, key_words(layer));
         }
     }
     return shares;

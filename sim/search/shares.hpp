@@ -31,14 +31,16 @@ using HeldList = Counted<Held>;
 class Shares {
 public:
     // `wide`: in several shares and pieces; else in one. `first`: the first level. `most_words`: of
-    // a state's numbers.
+    // a state's numbers. `marks`: words that keys have beyond those of States.
     Shares(const States& states,
            Memory& memory,
            Workers& workers,
            bool wide,
            int first,
-           std::size_t most_words);
+           std::size_t most_words,
+           std::size_t marks = 0);
 
+    std::size_t key_words(int layer) const { return states_.key_words(layer) + marks_; }
     std::size_t count() const { return wide_ ? kShares : 1; }
     bool reaches(int layer) const { return layer - first_ < static_cast<int>(levels_.size()); }
     std::vector<Store>& level(int layer);  // made if it is not there
@@ -124,6 +126,7 @@ private:
     Workers& workers_;
     const bool wide_;
     const int first_;
+    const std::size_t marks_;
     Blocks blocks_;
     std::vector<std::vector<Store>> levels_;  // [layer - first][share]
     std::vector<Box> boxes_;                  // [piece * shares + share]
@@ -206,7 +209,7 @@ void Shares::keep_share(std::size_t share, const Keep& keep) {
             keep(store(number),
                  child,
                  key,
-                 reinterpret_cast<const std::uint32_t*>(key + states_.key_words(child.layer)));
+                 reinterpret_cast<const std::uint32_t*>(key + key_words(child.layer)));
         }
         box.children.clear();
         box.words.clear();

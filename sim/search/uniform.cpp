@@ -124,7 +124,7 @@ SearchResult uniform(const Problem& problem, const SearchOptions& options) {
             continue;
         }
         // 3. How fast is it?
-        SearchResult result = heuristic(problem, std::move(*cover), 1, name);
+        SearchResult result = heuristic(problem, options.goal, std::move(*cover), 1, name);
         const std::uint64_t evaluated = best.evaluated + result.evaluated;
         const bool is_first_reason = best.mapping.empty() && !result.note.empty();
         if (result.makespan < best.makespan) {
