@@ -7,10 +7,12 @@
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
 #include "sim/report/report.hpp"
+#include "sim/units.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -57,6 +59,14 @@ CLI::Option* add_duration(CLI::App& command,
                           const std::string& name,
                           std::optional<double>& seconds,
                           const std::string& help);
+// "512MiB", "4GiB"; MB are MiB, as everywhere with memory.
+CLI::Option* add_memory(CLI::App& command,
+                        const std::string& name,
+                        std::optional<std::uint64_t>& bytes,
+                        const std::string& help);
+// Half of what this process could still take before the system, its limits (ulimit) or its control
+// group run out; of 1 TiB where all of that is unknown.
+sim::Bytes half_of_free_memory();
 // "10%" or "10": as 10.
 CLI::Option* add_percent(CLI::App& command,
                          const std::string& name,

@@ -27,6 +27,7 @@ struct Options {
     std::vector<std::string> only, prefer, pareto, max, pin, together, set;
     std::vector<int> batches{1};
     std::optional<double> time_limit = 60, min_accuracy;
+    std::optional<std::uint64_t> memory;
     std::string order = "free";
     int threads = 1, frames_in_flight = 4;
     OutputOptions output;
@@ -160,6 +161,8 @@ Asked ask(const Options& o, const sim::Model& model, const sim::Platform& platfo
     asked.question.seconds = [watch = Stopwatch{}] { return watch.seconds(); };
     asked.question.options.goal = goal_of(o, *asked.problem);
     asked.question.options.threads = o.threads;
+    asked.question.options.memory =
+        o.memory ? sim::Bytes{static_cast<std::int64_t>(*o.memory)} : half_of_free_memory();
     asked.question.options.certificate = o.certificate.empty() ? 0 : kLongestCertificate;
     asked.question.options.free_order = o.order == "free";
     asked.question.options.stop = interrupted;
@@ -372,6 +375,11 @@ void add_map(CLI::App& app) {
             "--order", o->order, "Of the tasks: free, the search decides it; fixed, the static one")
         ->check(CLI::IsMember({"free", "fixed"}));
     command->add_option("--threads", o->threads, "Threads of the search")->check(CLI::Range(1, 64));
+    add_memory(
+        *command,
+        "--memory",
+        o->memory,
+        "What the search may hold; with less it takes longer. Default: half of what is free");
     command
         ->add_option("--out", o->out, "Write the mapping (YAML); of a front: FILE-1, FILE-2, ...")
         ->type_name("FILE");

@@ -1,5 +1,7 @@
 #include "sim/units.hpp"
 
+#include <fmt/format.h>
+
 #include <cassert>
 #include <cmath>
 
@@ -38,6 +40,13 @@ Time from_microseconds(double us) {
 Energy operator*(Watts power, Time time) {
     const double picojoules = power.value * static_cast<double>(time.count());  // W x ps
     return {std::llround(picojoules * kFemtojoulesPerPicojoule)};
+}
+
+std::string to_string(Bytes bytes) {
+    const double kib = static_cast<double>(bytes.count) / 1024;
+    return kib < 1024          ? fmt::format("{:.1f} KiB", kib)
+           : kib < 1024 * 1024 ? fmt::format("{:.1f} MiB", kib / 1024)
+                               : fmt::format("{:.1f} GiB", kib / (1024 * 1024));
 }
 
 Energy from_microjoules(double uj) { return {std::llround(uj * kFemtojoulesPerMicrojoule)}; }

@@ -12,6 +12,7 @@
 #include <compare>
 #include <cstdint>
 #include <limits>
+#include <string>
 
 namespace sim {
 
@@ -26,6 +27,8 @@ struct Bytes {
     friend constexpr auto operator<=>(Bytes, Bytes) = default;
     friend constexpr Bytes operator+(Bytes a, Bytes b) { return {a.count + b.count}; }
 };
+
+std::string to_string(Bytes bytes);  // "33.4 KiB", "2.0 GiB"
 
 struct BytesPerSecond {
     double rate = 0.0;

@@ -191,11 +191,15 @@ TEST_CASE("an option that a search cannot use is refused, with the searches that
              {{"--search", "greedy", "--threads", "2"},
               "--threads: greedy cannot use threads for this goal; searches that can: "
               "branch-and-bound, cpu-only, gpu-only"},
-             {{"--objective", "energy", "--threads", "2"}, "this goal; no search can"},
+             {{"--objective", "energy", "--search", "cpu-only", "--threads", "2"},
+              "--threads: cpu-only cannot use threads for this goal; searches that can: "
+              "branch-and-bound"},
              {{"--objective", "energy", "--search", "heft"},
               "--objective: heft cannot look for more than the least latency; searches that can: "
               "branch-and-bound, exhaustive, greedy, cpu-only, gpu-only"},
              {{"--prefer", "energy", "--search", "uniform"}, "--prefer: uniform cannot"},
+             {{"--memory", "much"}, "--memory"},
+             {{"--memory", "3KiB"}, "--memory"},
              {{"--min-accuracy", "80%", "--search", "greedy"},
               "--min-accuracy: greedy cannot keep to an accuracy; searches that can: "
               "branch-and-bound, exhaustive"},
@@ -212,6 +216,7 @@ TEST_CASE("an option that a search cannot use is refused, with the searches that
         CHECK(outcome.err.find(message) != std::string::npos);
     }
     CHECK(d.map({"--search", "greedy", "--threads", "1"}).code == 0);
+    CHECK(d.map({"--memory", "16MiB"}).out == d.map({"--memory", "1GiB"}).out);
 }
 
 TEST_CASE("exhaustive search keeps to an accuracy as branch-and-bound does") {

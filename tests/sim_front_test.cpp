@@ -481,11 +481,11 @@ TEST_CASE("a front that is stopped, or short of states, has honest bounds") {
         Goal goal{.minimise = {on(Criterion::latency), on(Criterion::energy)}};
         const Front truth = sim::exhaustive_front(p, asking(goal));
         for (const int calls : {1, 2, 5, 20}) {
-            for (const std::size_t states : {std::size_t{4}, std::size_t{4'000'000}}) {
+            for (const std::int64_t bytes : {std::int64_t{1}, std::int64_t{2} << 30}) {
                 CAPTURE(calls);
                 int left = calls;
                 SearchOptions options = asking(goal);
-                options.max_states = states;
+                options.memory = sim::Bytes{bytes};
                 options.stop = [&] { return --left <= 0; };
                 const Front front = sim::pareto_front(p, options);
                 if (front.proven) {

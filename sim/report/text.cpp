@@ -103,14 +103,6 @@ std::string overheads(const Answer& answer) {
     return line;
 }
 
-// "33.4 KiB", "23.5 GiB".
-std::string size_text(std::int64_t bytes) {
-    const double kib = static_cast<double>(bytes) / 1024;
-    return kib < 1024          ? fmt::format("{:.1f} KiB", kib)
-           : kib < 1024 * 1024 ? fmt::format("{:.1f} MiB", kib / 1024)
-                               : fmt::format("{:.1f} GiB", kib / (1024 * 1024));
-}
-
 // "energy: base 3.83 uJ, digital 0.20 uJ, analog 5.52 uJ": what is not zero.
 std::string energy_line(const Problem& problem, const EnergyBreakdown& energy) {
     std::string line;
@@ -150,8 +142,8 @@ std::string more_lines(const Answer& answer) {
             taken += fmt::format("{}{} {} of {}",
                                  taken.empty() ? "" : ", ",
                                  memory_name(problem, static_cast<int>(m)),
-                                 size_text(answer.memories[m].peak),
-                                 size_text(problem.capacities[m]));
+                                 to_string(Bytes{answer.memories[m].peak}),
+                                 to_string(Bytes{problem.capacities[m]}));
         }
     }
     if (!taken.empty()) {

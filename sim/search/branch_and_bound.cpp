@@ -312,8 +312,7 @@ SearchResult layered_in_order([[maybe_unused]] const Problem& problem,
     result.status = best.proven() ? SearchStatus::proven : SearchStatus::unproven;
     result.evaluated = best.nodes;
     if (!best.proven()) {
-        result.note =
-            best.stopped ? "stopped before the proof" : "more states than the search may hold";
+        result.note = unproven_note(options, best.full);
     }
     assert(makespan(problem, result.mapping) == result.makespan);
     return result;

@@ -568,9 +568,8 @@ void Criteria::mark(Sums& sums, int task) const {
 }
 
 void Criteria::append_marks(const Sums& sums, std::vector<std::uint64_t>& key) const {
-    const int marks = static_cast<int>(last_of_group_.size()) + (place_ >= 0 ? 1 : 0);
-    for (int i = 0; i < marks; ++i) {
-        key.push_back(static_cast<std::uint64_t>(sums[at(marks_ + i)]));
+    for (std::size_t i = 0; i < marks(); ++i) {
+        key.push_back(static_cast<std::uint64_t>(sums[at(marks_) + i]));
     }
 }
 

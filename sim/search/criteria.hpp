@@ -77,6 +77,7 @@ public:
     // Some sums are no amounts but marks (where the last task ran, where a group of layers is):
     // only states whose marks are equal may be compared. Appends them to the key.
     void append_marks(const Sums& sums, std::vector<std::uint64_t>& key) const;
+    std::size_t marks() const { return last_of_group_.size() + (place_ >= 0 ? 1 : 0); }
 
     // By axis: no completion is below. At the end (`layer` is the number of layers) these are the
     // values, where nothing is coupled.

@@ -13,16 +13,17 @@
 #include "sim/index.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/results.hpp"
+#include "sim/search/shares.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 namespace sim::internal {
@@ -33,9 +34,11 @@ constexpr double kInfinite = std::numeric_limits<double>::infinity();
 // Passes begin with this many states of a level and grow by the factor.
 constexpr std::size_t kFirstWidth = 64, kFactor = 8;
 
-// A mapping takes many microseconds to assess in full, so enumerating ends after this many nodes
-// for each state that may be held.
-constexpr std::size_t kNodesForEachState = 4;
+// Of a relaxation no pass is wider: then what is known of the whole mappings decides.
+constexpr std::size_t kWidestRelaxation = 262'144;
+
+// A mapping takes many microseconds to assess in full, so enumerating ends after this many nodes.
+constexpr std::uint64_t kMostEnumerated = 16'000'000;
 
 // The same order, as whole numbers.
 std::int64_t ordered(double value) {
@@ -249,7 +252,9 @@ FrontSearch::FrontSearch(const Problem& problem,
       options_(options),
       bounds_(problem, {}),
       states_(problem, bounds_, {}),
-      evaluator_(problem) {}
+      memory_(static_cast<std::size_t>(std::max<std::int64_t>(0, options.memory.count))),
+      workers_(std::max(1, options.threads)),
+      evaluators_(at(workers_.count()), Evaluator(problem)) {}
 
 void FrontSearch::use(const Prices& prices) {
     if (criteria_.needs_latency() && prices.matter()) {
@@ -258,30 +263,28 @@ void FrontSearch::use(const Prices& prices) {
 }
 
 std::optional<std::vector<double>> FrontSearch::values(const Mapping& mapping) {
-    evaluator_.clear();
+    Evaluator& evaluator = evaluators_.front();
+    evaluator.clear();
     Criteria::Sums sums(criteria_.sums(), 0);
     for (const int task : mapping) {
         if (criteria_.is_too_much(task)) {
             return std::nullopt;
         }
-        criteria_.add(sums, evaluator_, task);
-        evaluator_.push(task);
+        criteria_.add(sums, evaluator, task);
+        evaluator.push(task);
     }
-    criteria_.set_energy(sums, evaluator_);
-    if (!evaluator_.core.possible || !criteria_.fit(sums, evaluator_, problem_.layers()) ||
-        !criteria_.fit_in_time(evaluator_.core.dispatcher, sums, evaluator_, problem_.layers())) {
+    criteria_.set_energy(sums, evaluator);
+    if (!evaluator.core.possible || !criteria_.fit(sums, evaluator, problem_.layers()) ||
+        !criteria_.fit_in_time(evaluator.core.dispatcher, sums, evaluator, problem_.layers())) {
         return std::nullopt;
     }
     std::vector<double> values(criteria_.axes());
-    criteria_.bounds(
-        evaluator_.core.dispatcher, sums, evaluator_, problem_.layers(), values.data());
+    criteria_.bounds(evaluator.core.dispatcher, sums, evaluator, problem_.layers(), values.data());
     return values;
 }
 
 // One pass over the levels; see search_levels.
 class FrontSearch::Levels {
-    struct Group;
-
 public:
     Levels(FrontSearch& search, std::size_t width, Points& points)
         : problem_(search.problem_),
@@ -289,162 +292,185 @@ public:
           bounds_(search.bounds_),
           priced_(search.priced_ ? &*search.priced_ : nullptr),
           states_(search.states_),
-          evaluator_(search.evaluator_),
+          evaluators_(search.evaluators_),
           points_(points),
-          room_(std::max<std::size_t>(width, 4096)),
-          scratch_(bounds_.scratch()),
-          priced_scratch_(priced_ != nullptr ? priced_->scratch() : Bounds::Scratch{}),
-          child_bounds_(criteria_.axes()),
-          levels_(at(problem_.layers())) {
+          room_(std::max(width, kLeastRoom)),
+          code_(problem_, bounds_),
+          shares_(states_,
+                  search.memory_,
+                  search.workers_,
+                  width >= kWideEnough,
+                  0,
+                  words(states_.most_times()),
+                  criteria_.marks()),
+          by_worker_(evaluators_.size()),
+          found_(shares_.pieces()) {
+        for (Worker& worker : by_worker_) {
+            worker.scratch = bounds_.scratch();
+            if (priced_ != nullptr) {
+                worker.priced_scratch = priced_->scratch();
+            }
+            worker.bounds.resize(criteria_.axes());
+        }
+        for (Evaluator& evaluator : evaluators_) {
+            evaluator.clear();
+        }
         pass.let_go.assign(criteria_.minimised(), kInfinite);
     }
 
-    struct State {
-        Group* group = nullptr;
-        std::size_t index = 0;
-
-        TraceStep step() const { return group->steps[index]; }
-    };
+    using List = HeldList;
 
     // False if no task can come first.
     bool add_first_state();
 
     bool reaches(int) const { return true; }
-    std::vector<State> promising(int layer) { return promising(levels_[at(layer)]); }
-    void choose(std::vector<State>& states, std::size_t count);
-    void let_go(const State& state);
-    std::size_t batch() const { return 64; }
-    void expand(int layer, std::span<const State> states, std::size_t place);
-    void forget(int layer) { levels_[at(layer)] = {}; }
+    List promising(int layer);
+    void choose(List& states, std::size_t count, int layer);
+    void let_go(std::span<const Held> states, int layer);
+    TraceStep step(const Held& held, int layer) const { return shares_.state(held, layer).step; }
+    std::size_t batch(int layer) const {
+        return shares_.count() == 1
+                   ? kNarrowBatch
+                   : std::min(kLargestBatch, shares_.batch(problem_.starting[at(layer)].size()));
+    }
+    void expand(int layer, std::span<const Held> states, std::size_t place);
+    void forget(int layer) { shares_.forget(layer); }
+    void keep_mappings(const Trace& trace);
 
     Pass pass;
 
 private:
-    // States with one key.
-    struct Group {
-        std::vector<std::uint64_t> key;
-        std::size_t times = 0;              // of each state's numbers; the rest are sums
-        std::vector<std::int64_t> numbers;  // times, then sums
-        std::vector<double> bounds;         // by axis
-        std::vector<TraceStep> steps;
-        std::size_t tidy = 0;  // the first so many do not dominate each other
-    };
-    struct KeyHash {
-        std::size_t operator()(const std::vector<std::uint64_t>& key) const {
-            std::uint64_t h = 0x9e3779b97f4a7c15u;
-            for (const std::uint64_t word : key) {
-                h = (h ^ word) * 0xff51afd7ed558ccdu;
-                h ^= h >> 32;
-            }
-            return h;
-        }
-    };
-    struct Level {
-        std::unordered_map<std::vector<std::uint64_t>, std::size_t, KeyHash> index;
-        std::vector<Group> groups;
-        std::size_t states = 0;
-
-        Group& group_of(const std::vector<std::uint64_t>& key, std::size_t times);
+    // Of a state: its times, its sums, its bounds by axis. The latter two take 64 bits each.
+    struct alignas(128) Worker {
+        Record record;
+        Bounds::Scratch scratch, priced_scratch;
+        std::vector<Ticks> times;
+        Criteria::Sums sums, before;
+        std::vector<double> bounds;
+        std::uint64_t nodes = 0;
     };
 
-    void expand_state(const State& state, int layer, std::size_t place);
-    void add_child(int next, const TraceStep& step);
-    void keep(Level& level, const TraceStep& step);
-    void tidy(Level& level, Group& group) const;
-    std::vector<State> promising(Level& level) const;
-    void shrink(Level& level);
-    const double* bounds_of(const State& state) const {
-        return &state.group->bounds[state.index * criteria_.axes()];
+    std::size_t words(std::size_t times) const {
+        return code_.words(times) + 2 * (criteria_.sums() + criteria_.axes());
     }
+    void read_sums(const Store::State& state, std::size_t times, std::int64_t* sums) const {
+        std::memcpy(
+            sums, state.numbers() + code_.words(times), criteria_.sums() * sizeof(std::int64_t));
+    }
+    void read_bounds(const Store::State& state, std::size_t times, double* bounds) const {
+        std::memcpy(bounds,
+                    state.numbers() + code_.words(times) + 2 * criteria_.sums(),
+                    criteria_.axes() * sizeof(double));
+    }
+    void read_bounds(const Held& held, int layer, double* bounds) const {
+        read_bounds(shares_.state(held, layer), shares_.group(held, layer).times, bounds);
+    }
+
+    void expand_state(const Held& held,
+                      int layer,
+                      std::size_t place,
+                      int by,
+                      std::size_t piece,
+                      std::span<Shares::Box> boxes);
+    void add_child(
+        int next, const TraceStep& step, int by, std::size_t piece, std::span<Shares::Box> boxes);
+    void post(Worker& worker, std::span<Shares::Box> boxes, int layer, const TraceStep& step) const;
+    void keep(Store& store,
+              const Shares::Child& child,
+              const std::uint64_t* key,
+              const std::uint32_t* numbers) const;
+    void tidy(Store& store, Store::Group& group) const;
+    void shrink(int layer);
+
+    static constexpr std::size_t kLeastRoom = 4096, kWideEnough = 512;
+    // A better point is of use from the next batch on.
+    static constexpr std::size_t kNarrowBatch = 64, kLargestBatch = 512;
 
     const Problem& problem_;
     const Criteria& criteria_;
     const Bounds& bounds_;
     const PricedBounds* const priced_;  // nullptr: limits cost nothing
     const States& states_;
-    Evaluator& evaluator_;
-    Points& points_;
-    const std::size_t room_;  // states of a level that are held before some are let go
-    Bounds::Scratch scratch_, priced_scratch_;
-    Record record_;
-    Criteria::Sums sums_, before_;
-    std::vector<double> child_bounds_;
-    std::vector<Level> levels_;
+    std::vector<Evaluator>& evaluators_;  // by worker
+    Points& points_;                      // those of a batch are added when it is done
+    const std::size_t room_;              // states of a level that are held before some are let go
+    const TimeCode code_;
+    Shares shares_;
+    std::vector<Worker> by_worker_;
+    std::vector<std::vector<Points::Point>> found_;  // by piece
+    int expanded_ = 0;                               // the level that was expanded last
 };
 
-FrontSearch::Levels::Group& FrontSearch::Levels::Level::group_of(
-    const std::vector<std::uint64_t>& key, std::size_t times) {
-    const auto [found, is_new] = index.try_emplace(key, groups.size());
-    if (is_new) {
-        groups.emplace_back();
-        groups.back().key = key;
-        groups.back().times = times;
-    }
-    return groups[found->second];
-}
-
-void FrontSearch::Levels::tidy(Level& level, Group& group) const {
-    if (group.tidy == group.steps.size()) {
+// Drops what another state of the group dominates.
+void FrontSearch::Levels::tidy(Store& store, Store::Group& group) const {
+    if (group.tidy == group.states) {
         return;
     }
-    const std::size_t stride = group.times + criteria_.sums(), axes = criteria_.axes();
-    const std::size_t first = criteria_.needs_latency() ? 0 : group.times;
-    std::vector<std::uint32_t> kept;
-    if (stride > 0) {
-        kept = undominated(group.numbers, stride, first, stride - first, 0);
-    } else {
-        kept.push_back(0);
+    const std::size_t times = group.times, stride = times + criteria_.sums();
+    const std::size_t first = criteria_.needs_latency() ? 0 : times;
+    // The list begins with the latest; of equals the earliest stays.
+    std::vector<std::int64_t> numbers(group.states * stride);
+    std::size_t row = group.states;
+    for (Store::Place next = group.first; next != 0; next = store.state(next).next) {
+        std::int64_t* const its = &numbers[--row * stride];
+        code_.read(store.state(next).numbers(), 0, times, its);
+        read_sums(store.state(next), times, its + times);
     }
-    std::sort(kept.begin(), kept.end());
-    for (std::size_t i = 0; i < kept.size(); ++i) {
-        const std::size_t from = kept[i];
-        std::copy_n(&group.numbers[from * stride], stride, &group.numbers[i * stride]);
-        std::copy_n(&group.bounds[from * axes], axes, &group.bounds[i * axes]);
-        group.steps[i] = group.steps[from];
+    std::vector<char> kept(group.states, 0);
+    for (const std::uint32_t one : undominated(numbers, stride, first, stride - first, 0)) {
+        kept[one] = 1;
     }
-    level.states -= group.steps.size() - kept.size();
-    group.numbers.resize(kept.size() * stride);
-    group.bounds.resize(kept.size() * axes);
-    group.steps.resize(kept.size());
-    group.tidy = kept.size();
+    row = group.states;
+    for (Store::Place* link = &group.first; *link != 0;) {
+        if (kept[--row]) {
+            link = &store.state(*link).next;
+        } else {
+            store.remove(group, *link);
+        }
+    }
+    group.tidy = group.states;
 }
 
-// The record, the sums and the bounds, as a state of the level.
-void FrontSearch::Levels::keep(Level& level, const TraceStep& step) {
-    Group& group = level.group_of(record_.key, record_.times.size());
-    group.numbers.insert(group.numbers.end(), record_.times.begin(), record_.times.end());
-    group.numbers.insert(group.numbers.end(), sums_.begin(), sums_.end());
-    group.bounds.insert(group.bounds.end(), child_bounds_.begin(), child_bounds_.end());
-    group.steps.push_back(step);
-    ++level.states;
-    if (group.steps.size() > 2 * group.tidy + 64) {
-        tidy(level, group);
+void FrontSearch::Levels::keep(Store& store,
+                               const Shares::Child& child,
+                               const std::uint64_t* key,
+                               const std::uint32_t* numbers) const {
+    Store::Group& group = store.group(store.group_of(key, child.hash, child.times, child.words));
+    std::copy_n(numbers, child.words, store.add(group, child.step).numbers());
+    if (group.states > 2 * group.tidy + 64) {
+        tidy(store, group);
     }
 }
 
 // Those that no point covers.
-std::vector<FrontSearch::Levels::State> FrontSearch::Levels::promising(Level& level) const {
-    std::vector<State> found;
-    for (Group& group : level.groups) {
-        tidy(level, group);
-        for (std::size_t i = 0; i < group.steps.size(); ++i) {
-            if (const State state{&group, i}; !points_.cover(bounds_of(state))) {
-                found.push_back(state);
-            }
-        }
+HeldList FrontSearch::Levels::promising(int layer) {
+    if (!shares_.reaches(layer)) {
+        return shares_.list();
     }
-    return found;
+    shares_.each(layer, [&](Store& store) {
+        store.for_each_group(
+            [&](Store::Place place, const Store::Group&) { tidy(store, store.group(place)); });
+    });
+    std::vector<double> bounds(criteria_.axes());
+    return shares_.all(layer, [&](const Store::State& state, const Store::Group& group) {
+        read_bounds(state, group.times, bounds.data());
+        return !points_.cover(bounds.data());
+    });
 }
 
-void FrontSearch::Levels::let_go(const State& state) {
-    pass.complete = false;
-    for (std::size_t a = 0; a < criteria_.minimised(); ++a) {
-        pass.let_go[a] = std::min(pass.let_go[a], bounds_of(state)[a]);
+void FrontSearch::Levels::let_go(std::span<const Held> states, int layer) {
+    std::vector<double> bounds(criteria_.axes());
+    for (const Held& held : states) {
+        pass.complete = false;
+        read_bounds(held, layer, bounds.data());
+        for (std::size_t a = 0; a < criteria_.minimised(); ++a) {
+            pass.let_go[a] = std::min(pass.let_go[a], bounds[a]);
+        }
     }
 }
 
 // The `count` most promising, in turn by different weights of the axes.
-void FrontSearch::Levels::choose(std::vector<State>& states, std::size_t count) {
+void FrontSearch::Levels::choose(List& states, std::size_t count, int layer) {
     if (states.size() <= count) {
         return;
     }
@@ -469,17 +495,22 @@ void FrontSearch::Levels::choose(std::vector<State>& states, std::size_t count) 
         divide(divide, 0, kQuarters);
     }
     std::vector<double> low(axes, kInfinite), high(axes, -kInfinite);
-    for (const State& state : states) {
+    Counted<double> bounds{Counting<double>(shares_.memory())};  // by state and axis
+    bounds.reserve(states.size() * axes);
+    std::vector<double> its(criteria_.axes());
+    for (const Held& held : states) {
+        read_bounds(held, layer, its.data());
         for (std::size_t a = 0; a < axes; ++a) {
-            low[a] = std::min(low[a], bounds_of(state)[a]);
-            high[a] = std::max(high[a], bounds_of(state)[a]);
+            bounds.push_back(its[a]);
+            low[a] = std::min(low[a], its[a]);
+            high[a] = std::max(high[a], its[a]);
         }
     }
     struct Scored {
         double score = 0;
         std::size_t place = 0;
     };
-    std::vector<Scored> left(states.size());
+    Counted<Scored> left(states.size(), {}, Counting<Scored>(shares_.memory()));
     for (std::size_t i = 0; i < states.size(); ++i) {
         left[i].place = i;
     }
@@ -491,7 +522,7 @@ void FrontSearch::Levels::choose(std::vector<State>& states, std::size_t count) 
             for (std::size_t a = 0; a < axes; ++a) {
                 if (weights[w][a] > 0 && high[a] > low[a]) {
                     one.score += weights[w][a] *
-                                 ((bounds_of(states[one.place])[a] - low[a]) / (high[a] - low[a]));
+                                 ((bounds[one.place * axes + a] - low[a]) / (high[a] - low[a]));
                 }
             }
         }
@@ -503,126 +534,198 @@ void FrontSearch::Levels::choose(std::vector<State>& states, std::size_t count) 
         left.erase(left.begin(), end);
         taken += share;
     }
-    std::vector<State> kept;
+    List kept = shares_.list(), gone = shares_.list();
     for (std::size_t i = 0; i < states.size(); ++i) {
-        if (chosen[i]) {
-            kept.push_back(states[i]);
-        } else {
-            let_go(states[i]);
-        }
+        (chosen[i] ? kept : gone).push_back(states[i]);
     }
+    let_go(gone, layer);
     states = std::move(kept);
 }
 
 // Lets go what there is no room for.
-void FrontSearch::Levels::shrink(Level& level) {
-    std::vector<State> kept = promising(level);
-    choose(kept, room_);
-    Level smaller;
-    const std::size_t axes = criteria_.axes();
-    for (const State& state : kept) {
-        const Group& from = *state.group;
-        Group& group = smaller.group_of(from.key, from.times);
-        const std::size_t stride = from.times + criteria_.sums();
-        const auto numbers =
-            from.numbers.begin() + static_cast<std::ptrdiff_t>(state.index * stride);
-        group.numbers.insert(
-            group.numbers.end(), numbers, numbers + static_cast<std::ptrdiff_t>(stride));
-        group.bounds.insert(group.bounds.end(), bounds_of(state), bounds_of(state) + axes);
-        group.steps.push_back(state.step());
-        group.tidy = group.steps.size();
+void FrontSearch::Levels::shrink(int layer) {
+    List kept = promising(layer);
+    choose(kept, room_, layer);
+    std::vector<Store> smaller;
+    for (std::size_t share = 0; share < shares_.count(); ++share) {
+        smaller.emplace_back(shares_.blocks(), shares_.key_words(layer));
     }
-    smaller.states = kept.size();
-    level = std::move(smaller);
+    for (const Held& held : kept) {
+        const Store::Group& from = shares_.group(held, layer);
+        const Store::State& state = shares_.state(held, layer);
+        Store& store = smaller[held.share];
+        Store::Group& group = store.group(store.group_of(
+            from.key(), hash_of(from.key(), shares_.key_words(layer)), from.times, from.words));
+        std::copy_n(state.numbers(), from.words, store.add(group, state.step).numbers());
+        group.tidy = group.states;
+    }
+    shares_.level(layer) = std::move(smaller);
 }
 
 bool FrontSearch::Levels::add_first_state() {
-    evaluator_.clear();
-    sums_.assign(criteria_.sums(), 0);
-    if (!states_.save(evaluator_, 0, record_)) {
+    Worker& worker = by_worker_.front();
+    const Evaluator& evaluator = evaluators_.front();
+    worker.sums.assign(criteria_.sums(), 0);
+    if (!states_.save(evaluator, 0, worker.record)) {
         return false;
     }
-    criteria_.bounds(0, sums_, evaluator_, 0, child_bounds_.data());
-    keep(levels_.front(), {});
+    criteria_.bounds(0, worker.sums, evaluator, 0, worker.bounds.data());
+    post(worker, shares_.boxes(0), 0, {});
+    shares_.keep_posted([&](Store& store, const auto&... child) { keep(store, child...); });
     return true;
 }
 
-void FrontSearch::Levels::expand(int layer, std::span<const State> states, std::size_t place) {
-    for (std::size_t i = 0; i < states.size(); ++i) {
-        expand_state(states[i], layer, place + i);
+void FrontSearch::Levels::expand(int layer, std::span<const Held> states, std::size_t place) {
+    // 1. Evaluators load states of later and later levels.
+    if (layer < std::exchange(expanded_, layer)) {
+        for (Evaluator& evaluator : evaluators_) {
+            evaluator.clear();
+        }
+    }
+
+    // 2. What they become.
+    shares_.expand(
+        layer,
+        states,
+        place,
+        [&](const Held& held, std::size_t its_place, int worker, std::size_t piece, auto boxes) {
+            expand_state(held, layer, its_place, worker, piece, boxes);
+        },
+        [&](Store& store, const auto&... child) { keep(store, child...); });
+    for (std::vector<Points::Point>& found : found_) {
+        for (Points::Point& point : found) {
+            points_.add(std::move(point));
+        }
+        found.clear();
+    }
+    pass.nodes = 0;
+    for (const Worker& worker : by_worker_) {
+        pass.nodes += worker.nodes;
+    }
+
+    // 3. Full levels give back what they would let go anyway.
+    for (int later = layer + 1; later < problem_.layers() && shares_.reaches(later); ++later) {
+        std::size_t count = 0;
+        for (const Store& store : shares_.held(later)) {
+            count += store.states();
+        }
+        if (count > 2 * room_) {
+            shrink(later);
+        }
     }
 }
 
 // Every task that can come next.
-void FrontSearch::Levels::expand_state(const State& state, int layer, std::size_t place) {
-    const std::int64_t* const numbers =
-        &state.group->numbers[state.index * (state.group->times + criteria_.sums())];
-    const std::int64_t* const sums = numbers + state.group->times;
-    states_.load(evaluator_, layer, state.group->key.data(), numbers);
-    evaluator_.core.energy = criteria_.energy(sums);
-    before_.assign(sums, sums + criteria_.sums());
+void FrontSearch::Levels::expand_state(const Held& held,
+                                       int layer,
+                                       std::size_t place,
+                                       int by,
+                                       std::size_t piece,
+                                       std::span<Shares::Box> boxes) {
+    const Store::State& state = shares_.state(held, layer);
+    const Store::Group& group = shares_.group(held, layer);
+    Worker& worker = by_worker_[at(by)];
+    Evaluator& evaluator = evaluators_[at(by)];
+    worker.times.resize(group.times);
+    code_.read(state.numbers(), 0, group.times, worker.times.data());
+    worker.before.resize(criteria_.sums());
+    read_sums(state, group.times, worker.before.data());
+    states_.load(evaluator, layer, group.key(), worker.times.data());
+    evaluator.core.energy = criteria_.energy(worker.before.data());
     for (const int k : problem_.starting[at(layer)]) {
-        if (overlaps(problem_.tasks[at(k)], evaluator_)) {
+        if (overlaps(problem_.tasks[at(k)], evaluator)) {
             continue;
         }
-        sums_ = before_;
-        criteria_.add(sums_, evaluator_, k);
-        evaluator_.push(k);
-        ++pass.nodes;
-        criteria_.set_energy(sums_, evaluator_);
-        add_child(evaluator_.next_layer(layer + 1), {static_cast<std::uint32_t>(place), k});
-        evaluator_.pop();
+        worker.sums = worker.before;
+        criteria_.add(worker.sums, evaluator, k);
+        evaluator.push(k);
+        ++worker.nodes;
+        criteria_.set_energy(worker.sums, evaluator);
+        add_child(evaluator.next_layer(layer + 1),
+                  {static_cast<std::uint32_t>(place), k},
+                  by,
+                  piece,
+                  boxes);
+        evaluator.pop();
     }
 }
 
 // What is placed: a point if it is complete, else a state, unless a point covers it.
-void FrontSearch::Levels::add_child(int next, const TraceStep& step) {
-    if (!evaluator_.core.possible || !criteria_.fit(sums_, evaluator_, next)) {
+void FrontSearch::Levels::add_child(
+    int next, const TraceStep& step, int by, std::size_t piece, std::span<Shares::Box> boxes) {
+    Worker& worker = by_worker_[at(by)];
+    const Evaluator& evaluator = evaluators_[at(by)];
+    if (!evaluator.core.possible || !criteria_.fit(worker.sums, evaluator, next)) {
         return;
     }
     const bool complete = next == problem_.layers();
-    Ticks latency = evaluator_.core.dispatcher;
+    Ticks latency = evaluator.core.dispatcher;
     if (!complete && criteria_.needs_latency()) {
-        latency = bounds_(evaluator_, next, criteria_.too_late(), scratch_);
+        latency = bounds_(evaluator, next, criteria_.too_late(), worker.scratch);
         if (priced_ != nullptr && latency < kNeverTicks) {
-            latency = std::max(latency, (*priced_)(evaluator_, sums_, next, priced_scratch_));
+            latency =
+                std::max(latency, (*priced_)(evaluator, worker.sums, next, worker.priced_scratch));
         }
     }
-    if (latency >= kNeverTicks || !criteria_.fit_in_time(latency, sums_, evaluator_, next)) {
+    if (latency >= kNeverTicks || !criteria_.fit_in_time(latency, worker.sums, evaluator, next)) {
         return;
     }
-    criteria_.bounds(latency, sums_, evaluator_, next, child_bounds_.data());
+    criteria_.bounds(latency, worker.sums, evaluator, next, worker.bounds.data());
+    if (points_.cover(worker.bounds.data())) {
+        return;
+    }
     if (complete) {
-        points_.add({.values = child_bounds_, .step = step, .mapping = {}});
+        found_[piece].push_back({.values = worker.bounds, .step = step, .mapping = {}});
         return;
     }
-    if (points_.cover(child_bounds_.data()) || !states_.save(evaluator_, next, record_)) {
+    if (!states_.save(evaluator, next, worker.record)) {
         return;
     }
-    criteria_.raise(sums_, next);
-    criteria_.append_marks(sums_, record_.key);
-    Level& level = levels_[at(next)];
-    keep(level, step);
-    if (level.states > 2 * room_) {
-        shrink(level);
-    }
+    criteria_.raise(worker.sums, next);
+    post(worker, boxes, next, step);
 }
 
-FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points) {
-    Levels levels(*this, width, points);
-    if (!levels.add_first_state()) {
-        return std::move(levels.pass);
-    }
-    Trace trace;
-    const bool ended = search_levels(levels, 0, problem_.layers(), width, options_.stop, trace);
-    levels.pass.stopped = !ended;
-    levels.pass.complete &= ended;
-    points.settle();
-    for (Points::Point& point : points.all()) {
+// The worker's record, sums and bounds.
+void FrontSearch::Levels::post(Worker& worker,
+                               std::span<Shares::Box> boxes,
+                               int layer,
+                               const TraceStep& step) const {
+    const std::size_t times = worker.record.times.size();
+    criteria_.append_marks(worker.sums, worker.record.key);
+    std::uint32_t* numbers =
+        shares_.post(boxes, layer, worker.record.key, step, times, words(times));
+    code_.write(worker.record.times.data(), times, 0, numbers);
+    numbers += code_.words(times);
+    std::memcpy(numbers, worker.sums.data(), criteria_.sums() * sizeof(std::int64_t));
+    numbers += 2 * criteria_.sums();
+    std::memcpy(numbers, worker.bounds.data(), criteria_.axes() * sizeof(double));
+}
+
+void FrontSearch::Levels::keep_mappings(const Trace& trace) {
+    for (Points::Point& point : points_.all()) {
         if (point.mapping.empty() && point.start < 0) {
             point.mapping = trace.back_from(point.step);
         }
     }
+}
+
+FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points, bool goes_deep) {
+    Levels levels(*this, width, points);
+    if (!levels.add_first_state()) {
+        return std::move(levels.pass);
+    }
+    Trace trace(memory_);
+    const CourseEnd end = search_levels(
+        levels,
+        {.first = 0, .end = problem_.layers(), .width = width, .goes_deep = goes_deep},
+        memory_,
+        options_.stop,
+        trace);
+    levels.pass.stopped = end.stopped;
+    levels.pass.full = end.full;
+    levels.pass.complete &= !end.stopped;
+    points.settle();
+    levels.keep_mappings(trace);
     return std::move(levels.pass);
 }
 
@@ -737,7 +840,7 @@ public:
           bounds_(problem, {}),
           scratch_(bounds_.scratch()),
           evaluator_(problem),
-          most_(kNodesForEachState * options.max_states) {
+          most_(kMostEnumerated) {
         sums_.emplace_back(criteria.sums(), 0);
     }
 
@@ -1033,13 +1136,17 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
         }
     }
     std::uint64_t nodes = prices.nodes;
-    bool complete = false, stopped = false;
+    bool complete = false, stopped = false, full = false;
     const bool tells =
         options.progress && minimised == 1 && goal.minimise[0].criterion == Criterion::latency;
     for (std::size_t width = kFirstWidth; !complete && !stopped; width *= kFactor) {
-        const FrontSearch::Pass pass = search.pass(width, points);
+        // What let go states for want of memory would do so again if it were wider.
+        const bool goes_deep = full;
+        const FrontSearch::Pass pass =
+            search.pass(goes_deep ? Course::kAll : width, points, goes_deep);
         nodes += pass.nodes;
         complete = pass.complete;
+        full |= pass.full;
         stopped = pass.stopped;
         for (std::size_t a = 0; a < minimised; ++a) {
             ideal[a] = std::max(ideal[a], std::min(pass.let_go[a], points.least(a)));
@@ -1048,7 +1155,7 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
             options.progress(Time{static_cast<Ticks>(points.least(0))},
                              Time{static_cast<Ticks>(std::max(0.0, ideal[0]))});
         }
-        if (2 * width * kFactor > options.max_states) {
+        if (goes_deep || (!exact && (full || width >= kWidestRelaxation))) {
             break;
         }
     }
@@ -1109,10 +1216,10 @@ Front pareto_front(const Problem& problem, const SearchOptions& options) {
                 proven ? no_mapping(judge) : "stopped before any mapping that fits was found";
         }
     } else if (stopped) {
-        front.note = "stopped before the proof";
+        front.note = unproven_note(options, full);
     } else if (!proven) {
         front.note = exhausted ? "too many mappings are left to simulate in full"
-                               : "more states than the search may hold";
+                               : "more mappings than bounds leave out";
     }
     return front;
 }

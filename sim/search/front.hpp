@@ -11,9 +11,11 @@
 #include "sim/search/bounds.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/levels.hpp"
+#include "sim/search/memory.hpp"
 #include "sim/search/prices.hpp"
 #include "sim/search/search.hpp"
 #include "sim/search/state.hpp"
+#include "sim/search/workers.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -74,10 +76,11 @@ public:
         std::vector<double> let_go;  // by axis: the least bound of what was let go
         bool complete = true;        // nothing was
         bool stopped = false;
+        bool full = false;  // not all fitted into memory
         std::uint64_t nodes = 0;
     };
-    // Adds what it finds that is better than the points.
-    Pass pass(std::size_t width, Points& points);
+    // Adds what it finds that is better than the points. `goes_deep`: see Course.
+    Pass pass(std::size_t width, Points& points, bool goes_deep = false);
 
 private:
     class Levels;
@@ -88,7 +91,9 @@ private:
     Bounds bounds_;
     std::optional<PricedBounds> priced_;
     States states_;
-    Evaluator evaluator_;
+    Memory memory_;
+    Workers workers_;
+    std::vector<Evaluator> evaluators_;  // by worker
 };
 
 }  // namespace sim::internal

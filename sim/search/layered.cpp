@@ -2,13 +2,15 @@
 
 #include "sim/index.hpp"
 #include "sim/search/levels.hpp"
+#include "sim/search/shares.hpp"
+#include "sim/search/store.hpp"
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <functional>
+#include <iterator>
+#include <numeric>
 #include <span>
-#include <thread>
 #include <utility>
 
 namespace sim::internal {
@@ -17,147 +19,9 @@ namespace {
 // Where a module's search puts the end of the task before it: so late that all else is long over.
 constexpr Ticks kOrigin = Ticks{1} << 50;
 
-// From this width on threads pay: below, a pass is over before they have started.
+// From this width on levels come in shares, and threads pay: below, a pass is over before they have
+// started.
 constexpr std::size_t kWideEnough = 4096;
-
-std::uint64_t hash(const std::uint64_t* key, std::size_t words) {
-    std::uint64_t h = 0x9e3779b97f4a7c15u;
-    for (std::size_t i = 0; i < words; ++i) {
-        h = (h ^ key[i]) * 0xff51afd7ed558ccdu;
-        h ^= h >> 32;
-    }
-    return h;
-}
-
-// The states of a level, or one thread's share of them: a hash table on the key, and for every
-// key a list of those that do not dominate each other. On cache lines of its own, since threads
-// write to neighbours.
-class alignas(128) Level {
-public:
-    struct Entry {
-        Ticks bound = 0;
-        std::size_t offset = 0;    // in data: the key, then the times
-        std::uint32_t parent = 0;  // in the trace
-        std::uint32_t times = 0;   // how many
-        int task = 0;
-        int next = -1;
-        bool alive = true;
-    };
-
-    explicit Level(std::size_t key_words) : key_words_(key_words) {}
-
-    // False if an entry dominates the new one. Removes the entries that it dominates.
-    bool insert(const std::uint64_t* key, std::uint64_t hashed, Entry entry, bool compare) {
-        if (2 * (keys_ + 1) > heads_.size()) {
-            grow();
-        }
-        std::size_t slot = hashed & (heads_.size() - 1);
-        while (heads_[slot] >= 0 && !equal(key, entries[at(heads_[slot])])) {
-            slot = (slot + 1) & (heads_.size() - 1);
-        }
-        if (heads_[slot] < 0) {
-            ++keys_;
-        }
-        const auto* times = reinterpret_cast<const Ticks*>(key + key_words_);
-        for (int* link = &heads_[slot]; compare && *link >= 0;) {
-            Entry& other = entries[at(*link)];
-            const Ticks* theirs = times_of(other);
-            bool less = true, more = true;
-            for (std::uint32_t i = 0; i < entry.times && (less || more); ++i) {
-                less &= times[i] <= theirs[i];
-                more &= theirs[i] <= times[i];
-            }
-            if (more) {
-                return false;
-            }
-            if (less && other.alive) {
-                other.alive = false;
-                --alive;
-            }
-            if (less && other.next >= 0) {
-                *link = other.next;  // the last of a list stays, to keep its key in the table
-            } else {
-                link = &other.next;
-            }
-        }
-        entry.offset = data.size();
-        entry.next = heads_[slot];
-        data.insert(data.end(), key, key + key_words_ + entry.times);
-        heads_[slot] = static_cast<int>(entries.size());
-        entries.push_back(entry);
-        ++alive;
-        return true;
-    }
-
-    // Keeps the `count` smallest bounds; returns the smallest that goes, kNeverTicks if none.
-    Ticks shrink(std::size_t count) {
-        std::vector<Entry> left;
-        for (const Entry& entry : entries) {
-            if (entry.alive) {
-                left.push_back(entry);
-            }
-        }
-        Ticks gone = kNeverTicks;
-        if (left.size() > count) {
-            std::nth_element(left.begin(),
-                             left.begin() + static_cast<std::ptrdiff_t>(count),
-                             left.end(),
-                             [](const Entry& a, const Entry& b) { return a.bound < b.bound; });
-            gone = left[count].bound;
-            left.resize(count);
-        }
-        Level kept(key_words_);
-        for (const Entry& entry : left) {
-            kept.insert(&data[entry.offset], hash(&data[entry.offset], key_words_), entry, false);
-        }
-        *this = std::move(kept);
-        return gone;
-    }
-
-    const Ticks* times_of(const Entry& entry) const {
-        return reinterpret_cast<const Ticks*>(&data[entry.offset + key_words_]);
-    }
-
-    std::vector<Entry> entries;
-    std::vector<std::uint64_t> data;
-    std::size_t alive = 0;
-
-private:
-    bool equal(const std::uint64_t* key, const Entry& entry) const {
-        return std::equal(key, key + key_words_, &data[entry.offset]);
-    }
-    void grow() {
-        std::vector<int> old(std::max<std::size_t>(64, heads_.size() * 4), -1);
-        old.swap(heads_);
-        for (const int head : old) {
-            if (head < 0) {
-                continue;
-            }
-            std::size_t slot =
-                hash(&data[entries[at(head)].offset], key_words_) & (heads_.size() - 1);
-            while (heads_[slot] >= 0) {
-                slot = (slot + 1) & (heads_.size() - 1);
-            }
-            heads_[slot] = head;
-        }
-    }
-
-    std::size_t key_words_;
-    std::vector<int> heads_;
-    std::size_t keys_ = 0;
-};
-
-template <class Function>
-void on_threads(int count, const Function& function) {
-    std::vector<std::thread> others;
-    for (int t = 1; t < count; ++t) {
-        others.emplace_back(function, t);
-    }
-    function(0);
-    for (std::thread& other : others) {
-        other.join();
-    }
-}
 
 // One pass over the levels; see search_levels.
 class LevelPass {
@@ -169,104 +33,118 @@ public:
               const PruningRules& rules,
               const Bounds& bounds,
               const States& states,
-              std::vector<Evaluator>& evaluators,
-              int threads,
+              Memory& memory,
+              Workers& workers,
+              std::span<Evaluator> evaluators,
               std::size_t width,
               int after,
-              Incumbent incumbent)
-        : best(std::move(incumbent)),
-          problem_(problem),
-          rules_(rules),
-          bounds_(bounds),
-          states_(states),
-          evaluators_(evaluators),
-          threads_(threads),
-          room_(std::max<std::size_t>(width, 4096) / at(threads)),
-          after_(after),
-          first_(after < 0 ? 0 : problem.tasks[at(after)].last + 1),
-          workers_(at(threads)) {
-        for (int t = 0; t < threads; ++t) {
-            workers_[at(t)].boxes.resize(at(threads));
-            workers_[at(t)].scratch = bounds_.scratch();
-            evaluators_[at(t)].clear();
-        }
-    }
+              Incumbent incumbent);
 
-    struct State {
-        const Level* level = nullptr;
-        const Level::Entry* entry = nullptr;
-
-        TraceStep step() const { return {entry->parent, entry->task}; }
-    };
+    using List = HeldList;
 
     int first() const { return first_; }
 
     // False if no task can read the module's input.
     bool add_first_state();
 
-    bool reaches(int layer) const { return layer - first_ < static_cast<int>(levels_.size()); }
-    std::vector<State> promising(int layer);
-    void choose(std::vector<State>& states, std::size_t width);
-    void let_go(const State& state) { dropped_ = std::min(dropped_, state.entry->bound); }
-    std::size_t batch() const { return threads_ == 1 ? 256 : 2048 * at(threads_); }
-    void expand(int layer, std::span<const State> states, std::size_t place);
-    void forget(int layer);
+    bool reaches(int layer) const { return shares_.reaches(layer); }
+    List promising(int layer);
+    void choose(List& states, std::size_t width, int layer);
+    void let_go(std::span<const Held> states, int layer);
+    TraceStep step(const Held& held, int layer) const { return shares_.state(held, layer).step; }
+    std::size_t batch(int layer) const {
+        return shares_.batch(problem_.starting[at(layer)].size());
+    }
+    void expand(int layer, std::span<const Held> states, std::size_t place);
+    void forget(int layer) { shares_.forget(layer); }
+    void keep_mappings(const Trace& trace);
 
     // What is known when the pass ends.
-    Incumbent finish(const Trace& trace, bool stopped);
+    Incumbent finish(const Trace& trace, const CourseEnd& end);
 
     Incumbent best;
 
 private:
-    // New states on their way from the thread that made them to the one that keeps them.
-    struct Outbox {
-        struct Child {
-            std::uint64_t hash = 0;
-            std::size_t offset = 0;
-            int level = 0;
-            Level::Entry entry;
-        };
-        std::vector<Child> children;
-        std::vector<std::uint64_t> data;
-    };
     struct alignas(128) Worker {
         Record record;
         Bounds::Scratch scratch;
-        std::vector<Outbox> boxes;  // by the thread that keeps
+        std::vector<Ticks> times;
         std::uint64_t nodes = 0;
     };
 
-    std::vector<Level>& level(int layer);
-    void expand_state(const State& state, int layer, std::size_t place, int thread);
-    void post(Worker& worker, int layer, Level::Entry entry);
-    void keep_posted(int thread);
+    Ticks bound(const Store::State& state) const {
+        Ticks bound = 0;
+        code_.read(state.numbers(), 0, 1, &bound);
+        return bound;
+    }
+    Ticks bound(const Held& held, int layer) const { return bound(shares_.state(held, layer)); }
+    void expand_state(
+        const Held& held, int layer, std::size_t place, int by, std::span<Shares::Box> boxes);
+    void post(const Record& record,
+              std::span<Shares::Box> boxes,
+              int layer,
+              Ticks bound,
+              TraceStep step) const;
+    void keep(Store& store,
+              const Shares::Child& child,
+              const std::uint64_t* key,
+              const std::uint32_t* numbers) const;
     void shrink_after(int layer);
+    Ticks shrink(int layer, std::size_t share);
     void find_complete();
 
     const Problem& problem_;
     const PruningRules rules_;
     const Bounds& bounds_;
     const States& states_;
-    std::vector<Evaluator>& evaluators_;  // by thread
-    const int threads_;
-    const std::size_t room_;  // states of a level that a thread holds before it lets some go
+    std::span<Evaluator> evaluators_;  // by worker
     const int after_, first_;
-    std::vector<std::vector<Level>> levels_;  // [layer - first][thread]
-    std::vector<Worker> workers_;
+    const TimeCode code_;
+    Shares shares_;
+    const std::size_t room_;  // states of a share that are held before some are let go
+    std::vector<Worker> by_worker_;
+    int expanded_ = 0;             // the level that was expanded last
     Ticks dropped_ = kNeverTicks;  // the smallest bound that was let go
-    TraceStep last_;               // of the best mapping
+    TraceStep last_;               // of the best mapping, if the trace has it
 };
 
-std::vector<Level>& LevelPass::level(int layer) {
-    while (static_cast<int>(levels_.size()) <= layer - first_) {
-        const int next = first_ + static_cast<int>(levels_.size());
-        levels_.emplace_back(at(threads_), Level(states_.key_words(next)));
+LevelPass::LevelPass(const Problem& problem,
+                     const PruningRules& rules,
+                     const Bounds& bounds,
+                     const States& states,
+                     Memory& memory,
+                     Workers& workers,
+                     std::span<Evaluator> evaluators,
+                     std::size_t width,
+                     int after,
+                     Incumbent incumbent)
+    : best(std::move(incumbent)),
+      problem_(problem),
+      rules_(rules),
+      bounds_(bounds),
+      states_(states),
+      evaluators_(evaluators),
+      after_(after),
+      first_(after < 0 ? 0 : problem.tasks[at(after)].last + 1),
+      code_(after < 0 ? TimeCode(problem, bounds) : TimeCode()),
+      shares_(states,
+              memory,
+              workers,
+              after < 0 && width >= kWideEnough,
+              first_,
+              code_.words(states.most_times() + 1)),
+      room_(std::max(width, kWideEnough) / shares_.count()),
+      by_worker_(evaluators.size()) {
+    for (Worker& worker : by_worker_) {
+        worker.scratch = bounds_.scratch();
     }
-    return levels_[at(layer - first_)];
+    for (Evaluator& evaluator : evaluators) {
+        evaluator.clear();
+    }
 }
 
 bool LevelPass::add_first_state() {
-    Record record;
+    Record& record = by_worker_.front().record;
     Evaluator& evaluator = evaluators_.front();
     if (after_ >= 0) {
         const Task& task = problem_.tasks[at(after_)];
@@ -281,63 +159,64 @@ bool LevelPass::add_first_state() {
     if (!states_.save(evaluator, first_, record)) {
         return false;
     }
-    std::vector<std::uint64_t> data = record.key;
-    for (const Ticks time : record.times) {
-        data.push_back(static_cast<std::uint64_t>(time));
-    }
-    Level::Entry root;
-    root.parent = TraceStep::kRoot;
-    root.task = -1;
-    root.times = static_cast<std::uint32_t>(record.times.size());
-    level(first_)[0].insert(data.data(), hash(data.data(), record.key.size()), root, false);
+    post(record, shares_.boxes(0), first_, 0, {});
+    shares_.keep_posted([&](Store& store, const auto&... child) { keep(store, child...); });
     return true;
 }
 
-std::vector<LevelPass::State> LevelPass::promising(int layer) {
-    std::vector<State> states;
-    if (!reaches(layer)) {
-        return states;
-    }
-    for (const Level& share : level(layer)) {
-        for (const Level::Entry& entry : share.entries) {
-            if (entry.alive && entry.bound < best.makespan) {
-                states.push_back({&share, &entry});
-            }
-        }
-    }
-    return states;
+LevelPass::List LevelPass::promising(int layer) {
+    return shares_.all(layer, [&](const Store::State& state, const Store::Group&) {
+        return bound(state) < best.makespan;
+    });
 }
 
-void LevelPass::choose(std::vector<State>& states, std::size_t width) {
+void LevelPass::choose(List& states, std::size_t width, int layer) {
     if (states.size() <= width) {
         return;
     }
-    std::nth_element(
-        states.begin(),
-        states.begin() + static_cast<std::ptrdiff_t>(width),
-        states.end(),
-        [](const State& a, const State& b) { return a.entry->bound < b.entry->bound; });
-    let_go(states[width]);  // the least of those that go
+    struct Bounded {
+        Ticks bound = 0;
+        Held held;
+    };
+    Counted<Bounded> bounded{Counting<Bounded>(shares_.memory())};
+    bounded.reserve(states.size());
+    for (const Held& held : states) {
+        bounded.push_back({bound(held, layer), held});
+    }
+    std::nth_element(bounded.begin(),
+                     bounded.begin() + static_cast<std::ptrdiff_t>(width),
+                     bounded.end(),
+                     [](const Bounded& a, const Bounded& b) { return a.bound < b.bound; });
+    dropped_ = std::min(dropped_, bounded[width].bound);  // the least of those that go
     states.resize(width);
+    for (std::size_t i = 0; i < width; ++i) {
+        states[i] = bounded[i].held;
+    }
 }
 
-void LevelPass::expand(int layer, std::span<const State> states, std::size_t place) {
-    // 1. Each thread its share of the states.
-    on_threads(threads_, [&](int t) {
-        for (std::size_t i = at(t); i < states.size(); i += at(threads_)) {
-            expand_state(states[i], layer, place + i, t);
-        }
-    });
+void LevelPass::let_go(std::span<const Held> states, int layer) {
+    for (const Held& held : states) {
+        dropped_ = std::min(dropped_, bound(held, layer));
+    }
+}
 
-    // 2. Each thread its share of the keys. The list of levels grows before threads use it.
-    for (const Worker& worker : workers_) {
-        for (const Outbox& box : worker.boxes) {
-            for (const Outbox::Child& child : box.children) {
-                level(child.level);
-            }
+void LevelPass::expand(int layer, std::span<const Held> states, std::size_t place) {
+    // 1. Evaluators load states of later and later levels.
+    if (layer < std::exchange(expanded_, layer)) {
+        for (Evaluator& evaluator : evaluators_) {
+            evaluator.clear();
         }
     }
-    on_threads(threads_, [&](int t) { keep_posted(t); });
+
+    // 2. What they become.
+    shares_.expand(
+        layer,
+        states,
+        place,
+        [&](const Held& held, std::size_t its_place, int worker, std::size_t, auto boxes) {
+            expand_state(held, layer, its_place, worker, boxes);
+        },
+        [&](Store& store, const auto&... child) { keep(store, child...); });
 
     // 3. Full levels give back what they would let go anyway; complete mappings are new incumbents.
     shrink_after(layer);
@@ -345,11 +224,19 @@ void LevelPass::expand(int layer, std::span<const State> states, std::size_t pla
 }
 
 // Every task that can come next, if its bound is below the incumbent.
-void LevelPass::expand_state(const State& state, int layer, std::size_t place, int thread) {
-    Worker& worker = workers_[at(thread)];
-    Evaluator& evaluator = evaluators_[at(thread)];
-    const Level::Entry& entry = *state.entry;
-    states_.load(evaluator, layer, &state.level->data[entry.offset], state.level->times_of(entry));
+void LevelPass::expand_state(
+    const Held& held, int layer, std::size_t place, int by, std::span<Shares::Box> boxes) {
+    const Store::State& from = shares_.state(held, layer);
+    const Store::Group& group = shares_.group(held, layer);
+    const Ticks from_bound = bound(from);
+    if (from_bound >= best.makespan) {
+        return;  // since it was chosen a better mapping was found
+    }
+    Worker& worker = by_worker_[at(by)];
+    Evaluator& evaluator = evaluators_[at(by)];
+    worker.times.resize(group.times);
+    code_.read(from.numbers(), 1, group.times, worker.times.data());
+    states_.load(evaluator, layer, group.key(), worker.times.data());
     for (const int k : problem_.starting[at(layer)]) {
         const Task& task = problem_.tasks[at(k)];
         if (std::any_of(task.rest.begin(), task.rest.end(), [&](int other) {
@@ -360,7 +247,7 @@ void LevelPass::expand_state(const State& state, int layer, std::size_t place, i
         evaluator.push(k);
         ++worker.nodes;
         const int next = evaluator.next_layer(layer + 1);
-        Ticks bound = entry.bound;
+        Ticks bound = from_bound;
         if (after_ >= 0 && bounds_.cut[at(task.last)]) {  // the end of a module; one thread only
             if (evaluator.core.possible) {
                 best.makespan = std::min(best.makespan,
@@ -378,109 +265,188 @@ void LevelPass::expand_state(const State& state, int layer, std::size_t place, i
         }
         if (evaluator.core.possible && bound < best.makespan &&
             states_.save(evaluator, next, worker.record)) {
-            Level::Entry child;
-            child.bound = bound;
-            child.parent = static_cast<std::uint32_t>(place);
-            child.task = k;
-            post(worker, next, child);
+            post(worker.record, boxes, next, bound, {static_cast<std::uint32_t>(place), k});
         }
         evaluator.pop();
     }
 }
 
-// The worker's record, to the thread that keeps its key.
-void LevelPass::post(Worker& worker, int layer, Level::Entry entry) {
-    const Record& record = worker.record;
-    const std::uint64_t hashed = hash(record.key.data(), record.key.size());
-    Outbox& box = worker.boxes[(hashed >> 40) % at(threads_)];
-    entry.times = static_cast<std::uint32_t>(record.times.size());
-    box.children.push_back(
-        {.hash = hashed, .offset = box.data.size(), .level = layer, .entry = entry});
-    box.data.insert(box.data.end(), record.key.begin(), record.key.end());
-    const std::size_t times_at = box.data.size();
-    box.data.resize(times_at + record.times.size());
-    std::memcpy(&box.data[times_at], record.times.data(), record.times.size() * sizeof(Ticks));
+void LevelPass::post(const Record& record,
+                     std::span<Shares::Box> boxes,
+                     int layer,
+                     Ticks bound,
+                     TraceStep step) const {
+    const std::size_t times = record.times.size();
+    std::uint32_t* const numbers =
+        shares_.post(boxes, layer, record.key, step, times, code_.words(times + 1));
+    const Ticks kept = std::min(bound, code_.most());  // a smaller bound is one too
+    code_.write(&kept, 1, 0, numbers);
+    code_.write(record.times.data(), times, 1, numbers);
 }
 
-void LevelPass::keep_posted(int thread) {
-    for (Worker& worker : workers_) {
-        Outbox& box = worker.boxes[at(thread)];
-        for (const Outbox::Child& child : box.children) {
-            levels_[at(child.level - first_)][at(thread)].insert(
-                &box.data[child.offset], child.hash, child.entry, rules_.dominance);
+// Unless a state that is held dominates it; those that it dominates go.
+void LevelPass::keep(Store& store,
+                     const Shares::Child& child,
+                     const std::uint64_t* key,
+                     const std::uint32_t* numbers) const {
+    Store::Group& group = store.group(store.group_of(key, child.hash, child.times, child.words));
+    Store::State* place = nullptr;
+    for (Store::Place* link = &group.first; rules_.dominance && *link != 0;) {
+        Store::State& other = store.state(*link);
+        const TimeCode::Order order = code_.compare(numbers, other.numbers(), 1, child.times);
+        if (order.no_sooner) {
+            return;
         }
-        box.children.clear();
-        box.data.clear();
+        if (order.no_later && place != nullptr) {
+            store.remove(group, *link);
+            continue;
+        }
+        if (order.no_later) {
+            place = &other;  // the new one takes it over
+        }
+        link = &other.next;
     }
+    if (place == nullptr) {
+        place = &store.add(group, {});
+    }
+    place->step = child.step;
+    std::copy_n(numbers, group.words, place->numbers());
 }
 
 void LevelPass::shrink_after(int layer) {
-    for (std::size_t later = at(layer - first_) + 1; later < levels_.size(); ++later) {
-        for (Level& share : levels_[later]) {
-            if (share.entries.size() > 2 * room_) {
-                dropped_ = std::min(dropped_, share.shrink(room_));
+    for (int later = layer + 1; reaches(later); ++later) {
+        for (std::size_t share = 0; share < shares_.held(later).size(); ++share) {
+            if (shares_.held(later)[share].states() > 2 * room_) {
+                dropped_ = std::min(dropped_, shrink(later, share));
             }
         }
     }
+}
+
+// Of a share of a level, keeps the smallest bounds; returns the smallest that goes.
+Ticks LevelPass::shrink(int layer, std::size_t share) {
+    Store& store = shares_.level(layer)[share];
+    struct Bounded {
+        Ticks bound = 0;
+        Store::Place group = 0, state = 0;
+    };
+    Counted<Bounded> left{Counting<Bounded>(shares_.memory())};
+    store.for_each_group([&](Store::Place place, const Store::Group& group) {
+        for (Store::Place next = group.first; next != 0; next = store.state(next).next) {
+            left.push_back({bound(store.state(next)), place, next});
+        }
+    });
+    const auto end = left.begin() + static_cast<std::ptrdiff_t>(room_);
+    std::nth_element(left.begin(), end, left.end(), [](const Bounded& a, const Bounded& b) {
+        return a.bound < b.bound;
+    });
+    const Ticks gone = end->bound;
+    left.resize(room_);
+    const std::size_t key_words = states_.key_words(layer);
+    Store kept(shares_.blocks(), key_words);
+    for (const Bounded& one : left) {
+        const Store::Group& from = store.group(one.group);
+        const Store::State& state = store.state(one.state);
+        Store::Group& group = kept.group(
+            kept.group_of(from.key(), hash_of(from.key(), key_words), from.times, from.words));
+        std::copy_n(state.numbers(), from.words, kept.add(group, state.step).numbers());
+    }
+    store = std::move(kept);
+    return gone;
 }
 
 void LevelPass::find_complete() {
-    if (static_cast<int>(levels_.size()) <= problem_.layers() - first_) {
+    if (!reaches(problem_.layers())) {
         return;
     }
-    for (const Level& share : levels_[at(problem_.layers() - first_)]) {
-        for (const Level::Entry& entry : share.entries) {
-            if (entry.alive && entry.bound < best.makespan) {
-                best.makespan = entry.bound;
-                last_ = {entry.parent, entry.task};
+    for (const Store& store : shares_.held(problem_.layers())) {
+        store.for_each_group([&](Store::Place, const Store::Group& group) {
+            for (Store::Place next = group.first; next != 0; next = store.state(next).next) {
+                const Store::State& state = store.state(next);
+                if (const Ticks makespan = bound(state); makespan < best.makespan) {
+                    best.makespan = makespan;
+                    last_ = state.step;
+                }
             }
-        }
+        });
     }
 }
 
-void LevelPass::forget(int layer) {
-    for (Level& share : level(layer)) {
-        share = Level(0);
-    }
-}
-
-Incumbent LevelPass::finish(const Trace& trace, bool stopped) {
+void LevelPass::keep_mappings(const Trace& trace) {
     if (last_.task >= 0) {
-        best.mapping = trace.back_from(last_);
+        best.mapping = trace.back_from(std::exchange(last_, {}));
     }
-    for (const Worker& worker : workers_) {
+}
+
+Incumbent LevelPass::finish(const Trace& trace, const CourseEnd& end) {
+    keep_mappings(trace);
+    for (const Worker& worker : by_worker_) {
         best.nodes += worker.nodes;
     }
-    best.stopped = stopped;
+    best.stopped = end.stopped;
+    best.full |= end.full;
     best.bound = std::max(best.bound, std::min(dropped_, best.makespan));
     return std::move(best);
 }
 
 }  // namespace
 
+// A pass: `after` as for LevelPass, by these workers.
+struct Layered::Where {
+    std::size_t width = 0;
+    bool goes_deep = false;
+    int after = -1;
+    Workers& workers;
+    std::span<Evaluator> evaluators;
+};
+
 Layered::Layered(const Problem& problem, const PruningRules& rules, const SearchOptions& options)
     : problem_(problem),
       rules_(rules),
       options_(options),
+      stop_([this] {
+          const std::lock_guard lock(asking_);
+          return options_.stop && options_.stop();
+      }),
       bounds_(problem, rules),
       states_(problem, bounds_, rules),
-      evaluators_(at(std::max(1, options.threads)), Evaluator(problem)) {}
+      memory_(static_cast<std::size_t>(std::max<std::int64_t>(0, options.memory.count))),
+      workers_(std::max(1, options.threads)),
+      evaluators_(at(workers_.count()), Evaluator(problem)) {}
 
-Incumbent Layered::pass(std::size_t width, Incumbent best) {
-    return run(width, std::move(best), -1);
+Incumbent Layered::pass(std::size_t width, Incumbent best, bool goes_deep) {
+    return run({.width = width,
+                .goes_deep = goes_deep,
+                .after = -1,
+                .workers = workers_,
+                .evaluators = evaluators_},
+               std::move(best));
 }
 
-Incumbent Layered::run(std::size_t width, Incumbent best, int after) {
-    const int threads = after < 0 && width >= kWideEnough ? std::max(1, options_.threads) : 1;
-    LevelPass pass(
-        problem_, rules_, bounds_, states_, evaluators_, threads, width, after, std::move(best));
+Incumbent Layered::run(const Where& where, Incumbent best) {
+    LevelPass pass(problem_,
+                   rules_,
+                   bounds_,
+                   states_,
+                   memory_,
+                   where.workers,
+                   where.evaluators,
+                   where.width,
+                   where.after,
+                   std::move(best));
     if (!pass.add_first_state()) {
         return std::move(pass.best);
     }
-    Trace trace;
-    const bool ended =
-        search_levels(pass, pass.first(), problem_.layers(), width, options_.stop, trace);
-    return pass.finish(trace, !ended);
+    Trace trace(memory_);
+    const CourseEnd end = search_levels(pass,
+                                        {.first = pass.first(),
+                                         .end = problem_.layers(),
+                                         .width = where.width,
+                                         .goes_deep = where.goes_deep},
+                                        memory_,
+                                        stop_,
+                                        trace);
+    return pass.finish(trace, end);
 }
 
 void Layered::sharpen() {
@@ -490,6 +456,7 @@ void Layered::sharpen() {
     }
     sharp_ = true;
     bounds_.floor = kOrigin;
+    std::vector<std::uint64_t> nodes(evaluators_.size(), 0);
     for (int layer = problem_.layers() - 2; layer >= 0; --layer) {
         bounds_.set_tails(layer);
         int end = layer + 1;
@@ -498,22 +465,39 @@ void Layered::sharpen() {
         }
         // A module of one layer adds nothing, and one of most of the model is as hard as it.
         if (bounds_.cut[at(layer)] && end > layer + 1 && end - layer <= problem_.layers() / 2) {
-            for (const int k : bounds_.ending[at(layer)]) {
-                if (problem_.tasks[at(k)].last != layer) {
-                    continue;  // it covers layers of the module too
-                }
-                Incumbent answer;
-                for (std::size_t width = 8; width <= 4096 && !answer.proven() && !answer.stopped;
-                     width *= 8) {
-                    answer = run(width, std::move(answer), k);
-                }
-                bounds_.tail[at(k)] = std::max(bounds_.tail[at(k)], answer.bound - kOrigin);
-                module_nodes_ += answer.nodes;
+            std::vector<int> before;  // not those that cover layers of the module too
+            std::ranges::copy_if(bounds_.ending[at(layer)], std::back_inserter(before), [&](int k) {
+                return problem_.tasks[at(k)].last == layer;
+            });
+            std::vector<Ticks> least(before.size());
+            workers_.share(before.size(), [&](std::size_t i, int worker) {
+                least[i] = module_bound(before[i], worker, nodes[at(worker)]);
+            });
+            for (std::size_t i = 0; i < before.size(); ++i) {
+                Ticks& tail = bounds_.tail[at(before[i])];
+                tail = std::max(tail, least[i] - kOrigin);
             }
         }
         bounds_.set_loads(layer);
     }
+    module_nodes_ = std::accumulate(nodes.begin(), nodes.end(), std::uint64_t{0});
     bounds_.floor = 0;
+}
+
+// Of the module behind the cut that this task ends in.
+Ticks Layered::module_bound(int task, int worker, std::uint64_t& nodes) {
+    Workers alone(1);
+    Incumbent answer;
+    for (std::size_t width = 8; width <= 4096 && !answer.proven() && !answer.stopped; width *= 8) {
+        answer = run({.width = width,
+                      .goes_deep = false,
+                      .after = task,
+                      .workers = alone,
+                      .evaluators = std::span(evaluators_).subspan(at(worker), 1)},
+                     std::move(answer));
+    }
+    nodes += answer.nodes;
+    return answer.bound;
 }
 
 Incumbent Layered::widen(Incumbent best, std::size_t first, std::size_t factor) {
@@ -523,11 +507,13 @@ Incumbent Layered::widen(Incumbent best, std::size_t first, std::size_t factor) 
             sharpen();
             best.nodes += module_nodes_;
         }
-        best = pass(width, std::move(best));
+        // What let go states for want of memory would do so again if it were wider.
+        const bool goes_deep = best.full;
+        best = pass(goes_deep ? Course::kAll : width, std::move(best), goes_deep);
         if (options_.progress) {
             options_.progress(Time{best.makespan}, Time{best.bound});
         }
-        if (best.proven() || best.stopped || 2 * width * factor > options_.max_states) {
+        if (best.proven() || best.stopped || goes_deep) {
             return best;
         }
     }

@@ -7,14 +7,18 @@
 // the same key dominates and those whose bound reaches the incumbent. Of each level only the
 // `width` states with the smallest bounds are expanded; the smallest bound of what was let go is
 // still a bound on the optimum, so a narrow pass gives an incumbent and a gap, and a pass that
-// lets nothing go is a proof.
+// lets nothing go is a proof. Where that does not fit into memory, a last pass goes on depth first.
+//
+// The answer, and the nodes on the way to it, do not depend on how many threads there are.
 
 #include "sim/search/bounds.hpp"
+#include "sim/search/memory.hpp"
 #include "sim/search/search.hpp"
 #include "sim/search/state.hpp"
+#include "sim/search/workers.hpp"
 
 #include <functional>
-#include <span>
+#include <mutex>
 #include <vector>
 
 namespace sim::internal {
@@ -25,6 +29,7 @@ struct Incumbent {
     Ticks bound = 0;  // no mapping is faster
     Mapping mapping;  // may be empty: `makespan` was given, not found
     bool stopped = false;
+    bool full = false;  // not all fitted into memory
     std::uint64_t nodes = 0;
 
     bool proven() const { return bound >= makespan; }
@@ -34,8 +39,8 @@ class Layered {
 public:
     Layered(const Problem& problem, const PruningRules& rules, const SearchOptions& options);
 
-    // One pass. It only looks for mappings better than `best`.
-    Incumbent pass(std::size_t width, Incumbent best);
+    // One pass. It only looks for mappings better than `best`. `goes_deep`: see Course.
+    Incumbent pass(std::size_t width, Incumbent best, bool goes_deep = false);
 
     // Module tails: between two cuts the model is searched by itself, from a state that no real
     // one beats, and the result replaces the path bound. Costs about as much as it saves on
@@ -46,14 +51,21 @@ public:
     Incumbent widen(Incumbent best, std::size_t first = 8, std::size_t factor = 8);
 
 private:
-    Incumbent run(std::size_t width, Incumbent best, int after);
+    struct Where;
+
+    Incumbent run(const Where& where, Incumbent best);
+    Ticks module_bound(int task, int worker, std::uint64_t& nodes);
 
     const Problem& problem_;
     const PruningRules rules_;
     const SearchOptions& options_;
+    std::mutex asking_;
+    std::function<bool()> stop_;  // one worker at a time may ask
     Bounds bounds_;
     States states_;
-    std::vector<Evaluator> evaluators_;  // by thread
+    Memory memory_;
+    Workers workers_;
+    std::vector<Evaluator> evaluators_;  // by worker
     bool sharp_ = false;
     std::uint64_t module_nodes_ = 0;
 };

@@ -5,9 +5,10 @@
 //
 // Level i holds partial schedules whose first uncovered layer is i. Of each level only the most
 // promising are expanded; what is let go leaves a bound, and a search that lets nothing go is a
-// proof.
+// proof. Where memory is full a search may go on depth first, and let nothing go all the same.
 
 #include "sim/compile/problem.hpp"
+#include "sim/search/memory.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -29,8 +30,11 @@ struct TraceStep {
 // Of the partial schedules that were expanded.
 class Trace {
 public:
+    explicit Trace(Memory& memory) : steps_(Counting<TraceStep>(memory)) {}
+
     std::size_t size() const { return steps_.size(); }
     void add(const TraceStep& step) { steps_.push_back(step); }
+    void forget_from(std::size_t size) { steps_.resize(size); }
 
     Mapping back_from(TraceStep last) const {
         Mapping mapping;
@@ -42,57 +46,116 @@ public:
     }
 
 private:
-    std::vector<TraceStep> steps_;
+    Counted<TraceStep> steps_;
 };
 
-// Expands levels `first` to `end` - 1, at most `width` partial schedules of each, and traces what
-// it expands. False if `stop` ended it. A Search has
+// How a search goes through the levels.
+struct Course {
+    static constexpr std::size_t kAll = ~std::size_t{0};
+
+    int first = 0, end = 0;    // levels
+    std::size_t width = kAll;  // states of a level that are expanded at most
+    // What does not fit into memory: is let go, or waits until what came before it is done with.
+    bool goes_deep = false;
+};
+
+struct CourseEnd {
+    bool stopped = false;
+    bool full = false;  // more did not fit into memory
+};
+
+// Expands the levels, and traces what it expands. A Search has
 //
-//     State                        refers to a partial schedule that is held; `step()` made it
+//     List                         of what refers to partial schedules that are held
 //     reaches(layer)               false where nothing came to this level or beyond
 //     promising(layer)             those of a level that may lead to something better
-//     choose(states, width)        keeps so many, the most promising; lets the others go
-//     let_go(state)                notes its bound
-//     batch()                      how many are expanded between questions whether to stop
+//     choose(states, width, layer) keeps so many, the most promising; lets the others go
+//     let_go(states, layer)        notes their bounds
+//     step(state, layer)           how it came about
+//     batch(layer)                 how many are expanded between questions whether to stop
 //     expand(layer, states, place) what each becomes with every task that can come next is kept at
 //                                  its level, unless it is dominated or its bound is no better;
 //                                  full levels shrink; `place`: of the first of them in the trace
 //     forget(layer)                frees a level
+//     keep_mappings(trace)         the trace of what was found is about to go
+//
+// Depth first, where memory is full: of a level as many are expanded as there is room for, and the
+// rest waits until all that they became is done with. A level may fill a little more of the memory
+// than those before it, so that there is room for some on every level.
 template <class Search>
-bool search_levels(Search& search,
-                   int first,
-                   int end,
-                   std::size_t width,
-                   const std::function<bool()>& stop,
-                   Trace& trace) {
-    for (int layer = first; layer < end && search.reaches(layer); ++layer) {
-        // 1. Choose what to expand.
-        auto states = search.promising(layer);
-        search.choose(states, width);
-        const std::size_t traced = trace.size();
-        for (const auto& state : states) {
-            trace.add(state.step());
+CourseEnd search_levels(Search& search,
+                        const Course& course,
+                        const Memory& memory,
+                        const std::function<bool()>& stop,
+                        Trace& trace) {
+    // Of a level: what is expanded next, where it is in the trace.
+    struct Rest {
+        int layer = 0;
+        typename Search::List states;
+        std::size_t begin = 0, traced = 0;
+    };
+    std::vector<Rest> rests;
+    CourseEnd result;
+    const auto is_full = [&](int layer) {
+        const auto levels = static_cast<std::size_t>(course.end - course.first);
+        const auto before = static_cast<std::size_t>(layer - course.first);
+        return memory.held() > memory.limit() / 2 + memory.limit() / 2 / levels * before;
+    };
+    for (int layer = course.first; layer < course.end && search.reaches(layer);) {
+        // 1. Choose what to expand, or go on with what waited.
+        const bool waited = !rests.empty() && rests.back().layer == layer;
+        Rest now = waited ? std::move(rests.back()) : Rest{layer, search.promising(layer)};
+        if (waited) {
+            rests.pop_back();
+        } else {
+            search.choose(now.states, course.width, layer);
+            now.traced = trace.size();
+            for (const auto& state : now.states) {
+                trace.add(search.step(state, layer));
+            }
         }
-        for (std::size_t begin = 0; begin < states.size(); begin += search.batch()) {
-            // 2. Asked to stop: what was not expanded is let go, here and on later levels.
+        while (now.begin < now.states.size()) {
+            const std::size_t count = std::min(search.batch(layer), now.states.size() - now.begin);
+            const auto batch = std::span(now.states).subspan(now.begin, count);
+            // 2. Asked to stop: what was not expanded is let go.
             if (stop && stop()) {
-                for (const auto& state : std::span(states).subspan(begin)) {
-                    search.let_go(state);
+                result.stopped = true;
+                rests.push_back(std::move(now));
+                for (const Rest& rest : rests) {
+                    search.let_go(std::span(rest.states).subspan(rest.begin), rest.layer);
                 }
-                for (int later = layer + 1; later < end; ++later) {
-                    for (const auto& state : search.promising(later)) {
-                        search.let_go(state);
-                    }
+                for (int later = layer + 1; later < course.end; ++later) {
+                    search.let_go(search.promising(later), later);
                 }
-                return false;
+                return result;
             }
             // 3. Expand, keep and shrink.
-            const std::size_t count = std::min(search.batch(), states.size() - begin);
-            search.expand(layer, std::span(states).subspan(begin, count), traced + begin);
+            search.expand(layer, batch, now.traced + now.begin);
+            now.begin += count;
+            // 4. No room for more.
+            if (now.begin < now.states.size() && is_full(layer)) {
+                result.full = true;
+                if (course.goes_deep) {
+                    break;
+                }
+                search.let_go(std::span(now.states).subspan(now.begin), layer);
+                now.begin = now.states.size();
+            }
         }
-        search.forget(layer);
+        if (now.begin < now.states.size()) {
+            rests.push_back(std::move(now));
+        } else {
+            search.forget(layer);
+        }
+        // 5. On to the next level, or back to what waits.
+        ++layer;
+        if ((layer == course.end || !search.reaches(layer)) && !rests.empty()) {
+            layer = rests.back().layer;
+            search.keep_mappings(trace);
+            trace.forget_from(rests.back().traced + rests.back().states.size());
+        }
     }
-    return true;
+    return result;
 }
 
 }  // namespace sim::internal

@@ -53,6 +53,12 @@ SearchResult or_known(const Problem& problem, const SearchOptions& options, Sear
     return found;
 }
 
+std::string unproven_note(const SearchOptions& options, bool full) {
+    return full ? "stopped before the proof; more states than fit into " +
+                      to_string(options.memory) + " (--memory)"
+                : "stopped before the proof";
+}
+
 SearchResult infeasible(std::string note) {
     SearchResult result;
     result.status = SearchStatus::infeasible;

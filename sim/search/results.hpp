@@ -24,6 +24,9 @@ SearchResult or_known(const Problem& problem, const SearchOptions& options, Sear
 // No answer, and why.
 SearchResult infeasible(std::string note);
 
+// Why an exact search ended without a proof; `full`: more states came up than fit into memory.
+std::string unproven_note(const SearchOptions& options, bool full);
+
 // A mapping that is not proven optimal; infeasible if it needs a link that is missing or goes
 // beyond a budget, a capacity or a limit of the goal.
 SearchResult heuristic(const Problem& problem,

@@ -23,7 +23,7 @@ constexpr std::array<Search, 8> kSearches{{
      .exact = true,
      .accuracy = true,
      .constraints = true,
-     .threads = Goals::latency,
+     .threads = Goals::any,
      .certificates = Goals::any,
      .decides_order = true},
     {.name = "exhaustive",

@@ -9,6 +9,7 @@
 #include "sim/run/simulate.hpp"
 #include "sim/search/certificate.hpp"
 #include "sim/search/goal.hpp"
+#include "sim/units.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -34,8 +35,9 @@ struct SearchOptions {
     // Mappings that are known: the answer is not worse than any of them that fits.
     std::vector<Mapping> starts;
     bool free_order = false;  // Search::decides_order: not only mappings in the static order
-    std::size_t max_states = 4'000'000;  // branch-and-bound: held at a time, for memory
-    std::size_t certificate = 0;         // branch-and-bound: prove it in at most so many beginnings
+    // branch-and-bound: what it may hold at a time. With less it takes longer, where it is short.
+    Bytes memory{std::int64_t{2} << 30};
+    std::size_t certificate = 0;  // branch-and-bound: prove it in at most so many beginnings
     std::string only;  // uniform: "device/variant/configuration"; empty: the best of them
 };
 

@@ -215,6 +215,17 @@ void States::lay_out_keys(const Evaluator& evaluator) {
     }
 }
 
+std::size_t States::most_key_words() const { return *std::ranges::max_element(key_words_); }
+
+std::size_t States::most_times() const {
+    std::size_t most = 0;
+    for (const std::vector<int>& live : bounds_.live) {
+        most = std::max(most, live.size());
+    }
+    // The dispatcher and other devices, the open segment, engines; of every place time and lag.
+    return at(devices_ + 1 + problem_.engines) + 2 * most * at(places_);
+}
+
 // ---- saving -------------------------------------------------------------------------------------
 
 void States::write_head(const Evaluator& placed, int layer, Record& record) const {

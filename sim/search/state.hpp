@@ -57,6 +57,9 @@ public:
     States(const Problem& problem, const Bounds& bounds, const PruningRules& rules);
 
     std::size_t key_words(int layer) const { return key_words_[at(layer)]; }
+    // Of any level.
+    std::size_t most_key_words() const;
+    std::size_t most_times() const;
 
     // Writes the state of `placed`, whose first uncovered layer is `layer`, over `record`. False if
     // it has no completion: something that must be read is where no reader can get it.
