@@ -39,7 +39,8 @@ struct YamlNode {
 struct YamlFile {
     std::unique_ptr<const std::string> name;
     YamlNode root;
-    std::vector<std::unique_ptr<const std::string>> set = {};  // what stands for the file in messages
+    std::vector<std::unique_ptr<const std::string>> set =
+        {};  // what stands for the file in messages
 };
 
 // Reads a file whose first key is `hetmap: <format>`, such as "model/1".
