@@ -450,7 +450,11 @@ private:
 
     // The longest way from what is there to the end of the model.
     Time path(const Begun& begun, const std::vector<char>& covered) {
-        const auto& [made, there, queue, engine, load, dispatcher, open] = begun;
+        const auto& made = begun.made;
+        const auto& there = begun.there;
+        const auto& queue = begun.queue;
+        const Time dispatcher = begun.dispatcher;
+        const int open = begun.open;
         if (made.empty()) {
             Time least = sim::kNever;
             for (int k = 0; k < static_cast<int>(p_.tasks.size()); ++k) {

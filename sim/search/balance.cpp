@@ -133,8 +133,8 @@ private:
         const std::int64_t inside = std::max(1, goal_.frames_in_flight);
         const Time makespan = evaluator_.makespan(mapping);
         placed_ += mapping.size();
-        return makespan >= kNever ? kInfinite
-                                  : static_cast<double>((makespan.count() + inside - 1) / inside);
+        const Ticks share = (makespan.count() + inside - 1) / inside;
+        return makespan >= kNever ? kInfinite : static_cast<double>(share);
     }
 
     // ---- One change. ----

@@ -206,8 +206,9 @@ Constraint limit_named(const Problem& problem, std::string_view asked) {
 Constraint pin_named(const Problem& problem, std::string_view asked) {
     Constraint constraint{.text = fmt::format("pin {}", asked), .what = Pinned{}};
     const std::string& text = constraint.text;
-    const auto [pattern, wanted] =
+    const auto sides_of_it =
         sides(asked, text, "LAYER=device[/variant[/configuration]], such as conv1=cpu");
+    const std::string_view pattern = sides_of_it.first, wanted = sides_of_it.second;
 
     // 1. The device.
     const std::string_view device_name = wanted.substr(0, wanted.find('/'));

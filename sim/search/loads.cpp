@@ -117,8 +117,7 @@ void Loads::exchange(std::span<const int> gone, std::span<const int> come) {
             }
         }
         std::ranges::sort(tasks);
-        const auto rest = std::ranges::unique(tasks);
-        tasks.erase(rest.begin(), rest.end());
+        tasks.erase(std::unique(tasks.begin(), tasks.end()), tasks.end());
         for (const int task : tasks) {
             add_submission(task, sign);
         }
@@ -217,8 +216,8 @@ void Loads::find_readers(int tensor) {
         }
     }
     std::ranges::sort(readers_, {}, &Reader::first);
-    const auto rest = std::ranges::unique(readers_, {}, &Reader::task);
-    readers_.erase(rest.begin(), rest.end());
+    const auto is_same = [](const Reader& a, const Reader& b) { return a.task == b.task; };
+    readers_.erase(std::unique(readers_.begin(), readers_.end(), is_same), readers_.end());
 }
 
 // The copies and conversions of a tensor for all its readers, as the evaluator makes them.

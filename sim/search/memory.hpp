@@ -38,7 +38,8 @@ public:
 
     explicit Counting(Memory& memory) : memory_(&memory) {}
     template <class Other>
-    Counting(const Counting<Other>& other) : memory_(&other.memory()) {}
+    Counting(const Counting<Other>& other)  // NOLINT(google-explicit-constructor): an allocator's
+        : memory_(&other.memory()) {}
 
     T* allocate(std::size_t count) {
         T* const place = std::allocator<T>().allocate(count);

@@ -164,12 +164,16 @@ Store& Store::operator=(Store&& other) noexcept {
     return *this;
 }
 
+// That hold so many bytes.
+static constexpr std::size_t words_of(std::size_t bytes) {
+    return (bytes + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t);
+}
+
 std::size_t Store::block_words(std::size_t numbers, std::size_t key_words) {
     constexpr std::size_t kUsual = 4096, kRecords = 8;
-    return std::bit_ceil(
-        std::max({kUsual,
-                  kRecords * (sizeof(State) / sizeof(std::uint64_t) + 1 + numbers),
-                  kRecords * (sizeof(Group) / sizeof(std::uint64_t) + key_words)}));
+    return std::bit_ceil(std::max({kUsual,
+                                   kRecords * (words_of(sizeof(State)) + numbers),
+                                   kRecords * (words_of(sizeof(Group)) + key_words)}));
 }
 
 void Store::clear() {

@@ -93,7 +93,10 @@ public:
         return *reinterpret_cast<Group*>(group_blocks_[place >> (block_bits_ - 1)].get() +
                                          (place & (block_mask_ >> 1)));
     }
-    const Group& group(Place place) const { return const_cast<Store*>(this)->group(place); }
+    const Group& group(Place place) const {
+        return *reinterpret_cast<const Group*>(group_blocks_[place >> (block_bits_ - 1)].get() +
+                                               (place & (block_mask_ >> 1)));
+    }
     // In the order in which they were made: visit(place, group).
     template <class Visit>
     void for_each_group(const Visit& visit) const {
@@ -108,7 +111,11 @@ public:
             reinterpret_cast<std::uint32_t*>(state_blocks_[place >> block_bits_].get()) +
             (place & block_mask_));
     }
-    const State& state(Place place) const { return const_cast<Store*>(this)->state(place); }
+    const State& state(Place place) const {
+        return *reinterpret_cast<const State*>(
+            reinterpret_cast<const std::uint32_t*>(state_blocks_[place >> block_bits_].get()) +
+            (place & block_mask_));
+    }
 
     // The group of a key, which is made if there is none.
     Place group_of(const std::uint64_t* key,

@@ -36,27 +36,27 @@ public:
                 work[0] += device.asynchronous ? static_cast<double>(device.per_task.count()) : 0;
             });
         }
-        weight.assign(at(problem.device_count()), 0.0);
+        weight_.assign(at(problem.device_count()), 0.0);
         const Bits all = all_resources(problem);
-        for_each_bit(all, [&](int r) { weight[at(r)] = 1; });
-        of_latency = 1;
-        of_limits.assign(limits_.size(), 0.0);
+        for_each_bit(all, [&](int r) { weight_[at(r)] = 1; });
+        of_latency_ = 1;
+        of_limits_.assign(limits_.size(), 0.0);
         level();
     }
 
     // Weights add up to one; the latency has some.
     void level() {
-        double sum = of_latency;
-        for (const double one : weight) {
+        double sum = of_latency_;
+        for (const double one : weight_) {
             sum += one;
         }
-        of_latency = std::max(of_latency / sum, kLeastShareOfLatency);
+        of_latency_ = std::max(of_latency_ / sum, kLeastShareOfLatency);
         double rest = 0;
-        for (const double one : weight) {
+        for (const double one : weight_) {
             rest += one;
         }
-        for (double& one : weight) {
-            one *= rest > 0 ? (1 - of_latency) / rest : 0;
+        for (double& one : weight_) {
+            one *= rest > 0 ? (1 - of_latency_) / rest : 0;
         }
     }
 
@@ -70,21 +70,21 @@ public:
             task.uses.clear();
             task.weight_bytes.clear();
             double pays = 0;
-            for (std::size_t r = 0; r < weight.size(); ++r) {
-                pays += weight[r] * work_[k][r];
+            for (std::size_t r = 0; r < weight_.size(); ++r) {
+                pays += weight_[r] * work_[k][r];
             }
             for (std::size_t i = 0; i < limits_.size(); ++i) {
-                pays += of_limits[i] * share(i, k);
+                pays += of_limits_[i] * share(i, k);
             }
-            task.cost += Time{static_cast<Ticks>(pays * frames / of_latency)};
+            task.cost += Time{static_cast<Ticks>(pays * frames / of_latency_)};
         }
         return other;
     }
 
     // Of the priced problem's bound on the latency; rounded down.
     double bound(Ticks latency, int frames) const {
-        double value = static_cast<double>(latency) * of_latency / frames;
-        for (const double price : of_limits) {
+        double value = static_cast<double>(latency) * of_latency_ / frames;
+        for (const double price : of_limits_) {
             value -= price;
         }
         return value * (1 - 1e-9) - 1;
@@ -104,11 +104,11 @@ public:
         }
     };
     Parts parts(const Mapping& mapping, int frames) const {
-        Parts parts{.work = std::vector<double>(weight.size(), 0.0),
+        Parts parts{.work = std::vector<double>(weight_.size(), 0.0),
                     .latency = static_cast<double>(makespan(problem_, mapping).count()) / frames,
                     .excess = std::vector<double>(limits_.size(), -1.0)};
         for (const int task : mapping) {
-            for (std::size_t r = 0; r < weight.size(); ++r) {
+            for (std::size_t r = 0; r < weight_.size(); ++r) {
                 parts.work[r] += work_[at(task)][r];
             }
             for (std::size_t i = 0; i < limits_.size(); ++i) {
@@ -120,9 +120,9 @@ public:
 
     // More for what is above the average, less for what is below.
     void follow(const Parts& parts, double pace) {
-        double mean = of_latency * parts.latency;
-        for (std::size_t r = 0; r < weight.size(); ++r) {
-            mean += weight[r] * parts.work[r];
+        double mean = of_latency_ * parts.latency;
+        for (std::size_t r = 0; r < weight_.size(); ++r) {
+            mean += weight_[r] * parts.work[r];
         }
         if (mean <= 0) {
             return;
@@ -130,13 +130,13 @@ public:
         const auto factor = [&](double value) {
             return std::exp(pace * std::clamp(value / mean - 1, -1.0, 2.0));
         };
-        for (std::size_t r = 0; r < weight.size(); ++r) {
-            weight[r] *= factor(parts.work[r]);
+        for (std::size_t r = 0; r < weight_.size(); ++r) {
+            weight_[r] *= factor(parts.work[r]);
         }
-        of_latency *= factor(parts.latency);
+        of_latency_ *= factor(parts.latency);
         level();
         for (std::size_t i = 0; i < limits_.size(); ++i) {
-            of_limits[i] = std::max(0.0, of_limits[i] + pace * mean * parts.excess[i]);
+            of_limits_[i] = std::max(0.0, of_limits_[i] + pace * mean * parts.excess[i]);
         }
     }
 
@@ -150,9 +150,9 @@ private:
     const Criteria criteria_;
     const std::vector<Criteria::SumLimit> limits_;
     std::vector<std::vector<double>> work_;  // by task and resource
-    std::vector<double> weight;              // by resource
-    std::vector<double> of_limits;           // by limit: picoseconds for all of it
-    double of_latency = 0;
+    std::vector<double> weight_;             // by resource
+    std::vector<double> of_limits_;          // by limit: picoseconds for all of it
+    double of_latency_ = 0;
 };
 
 }  // namespace

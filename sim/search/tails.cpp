@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <ranges>
 #include <utility>
 
 namespace sim::internal {
@@ -211,8 +210,10 @@ double Tails::least_between(
         double sum = timed == kDirect ? delay(module.from, before, after) : 0.0;
         double copies = 0;
         for (int d = 0; d < devices_; ++d) {
-            const bool is_first = std::ranges::none_of(
-                std::views::iota(0, d), [&](int other) { return memory(other) == memory(d); });
+            bool is_first = true;
+            for (int other = 0; other < d; ++other) {
+                is_first &= memory(other) != memory(d);
+            }
             if (is_first && is_there(memory(d)) && memory(d) != home) {
                 const double one = way(module.from, before, d);
                 copies = problem_.has_routes() ? std::max(copies, one) : copies + one;

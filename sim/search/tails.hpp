@@ -42,8 +42,7 @@ public:
     void finish();
 
     // What a state has before it, for any table.
-    class Front {
-        friend class Tails;
+    struct Front {
         static constexpr int kMostPaths = 16, kMostDevices = 8;
 
         int module = 0;
