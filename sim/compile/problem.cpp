@@ -290,9 +290,23 @@ Problem reordered(const Problem& problem, std::span<const int> order) {
 bool is_interacting(const Problem& problem) {
     return std::ranges::any_of(problem.contention, [](double factor) { return factor != 1; }) ||
            std::ranges::any_of(problem.bus, [](int bus) { return bus >= 0; }) ||
-           std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
-               return device.reconfiguration > Time{};
-           });
+           reconfigures(problem);
+}
+
+bool reconfigures(const Problem& problem) {
+    return std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
+        return device.reconfiguration > Time{};
+    });
+}
+
+bool has_capacities(const Problem& problem) {
+    return std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
+}
+
+bool every_result_is_read(const Problem& problem) {
+    return std::none_of(problem.consumers.begin(),
+                        problem.consumers.end() - 1,
+                        [](const std::vector<int>& readers) { return readers.empty(); });
 }
 
 bool is_coupled(const Problem& problem) {
@@ -353,11 +367,10 @@ std::vector<int> drop_dominated_tasks(Problem& problem) {
                           held,
                           task.engines};
     };
-    const bool has_capacities =
-        std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
+    const bool is_limited = has_capacities(problem);
     const auto is_as_good = [&](const Task& a, const Task& b) {
         return a.cost <= b.cost && needs_no_more(a.uses, b.uses) &&
-               (!has_capacities || needs_no_more(a.weight_bytes, b.weight_bytes));
+               (!is_limited || needs_no_more(a.weight_bytes, b.weight_bytes));
     };
     // By kind: those that are kept so far. Of equal ones the first stays.
     std::map<decltype(kind_of(problem.tasks.front())), std::vector<int>> best;

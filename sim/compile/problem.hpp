@@ -328,6 +328,11 @@ bool is_basic(const Problem& problem);
 bool is_interacting(const Problem& problem);
 bool is_coupled(const Problem& problem);
 
+bool reconfigures(const Problem& problem);    // some device does
+bool has_capacities(const Problem& problem);  // some memory has one
+// But for the answer. What nothing reads may be late without delaying the end.
+bool every_result_is_read(const Problem& problem);
+
 // Drops every task that is never better in latency than another: same layers, device, layouts, not
 // faster. Returns the kept tasks' old indices. Searches of plain problems do this first.
 std::vector<int> drop_dominated_tasks(Problem& problem);

@@ -226,9 +226,7 @@ Assessment assess(const Problem& problem, const Mapping& mapping, const AssessOp
     if (assessment.energy_pieces) {
         assessment.energy = assessment.energy_pieces->total();
     }
-    const bool asks_for_memory =
-        !options.is_brief ||
-        std::ranges::any_of(problem.capacities, [](std::int64_t capacity) { return capacity > 0; });
+    const bool asks_for_memory = !options.is_brief || has_capacities(problem);
     if (asks_for_memory) {
         assessment.memories = memory_use(problem, mapping, *plan, assessment.schedule);
     }

@@ -2,6 +2,7 @@
 
 #include "sim/run/assess.hpp"
 #include "sim/run/evaluator.hpp"
+#include "sim/search/alternatives.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/dice.hpp"
 #include "sim/search/loads.hpp"
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <unordered_set>
 #include <utility>
 
@@ -44,11 +44,10 @@ public:
           appraiser_(problem, goal),
           loads_(problem),
           evaluator_(problem),
-          reconfigures_(std::ranges::any_of(
-              problem.devices,
-              [](const ProblemDevice& device) { return device.reconfiguration > Time{}; })),
-          dice_(options.seed) {
-        find_alternatives();
+          reconfigures_(reconfigures(problem)),
+          dice_(options.seed),
+          alternatives_(fitting_alternatives()) {
+        find_devices();
         find_limits();
     }
 
@@ -92,10 +91,7 @@ private:
     double violation() const {
         double violation = 0;
         for (std::size_t i = 0; i < limits_.size(); ++i) {
-            if (used_[i] > limits_[i]) {
-                violation += static_cast<double>(used_[i] - limits_[i]) /
-                             std::max(1.0, static_cast<double>(limits_[i]));
-            }
+            violation += share_beyond(used_[i], limits_[i]);
         }
         return violation;
     }
@@ -247,7 +243,8 @@ private:
     // One of the tasks for the same layers on a device; -1: none, or the very same.
     int other_on(int index, int device) {
         const std::vector<int>& there =
-            on_device_[at(group_of_[at(index)]) * at(problem_.device_count()) + at(device)];
+            on_device_[at(alternatives_.group_of[at(index)]) * at(problem_.device_count()) +
+                       at(device)];
         if (there.empty()) {
             return -1;
         }
@@ -266,7 +263,8 @@ private:
 
     bool swap_one() {
         const int index = loads_.covering(random_layer());
-        const std::vector<int>& others = members_[at(group_of_[at(index)])];
+        const std::vector<int>& others =
+            alternatives_.members[at(alternatives_.group_of[at(index)])];
         return others.size() > 1 && replace(index, others[dice_.below(others.size())]);
     }
 
@@ -338,7 +336,7 @@ private:
 
     // A task for several layers comes; what it leaves of others is covered layer by layer.
     bool fuse() {
-        const std::vector<int>& sets = covering_sets_[at(random_layer())];
+        const std::vector<int>& sets = alternatives_.fusing[at(random_layer())];
         if (sets.empty()) {
             return false;
         }
@@ -380,12 +378,12 @@ private:
 
     // On the device, if there is one for it there.
     bool add_alone(int layer, int device) {
-        const int group = alone_[at(layer)];
-        if (group < 0 || members_[at(group)].empty()) {
+        if (alternatives_.alone[at(layer)].empty()) {
             return false;
         }
-        const std::vector<int>* some = &members_[at(group)];
+        const std::vector<int>* some = &alternatives_.alone[at(layer)];
         if (device >= 0) {
+            const int group = alternatives_.group_of[at(some->front())];
             const std::vector<int>& there =
                 on_device_[at(group) * at(problem_.device_count()) + at(device)];
             some = there.empty() ? some : &there;
@@ -396,36 +394,24 @@ private:
 
     // ---- What there is to choose from. ----
 
-    void find_alternatives() {
+    Alternatives fitting_alternatives() const {
         const Criteria criteria(problem_, goal_);
-        std::map<std::vector<int>, int> groups;
+        return alternatives_of(problem_, [&](int k) {
+            return fits_order(problem_.tasks[at(k)]) && !criteria.is_too_much(k);
+        });
+    }
+
+    // Members of each group by their devices.
+    void find_devices() {
         const std::size_t devices = at(problem_.device_count());
-        group_of_.resize(problem_.tasks.size());
-        alone_.assign(at(problem_.layers()), -1);
-        covering_sets_.resize(at(problem_.layers()));
-        for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k) {
-            const Task& one = task(k);
-            const std::vector<int> layers = layers_of(one);
-            const auto [found, is_new] = groups.emplace(layers, static_cast<int>(members_.size()));
-            if (is_new) {
-                members_.emplace_back();
-                on_device_.resize(on_device_.size() + devices);
-            }
-            group_of_[at(k)] = found->second;
-            if (!fits_order(one) || criteria.is_too_much(k)) {
-                continue;
-            }
-            members_[at(found->second)].push_back(k);
-            on_device_[at(found->second) * devices + at(one.device)].push_back(k);
-            if (layers.size() == 1) {
-                alone_[at(one.first)] = found->second;
-                continue;
-            }
-            has_sets_ = true;
-            for (const int layer : layers) {
-                covering_sets_[at(layer)].push_back(k);
+        on_device_.resize(alternatives_.members.size() * devices);
+        for (std::size_t group = 0; group < alternatives_.members.size(); ++group) {
+            for (const int k : alternatives_.members[group]) {
+                on_device_[group * devices + at(task(k).device)].push_back(k);
             }
         }
+        has_sets_ = std::ranges::any_of(alternatives_.fusing,
+                                        [](const std::vector<int>& sets) { return !sets.empty(); });
     }
 
     void find_limits() {
@@ -465,14 +451,11 @@ private:
     Evaluator evaluator_;
     bool reconfigures_ = false, has_sets_ = false, by_stream_ = false;
     Dice dice_;
-    std::vector<std::vector<int>> members_;        // by group: tasks of the same layers
-    std::vector<std::vector<int>> on_device_;      // by group and device
-    std::vector<int> group_of_;                    // by task
-    std::vector<int> alone_;                       // by layer: the group of it alone; -1
-    std::vector<std::vector<int>> covering_sets_;  // by layer: tasks that cover it with others
-    std::vector<std::int64_t> limits_, used_;      // sums that have one
-    std::vector<std::vector<std::int64_t>> use_;   // by limit and task
-    std::vector<int> gone_, come_;                 // the change at hand
+    const Alternatives alternatives_;
+    std::vector<std::vector<int>> on_device_;     // by group and device
+    std::vector<std::int64_t> limits_, used_;     // sums that have one
+    std::vector<std::vector<std::int64_t>> use_;  // by limit and task
+    std::vector<int> gone_, come_;                // the change at hand
     double energy_ = 0;
     Mapping best_;
     Appraisal best_appraisal_;

@@ -105,7 +105,7 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
             }
         }
     }
-    if (options.goal.minimise.front().criterion == Criterion::period) {
+    if (options.goal.is_stream()) {
         const Appraiser appraiser(problem, options.goal);
         for_each_pipeline(
             problem,
@@ -227,8 +227,6 @@ Judged improved(const Problem& problem,
     return found.appraisal < start.appraisal ? Judged{found.mapping, found.appraisal}
                                              : std::move(start);
 }
-
-bool is_stream(const Goal& goal) { return goal.minimise.front().criterion == Criterion::period; }
 
 // Of a stream, from the best and before that quickly from others, `starts`: over what resources are
 // kept busy with, then over orders too, where they are to be decided. It takes all the time until
@@ -486,7 +484,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
 
     // 1. Starts. The bound in all orders takes a while where all else takes none, so only where
     //    other orders count, or where there is no other bound.
-    const bool asks_for_all_orders = options.free_order || is_stream(goal);
+    const bool asks_for_all_orders = options.free_order || goal.is_stream();
     double least = asks_for_all_orders ? least_in_any_order(problem, goal)
                                        : -std::numeric_limits<double>::infinity();
     const auto is_reached = [&](const Judged& one) {
@@ -494,11 +492,11 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     };
     //    Where the exact search has bounds of all that counts, or few mappings, it is done, mostly,
     //    before the local one has warmed up.
-    const bool has_bounds = !is_coupled(problem) && !is_stream(goal);
+    const bool has_bounds = !is_coupled(problem) && !goal.is_stream();
     const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;
     Judged best = best_start(problem, appraiser, options);
     StreamPrices prices;
-    if (!is_small && is_stream(goal) && !is_reached(best)) {
+    if (!is_small && goal.is_stream() && !is_reached(best)) {
         // What is fastest at some prices for the resources is not yet good, but a good beginning.
         prices = price_stream(problem, until(options, kPricesEnd));
         prices.mappings.resize(std::min(prices.mappings.size(), kStartsOfAStream));
@@ -531,10 +529,10 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
 
     // 2. In the static order.
-    const double exact_end = is_stream(goal) ? kExactEndOfAStream
-                             : is_windowed   ? kFirstExactEnd
-                                             : kExactEnd;
-    const bool goes_on = decides_order || (is_stream(goal) && !is_small);
+    const double exact_end = goal.is_stream() ? kExactEndOfAStream
+                             : is_windowed    ? kFirstExactEnd
+                                              : kExactEnd;
+    const bool goes_on = decides_order || (goal.is_stream() && !is_small);
     SearchResult result =
         exact_in_order(problem, goes_on ? until(options, exact_end) : options, best);
     result.evaluated += evaluated;
@@ -542,7 +540,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     if (!is_answer() && (!decides_order || !order_decides_fit(problem, goal))) {
         return result;
     }
-    if (is_stream(goal)) {
+    if (goal.is_stream()) {
         result.bound = std::max(result.bound, static_cast<double>(prices.bound));
     }
     std::vector<int> order(at(problem.layers()));  // in which it was searched
@@ -576,7 +574,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     const auto is_closed = [&] { return is_answer() && result.value <= least; };
     const double orders_end = is_near ? kOrdersEndBeforeProof : kOrdersEnd;
     const SearchOptions orders = until(options, orders_end);
-    if (is_stream(goal) && !is_small && result.status != SearchStatus::proven && !is_closed()) {
+    if (goal.is_stream() && !is_small && result.status != SearchStatus::proven && !is_closed()) {
         evaluated = 0;
         if (is_answer()) {
             best = judged(appraiser, result);
@@ -600,7 +598,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
                           : has_bounds    ? kVainTurns
                                           : kVainTurnsWhereHard;
     for (int turn = 0, vain = 0;
-         decides_order && !is_stream(goal) && !is_closed() && !orders.stop();
+         decides_order && !goal.is_stream() && !is_closed() && !orders.stop();
          ++turn) {
         evaluated = 0;
         if (is_answer()) {

@@ -19,8 +19,6 @@ using namespace internal;
 
 namespace {
 
-bool is_period(const Goal& goal) { return goal.minimise.front().criterion == Criterion::period; }
-
 // By layer: its tasks in the order of a certificate, each with those that dominate it and that
 // nothing dominates.
 struct Choice {
@@ -36,11 +34,10 @@ bool dominates(const Problem& problem, int better, int worse) {
         return false;
     }
     const auto needs_no_more = [](std::int64_t one, std::int64_t other) { return one <= other; };
-    const bool has_capacities =
-        std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
     return (a.cost < b.cost || better < worse) &&
            std::ranges::equal(a.uses, b.uses, needs_no_more) &&
-           (!has_capacities || std::ranges::equal(a.weight_bytes, b.weight_bytes, needs_no_more));
+           (!has_capacities(problem) ||
+            std::ranges::equal(a.weight_bytes, b.weight_bytes, needs_no_more));
 }
 
 std::vector<std::vector<Choice>> choices(const Problem& problem) {
@@ -75,7 +72,7 @@ public:
           claim_(claim),
           most_(most),
           stop_(stop),
-          is_exact_(!is_period(claim.goal) && !is_coupled(problem)),
+          is_exact_(!claim.goal.is_stream() && !is_coupled(problem)),
           choices_(choices(problem)),
           criteria_(problem, claim.goal),
           evaluator_(problem),
@@ -143,13 +140,13 @@ private:
         if (!evaluator_.core.possible || !criteria_.fit(sums_.back(), evaluator_, layer)) {
             return true;
         }
-        const Ticks frames = is_period(claim_.goal) ? claim_.goal.frames_in_flight : 1;
+        const Ticks frames = claim_.goal.is_stream() ? claim_.goal.frames_in_flight : 1;
         if (bounds_(evaluator_, layer, kNeverTicks, scratch_) > (claim_.value - 1) * frames) {
             return true;
         }
         double period = 0;
         criteria_.bounds(0, sums_.back(), evaluator_, layer, &period);
-        return is_period(claim_.goal) && period >= static_cast<double>(claim_.value);
+        return claim_.goal.is_stream() && period >= static_cast<double>(claim_.value);
     }
 
     // The complete mapping.
@@ -161,7 +158,7 @@ private:
         if (is_exact_) {
             return evaluator_.core.dispatcher < claim_.value;
         }
-        const int frames = is_period(claim_.goal) ? claim_.goal.frames_in_flight : 0;
+        const int frames = claim_.goal.is_stream() ? claim_.goal.frames_in_flight : 0;
         const Assessment whole = assess(problem_, path_, {.frames_in_flight = frames});
         return value_on(problem_, claim_.goal.minimise.front(), path_, whole) <
                static_cast<double>(claim_.value);
@@ -216,7 +213,7 @@ std::optional<Certificate> certificate(const Problem& problem,
                       .order = {order.begin(), order.end()},
                       .weightings = {},
                       .beginnings = std::move(*beginnings)};
-    if (is_period(claim.goal)) {
+    if (claim.goal.is_stream()) {
         found.weightings = weightings(problem);
     }
     return found;
@@ -227,12 +224,12 @@ std::optional<Certificate> certificate_for_any_order(const Problem& problem, con
     for (int layer = 0; layer < problem.layers(); ++layer) {
         found.order.push_back(layer);
     }
-    const Ticks frames = is_period(claim.goal) ? claim.goal.frames_in_flight : 1;
+    const Ticks frames = claim.goal.is_stream() ? claim.goal.frames_in_flight : 1;
     if (longest_path_bound(problem).count() > (claim.value - 1) * frames) {
         return found;
     }
     SharedWork work = shared_work(problem);
-    const bool is_rounded = !is_period(claim.goal) && !is_interacting(problem);
+    const bool is_rounded = !claim.goal.is_stream() && !is_interacting(problem);
     const Ticks unit = is_rounded ? common_unit(problem) : 1;
     if (rounded_up(work.bound.count(), unit) < claim.value) {
         return std::nullopt;
@@ -252,14 +249,11 @@ std::string uncertifiable(const Problem& problem, const Goal& goal) {
     if (has_bonds(problem)) {
         return "certificates are for all mappings, not for those that keep to constraints";
     }
-    const bool reconfigures = std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
-        return device.reconfiguration > Time{};
-    });
     const bool divides =
         std::ranges::any_of(problem.tasks, [](const Task& task) { return !task.parts.empty(); });
     const bool synchronises =
         std::ranges::any_of(problem.synchronise, [](Time time) { return time > Time{}; });
-    if (divides || reconfigures || synchronises) {
+    if (divides || reconfigures(problem) || synchronises) {
         return "certificates are for problems without divided layers, reconfiguration and "
                "synchronisation";
     }

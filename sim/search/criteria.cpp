@@ -79,13 +79,8 @@ Criteria::Criteria(const Problem& problem, const Goal& goal)
     drop_idle_limits();
     add_marks();
 
-    // 3. Energy together with the time at rest. A result that nothing reads may be late without
-    //    delaying the end.
-    bool every_result_is_read = true;
-    for (int layer = 0; layer + 1 < problem.layers(); ++layer) {
-        every_result_is_read &= !problem.consumers[at(layer)].empty();
-    }
-    if (energy_ >= 0 && every_result_is_read) {
+    // 3. Energy together with the time at rest.
+    if (energy_ >= 0 && every_result_is_read(problem)) {
         if (problem.at_rest.value > 0) {
             add_energy_time_bounds();
         }
@@ -249,6 +244,20 @@ void Criteria::find_least_changes(Sum& one) const {
     }
 }
 
+// One to which tasks add nothing by themselves. Returns its number.
+int Criteria::add_empty_sum(Kind kind, int index) {
+    Sum one;
+    one.kind = kind;
+    one.index = index;
+    one.ranked = true;
+    one.of_task.assign(problem_.tasks.size(), 0);
+    one.least.assign(at(problem_.layers()), 0);
+    one.rest.assign(at(problem_.layers()) + 1, 0);
+    one.most.assign(at(problem_.layers()) + 1, 0);
+    sums_.push_back(std::move(one));
+    return static_cast<int>(sums_.size()) - 1;
+}
+
 void Criteria::add_marks() {
     // 1. Sums that are left, by what they count.
     for (std::size_t i = 0; i < sums_.size(); ++i) {
@@ -265,29 +274,17 @@ void Criteria::add_marks() {
         }
     }
 
-    // 2. Marks add nothing by themselves.
-    const auto add = [&](Kind kind, int index) {
-        Sum mark;
-        mark.kind = kind;
-        mark.index = index;
-        mark.ranked = true;
-        mark.of_task.assign(problem_.tasks.size(), 0);
-        mark.least.assign(at(problem_.layers()), 0);
-        mark.rest.assign(at(problem_.layers()) + 1, 0);
-        mark.most.assign(at(problem_.layers()) + 1, 0);
-        sums_.push_back(std::move(mark));
-        return static_cast<int>(sums_.size()) - 1;
-    };
+    // 2. Marks.
     if (!last_of_group_.empty()) {
-        parted_ = add(Kind::parted, 0);
+        parted_ = add_empty_sum(Kind::parted, 0);
         sums_.back().limit = 0;
     }
     marks_ = static_cast<int>(sums_.size());
     for (int group = 0; group < static_cast<int>(last_of_group_.size()); ++group) {
-        add(Kind::group, group);
+        add_empty_sum(Kind::group, group);
     }
     if (segments_ >= 0 || switches_ >= 0) {
-        place_ = add(Kind::place, 0);
+        place_ = add_empty_sum(Kind::place, 0);
     }
 }
 
@@ -311,15 +308,7 @@ void Criteria::drop_idle_limits() {
 void Criteria::add_loads_of_resources() {
     loads_ = static_cast<int>(sums_.size());
     for (int r = 0; r < problem_.device_count() + problem_.engines; ++r) {
-        Sum load;
-        load.kind = Kind::load;
-        load.index = r;
-        load.ranked = true;
-        load.of_task.assign(problem_.tasks.size(), 0);
-        load.least.assign(at(problem_.layers()), 0);
-        load.rest.assign(at(problem_.layers()) + 1, 0);
-        load.most.assign(at(problem_.layers()) + 1, 0);
-        sums_.push_back(std::move(load));
+        add_empty_sum(Kind::load, r);
     }
     for (const Bits some : resource_sets(problem_)) {
         LoadBound bound{.resources = some, .least = {}, .rest = {}};

@@ -143,6 +143,7 @@ private:
     void drop_idle_limits();
     void add_loads_of_resources();
     void find_places();
+    int add_empty_sum(Kind kind, int index);
     void add_marks();
     void find_least_changes(Sum& one) const;
     std::int64_t changes(Kind kind, int before, int task) const;

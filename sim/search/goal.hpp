@@ -38,6 +38,7 @@ struct Goal {
     std::vector<Limit> limits = {};                // mappings beyond any of these do not count
     int frames_in_flight = 4;                      // period
 
+    bool is_stream() const { return minimise.front().criterion == Criterion::period; }
     bool is_latency() const {
         return minimise.size() == 1 && minimise[0].criterion == Criterion::latency &&
                prefer.empty() && limits.empty();

@@ -2,6 +2,7 @@
 
 #include "sim/run/assess.hpp"
 #include "sim/run/simulate.hpp"
+#include "sim/search/alternatives.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/dice.hpp"
 #include "sim/search/results.hpp"
@@ -10,7 +11,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <utility>
 
 namespace sim::internal {
@@ -34,11 +34,9 @@ constexpr std::uint64_t kPlacementsBetweenQuestions = 20'000;
 Appraiser::Appraiser(const Problem& problem, const Goal& goal)
     : problem_(problem),
       goal_(goal),
-      evaluator_(problem, goal.minimise.front().criterion == Criterion::period),
+      evaluator_(problem, goal.is_stream()),
       is_interacting_(is_interacting(problem)),
-      reconfigures_(std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
-          return device.reconfiguration > Time{};
-      })) {
+      reconfigures_(reconfigures(problem)) {
     const Criterion criterion = goal.minimise.front().criterion;
     if (criterion == Criterion::energy || criterion == Criterion::energy_delay) {
         (void)value_on(problem, goal.minimise.front(), {}, {});  // throws where it is unknown
@@ -47,16 +45,14 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
         is_static_.push_back(problem.devices[at(budget.device)].reconfiguration <= Time{});
         is_limited_ = true;
     }
-    const bool has_capacities =
-        std::ranges::any_of(problem.capacities, [](std::int64_t bytes) { return bytes > 0; });
     expect_known_energy(problem, goal);
-    is_limited_ |= !goal.limits.empty() || has_capacities || has_bonds(problem);
-    is_optimistic_ = has_capacities || criterion == Criterion::period;
+    is_limited_ |= !goal.limits.empty() || has_capacities(problem) || has_bonds(problem);
+    is_optimistic_ = has_capacities(problem) || goal.is_stream();
 }
 
 Appraisal Appraiser::in_full(const Mapping& mapping) const {
     const Objective& objective = goal_.minimise.front();
-    const bool is_stream = objective.criterion == Criterion::period;
+    const bool is_stream = goal_.is_stream();
     Assessment whole =
         assess(problem_,
                mapping,
@@ -72,7 +68,7 @@ Appraisal Appraiser::in_full(const Mapping& mapping) const {
 
 std::uint64_t Appraiser::cost_in_full(const Mapping& mapping) const {
     constexpr std::uint64_t kOfOne = 12, kOfAStream = 60;  // measured roughly
-    const bool is_stream = goal_.minimise.front().criterion == Criterion::period;
+    const bool is_stream = goal_.is_stream();
     return mapping.size() * (is_stream ? kOfAStream : kOfOne);
 }
 
@@ -173,7 +169,7 @@ Appraisal Appraiser::operator()(const Mapping& mapping) {
     if (makespan >= kNever) {
         return {.violation = kInfinite, .value = kInfinite};
     }
-    if (is_interacting_ && goal_.minimise.front().criterion != Criterion::period) {
+    if (is_interacting_ && !goal_.is_stream()) {
         makespan = simulate(problem_, mapping).makespan;
     }
     return {.violation = violation_of(mapping, makespan), .value = value_of(mapping, makespan)};
@@ -186,9 +182,14 @@ namespace {
 class Annealing {
 public:
     Annealing(const Problem& problem, const Goal& goal, const LocalSearchOptions& options)
-        : problem_(problem), options_(options), appraise_(problem, goal), dice_(options.seed) {
-        find_alternatives();
-    }
+        : problem_(problem),
+          options_(options),
+          appraise_(problem, goal),
+          dice_(options.seed),
+          // Others may stand in the start, and go; they do not come.
+          alternatives_(alternatives_of(problem, [&](int k) {
+              return options.reorders || fits_order(problem.tasks[at(k)]);
+          })) {}
 
     LocalSearchResult run(const Mapping& start) {
         current_ = best_ = start;
@@ -265,35 +266,6 @@ private:
         return appraisal.value + kPenalty * appraisal.violation * std::max(appraisal.value, 1.0);
     }
 
-    // Tasks by the layers they cover; those that cover several by each of them.
-    void find_alternatives() {
-        std::map<std::vector<int>, int> groups;
-        group_of_.resize(problem_.tasks.size());
-        fusing_.resize(at(problem_.layers()));
-        alone_.resize(at(problem_.layers()));
-        for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k) {
-            const Task& task = problem_.tasks[at(k)];
-            const auto [found, is_new] =
-                groups.emplace(layers_of(task), static_cast<int>(members_.size()));
-            if (is_new) {
-                members_.emplace_back();
-            }
-            group_of_[at(k)] = found->second;
-            if (!options_.reorders && !fits_order(task)) {
-                continue;  // it may stand in the start, and go; it does not come
-            }
-            members_[at(found->second)].push_back(k);
-            if (task.rest.empty()) {
-                alone_[at(task.first)].push_back(k);
-            }
-            for (const int layer : layers_of(task)) {
-                if (!task.rest.empty()) {
-                    fusing_[at(layer)].push_back(k);
-                }
-            }
-        }
-    }
-
     int size() const { return static_cast<int>(candidate_.size()); }
     const Task& task_at(int place) const { return problem_.tasks[at(candidate_[at(place)])]; }
 
@@ -315,7 +287,8 @@ private:
     bool swap_one() {
         const int place = dice_.below(size());
         const int task = candidate_[at(place)];
-        const std::vector<int>& others = members_[at(group_of_[at(task)])];
+        const std::vector<int>& others =
+            alternatives_.members[at(alternatives_.group_of[at(task)])];
         if (others.size() < 2) {
             return false;
         }
@@ -332,7 +305,8 @@ private:
         bool any = false;
         for (int i = begin; i < std::min(size(), begin + length); ++i) {
             int best = -1;
-            for (const int other : members_[at(group_of_[at(candidate_[at(i)])])]) {
+            const int group = alternatives_.group_of[at(candidate_[at(i)])];
+            for (const int other : alternatives_.members[at(group)]) {
                 const Task& task = problem_.tasks[at(other)];
                 if (task.device == device && task.parts.empty() &&
                     (best < 0 || task.cost < problem_.tasks[at(best)].cost)) {
@@ -379,7 +353,7 @@ private:
     // Several tasks become one that covers their layers.
     bool fuse() {
         const int layer = dice_.below(problem_.layers());
-        const std::vector<int>& fused = fusing_[at(layer)];
+        const std::vector<int>& fused = alternatives_.fusing[at(layer)];
         if (fused.empty()) {
             return false;
         }
@@ -428,12 +402,9 @@ private:
         if (task.rest.empty()) {
             return false;
         }
-        std::vector<int> singles;
-        for (const int layer : layers_of(task)) {
-            if (alone_[at(layer)].empty()) {
-                return false;
-            }
-            singles.push_back(alone_[at(layer)][dice_.below(alone_[at(layer)].size())]);
+        const std::vector<int> singles = alternatives_.one_by_one(layers_of(task), dice_);
+        if (singles.empty()) {
+            return false;
         }
         candidate_.tasks.erase(candidate_.begin() + place);
         candidate_.tasks.insert(candidate_.begin() + place, singles.begin(), singles.end());
@@ -472,10 +443,7 @@ private:
     const LocalSearchOptions& options_;
     Appraiser appraise_;
     Dice dice_;
-    std::vector<std::vector<int>> members_;  // by group: tasks of the same layers
-    std::vector<int> group_of_;              // by task
-    std::vector<std::vector<int>> fusing_;   // by layer: tasks that cover it with others
-    std::vector<std::vector<int>> alone_;    // by layer: tasks that cover it alone
+    const Alternatives alternatives_;
     Mapping current_, candidate_, best_;
     Appraisal best_appraisal_;
     std::uint64_t placed_ = 0, evaluated_ = 0;

@@ -164,15 +164,6 @@ std::vector<Time> times_before(const Problem& problem) {
     return before;
 }
 
-bool every_result_is_read(const Problem& problem) {
-    for (int layer = 0; layer + 1 < problem.layers(); ++layer) {
-        if (problem.consumers[at(layer)].empty()) {
-            return false;
-        }
-    }
-    return true;
-}
-
 // By resource: all work of its tasks, and the dispatcher's for them, is in multiples of it.
 std::vector<Ticks> units_of_work(const Problem& problem) {
     std::vector<Ticks> units(at(problem.device_count()), 0);
@@ -352,13 +343,11 @@ SharedWork shared_work(const Problem& problem) {
 }
 
 Time period_bound_in_any_order(const Problem& problem, int frames_in_flight) {
-    const bool reconfigures = std::ranges::any_of(problem.devices, [](const ProblemDevice& device) {
-        return device.reconfiguration > Time{};
-    });
     const std::int64_t inside = std::max(1, frames_in_flight);
     // A frame may find loaded what it had to load if it were alone.
-    const Time share =
-        reconfigures ? Time{} : Time{(longest_path_bound(problem).count() + inside - 1) / inside};
+    const Time share = reconfigures(problem)
+                           ? Time{}
+                           : Time{(longest_path_bound(problem).count() + inside - 1) / inside};
     return std::max(share, shared_work(problem).bound);
 }
 

@@ -21,10 +21,25 @@ double price_of_one(const Criteria::SumLimit& limit, double of_all) {
     return of_all / std::max(1.0, static_cast<double>(limit.most));
 }
 
-// Each task takes longer by what it pays, rounded down.
 Problem priced(const Problem& problem,
                const std::vector<Criteria::SumLimit>& limits,
                const std::vector<double>& of_all) {
+    return paying(problem, [&](std::size_t task) {
+        double pays = 0;
+        for (std::size_t i = 0; i < limits.size(); ++i) {
+            pays += price_of_one(limits[i], of_all[i]) *
+                    static_cast<double>((*limits[i].of_task)[task]);
+        }
+        return pays;
+    });
+}
+
+// Rounded up.
+Ticks whole(double price) { return static_cast<Ticks>(std::ceil(price * (1 + 1e-12))) + 1; }
+
+}  // namespace
+
+Problem paying(const Problem& problem, const std::function<double(std::size_t task)>& pays) {
     Problem other = problem;
     other.budgets.clear();
     other.capacities.clear();
@@ -32,20 +47,10 @@ Problem priced(const Problem& problem,
         Task& task = other.tasks[k];
         task.uses.clear();
         task.weight_bytes.clear();
-        double pays = 0;
-        for (std::size_t i = 0; i < limits.size(); ++i) {
-            pays +=
-                price_of_one(limits[i], of_all[i]) * static_cast<double>((*limits[i].of_task)[k]);
-        }
-        task.cost += Time{static_cast<Ticks>(pays)};
+        task.cost += Time{static_cast<Ticks>(pays(k))};
     }
     return other;
 }
-
-// Rounded up.
-Ticks whole(double price) { return static_cast<Ticks>(std::ceil(price * (1 + 1e-12))) + 1; }
-
-}  // namespace
 
 bool Prices::matter() const {
     return std::ranges::any_of(of_all, [](double price) { return price > 0; });

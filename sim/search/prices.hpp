@@ -15,6 +15,8 @@
 #include "sim/search/criteria.hpp"
 #include "sim/search/search.hpp"
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -29,6 +31,10 @@ struct Prices {
 
     bool matter() const;  // some are not zero
 };
+
+// The problem without limits, where each task takes longer by what it pays: picoseconds, rounded
+// down.
+Problem paying(const Problem& problem, const std::function<double(std::size_t task)>& pays);
 
 // Raises the prices of limits that the fastest mapping at the last ones exceeds, and lowers others,
 // as long as that helps the bound.

@@ -2,6 +2,7 @@
 
 #include "sim/search/criteria.hpp"
 #include "sim/search/layered.hpp"
+#include "sim/search/prices.hpp"
 #include "sim/search/results.hpp"
 
 #include <algorithm>
@@ -60,25 +61,18 @@ public:
         }
     }
 
-    // Each task takes longer by what it pays, in the latency's time, rounded down.
+    // Tasks pay in the latency's time.
     Problem priced(int frames) const {
-        Problem other = problem_;
-        other.budgets.clear();
-        other.capacities.clear();
-        for (std::size_t k = 0; k < other.tasks.size(); ++k) {
-            Task& task = other.tasks[k];
-            task.uses.clear();
-            task.weight_bytes.clear();
+        return paying(problem_, [&](std::size_t task) {
             double pays = 0;
             for (std::size_t r = 0; r < weight_.size(); ++r) {
-                pays += weight_[r] * work_[k][r];
+                pays += weight_[r] * work_[task][r];
             }
             for (std::size_t i = 0; i < limits_.size(); ++i) {
-                pays += of_limits_[i] * share(i, k);
+                pays += of_limits_[i] * share(i, task);
             }
-            task.cost += Time{static_cast<Ticks>(pays * frames / of_latency_)};
-        }
-        return other;
+            return pays * frames / of_latency_;
+        });
     }
 
     // Of the priced problem's bound on the latency; rounded down.

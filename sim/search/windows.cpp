@@ -1,6 +1,7 @@
 #include "sim/search/windows.hpp"
 
 #include "sim/run/evaluator.hpp"
+#include "sim/search/alternatives.hpp"
 #include "sim/search/dice.hpp"
 #include "sim/search/results.hpp"
 
@@ -56,8 +57,9 @@ public:
           options_(options),
           evaluator_(problem),
           dice_(options.seed),
-          hottest_(kHottest[options.seed % kHottest.size()]) {
-        find_alternatives();
+          hottest_(kHottest[options.seed % kHottest.size()]),
+          alternatives_(alternatives_of(problem, [](int) { return true; })) {
+        find_readers();
     }
 
     LocalSearchResult run(const Mapping& start) {
@@ -87,27 +89,9 @@ public:
 private:
     // ---- What may take the place of what. ----
 
-    void find_alternatives() {
-        std::map<std::vector<int>, int> groups;
-        fusing_.resize(at(problem_.layers()));
-        alone_.resize(at(problem_.layers()));
-        for (int k = 0; k < static_cast<int>(problem_.tasks.size()); ++k) {
-            const Task& task = problem_.tasks[at(k)];
+    void find_readers() {
+        for (const Task& task : problem_.tasks) {
             const std::vector<int> layers = layers_of(task);
-            const auto [found, is_new] = groups.emplace(layers, static_cast<int>(members_.size()));
-            if (is_new) {
-                members_.emplace_back();
-            }
-            group_of_.push_back(found->second);
-            members_[at(found->second)].push_back(k);
-            if (layers.size() == 1) {
-                alone_[at(task.first)].push_back(k);
-            }
-            for (const int layer : layers) {
-                if (layers.size() > 1) {
-                    fusing_[at(layer)].push_back(k);
-                }
-            }
             std::vector<int>& readers = readers_.emplace_back();
             for_each_result(task, [&](const TaskResult& result) {
                 for (const int reader : problem_.consumers[at(result.tensor)]) {
@@ -493,12 +477,13 @@ private:
         return place && swap_one(*place);
     }
 
-    bool has_fusions() const { return members_.size() > at(problem_.layers()); }
+    bool has_fusions() const { return alternatives_.members.size() > at(problem_.layers()); }
 
     // Another implementation of the same layers.
     bool swap_one(int place) {
         const int task = candidate_[at(place)];
-        const std::vector<int>& others = members_[at(group_of_[at(task)])];
+        const std::vector<int>& others =
+            alternatives_.members[at(alternatives_.group_of[at(task)])];
         if (others.size() < 2) {
             return false;
         }
@@ -509,7 +494,7 @@ private:
 
     int fastest_on(int device, int group) const {
         int best = -1;
-        for (const int other : members_[at(group)]) {
+        for (const int other : alternatives_.members[at(group)]) {
             const Task& task = task_of(other);
             if (task.device == device && task.parts.empty() &&
                 (best < 0 || task.cost < task_of(best).cost)) {
@@ -543,7 +528,7 @@ private:
         bool any = false;
         for (const int place : branch_) {
             const int task = candidate_[at(place)];
-            const int best = fastest_on(device, group_of_[at(task)]);
+            const int best = fastest_on(device, alternatives_.group_of[at(task)]);
             if (best >= 0 && best != task) {
                 candidate_[at(place)] = best;
                 any = true;
@@ -579,7 +564,7 @@ private:
     // Several tasks become one that covers their layers, at the latest of their places.
     bool fuse() {
         const Task& seed = task_of(candidate_[at(dice_.below(movable_))]);
-        const std::vector<int>& fused = fusing_[at(seed.first)];
+        const std::vector<int>& fused = alternatives_.fusing[at(seed.first)];
         if (fused.empty()) {
             return false;
         }
@@ -634,12 +619,9 @@ private:
         if (task.rest.empty()) {
             return false;
         }
-        std::vector<int> singles;
-        for (const int layer : layers_of(task)) {
-            if (alone_[at(layer)].empty()) {
-                return false;
-            }
-            singles.push_back(alone_[at(layer)][dice_.below(alone_[at(layer)].size())]);
+        const std::vector<int> singles = alternatives_.one_by_one(layers_of(task), dice_);
+        if (singles.empty()) {
+            return false;
         }
         candidate_.erase(candidate_.begin() + place);
         candidate_.insert(candidate_.begin() + place, singles.begin(), singles.end());
@@ -653,11 +635,8 @@ private:
     const double hottest_;
     double unit_ = 1;  // a task's mean time
 
-    std::vector<std::vector<int>> members_;  // by group: tasks of the same layers
-    std::vector<int> group_of_;              // by task
+    const Alternatives alternatives_;
     std::vector<std::vector<int>> readers_;  // by task: layers that read its results
-    std::vector<std::vector<int>> fusing_;   // by layer: tasks that cover it with others
-    std::vector<std::vector<int>> alone_;    // by layer: tasks that cover it alone
 
     std::vector<int> sequence_;  // of the tasks, as it is
     std::vector<int> place_of_;  // by layer: of its task in `sequence_`
