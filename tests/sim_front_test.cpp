@@ -3,7 +3,7 @@
 // size.
 
 #include "sim/error.hpp"
-#include "sim/search/front.hpp"
+#include "sim/search/points.hpp"
 #include "sim/search/search.hpp"
 #include "sim_features.hpp"
 

@@ -107,11 +107,10 @@ private:
         std::vector<int> closed;  // by bounds
         for (const Choice& choice : choices_[at(layer)]) {
             const int k = choice.task;
-            const auto is_covered = [&](int other) { return evaluator_.covered[at(other)] != 0; };
             const auto is_closed = [&](int other) {
                 return is_exact_ || std::ranges::find(closed, other) != closed.end();
             };
-            if (std::ranges::any_of(problem_.tasks[at(k)].rest, is_covered) ||
+            if (overlaps(problem_.tasks[at(k)], evaluator_) ||
                 std::ranges::any_of(choice.dominating, is_closed)) {
                 continue;
             }

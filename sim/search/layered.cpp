@@ -2,6 +2,7 @@
 
 #include "sim/index.hpp"
 #include "sim/search/levels.hpp"
+#include "sim/search/results.hpp"
 #include "sim/search/shares.hpp"
 #include "sim/search/store.hpp"
 
@@ -239,9 +240,7 @@ void LevelPass::expand_state(
     states_.load(evaluator, layer, group.key(), worker.times.data());
     for (const int k : problem_.starting[at(layer)]) {
         const Task& task = problem_.tasks[at(k)];
-        if (std::any_of(task.rest.begin(), task.rest.end(), [&](int other) {
-                return evaluator.covered[at(other)] != 0;
-            })) {
+        if (overlaps(task, evaluator)) {
             continue;
         }
         evaluator.push(k);

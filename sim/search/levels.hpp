@@ -1,7 +1,7 @@
 #pragma once
 
 // The search level by level, as both exact searches do it (layered.cpp for the least latency,
-// front.cpp for fronts). Private to the searches. Start at `search_levels`.
+// front_search.cpp for fronts). Private to the searches. Start at `search_levels`.
 //
 // Level i holds partial schedules whose first uncovered layer is i. Of each level only the most
 // promising are expanded; what is let go leaves a bound, and a search that lets nothing go is a

@@ -3,8 +3,10 @@
 // Small things that several searches share: how a result is made, and a problem with fewer tasks.
 // Private to the searches.
 
+#include "sim/run/evaluator.hpp"
 #include "sim/search/search.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -47,6 +49,12 @@ SearchResult best_of(Front front, const Goal& goal);
 // "cpu/avx512/threads:2"; empty for the model's input and output, which are no one's choice.
 std::string label(const Problem& problem, int task);
 bool is_boundary(const Problem& problem, int task);
+
+// Whether something that the task would cover, beyond its first layer, is covered already.
+inline bool overlaps(const Task& task, const Evaluator& placed) {
+    return std::ranges::any_of(task.rest,
+                               [&](int layer) { return placed.covered[at(layer)] != 0; });
+}
 
 // Whether layers are to be together, or to come in certain turns: a search that changes mappings or
 // orders has to know.
