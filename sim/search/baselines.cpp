@@ -35,7 +35,7 @@ std::vector<NamedResult> baselines(const Problem& problem,
                                    const std::function<bool()>& stop) {
     std::vector<NamedResult> found;
     const Objective& objective = goal.minimise.front();
-    const int frames = objective.criterion == Criterion::period ? goal.frames_in_flight : 0;
+    const int frames = goal.frames();
     double best = std::numeric_limits<double>::infinity();
     const auto add = [&](std::string name, SearchResult result) {
         if (result.status == SearchStatus::infeasible || result.mapping.empty()) {

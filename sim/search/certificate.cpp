@@ -139,7 +139,7 @@ private:
         if (!evaluator_.core.possible || !criteria_.fit(sums_.back(), evaluator_, layer)) {
             return true;
         }
-        const Ticks frames = claim_.goal.is_stream() ? claim_.goal.frames_in_flight : 1;
+        const Ticks frames = std::max(1, claim_.goal.frames());
         if (bounds_(evaluator_, layer, kNeverTicks, scratch_) > (claim_.value - 1) * frames) {
             return true;
         }
@@ -157,8 +157,8 @@ private:
         if (is_exact_) {
             return evaluator_.core.dispatcher < claim_.value;
         }
-        const int frames = claim_.goal.is_stream() ? claim_.goal.frames_in_flight : 0;
-        const Assessment whole = assess(problem_, path_, {.frames_in_flight = frames});
+        const Assessment whole =
+            assess(problem_, path_, {.frames_in_flight = claim_.goal.frames()});
         return value_on(problem_, claim_.goal.minimise.front(), path_, whole) <
                static_cast<double>(claim_.value);
     }
@@ -223,7 +223,7 @@ std::optional<Certificate> certificate_for_any_order(const Problem& problem, con
     for (int layer = 0; layer < problem.layers(); ++layer) {
         found.order.push_back(layer);
     }
-    const Ticks frames = claim.goal.is_stream() ? claim.goal.frames_in_flight : 1;
+    const Ticks frames = std::max(1, claim.goal.frames());
     if (longest_path_bound(problem).count() > (claim.value - 1) * frames) {
         return found;
     }

@@ -39,6 +39,7 @@ struct Goal {
     int frames_in_flight = 4;                      // period
 
     bool is_stream() const { return minimise.front().criterion == Criterion::period; }
+    int frames() const { return is_stream() ? frames_in_flight : 0; }  // AssessOptions of it
     bool is_latency() const {
         return minimise.size() == 1 && minimise[0].criterion == Criterion::latency &&
                prefer.empty() && limits.empty();

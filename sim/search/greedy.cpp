@@ -85,9 +85,8 @@ SearchResult greedy(const Problem& problem, const SearchOptions& options) {
     }
     SearchResult result = heuristic(problem, goal, std::move(mapping), evaluated);
     if (!goal.is_latency() && result.status != SearchStatus::infeasible) {
-        const bool stream = goal.minimise.front().criterion == Criterion::period;
-        const Assessment whole = assess(
-            problem, result.mapping, {.frames_in_flight = stream ? goal.frames_in_flight : 0});
+        const Assessment whole =
+            assess(problem, result.mapping, {.frames_in_flight = goal.frames()});
         result.value = value_on(problem, goal.minimise.front(), result.mapping, whole);
     }
     return result;

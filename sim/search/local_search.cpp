@@ -52,11 +52,8 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
 
 Appraisal Appraiser::in_full(const Mapping& mapping) const {
     const Objective& objective = goal_.minimise.front();
-    const bool is_stream = goal_.is_stream();
     Assessment whole =
-        assess(problem_,
-               mapping,
-               {.frames_in_flight = is_stream ? goal_.frames_in_flight : 0, .is_brief = true});
+        assess(problem_, mapping, {.frames_in_flight = goal_.frames(), .is_brief = true});
     if (whole.makespan >= kNever) {
         return {.violation = kInfinite, .value = kInfinite};
     }
@@ -68,8 +65,7 @@ Appraisal Appraiser::in_full(const Mapping& mapping) const {
 
 std::uint64_t Appraiser::cost_in_full(const Mapping& mapping) const {
     constexpr std::uint64_t kOfOne = 12, kOfAStream = 60;  // measured roughly
-    const bool is_stream = goal_.is_stream();
-    return mapping.size() * (is_stream ? kOfAStream : kOfOne);
+    return mapping.size() * (goal_.is_stream() ? kOfAStream : kOfOne);
 }
 
 double Appraiser::violation_of(const Mapping& mapping, Time makespan) const {

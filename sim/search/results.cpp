@@ -29,8 +29,7 @@ SearchOptions from_now_until(const SearchOptions& options, double share) {
 
 SearchResult or_known(const Problem& problem, const SearchOptions& options, SearchResult found) {
     const Objective& objective = options.goal.minimise.front();
-    const bool is_stream = options.goal.is_stream();
-    const AssessOptions whole{.frames_in_flight = is_stream ? options.goal.frames_in_flight : 0};
+    const AssessOptions whole{.frames_in_flight = options.goal.frames()};
     double best =
         found.mapping.empty()
             ? std::numeric_limits<double>::infinity()
