@@ -13,6 +13,15 @@ namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
+// `count` numbers of 64 bits between a state, whose numbers have 32, and memory that may be null
+// where there are none.
+template <class From, class To>
+void copy_wide(const From* from, To* to, std::size_t count) {
+    if (count > 0) {
+        std::memcpy(to, from, count * 8);
+    }
+}
+
 }  // namespace
 
 FrontSearch::FrontSearch(const Problem& problem,
@@ -125,13 +134,11 @@ private:
         return code_.words(times) + 2 * (criteria_.sums() + criteria_.axes());
     }
     void read_sums(const Store::State& state, std::size_t times, std::int64_t* sums) const {
-        std::memcpy(
-            sums, state.numbers() + code_.words(times), criteria_.sums() * sizeof(std::int64_t));
+        copy_wide(state.numbers() + code_.words(times), sums, criteria_.sums());
     }
     void read_bounds(const Store::State& state, std::size_t times, double* bounds) const {
-        std::memcpy(bounds,
-                    state.numbers() + code_.words(times) + 2 * criteria_.sums(),
-                    criteria_.axes() * sizeof(double));
+        copy_wide(
+            state.numbers() + code_.words(times) + 2 * criteria_.sums(), bounds, criteria_.axes());
     }
     void read_bounds(const Held& held, int layer, double* bounds) const {
         read_bounds(shares_.state(held, layer), shares_.group(held, layer).times, bounds);
@@ -467,9 +474,9 @@ void FrontSearch::Levels::post(Worker& worker,
         shares_.post(boxes, layer, worker.record.key, step, times, words(times));
     code_.write(worker.record.times.data(), times, 0, numbers);
     numbers += code_.words(times);
-    std::memcpy(numbers, worker.sums.data(), criteria_.sums() * sizeof(std::int64_t));
+    copy_wide(worker.sums.data(), numbers, criteria_.sums());
     numbers += 2 * criteria_.sums();
-    std::memcpy(numbers, worker.bounds.data(), criteria_.axes() * sizeof(double));
+    copy_wide(worker.bounds.data(), numbers, criteria_.axes());
 }
 
 void FrontSearch::Levels::keep_mappings(const Trace& trace) {
