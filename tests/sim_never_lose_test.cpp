@@ -318,7 +318,7 @@ TEST_CASE(
             }
         }
     }
-    CHECK(asked > 300);
+    CHECK(asked > 150);
 }
 
 TEST_CASE("a front has a point as good as every baseline, whenever it is stopped") {

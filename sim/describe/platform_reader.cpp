@@ -270,11 +270,10 @@ std::vector<ResourceBudget> read_budgets(const YamlNode& node) {
     std::vector<ResourceBudget> budgets;
     for (const YamlNode& child : node.children) {
         if (!is_name(child.key) || child.key.find('.') != std::string::npos) {
-            throw input_error(position_of_key(child),
-                              fmt::format("{}: expected {} without '.', got '{}'",
-                                          node.key,
-                                          kNameExpected,
-                                          printable(child.key)));
+            throw input_error(
+                position_of_key(child),
+                fmt::format(
+                    "{}: expected a name without '.', got '{}'", node.key, printable(child.key)));
         }
         budgets.push_back({.name = child.key, .limit = read_integer(child, 0, kLargestBudget)});
     }

@@ -600,7 +600,11 @@ std::string yaml_text(std::string_view text) {
         if (c == '"' || c == '\\') {
             escaped += '\\';
         }
-        escaped += c;
+        if (c == '\n') {
+            escaped += "\\n";
+        } else {
+            escaped += c;
+        }
     }
     return '"' + printable(escaped) + '"';
 }
