@@ -40,6 +40,9 @@ int main(int argc, char** argv) try {
 } catch (const sim::InputError& error) {
     fmt::print(stderr, "hetmap: {}\n", error.what());
     return 2;
+} catch (const sim::MachineError& error) {
+    fmt::print(stderr, "hetmap: {}\n", error.what());
+    return 1;
 } catch (const calibrate::DeviceError& error) {
     fmt::print(stderr, "hetmap: {}\n", error.what());
     return 1;
