@@ -4,6 +4,7 @@
 #include "sim/compile/costs.hpp"
 #include "sim/compile/problem.hpp"
 #include "sim/describe/graph.hpp"
+#include "sim/search/search.hpp"
 #include "sim/units.hpp"
 #include "temporary_folder.hpp"
 
@@ -95,4 +96,24 @@ TEST_CASE("times whose sum is beyond the range are refused, not added up") {
     CHECK(compile_error("formulas:\n  - {device: cpu, operations: [max_pool2d], variant: v, "
                         "configuration: \"1\", time_us: \"1e12\"}\n") ==
           "platform p: its times add up to more than the simulator's 26 days");
+}
+
+TEST_CASE("times beyond what a double tells apart are found to the picosecond") {
+    const TemporaryFolder folder;
+    const std::string model = folder.write(
+        "m.yaml", with(kModel, "l2, operation: max_pool2d", "l2, operation: average_pool2d"));
+    const std::string platform = folder.write(
+        "p.yaml",
+        kPlatform +
+            "formulas:\n"
+            "  - {device: cpu, operations: [max_pool2d], variant: v, configuration: "
+            "\"1\", time_us: \"5e11\"}\n"
+            "  - {device: cpu, operations: [average_pool2d], variant: v, configuration: "
+            "\"1\", time_us: \"0.000001\"}\n");
+    const sim::Problem problem =
+        sim::compile(sim::load_model(model, {}), sim::load_platform(platform, {}, {}), {});
+    const sim::SearchResult result = sim::branch_and_bound(problem, {});
+    CHECK(result.makespan == sim::Time{1'000'000'000'000'000'001});
+    CHECK(result.lower_bound <= result.makespan);
+    CHECK(result.lower_bound_in_any_order <= result.makespan);
 }
