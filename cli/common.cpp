@@ -1,16 +1,16 @@
 #include "cli/common.hpp"
 
 #include "calibrate/memory.hpp"
-#include "calibrate/output_file.hpp"
 #include "sim/describe/input_file.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
-#include <cstdio>
+#include <ctime>
 #include <map>
 #include <set>
 #include <system_error>
@@ -19,11 +19,26 @@
 namespace cli {
 namespace {
 
-std::atomic<bool> g_interrupted{false};  // written by the signal handler
+// Written by the signal handler.
+std::atomic<bool> g_interrupted{false};
+std::atomic<std::int64_t> g_first_ns{0};
+
+constexpr std::int64_t kSameCauseNs = 500'000'000;
 
 extern "C" void on_interrupt(int signal) {
-    g_interrupted = true;
-    std::signal(signal, SIG_DFL);  // the next one kills
+    const int before = errno;
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    const std::int64_t now = time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
+    if (!g_interrupted.exchange(true)) {
+        g_first_ns = now;
+    } else if (signal != SIGHUP && now - g_first_ns > kSameCauseNs) {
+        // Not the same once more: a terminal that closes, or a program that ends a group, sends
+        // several at once.
+        std::signal(signal, SIG_DFL);
+        std::raise(signal);
+    }
+    errno = before;
 }
 
 std::filesystem::path program_folder() {
@@ -82,6 +97,9 @@ std::vector<std::string> all_model_names() {
 void catch_interrupts() {
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
+    if (std::signal(SIGHUP, on_interrupt) == SIG_IGN) {
+        std::signal(SIGHUP, SIG_IGN);
+    }
 }
 
 bool interrupted() { return g_interrupted; }
@@ -158,36 +176,6 @@ CLI::Option* add_batches(CLI::App& command, std::vector<int>& batches, const std
         ->check(CLI::Range(1, kLargestBatch));
 }
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-bool finish_output() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
-
-ProgressBar::ProgressBar(bool quiet) : on_{!quiet && isatty(STDERR_FILENO) != 0} {}
-
-ProgressBar::~ProgressBar() {
-    if (shown_) {
-        fmt::print(stderr, "\r\x1b[K");
-    }
-}
-
-void ProgressBar::show(const std::string& what, double share_done, double seconds_left) {
-    if (!on_) {
-        return;
-    }
-    constexpr int kWidth = 30;
-    const int full = std::clamp(static_cast<int>(share_done * kWidth), 0, kWidth);
-    fmt::print(stderr,
-               "\r[{:=<{}}{: <{}}] at most {:.0f} s left  {}\x1b[K",
-               "",
-               full,
-               "",
-               kWidth - full,
-               seconds_left,
-               what);
-    std::fflush(stderr);
-    shown_ = true;
-}
-
 sim::Mapping resolved(const sim::MappingFile& file,
                       const sim::Platform& platform,
                       sim::Problem& problem) {
@@ -222,12 +210,14 @@ void ReportFiles::add_options(CLI::App& command) {
     }
 }
 
-void ReportFiles::check() const {
+std::vector<calibrate::NamedFile> ReportFiles::named() const {
+    std::vector<calibrate::NamedFile> named;
     for (const auto& [report, path] : files) {
         if (!path.empty()) {
-            calibrate::check_writable(path);
+            named.push_back({fmt::format("--{}", report->name), path});
         }
     }
+    return named;
 }
 
 void ReportFiles::write(const sim::Answer& answer) const {

@@ -4,13 +4,14 @@
 
 #include "calibrate/device.hpp"
 #include "cli/commands.hpp"
-#include "cli/common.hpp"
+#include "cli/terminal.hpp"
 #include "sim/error.hpp"
 
 #include <fmt/format.h>
 
 #include <exception>
 #include <new>
+#include <sstream>
 
 int main(int argc, char** argv) try {
     CLI::App app{"hetmap: which layer of a network runs on which device, with which kernel"};
@@ -24,32 +25,35 @@ int main(int argc, char** argv) try {
     cli::add_show(app);
     cli::add_run(app);
     cli::add_demo(app);
-    cli::catch_interrupts();
+    cli::prepare_streams();
     try {
         app.parse(argc, argv);
-    } catch (const CLI::Success& success) {  // --help, --version
-        return app.exit(success);
-    } catch (const CLI::ParseError& error) {
-        app.exit(error);
-        return 2;
+    } catch (const CLI::ParseError& error) {  // also of --help and --version
+        std::ostringstream out, err;
+        const bool is_wrong = app.exit(error, out, err) != 0;
+        cli::print(out.str());
+        cli::say(err.str());
+        if (is_wrong) {
+            return 2;
+        }
     }
     return cli::finish_output() ? 0 : 1;
 } catch (const cli::BoundNotMet& miss) {
-    fmt::print(stderr, "hetmap: {}\n", miss.what);
+    cli::say(fmt::format("hetmap: {}\n", miss.what));
     return 3;
 } catch (const sim::InputError& error) {
-    fmt::print(stderr, "hetmap: {}\n", error.what());
+    cli::say(fmt::format("hetmap: {}\n", error.what()));
     return 2;
 } catch (const sim::MachineError& error) {
-    fmt::print(stderr, "hetmap: {}\n", error.what());
+    cli::say(fmt::format("hetmap: {}\n", error.what()));
     return 1;
 } catch (const calibrate::DeviceError& error) {
-    fmt::print(stderr, "hetmap: {}\n", error.what());
+    cli::say(fmt::format("hetmap: {}\n", error.what()));
     return 1;
 } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "hetmap: out of memory\n");
+    cli::say("hetmap: out of memory\n");
     return 1;
 } catch (const std::exception& error) {
-    fmt::print(stderr, "hetmap: internal error: {}\n", error.what());
+    cli::say(fmt::format("hetmap: internal error: {}\n", error.what()));
     return 1;
 }
