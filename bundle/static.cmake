@@ -22,9 +22,9 @@ macro(bundle_find method package)
       set_target_properties(yaml-cpp PROPERTIES IMPORTED_LOCATION ${BUNDLE_YAML_CPP})
     endif()
     set(yaml-cpp_FOUND TRUE)
-  elseif("${package}" STREQUAL "Boost")
-    # CMake's own FindBoost asks once more, by way of us, and forgets the components.
-    find_package(Boost ${ARGN} CONFIG BYPASS_PROVIDER)
+  else()
+    # Found before, perhaps, with fewer components: CMake would take it for an answer from here.
+    unset(${package}_FOUND)
   endif()
 endmacro()
 cmake_language(SET_DEPENDENCY_PROVIDER bundle_find SUPPORTED_METHODS FIND_PACKAGE)

@@ -31,6 +31,10 @@ private:
     int runs_ = 0;
 };
 
+// A first look at a kernel, ns: one run from submission to the end, the second where that is short,
+// because the first may load code.
+double look_ns(Device& device, int kernel, const kernels::Tensors& tensors);
+
 // Fills submit, per_task and completion of `entry`.
 void measure_submission(Device& device, sim::Device& entry);
 

@@ -1,17 +1,35 @@
 #pragma once
 
-// Writes files so that a reader sees all of one or nothing. What stands in a profile: sim::to_yaml.
+// Writes files so that nothing is lost: a reader, a crash or a full disk sees all of the old file
+// or all of the new one. What stands in a profile: sim::to_yaml.
 
 #include <filesystem>
+#include <span>
 #include <string>
 
 namespace calibrate {
 
-// Writes to a temporary file beside `path`, then renames it. Throws sim::InputError if the folder
-// is not there or not writable; `path` is then as it was.
+// Replaces the file at `path`, or makes it. What stands there stays what it is:
+//
+// - a symbolic link keeps pointing to its target, and that is replaced;
+// - a file keeps its permissions and owner; one with other hard links is overwritten in place, once
+//   the whole text is safe beside it;
+// - a device, a pipe or a descriptor (/dev/stdout) is written to.
+//
+// Throws sim::InputError where that cannot be, sim::MachineError where the machine could not (a
+// full disk); the file is then as it was.
 void write_file(const std::filesystem::path& path, const std::string& text);
 
-// The same check without writing, for before a long measurement.
+// The same checks without writing, for before a long measurement.
 void check_writable(const std::filesystem::path& path);
+
+// Something that a command reads or writes, and the option that names it. Without a path: nothing.
+struct NamedFile {
+    std::string option;
+    std::filesystem::path path;
+};
+
+// check_writable for all outputs; and none of them is an input, or another output.
+void check_outputs(std::span<const NamedFile> outputs, std::span<const NamedFile> inputs);
 
 }  // namespace calibrate

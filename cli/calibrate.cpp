@@ -6,8 +6,11 @@
 #include "calibrate/output_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/terminal.hpp"
 #include "kernels/device_kernel.hpp"
 #include "kernels/registry.hpp"
+#include "sim/describe/yaml.hpp"
+#include "sim/report/json.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -56,6 +59,13 @@ std::string command_line(const Options& o) {
     return text;
 }
 
+// Half a calibration does not replace a file, unless it went on from that one.
+bool keeps_the_old(const std::filesystem::path& out, const std::optional<sim::Platform>& before) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(out, ignored) &&
+           !(before && std::filesystem::equivalent(out, before->path, ignored));
+}
+
 void run(const Options& o) {
     calibrate::CalibrationSettings settings;
     settings.batches = o.batches;
@@ -78,13 +88,20 @@ void run(const Options& o) {
     if (!o.resume.empty()) {
         before = platform_named(o.resume);
     }
-    const std::filesystem::path out = !o.out.empty() ? o.out
-                                      : before       ? before->path.string()
-                                                     : calibrate::describe_machine().name + ".yaml";
-    calibrate::check_writable(out);
+    std::filesystem::path out = !o.out.empty() ? o.out
+                                : before       ? before->path.string()
+                                               : calibrate::describe_machine().name + ".yaml";
+    if (!sim::is_name(out.stem().string())) {
+        throw sim::InputError{
+            fmt::format("--out: a profile is called as its file, and '{}' is not {}",
+                        out.stem().string(),
+                        sim::kNameExpected)};
+    }
     std::vector<std::string> names;
+    std::vector<calibrate::NamedFile> inputs;
     for (const std::string& name : o.models.empty() ? all_model_names() : o.models) {
         sim::Model model = model_named(name);
+        inputs.push_back({"--model", model.path});
         // Networks that can only be simulated, such as those of full precision, have none.
         if (std::ranges::any_of(model.layers, [](const sim::Layer& layer) {
                 return calibrate::has_kernel(layer);
@@ -99,6 +116,7 @@ void run(const Options& o) {
     if (names.empty()) {
         throw sim::InputError{"no models found: name one with --model"};
     }
+    calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--out", out}}, inputs);
 
     const Stopwatch watch;
     calibrate::Calibration done;
@@ -109,25 +127,35 @@ void run(const Options& o) {
             .progress = [&](const std::string& what, double share, double left) {
                 bar.show(what, share, left);
             }};
+        catch_interrupts();
         done = calibrate::calibrate_machine(settings, hooks, before);
     }
-    if (!o.out.empty()) {
+    const bool kept = interrupted() && keeps_the_old(out, before);
+    if (interrupted() && done.measured == 0) {
+        throw sim::MachineError{fmt::format("interrupted before anything was measured; '{}' {}",
+                                            out.string(),
+                                            kept ? "is as it was" : "is not written")};
+    }
+    const std::filesystem::path asked = out;
+    if (kept) {
+        out.replace_filename(
+            fmt::format("{}.unfinished{}", out.stem().string(), out.extension().string()));
+    }
+    if (!o.out.empty() || kept) {
         done.platform.name = out.stem().string();
     }
     calibrate::write_file(out, sim::to_yaml(done.platform));
 
     const std::string resume = fmt::format("hetmap calibrate --resume {}", out.string());
     if (o.output.json) {
-        print(nlohmann::ordered_json{{"platform", done.platform.name},
-                                     {"file", out.string()},
-                                     {"costs", done.measured},
-                                     {"missing", done.missing},
-                                     {"fits", done.platform.fitted.size()},
-                                     {"warnings", done.platform.warnings},
-                                     {"stopped", done.stopped},
-                                     {"seconds", watch.seconds()}}
-                  .dump(2) +
-              "\n");
+        print(sim::dumped({{"platform", done.platform.name},
+                           {"file", out.string()},
+                           {"costs", done.measured},
+                           {"missing", done.missing},
+                           {"fits", done.platform.fitted.size()},
+                           {"warnings", done.platform.warnings},
+                           {"stopped", done.stopped},
+                           {"seconds", watch.seconds()}}));
         return;
     }
     print(fmt::format("{}: calibrated {} at batch {}\n\n",
@@ -147,6 +175,9 @@ void run(const Options& o) {
                       done.platform.fitted.size(),
                       watch.seconds(),
                       out.string()));
+    if (kept) {
+        print(fmt::format("it was interrupted: {} is as it was\n", asked.string()));
+    }
     if (done.missing > 0) {
         print(fmt::format("{} costs are still missing: {}\n", done.missing, resume));
     }

@@ -1,14 +1,12 @@
 #include "cli/common.hpp"
 
-#include "calibrate/output_file.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
+#include <cerrno>
 #include <csignal>
-#include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <limits>
 #include <map>
@@ -20,11 +18,26 @@
 namespace cli {
 namespace {
 
-std::atomic<bool> g_interrupted{false};  // written by the signal handler
+// Written by the signal handler.
+std::atomic<bool> g_interrupted{false};
+std::atomic<std::int64_t> g_first_ns{0};
+
+constexpr std::int64_t kSameCauseNs = 500'000'000;
 
 extern "C" void on_interrupt(int signal) {
-    g_interrupted = true;
-    std::signal(signal, SIG_DFL);  // the next one kills
+    const int before = errno;
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    const std::int64_t now = time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
+    if (!g_interrupted.exchange(true)) {
+        g_first_ns = now;
+    } else if (signal != SIGHUP && now - g_first_ns > kSameCauseNs) {
+        // Not the same once more: a terminal that closes, or a program that ends a group, sends
+        // several at once.
+        std::signal(signal, SIG_DFL);
+        std::raise(signal);
+    }
+    errno = before;
 }
 
 std::filesystem::path program_folder() {
@@ -129,6 +142,9 @@ std::vector<std::string> all_model_names() {
 void catch_interrupts() {
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
+    if (std::signal(SIGHUP, on_interrupt) == SIG_IGN) {
+        std::signal(SIGHUP, SIG_IGN);
+    }
 }
 
 bool interrupted() { return g_interrupted; }
@@ -153,36 +169,6 @@ sim::Bytes half_of_free_memory() {
                              used);
     }
     return sim::Bytes{std::max<std::int64_t>(0, least) / 2};
-}
-
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-bool finish_output() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
-
-ProgressBar::ProgressBar(bool quiet) : on_{!quiet && isatty(STDERR_FILENO) != 0} {}
-
-ProgressBar::~ProgressBar() {
-    if (shown_) {
-        fmt::print(stderr, "\r\x1b[K");
-    }
-}
-
-void ProgressBar::show(const std::string& what, double share_done, double seconds_left) {
-    if (!on_) {
-        return;
-    }
-    constexpr int kWidth = 30;
-    const int full = std::clamp(static_cast<int>(share_done * kWidth), 0, kWidth);
-    fmt::print(stderr,
-               "\r[{:=<{}}{: <{}}] at most {:.0f} s left  {}\x1b[K",
-               "",
-               full,
-               "",
-               kWidth - full,
-               seconds_left,
-               what);
-    std::fflush(stderr);
-    shown_ = true;
 }
 
 sim::Mapping resolved(const sim::MappingFile& file,
@@ -219,12 +205,14 @@ void ReportFiles::add_options(Command& command) {
     }
 }
 
-void ReportFiles::check() const {
+std::vector<calibrate::NamedFile> ReportFiles::named() const {
+    std::vector<calibrate::NamedFile> named;
     for (const auto& [report, path] : files) {
         if (!path.empty()) {
-            calibrate::check_writable(path);
+            named.push_back({fmt::format("--{}", report->name), path});
         }
     }
+    return named;
 }
 
 void ReportFiles::write(const sim::Answer& answer) const {

@@ -1,8 +1,9 @@
 #pragma once
 
-// What the commands share: where models and platforms are looked for, Ctrl-C, progress,
-// and memory.
+// What the commands share: where models and platforms are looked for, Ctrl-C, and how much memory
+// there is. What they print: terminal.hpp; their options: options.hpp.
 
+#include "calibrate/output_file.hpp"
 #include "cli/options.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/describe/model.hpp"
@@ -31,7 +32,9 @@ sim::Platform platform_named(const std::string& name, const std::vector<std::str
 std::vector<std::string> all_model_names();
 
 // ---- Ctrl-C ------------------------------------------------------------------------------
-// The first one asks the running work to end with what it has; the second kills the program.
+// From here on SIGINT, SIGTERM and SIGHUP ask the running work to end with what it has; before, and
+// where this is not called, they end the program. Another SIGINT or SIGTERM later kills. Under
+// nohup a SIGHUP stays ignored.
 void catch_interrupts();
 bool interrupted();
 
@@ -57,25 +60,6 @@ struct OutputOptions {
 // group run out; of 1 TiB where all of that is unknown.
 sim::Bytes half_of_free_memory();
 
-// ---- output ------------------------------------------------------------------------------
-// Results go to stdout, all else to stderr.
-void print(const std::string& text);
-bool finish_output();  // flushes; false if stdout could not take it all
-
-// A bar on the last line of a terminal; nothing elsewhere. Erased when it goes.
-class ProgressBar {
-public:
-    explicit ProgressBar(bool quiet);
-    ~ProgressBar();
-    ProgressBar(const ProgressBar&) = delete;
-    ProgressBar& operator=(const ProgressBar&) = delete;
-    void show(const std::string& what, double share_done, double seconds_left);
-
-private:
-    bool shown_ = false;
-    bool on_ = false;
-};
-
 // ---- what several commands do ---------------------------------------------------------------
 // The mapping of a file, with the transfer modes it names put into `problem`.
 sim::Mapping resolved(const sim::MappingFile& file,
@@ -92,7 +76,7 @@ std::string numbered(const std::string& path, int point);
 struct ReportFiles {
     std::vector<std::pair<const sim::Report*, std::string>> files;
     void add_options(Command& command);
-    void check() const;                           // that they can be written, before any work
+    std::vector<calibrate::NamedFile> named() const;
     void write(const sim::Answer& answer) const;  // numbered, if it is a point of a front
 };
 

@@ -4,7 +4,7 @@
 
 #include "calibrate/device.hpp"
 #include "cli/commands.hpp"
-#include "cli/common.hpp"
+#include "cli/terminal.hpp"
 #include "sim/error.hpp"
 
 #include <fmt/format.h>
@@ -22,24 +22,27 @@ int main(int argc, char** argv) try {
     cli::add_show(program);
     cli::add_run(program);
     cli::add_demo(program);
-    cli::catch_interrupts();
-    if (const std::optional<int> code = program.run(argc, argv)) {
-        return *code;
+    cli::prepare_streams();
+    if (!program.run(argc, argv)) {
+        return 2;
     }
     return cli::finish_output() ? 0 : 1;
 } catch (const cli::BoundNotMet& miss) {
-    fmt::print(stderr, "hetmap: {}\n", miss.what);
+    cli::say(fmt::format("hetmap: {}\n", miss.what));
     return 3;
 } catch (const sim::InputError& error) {
-    fmt::print(stderr, "hetmap: {}\n", error.what());
+    cli::say(fmt::format("hetmap: {}\n", error.what()));
     return 2;
+} catch (const sim::MachineError& error) {
+    cli::say(fmt::format("hetmap: {}\n", error.what()));
+    return 1;
 } catch (const calibrate::DeviceError& error) {
-    fmt::print(stderr, "hetmap: {}\n", error.what());
+    cli::say(fmt::format("hetmap: {}\n", error.what()));
     return 1;
 } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "hetmap: out of memory\n");
+    cli::say("hetmap: out of memory\n");
     return 1;
 } catch (const std::exception& error) {
-    fmt::print(stderr, "hetmap: internal error: {}\n", error.what());
+    cli::say(fmt::format("hetmap: internal error: {}\n", error.what()));
     return 1;
 }

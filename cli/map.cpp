@@ -3,6 +3,7 @@
 #include "calibrate/output_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/terminal.hpp"
 #include "sim/compile/offers.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/report/names.hpp"
@@ -198,6 +199,7 @@ Mapped map_one(const Options& o,
                  seconds / *o.time_limit,
                  *o.time_limit - seconds);
     };
+    catch_interrupts();
     Mapped mapped;
     mapped.answer = sim::answer_to(asked.question, model, *asked.problem);
     mapped.problem = std::move(asked.problem);
@@ -210,13 +212,16 @@ std::vector<Mapped> map_batches(const Options& o,
                                 const sim::Platform& platform) {
     std::vector<Mapped> all;
     for (const int batch : o.batches) {
+        if (interrupted() && !all.empty()) {
+            break;
+        }
         try {
             all.push_back(map_one(o, model, platform, batch));
         } catch (const sim::InputError& error) {
             if (batch == o.batches.back() && all.empty()) {
                 throw;
             }
-            fmt::print(stderr, "batch {}: {}\n", batch, error.what());
+            say(fmt::format("batch {}: {}\n", batch, error.what()));
         }
     }
     return all;
@@ -265,6 +270,7 @@ void map_the_front(const Options& o, const sim::Model& model, const sim::Platfor
     }
     Asked asked = ask(o, model, platform, o.batches.front());
     asked.question.baselines = true;
+    catch_interrupts();
     sim::FrontAnswer front = sim::front_answer_to(asked.question, model, *asked.problem);
     for (const sim::Answer& point : front.points) {
         if (!o.out.empty()) {
@@ -288,31 +294,45 @@ void note_unmatched_costs(const sim::Model& model, const sim::Platform& platform
     constexpr std::size_t kShown = 3;
     const std::vector<std::string> unmatched = sim::unmatched_costs(model, platform);
     for (std::size_t i = 0; i < std::min(kShown, unmatched.size()); ++i) {
-        fmt::print(stderr, "note: {}\n", unmatched[i]);
+        say(fmt::format("note: {}\n", unmatched[i]));
     }
     if (unmatched.size() > kShown) {
-        fmt::print(stderr,
-                   "note: {} more costs of {} are for no layers of {}\n",
-                   unmatched.size() - kShown,
-                   platform.name,
-                   model.name);
+        say(fmt::format("note: {} more costs of {} are for no layers of {}\n",
+                        unmatched.size() - kShown,
+                        platform.name,
+                        model.name));
     }
+}
+
+// Of a front's mappings and reports, whose number nobody knows yet, the first stands for all.
+void check_files(const Options& o, const sim::Model& model, const sim::Platform& platform) {
+    const int point = o.pareto.empty() ? 0 : 1;
+    std::vector<calibrate::NamedFile> outputs = o.reports.named();
+    outputs.insert(outputs.begin(), {"--out", o.out});
+    for (calibrate::NamedFile& output : outputs) {
+        if (!output.path.empty()) {
+            output.path = numbered(output.path.string(), point);
+        }
+    }
+    outputs.insert(outputs.end(),
+                   {{"--front", o.front_csv},
+                    {"--front-plot", o.front_plot},
+                    {"--certificate", o.certificate}});
+    calibrate::check_outputs(
+        outputs,
+        std::vector<calibrate::NamedFile>{
+            {"--model", model.path}, {"--platform", platform.path}, {"--fix", o.fix}});
 }
 
 void run(const Options& o) {
     // Complain before the work.
     expect_able(o);
-    o.reports.check();
-    for (const std::string& file : {o.out, o.front_csv, o.front_plot, o.certificate}) {
-        if (!file.empty()) {
-            calibrate::check_writable(file);
-        }
-    }
     if (o.pareto.empty() && (!o.front_csv.empty() || !o.front_plot.empty())) {
         throw sim::InputError{"--front, --front-plot: these are of a front; add --pareto"};
     }
     const sim::Model model = model_named(o.model);
     const sim::Platform platform = platform_named(o.platform, o.set);
+    check_files(o, model, platform);
     if (!o.output.quiet) {
         note_unmatched_costs(model, platform);
     }

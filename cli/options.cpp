@@ -1,10 +1,13 @@
 #include "cli/options.hpp"
 
+#include "cli/terminal.hpp"
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <charconv>
 #include <map>
+#include <sstream>
 #include <system_error>
 
 namespace cli {
@@ -131,16 +134,17 @@ Command Program::add_command(const std::string& name, const std::string& help) {
     return Command{*app_->add_subcommand(name, help)};
 }
 
-std::optional<int> Program::run(int argc, char** argv) {
+bool Program::run(int argc, char** argv) {
     try {
         app_->parse(argc, argv);
-    } catch (const CLI::Success& success) {  // --help, --version
-        return app_->exit(success);
-    } catch (const CLI::ParseError& error) {
-        app_->exit(error);
-        return 2;
+    } catch (const CLI::ParseError& error) {  // also of --help and --version
+        std::ostringstream out, err;
+        const bool is_wrong = app_->exit(error, out, err) != 0;
+        print(out.str());
+        say(err.str());
+        return !is_wrong;
     }
-    return std::nullopt;
+    return true;
 }
 
 void Program::run(const std::vector<std::string>& arguments) {

@@ -80,9 +80,9 @@ public:
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
     Command add_command(const std::string& name, const std::string& help);
-    // Runs the command that the arguments name; prints help, or what is wrong with them. Returns
-    // the exit code if that was all.
-    std::optional<int> run(int argc, char** argv);
+    // Runs the command that the arguments name, or prints help. False if they are wrong, which is
+    // said.
+    bool run(int argc, char** argv);
     // The same within a command of another program, which says what is wrong.
     void run(const std::vector<std::string>& arguments);
 

@@ -6,9 +6,11 @@
 #include "calibrate/validation.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/terminal.hpp"
 #include "cli/validation_text.hpp"
 #include "kernels/registry.hpp"
 #include "sim/describe/mapping.hpp"
+#include "sim/report/json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -82,6 +84,7 @@ void run(const Options& o) {
         o.mapping.empty() ? best_mapping(model, problem) : resolved(file, platform, problem);
 
     // 2. Every image.
+    catch_interrupts();
     const Stopwatch watch;
     const calibrate::Classification c =
         calibrate::classify(model, problem, mapping, data.pixels, 0, interrupted);
@@ -98,7 +101,7 @@ void run(const Options& o) {
         if (accuracy.labelled) {
             json["right"] = accuracy.right;
         }
-        print(json.dump(2) + "\n");
+        print(sim::dumped(json));
         return;
     }
     print(fmt::format("{} on {}, batch {}\n\n", model.name, o.data, batch));

@@ -3,7 +3,9 @@
 #include "calibrate/device.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/terminal.hpp"
 #include "sim/describe/mapping.hpp"
+#include "sim/report/json.hpp"
 #include "sim/report/names.hpp"
 
 #include <fmt/format.h>
@@ -129,7 +131,7 @@ ordered_json model_json(const sim::Model& model, const Options& o) {
 void show_model(const Options& o) {
     const sim::Model model = model_named(o.name);
     if (o.output.json) {
-        print(model_json(model, o).dump(2) + "\n");
+        print(sim::dumped(model_json(model, o)));
         return;
     }
     print(fmt::format("{}: {}\n\n", model.name, model.description));
@@ -241,7 +243,7 @@ void show_platform(const Options& o) {
                                {"idle_power_w", or_null(device.idle_power_w)},
                                {"resources", resources}});
         }
-        print(ordered_json{{"platform", platform.name},
+        print(sim::dumped({{"platform", platform.name},
                            {"set", platform.set},
                            {"provenance", provenance},
                            {"warnings", platform.warnings},
@@ -250,9 +252,7 @@ void show_platform(const Options& o) {
                            {"measured_costs", platform.measured.size()},
                            {"fitted_costs", platform.fitted.size()},
                            {"formulas", platform.formulas.size()},
-                           {"splits", platform.splits.size()}}
-                  .dump(2) +
-              "\n");
+                           {"splits", platform.splits.size()}}));
         return;
     }
     print(fmt::format("{}\n\n", sim::platform_text(platform.name, platform.set)));
@@ -352,14 +352,12 @@ void show_mapping(const Options& o) {
                                {"configuration", e.configuration},
                                {"parts", parts}});
         }
-        print(ordered_json{{"model", mapping.model},
+        print(sim::dumped({{"model", mapping.model},
                            {"platform", mapping.platform},
                            {"set", mapping.set},
                            {"batch", mapping.batch},
                            {"predicted_us", mapping.predicted_us},
-                           {"entries", entries}}
-                  .dump(2) +
-              "\n");
+                           {"entries", entries}}));
         return;
     }
     print(fmt::format("{} on {}, batch {}\n\n",
@@ -405,7 +403,7 @@ void show_result(const Options& o) {
             "{}: not a result: expected the JSON of hetmap map, simulate or validate", o.name)};
     }
     if (o.output.json) {
-        print(json.dump(2) + "\n");
+        print(sim::dumped(json));
         return;
     }
     for (const auto& [key, value] : json.items()) {
@@ -458,7 +456,7 @@ void show_devices(const Options& o) {
                                {"facts", facts},
                                {"warnings", info.warnings}});
         }
-        print(ordered_json{{"devices", devices}, {"notes", found.notes}}.dump(2) + "\n");
+        print(sim::dumped({{"devices", devices}, {"notes", found.notes}}));
         return;
     }
     for (const calibrate::DeviceInfo& info : found.devices) {

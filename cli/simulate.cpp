@@ -2,6 +2,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/terminal.hpp"
 #include "sim/describe/mapping.hpp"
 
 #include <fmt/format.h>
@@ -20,9 +21,12 @@ struct Options {
 };
 
 void run(const Options& o) {
-    o.reports.check();
     const sim::Model model = model_named(o.model);
     const sim::Platform platform = platform_named(o.platform, o.set);
+    calibrate::check_outputs(
+        o.reports.named(),
+        std::vector<calibrate::NamedFile>{
+            {"--model", model.path}, {"--platform", platform.path}, {"--mapping", o.mapping}});
     const sim::MappingFile file = sim::load_mapping_file(o.mapping);
     sim::Problem problem = sim::compile(
         model, platform, {.batch = file.batch, .only = {}, .transfer_modes = file.transfer_modes});

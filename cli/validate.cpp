@@ -5,6 +5,7 @@
 #include "calibrate/validation.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/terminal.hpp"
 #include "cli/validation_text.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/search/baselines.hpp"
@@ -27,11 +28,14 @@ struct Options {
 };
 
 void run(const Options& o) {
-    if (!o.csv.empty()) {
-        calibrate::check_writable(o.csv);
-    }
     const sim::Model model = model_named(o.model);
     const sim::Platform platform = platform_named(o.platform, o.set);
+
+    calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--csv", o.csv}},
+                             std::vector<calibrate::NamedFile>{{"--model", model.path},
+                                                               {"--platform", platform.path},
+                                                               {"--mapping", o.mapping},
+                                                               {"--data", o.data}});
 
     // 1. The mapping: given, or the best there is.
     int batch = o.batch;
@@ -56,6 +60,7 @@ void run(const Options& o) {
     }
 
     // 3. Run and compare.
+    catch_interrupts();
     calibrate::Validation validation;
     {
         ProgressBar bar{o.output.quiet};

@@ -1,6 +1,8 @@
 #include "cli/validation_text.hpp"
 
+#include "sim/report/json.hpp"
 #include "sim/report/names.hpp"
+#include "sim/text.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -242,7 +244,7 @@ std::string validation_json(const sim::Model& model,
             json["different_from_trainer"] = accuracy->different;
         }
     }
-    return json.dump(2) + "\n";
+    return sim::dumped(json);
 }
 
 std::string validation_csv(const sim::Problem& problem, const calibrate::Validation& v) {
@@ -260,7 +262,7 @@ std::string validation_csv(const sim::Problem& problem, const calibrate::Validat
         }
         fmt::format_to(std::back_inserter(text),
                        "{},{},{:.3f},{:.3f},{:.3f},{:.3f},{:.2f},{},{}\n",
-                       m.name,
+                       sim::csv_field(m.name),
                        problem.batch,
                        microseconds(m.predicted),
                        microseconds(m.measured.p05),
@@ -268,7 +270,7 @@ std::string validation_csv(const sim::Problem& problem, const calibrate::Validat
                        microseconds(m.measured.p95),
                        m.error_percent,
                        m.output_identical,
-                       kernels);
+                       sim::csv_field(kernels));
     };
     add(v.chosen);
     for (const MappingComparison& m : v.baselines) {

@@ -8,10 +8,11 @@ hetmap=build/hetmap
     exit 1
 }
 
-# The measured profile of this machine: the argument, or the only one there is.
-profile=${1:-$(ls platforms/measured/*.yaml 2>/dev/null | head -1 || true)}
+# The measured profile of this machine: the argument, or the one that was measured on such a processor.
+this_processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
+profile=${1:-$(grep -lF "  cpu: \"$this_processor\"" platforms/measured/*.yaml 2>/dev/null | head -1 || true)}
 
 machine() {
-    echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores, $(date -u +%Y-%m-%d)," \
+    echo "$this_processor, $(nproc) cores, $(date -u +%Y-%m-%d)," \
         "revision $(git describe --always --dirty)"
 }

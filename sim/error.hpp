@@ -14,6 +14,13 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+// The machine lacks something: memory, file descriptors, a disk that answers. The text says what.
+// Exit code 1, and no defect of ours.
+class MachineError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 // A place in a file. Lines and columns count from 1; 0 means unknown and is not printed.
 struct SourcePosition {
     std::string file;

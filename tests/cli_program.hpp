@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 inline std::string text_of(const std::filesystem::path& path) {
@@ -29,35 +30,64 @@ struct Outcome {
     std::string out, err;
 };
 
-// Runs hetmap; with `interrupt_after` sends Ctrl-C after that time.
-inline Outcome hetmap(std::vector<std::string> arguments,
-                      std::chrono::milliseconds interrupt_after = std::chrono::milliseconds{0}) {
-    const TemporaryFolder folder;
-    const std::string out = folder.file("out"), err = folder.file("err");
-    arguments.insert(arguments.begin(), HETMAP_PROGRAM);
+// Waits for the child; its output is in the folder's files "out" and "err".
+inline Outcome outcome_of(pid_t child, const TemporaryFolder& folder) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    Outcome outcome;
+    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    outcome.out = text_of(folder.file("out"));
+    outcome.err = text_of(folder.file("err"));
+    return outcome;
+}
+
+// In the child: becomes the program.
+[[noreturn]] inline void become(std::vector<std::string> arguments, const TemporaryFolder& folder) {
     std::vector<char*> argv;
     for (std::string& argument : arguments) {
         argv.push_back(argument.data());
     }
     argv.push_back(nullptr);
+    dup2(open(folder.file("out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
+    dup2(open(folder.file("err").c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
+    execv(argv[0], argv.data());
+    _exit(127);
+}
+
+// Runs hetmap; with `interrupt_after` sends Ctrl-C, or another signal, after that time.
+inline Outcome hetmap(std::vector<std::string> arguments,
+                      std::chrono::milliseconds interrupt_after = std::chrono::milliseconds{0},
+                      int signal = SIGINT) {
+    const TemporaryFolder folder;
+    arguments.insert(arguments.begin(), HETMAP_PROGRAM);
     const pid_t child = fork();
     if (child == 0) {
-        const int o = open(out.c_str(), O_CREAT | O_WRONLY, 0600);
-        const int e = open(err.c_str(), O_CREAT | O_WRONLY, 0600);
-        dup2(o, STDOUT_FILENO);
-        dup2(e, STDERR_FILENO);
-        execv(argv[0], argv.data());
-        _exit(127);
+        become(std::move(arguments), folder);
     }
     if (interrupt_after.count() > 0) {
         std::this_thread::sleep_for(interrupt_after);
-        kill(child, SIGINT);
+        kill(child, signal);
     }
-    int status = 0;
-    waitpid(child, &status, 0);
+    return outcome_of(child, folder);
+}
+
+// Sends the signal later and later, until the program has something to end with.
+inline Outcome interrupted_hetmap(const std::vector<std::string>& arguments, int signal = SIGINT) {
     Outcome outcome;
-    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    outcome.out = text_of(out);
-    outcome.err = text_of(err);
+    for (std::chrono::milliseconds after{200}; outcome.code != 0 && after.count() < 60'000;
+         after *= 2) {
+        outcome = hetmap(arguments, after, signal);
+    }
     return outcome;
+}
+
+// Runs a line of the shell, in which "$hetmap" is the program.
+inline Outcome shell(const std::string& line) {
+    const TemporaryFolder folder;
+    const pid_t child = fork();
+    if (child == 0) {
+        setenv("hetmap", HETMAP_PROGRAM, 1);
+        become({"/bin/sh", "-c", line}, folder);
+    }
+    return outcome_of(child, folder);
 }

@@ -416,7 +416,7 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
                                              "60s",
                                              "--out",
                                              profile};
-    const Outcome cut = hetmap(calibrate, std::chrono::milliseconds{300});
+    const Outcome cut = interrupted_hetmap(calibrate);
     CAPTURE(cut.err);
     CHECK(cut.code == 0);
     REQUIRE(fs::exists(profile));
@@ -473,17 +473,16 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
                   "0.000001%"})
               .code == 3);
     // Ctrl-C while validating: what was measured is reported.
-    const Outcome early = hetmap({"validate",
-                                  "--model",
-                                  model,
-                                  "--platform",
-                                  profile,
-                                  "--sample",
-                                  "3",
-                                  "--budget",
-                                  "60s",
-                                  "--json"},
-                                 std::chrono::milliseconds{600});
+    const Outcome early = interrupted_hetmap({"validate",
+                                              "--model",
+                                              model,
+                                              "--platform",
+                                              profile,
+                                              "--sample",
+                                              "3",
+                                              "--budget",
+                                              "60s",
+                                              "--json"});
     CHECK(early.code == 0);
     CHECK(nlohmann::json::parse(early.out)["rounds"] >= 1);
 }
@@ -502,15 +501,14 @@ TEST_CASE("Ctrl-C ends a long search with its best so far") {
         }
     }
     const std::string platform = folder.write("many.yaml", sim::to_yaml(p));
-    const Outcome o = hetmap({"map",
-                              "--model",
-                              small_model_path(),
-                              "--platform",
-                              platform,
-                              "--search",
-                              "exhaustive",
-                              "--json"},
-                             std::chrono::milliseconds{1500});
+    const Outcome o = interrupted_hetmap({"map",
+                                          "--model",
+                                          small_model_path(),
+                                          "--platform",
+                                          platform,
+                                          "--search",
+                                          "exhaustive",
+                                          "--json"});
     CAPTURE(o.err);
     REQUIRE(o.code == 0);
     const auto answer = nlohmann::json::parse(o.out);

@@ -175,7 +175,8 @@ TEST_CASE("mappings for the platforms that come with hetmap are simulated to the
         {"vgg7-cifar10", "hep-bnn-tx2-median"},
         {"resnet20-cifar10", "tx2-cyclone10gx"},
         {"resnet18-imagenet", "amd-epyc-2-cores"},
-        {"vgg3-fashion", "amd-epyc-2-cores"}};
+        {"vgg3-fashion", "amd-epyc-2-cores"},
+        {"vgg3-fashion", "h100"}};
     int trips = 0;
     for (const auto& pair : pairs) {
         const auto& model = pair.first;

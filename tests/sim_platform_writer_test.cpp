@@ -1,5 +1,6 @@
 // What is written loads to an equal platform: every field of every struct.
 
+#include "hostile_text.hpp"
 #include "sim/describe/platform.hpp"
 #include "temporary_folder.hpp"
 
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <tuple>
 
@@ -420,23 +422,6 @@ sim::Platform reloaded(const sim::Platform& platform) {
     return sim::load_platform(folder.write("p.yaml", sim::to_yaml(platform)), {});
 }
 
-// Up to 12 characters that YAML, or a careless writer, may take for something else.
-std::string hostile_text(std::mt19937_64& random) {
-    constexpr std::string_view kPieces[] = {
-        "\"",   "\\",     "'",          ":", ": ",   "#",    " #",   "{",   "}", "[",
-        "]",    ",",      "&",          "*", "!",    "|",    ">",    "%",   "@", "`",
-        "-",    "- ",     "?",          "~", "null", "true", "1e5",  "0x1", " ", "\x7f",
-        "\x01", "\u00e9", "\U0001f600", "a", "=",    "<<",   "\\x41"};
-    std::string text;
-    const auto pick = [&](std::size_t end) {
-        return std::uniform_int_distribution<std::size_t>{0, end - 1}(random);
-    };
-    for (std::size_t pieces = 1 + pick(6); pieces > 0; --pieces) {
-        text += kPieces[pick(std::size(kPieces))];
-    }
-    return text;
-}
-
 }  // namespace
 
 TEST_CASE("what is written loads to an equal platform, field by field") {
@@ -483,30 +468,76 @@ TEST_CASE("the platform that is written and loaded says something in every field
     CHECK(says_all(std::vector{p.measured[0].time}));
 }
 
-TEST_CASE("hostile texts are written so that they load the same") {
+TEST_CASE("hostile names and texts are written so that they load the same") {
     std::mt19937_64 random{5};
     for (int round = 0; round < 300; ++round) {
         sim::Platform p = machine();
-        for (std::string* const text : {&p.name,
+        for (std::string* const name : {&p.name,
                                         &p.devices[1].kind,
                                         &p.memories[1].name,
                                         &p.links[0].name,
                                         &p.links[0].engine,
                                         &p.links[0].modes[0].name,
                                         &p.buses[0].name,
-                                        &p.warnings[0],
-                                        &p.provenance[0].first,
-                                        &p.provenance[0].second,
-                                        &p.measurements[0].first,
                                         &p.measured[0].variant,
                                         &p.measured[0].out_layout,
                                         &p.fitted[0].configuration,
                                         &p.formulas[0].variant,
                                         &p.formulas[1].precision,
                                         &p.devices[0].conversions[0].from}) {
-            *text = hostile_text(random);
+            *name = hostile::name(random);
+        }
+        for (std::string* const text : {&p.warnings[0],
+                                        &p.provenance[0].first,
+                                        &p.provenance[0].second,
+                                        &p.measurements[0].first}) {
+            *text = hostile::text(random);
         }
         CAPTURE(sim::to_yaml(p));
+        REQUIRE(without_places(reloaded(p)) == without_places(p));
+    }
+}
+
+TEST_CASE("bytes that are no text are written as texts that load") {
+    sim::Platform p = machine();
+    p.provenance[0].second = "dir\xff/\xc3(";
+    p.warnings[0] = std::string("a\0b", 3);
+    CHECK(reloaded(p).provenance[0].second == "dir\ufffd/\ufffd(");
+    CHECK(reloaded(p).warnings[0] == p.warnings[0]);
+}
+
+TEST_CASE("extreme numbers are written so that they load the same") {
+    constexpr double kNumbers[] = {5e-324, 1e-300, 1e-9, 1.0 / 3, 1, 123456789.123456789, 1e9};
+    constexpr std::int64_t kTimes[] = {
+        0, 1, 999'999, 1'000'000, 999'999'999'999'999, 1'000'000'000'000'000};
+    for (const double number : kNumbers) {
+        sim::Platform p = machine();
+        for (double* const one : {&p.fitted[0].constant_us,
+                                  &p.fitted[0].us_per_million_macs,
+                                  &p.fitted[0].us_per_kib_read,
+                                  &p.fitted[0].us_per_kib_written,
+                                  &p.fitted[0].us_per_thousand_tiles,
+                                  &p.fitted[0].median_error_percent,
+                                  &p.fitted[0].p90_error_percent}) {
+            *one = number;
+        }
+        for (std::optional<double>* const one :
+             {&p.devices[0].active_power_w, &p.devices[1].idle_power_w, &p.base_power_w}) {
+            *one = std::min(number, 1e5);
+        }
+        p.links[0].energy_pj_per_byte = number;
+        CAPTURE(number);
+        REQUIRE(without_places(reloaded(p)) == without_places(p));
+    }
+    for (const std::int64_t ps : kTimes) {
+        sim::Platform p = machine();
+        const sim::Time time{ps};
+        p.measured[2].time = {time, time, time, 0};
+        p.measured[0].time = {sim::Time{}, time, time, 1};
+        p.memories[0].synchronise = p.devices[1].submit = p.devices[1].per_task = time;
+        p.devices[1].completion = time;
+        p.devices[2].reconfiguration = time;
+        CAPTURE(ps);
         REQUIRE(without_places(reloaded(p)) == without_places(p));
     }
 }

@@ -1,6 +1,7 @@
 // Streams: what a frame keeps resources busy with, the local search over that, and what branch and
 // bound makes of it.
 
+#include "sim/error.hpp"
 #include "sim/run/assess.hpp"
 #include "sim/run/evaluator.hpp"
 #include "sim/search/balance.hpp"
@@ -48,6 +49,17 @@ bool is_in_order(const Problem& p, const Mapping& mapping) {
 }
 
 }  // namespace
+
+TEST_CASE("a stream ends before the end of time, or is refused") {
+    Problem p = generate::small_random(3);
+    const Mapping mapping = sim::random_mapping(p, 1);
+    const Time period = sim::simulate_stream(p, mapping, 4).period;
+    p.longest = Time{sim::kNever.count() / 20};
+    CHECK(sim::simulate_stream(p, mapping, 4).frames <= 20);
+    CHECK(sim::simulate_stream(p, mapping, 4).period >= period);
+    CHECK_NOTHROW(sim::simulate_stream(p, mapping, 9));
+    CHECK_THROWS_AS(sim::simulate_stream(p, mapping, 10), sim::InputError);
+}
 
 TEST_CASE("loads that are kept up are those of the whole mapping, after every exchange and undo") {
     for (std::uint64_t seed = 1; seed <= 300; ++seed) {

@@ -670,6 +670,7 @@ void expect_finite(Problem& problem, const Platform& platform) {
     if (most.time >= static_cast<double>(kNever.count())) {
         refuse(platform, "its times add up to more than the simulator's 26 days");
     }
+    problem.longest = Time{static_cast<std::int64_t>(std::ceil(most.time))};
     if (most.energy >= static_cast<double>(std::numeric_limits<std::int64_t>::max()) / 2) {
         problem.energy_unknown = "its energies may add up to more than the simulator's 4,600 J";
         problem.energy_missing.clear();

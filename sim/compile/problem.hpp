@@ -134,6 +134,8 @@ struct Problem {
     int memories = 1, layouts = 1, engines = 0;
     std::vector<int> engine;  // [from * memories + to]; -1: no link
 
+    Time longest{};  // no schedule of one frame takes longer; zero: not known
+
     std::vector<Task> tasks;
     // By layer: tasks whose first layer it is, of those that fit the static order (what they read
     // is made before their first layer). The others are for mappings in other orders.

@@ -4,6 +4,7 @@
 #include "sim/describe/platform_keys.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/index.hpp"
+#include "sim/text.hpp"
 
 #include <fmt/format.h>
 
@@ -268,10 +269,12 @@ std::vector<ResourceBudget> read_budgets(const YamlNode& node) {
     }
     std::vector<ResourceBudget> budgets;
     for (const YamlNode& child : node.children) {
-        if (child.key.empty() || child.key.find('.') != std::string::npos) {
-            throw input_error(
-                position_of_key(child),
-                fmt::format("{}: expected a name without '.', got '{}'", node.key, child.key));
+        if (!is_name(child.key) || child.key.find('.') != std::string::npos) {
+            throw input_error(position_of_key(child),
+                              fmt::format("{}: expected {} without '.', got '{}'",
+                                          node.key,
+                                          kNameExpected,
+                                          printable(child.key)));
         }
         budgets.push_back({.name = child.key, .limit = read_integer(child, 0, kLargestBudget)});
     }

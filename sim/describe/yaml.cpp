@@ -1,6 +1,7 @@
 #include "sim/describe/yaml.hpp"
 
 #include "sim/index.hpp"
+#include "sim/text.hpp"
 
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
@@ -22,7 +23,7 @@ namespace {
 constexpr std::int64_t kLargestFile = kLargestFileMib << 20;
 constexpr std::size_t kMostNodes = 2'000'000;  // a bound on memory: a node is about 200 bytes
 constexpr std::size_t kDeepest = 16;
-constexpr std::size_t kLongestName = 200;
+constexpr std::size_t kLongestName = 200;  // bytes
 constexpr double kLongestTimeUs = 1e9;
 
 // ---- 1. The bytes. --------------------------------------------------------------------------
@@ -62,37 +63,8 @@ std::string read_file(const std::filesystem::path& path) {
     return bytes;
 }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
-
-// Length of the UTF-8 character at the front of `bytes`, 0 if there is none. RFC 3629, section 4.
-std::size_t utf8_length(std::string_view bytes) {
-    const auto byte = [&](std::size_t i) -> unsigned {
-        return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U;
-    };
-    const auto continues = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-        return byte(i) >= low && byte(i) <= high;
-    };
-    const unsigned first = byte(0);
-    if (first < 0x80) {
-        return 1;
-    }
-    if (first >= 0xC2 && first <= 0xDF) {
-        return continues(1) ? 2 : 0;
-    }
-    if (first >= 0xE0 && first <= 0xEF) {
-        const unsigned low = first == 0xE0 ? 0xA0 : 0x80;   // no overlong forms
-        const unsigned high = first == 0xED ? 0x9F : 0xBF;  // no surrogates
-        return continues(1, low, high) && continues(2) ? 3 : 0;
-    }
-    if (first >= 0xF0 && first <= 0xF4) {
-        const unsigned low = first == 0xF0 ? 0x90 : 0x80;
-        const unsigned high = first == 0xF4 ? 0x8F : 0xBF;
-        return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
-    }
-    return 0;
-}
-
-// Names go into JSON, SVG and terminals: nothing but text gets past here.
+// Nothing but text gets past here. What texts in quotes spell out, such as "\x1b", is met again
+// where it is read, as a name, or shown.
 void expect_text(std::string_view bytes, const std::string& file) {
     int line = 1;
     std::size_t line_begin = 0;
@@ -100,7 +72,8 @@ void expect_text(std::string_view bytes, const std::string& file) {
         const auto byte = static_cast<unsigned char>(bytes[i]);
         const std::size_t length = utf8_length(bytes.substr(i, 4));
         const bool is_space = byte == '\t' || byte == '\n' || byte == '\r';
-        if (length == 0 || (is_control(bytes[i]) && !is_space)) {
+        const bool is_control = byte < 0x20 || byte == 0x7F;
+        if (length == 0 || (is_control && !is_space)) {
             throw input_error({file, line, static_cast<int>(i - line_begin) + 1},
                               fmt::format("not a text file: byte 0x{:02x}", byte));
         }
@@ -267,21 +240,14 @@ private:
 
 std::string shortened(std::string_view text) {
     constexpr std::size_t kMost = 60;
-    std::string shown{text.substr(0, kMost)};
-    for (char& c : shown) {
-        if (is_control(c)) {
-            c = ' ';
-        }
+    if (text.size() <= kMost) {
+        return printable(text);
     }
-    // Never half a character at the end.
-    if (text.size() > kMost) {
-        while (!shown.empty() &&
-               (static_cast<unsigned char>(text[shown.size()]) & 0xC0U) == 0x80U) {
-            shown.pop_back();
-        }
-        shown += "...";
+    std::size_t size = kMost;  // never half a character at the end
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) {
+        --size;
     }
-    return shown;
+    return printable(text.substr(0, size)) + "...";
 }
 
 std::string description(const YamlNode& node) {
@@ -545,13 +511,14 @@ const std::string& read_text(const YamlNode& node) {
 }
 
 const std::string& read_name(const YamlNode& node) {
-    const bool fits = node.kind == YamlNode::Kind::text && !node.text.empty() &&
-                      node.text.size() <= kLongestName &&
-                      node.text.find_first_of("\t\r\n") == std::string::npos;
-    if (!fits) {
-        throw unexpected(node, fmt::format("a name of 1 to {} characters", kLongestName));
+    if (node.kind != YamlNode::Kind::text || !is_name(node.text)) {
+        throw unexpected(node, std::string{kNameExpected});
     }
     return node.text;
+}
+
+bool is_name(std::string_view text) {
+    return !text.empty() && text.size() <= kLongestName && is_printable(text);
 }
 
 bool read_bool(const YamlNode& node) {
@@ -628,30 +595,14 @@ std::string yaml_text(std::string_view text) {
     if (safe && std::ranges::find(kTaken, text) == std::end(kTaken)) {
         return std::string{text};
     }
-    std::string quoted = "\"";
+    std::string escaped;
     for (const char c : text) {
-        switch (c) {
-            case '"':
-                quoted += "\\\"";
-                break;
-            case '\\':
-                quoted += "\\\\";
-                break;
-            case '\n':
-                quoted += "\\n";
-                break;
-            case '\t':
-                quoted += "\\t";
-                break;
-            default:
-                if (is_control(c)) {
-                    quoted += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
-                } else {
-                    quoted += c;
-                }
+        if (c == '"' || c == '\\') {
+            escaped += '\\';
         }
+        escaped += c;
     }
-    return quoted + '"';
+    return '"' + printable(escaped) + '"';
 }
 
 std::string list_of(std::span<const std::string_view> names, std::size_t most) {

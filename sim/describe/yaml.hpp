@@ -70,7 +70,7 @@ const YamlNode& at(const YamlNode& map, std::string_view key);    // it must be 
 
 const std::vector<YamlNode>& read_list(const YamlNode& node);
 const std::string& read_text(const YamlNode& node);  // may be empty
-const std::string& read_name(const YamlNode& node);  // one line, not empty, at most 200 bytes
+const std::string& read_name(const YamlNode& node);  // is_name
 bool read_bool(const YamlNode& node);
 std::int64_t read_integer(const YamlNode& node, std::int64_t lowest, std::int64_t highest);
 double read_number(const YamlNode& node);  // finite, zero or more
@@ -81,6 +81,10 @@ Time read_time_us(const YamlNode& node);  // zero or more, at most 1000 seconds
 int read_choice(const YamlNode& node,
                 std::string_view what,
                 std::span<const std::string_view> names);
+
+// What may be a name: 1 to 200 bytes that are printable (sim/text.hpp).
+bool is_name(std::string_view text);
+inline constexpr std::string_view kNameExpected = "a name of 1 to 200 printable characters";
 
 // Text as YAML: as it is where that is safe, else in double quotes.
 std::string yaml_text(std::string_view text);

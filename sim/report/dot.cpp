@@ -5,6 +5,7 @@
 #include "sim/index.hpp"
 #include "sim/report/names.hpp"
 #include "sim/report/palette.hpp"
+#include "sim/text.hpp"
 
 #include <fmt/format.h>
 
@@ -17,7 +18,7 @@ namespace {
 // In a quoted DOT string only the quote and the backslash are special.
 std::string dot_string(std::string_view text) {
     std::string out = "\"";
-    for (const char c : text) {
+    for (const char c : printable(text)) {
         if (c == '"' || c == '\\') {
             out += '\\';
         }

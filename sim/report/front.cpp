@@ -15,6 +15,7 @@
 #include "sim/report/names.hpp"
 #include "sim/report/palette.hpp"
 #include "sim/report/svg.hpp"
+#include "sim/text.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -268,12 +269,13 @@ std::string front_text(const FrontAnswer& front) {
 std::string front_csv(const FrontAnswer& front) {
     std::string text = "point";
     for (const Objective& objective : front.goal.minimise) {
-        text += "," + column_of(objective);
+        text += "," + csv_field(column_of(objective));
     }
     if (!front.points.empty()) {
         const Problem& problem = *front.points.front().problem;
         for (std::size_t d = 0; d < problem.devices.size(); ++d) {
-            text += ",share of channels on " + device_name(problem, static_cast<int>(d));
+            text += "," +
+                    csv_field("share of channels on " + device_name(problem, static_cast<int>(d)));
         }
     }
     text += "\n";

@@ -6,6 +6,8 @@
 // `configuration` its parallel shape. Beyond the layers, `copies`, `conversions`, `submissions` and
 // `reconfigurations` list what else the schedule holds.
 
+#include "sim/report/json.hpp"
+
 #include "sim/index.hpp"
 #include "sim/report/names.hpp"
 
@@ -336,13 +338,11 @@ ordered_json object_of(const Answer& answer) {
     };
 }
 
-// Names come from files: what is not UTF-8 in them is replaced, not thrown over. `indent` -1: all
-// on one line.
-std::string dumped(const ordered_json& object, int indent = 2) {
+}  // namespace
+
+std::string dumped(const ordered_json& object, int indent) {
     return object.dump(indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
-
-}  // namespace
 
 std::string json_text(const Answer& answer) { return dumped(object_of(answer)); }
 

@@ -1,5 +1,7 @@
 #include "sim/report/svg.hpp"
 
+#include "sim/text.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -7,7 +9,7 @@ namespace sim {
 
 std::string escaped(std::string_view text) {
     std::string out;
-    for (const char c : text) {
+    for (const char c : printable(text)) {
         switch (c) {
             case '&':
                 out += "&amp;";
@@ -25,7 +27,7 @@ std::string escaped(std::string_view text) {
                 out += "&#39;";
                 break;
             default:
-                out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+                out += c;
         }
     }
     return out;

@@ -3,6 +3,7 @@
 // tests/golden/trace.json is a sample.
 
 #include "sim/index.hpp"
+#include "sim/report/json.hpp"
 #include "sim/report/names.hpp"
 
 #include <nlohmann/json.hpp>
@@ -61,7 +62,7 @@ std::string trace_json(const Answer& answer) {
     const ordered_json file{{"displayTimeUnit", "ns"},
                             {"otherData", {{"asked", heading(answer)}, {"found", finding(answer)}}},
                             {"traceEvents", std::move(events)}};
-    return file.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+    return dumped(file, 1);
 }
 
 }  // namespace sim

@@ -107,6 +107,7 @@ struct Stream {
     bool steady = false;   // the last half repeats: the period is exact
     std::vector<std::int64_t> peak_bytes;  // by memory, weights once
 };
+// Throws InputError where so many frames could take longer than times can say.
 Stream simulate_stream(const Problem& problem, const Mapping& mapping, int frames_in_flight);
 // Not asked for the memory it is several times as fast, and peak_bytes is empty.
 Stream simulate_stream(const Problem& problem,

@@ -1,8 +1,11 @@
 // Streams of frames: when the state of the run repeats, the rest is known.
 
+#include "sim/error.hpp"
 #include "sim/index.hpp"
 #include "sim/run/assess.hpp"
 #include "sim/run/engine.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -14,6 +17,25 @@ namespace {
 
 // A run whose state has not repeated after so many frames is averaged over its last half.
 int most_frames(int in_flight) { return 64 + 8 * in_flight; }
+
+// So many, or fewer that are over before the end of time even if they come one after the other.
+int most_frames(const Problem& problem, int in_flight) {
+    const int most = most_frames(in_flight);
+    if (problem.longest == Time{}) {
+        return most;
+    }
+    const std::int64_t fit = kNever / problem.longest;
+    if (fit < 2 * in_flight + 2) {
+        throw InputError{
+            fmt::format("a stream of {} frames at a time may last longer than the simulator's 26 "
+                        "days: with the "
+                        "times of platform {} one frame takes up to {:.0f} s",
+                        in_flight,
+                        problem.platform,
+                        microseconds(problem.longest) / 1e6)};
+    }
+    return static_cast<int>(std::min<std::int64_t>(most, fit));
+}
 
 // What a frame's work keeps the busiest resource busy for, alone.
 Time busiest(const Plan& plan) {
@@ -44,7 +66,7 @@ Stream simulate_stream(const Problem& problem,
                        bool asks_for_memory) {
     const int in_flight = std::max(1, frames_in_flight);
     const FrameRun run =
-        run_frames(problem, plan, in_flight, most_frames(in_flight), asks_for_memory);
+        run_frames(problem, plan, in_flight, most_frames(problem, in_flight), asks_for_memory);
 
     // 1. From which end to which: one repetition, or the last half of those before the stream ran
     //    dry.
