@@ -185,26 +185,24 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_calibrate(CLI::App& app) {
-    auto* const command = app.add_subcommand("calibrate", "Measure this machine into a profile");
+void add_calibrate(Program& program) {
+    Command command = program.add_command("calibrate", "Measure this machine into a profile");
     const auto o = std::make_shared<Options>();
-    command->add_option("--model", o->models, "Name in models/, or path; default: all");
-    add_batches(*command, o->batches, "Batch sizes, default 1,8");
-    add_duration(*command, "--budget", o->budget, "Time for measuring, default 170s (quick: 15s)");
-    command->add_option("--out", o->out, "The profile; default: <machine>.yaml")->type_name("FILE");
-    command->add_option("--resume", o->resume, "Measure what this profile lacks")
-        ->type_name("FILE");
-    command->add_option("--variant", o->variants, "Only these kernel variants");
-    command->add_option("--device",
-                        o->devices,
-                        "Only these devices, such as cuda0, and the CPU; default: all but those "
-                        "that compute on the CPU's own cores (hetmap show devices)");
-    command->add_option("--threads", o->threads, "Cores to use; default: all")
-        ->check(CLI::Range(1, 1024));
-    command->add_flag("--quick", o->quick, "Fewer samples: enough to choose by");
-    command->add_flag("--json", o->output.json, "Print JSON");
-    command->add_flag("--quiet", o->output.quiet, "No progress");
-    command->callback([o] { run(*o); });
+    command.add_option("--model", o->models, "Name in models/, or path; default: all");
+    command.add_batches(o->batches, "Batch sizes, default 1,8");
+    command.add_duration("--budget", o->budget, "Time for measuring, default 170s (quick: 15s)");
+    command.add_option("--out", o->out, "The profile; default: <machine>.yaml").type_name("FILE");
+    command.add_option("--resume", o->resume, "Measure what this profile lacks").type_name("FILE");
+    command.add_option("--variant", o->variants, "Only these kernel variants");
+    command.add_option("--device",
+                       o->devices,
+                       "Only these devices, such as cuda0, and the CPU; default: all but those "
+                       "that compute on the CPU's own cores (hetmap show devices)");
+    command.add_option("--threads", o->threads, "Cores to use; default: all").range(1, 1024);
+    command.add_flag("--quick", o->quick, "Fewer samples: enough to choose by");
+    command.add_flag("--json", o->output.json, "Print JSON");
+    command.add_flag("--quiet", o->output.quiet, "No progress");
+    command.callback([o] { run(*o); });
 }
 
 }  // namespace cli

@@ -3,18 +3,20 @@
 // The commands of hetmap, one file each. They turn arguments into library calls and answers into
 // text; whatever decides or measures is in the libraries.
 
-#include <CLI/CLI.hpp>
+#include "cli/options.hpp"
+
+#include <string>
 
 namespace cli {
 
 // Adds the command to the program; what it does runs in its callback and throws on failure.
-void add_calibrate(CLI::App& app);
-void add_map(CLI::App& app);
-void add_simulate(CLI::App& app);
-void add_validate(CLI::App& app);
-void add_show(CLI::App& app);
-void add_run(CLI::App& app);
-void add_demo(CLI::App& app);
+void add_calibrate(Program& program);
+void add_map(Program& program);
+void add_simulate(Program& program);
+void add_validate(Program& program);
+void add_show(Program& program);
+void add_run(Program& program);
+void add_demo(Program& program);
 
 // Thrown where an asked-for bound was not met: exit code 3.
 struct BoundNotMet {

@@ -8,10 +8,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <ctime>
-#include <map>
 #include <set>
 #include <system_error>
 #include <unistd.h>
@@ -63,10 +61,6 @@ std::vector<std::filesystem::path> folders(const std::string& name) {
     return found;
 }
 
-constexpr int kLargestBatch = 65536;
-
-constexpr std::int64_t kMostMemory = std::int64_t{1} << 40;
-
 }  // namespace
 
 std::vector<std::filesystem::path> model_folders() { return folders("models"); }
@@ -110,71 +104,7 @@ std::function<bool()> stop_after(double seconds) {
     };
 }
 
-CLI::Option* add_duration(CLI::App& command,
-                          const std::string& name,
-                          std::optional<double>& seconds,
-                          const std::string& help) {
-    static const std::map<std::string, double> kUnits{
-        {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"min", 60}, {"h", 3600}};
-    return command.add_option(name, seconds, help)
-        ->transform(CLI::AsNumberWithUnit(kUnits).description(""))
-        ->check(CLI::Range(1e-3, 1e9).description(""))
-        ->type_name("TIME");
-}
-
-CLI::Option* add_memory(CLI::App& command,
-                        const std::string& name,
-                        std::optional<std::uint64_t>& bytes,
-                        const std::string& help) {
-    constexpr std::uint64_t kLeast = std::uint64_t{1} << 20;
-    return command.add_option(name, bytes, help)
-        ->transform(CLI::AsSizeValue(false).description(""))
-        ->check(CLI::Range(kLeast, static_cast<std::uint64_t>(kMostMemory)).description(""))
-        ->type_name("SIZE");
-}
-
 sim::Bytes half_of_free_memory() { return {calibrate::free_memory().count / 2}; }
-
-CLI::Option* add_percent(CLI::App& command,
-                         const std::string& name,
-                         std::optional<double>& percent,
-                         const std::string& help) {
-    // Units of CLI::AsNumberWithUnit are letters.
-    const auto read = [](std::string& text) -> std::string {
-        const std::string number = text.ends_with('%') ? text.substr(0, text.size() - 1) : text;
-        double value = 0;
-        const char* const last = number.data() + number.size();
-        const auto [end, error] = std::from_chars(number.data(), last, value);
-        if (error != std::errc{} || end != last || !(value >= 0) || !(value < 1e9)) {
-            return fmt::format("expected a percentage, such as 10%, got '{}'", text);
-        }
-        text = number;
-        return {};
-    };
-    return command.add_option(name, percent, help)
-        ->transform(CLI::Validator(read, "", "percent"))
-        ->type_name("PERCENT");
-}
-
-CLI::Option* add_set(CLI::App& command, std::vector<std::string>& set) {
-    return command
-        .add_option("--set",
-                    set,
-                    "A number of the platform, in place of its file's: "
-                    "devices.cpu.active_power_w=35")
-        ->allow_extra_args(false)
-        ->type_name("PATH=NUMBER");
-}
-
-CLI::Option* add_batch(CLI::App& command, int& batch, const std::string& help) {
-    return command.add_option("--batch", batch, help)->check(CLI::Range(1, kLargestBatch));
-}
-
-CLI::Option* add_batches(CLI::App& command, std::vector<int>& batches, const std::string& help) {
-    return command.add_option("--batch", batches, help)
-        ->delimiter(',')
-        ->check(CLI::Range(1, kLargestBatch));
-}
 
 sim::Mapping resolved(const sim::MappingFile& file,
                       const sim::Platform& platform,
@@ -200,13 +130,13 @@ std::string numbered(const std::string& path, int point) {
         .string();
 }
 
-void ReportFiles::add_options(CLI::App& command) {
+void ReportFiles::add_options(Command& command) {
     files.reserve(sim::reports().size());  // the options keep pointers into it
     for (const sim::Report& report : sim::reports()) {
         auto& file = files.emplace_back(&report, "");
         command
             .add_option(fmt::format("--{}", report.name), file.second, std::string{report.summary})
-            ->type_name("FILE");
+            .type_name("FILE");
     }
 }
 

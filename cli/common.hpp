@@ -1,16 +1,15 @@
 #pragma once
 
-// What the commands share: where models and platforms are looked for, Ctrl-C, and reading options
-// that have a unit. What they print: terminal.hpp.
+// What the commands share: where models and platforms are looked for, Ctrl-C, and how much memory
+// there is. What they print: terminal.hpp; their options: options.hpp.
 
 #include "calibrate/output_file.hpp"
+#include "cli/options.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
 #include "sim/report/report.hpp"
 #include "sim/units.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -57,29 +56,9 @@ struct OutputOptions {
     bool json = false;
     bool quiet = false;
 };
-// "90s", "2m", "500ms", "1.5" (seconds): as seconds.
-CLI::Option* add_duration(CLI::App& command,
-                          const std::string& name,
-                          std::optional<double>& seconds,
-                          const std::string& help);
-// "512MiB", "4GiB"; MB are MiB, as everywhere with memory.
-CLI::Option* add_memory(CLI::App& command,
-                        const std::string& name,
-                        std::optional<std::uint64_t>& bytes,
-                        const std::string& help);
 // Half of what this process could still take before the system, its limits (ulimit) or its control
 // group run out; of 1 TiB where all of that is unknown.
 sim::Bytes half_of_free_memory();
-// "10%" or "10": as 10.
-CLI::Option* add_percent(CLI::App& command,
-                         const std::string& name,
-                         std::optional<double>& percent,
-                         const std::string& help);
-// "devices.cpu.active_power_w=35", any number of times: of the command's platform.
-CLI::Option* add_set(CLI::App& command, std::vector<std::string>& set);
-// "1", where the command takes several "1,8".
-CLI::Option* add_batch(CLI::App& command, int& batch, const std::string& help);
-CLI::Option* add_batches(CLI::App& command, std::vector<int>& batches, const std::string& help);
 
 // ---- what several commands do ---------------------------------------------------------------
 // The mapping of a file, with the transfer modes it names put into `problem`.
@@ -96,7 +75,7 @@ std::string numbered(const std::string& path, int point);
 // An option for each report, and their files.
 struct ReportFiles {
     std::vector<std::pair<const sim::Report*, std::string>> files;
-    void add_options(CLI::App& command);
+    void add_options(Command& command);
     std::vector<calibrate::NamedFile> named() const;
     void write(const sim::Answer& answer) const;  // numbered, if it is a point of a front
 };

@@ -27,12 +27,11 @@ void step(const std::string& what, const std::vector<std::string>& arguments) {
     }
     print(fmt::format("{}\n$ {}\n\n", what, line));
     finish_output();  // before anything the step writes to stderr
-    CLI::App app;
-    app.require_subcommand(1);
-    add_calibrate(app);
-    add_map(app);
-    add_validate(app);
-    app.parse(std::vector<std::string>{arguments.rbegin(), arguments.rend()});
+    Program program;
+    add_calibrate(program);
+    add_map(program);
+    add_validate(program);
+    program.run(arguments);
     print("\n");
     finish_output();
     if (interrupted()) {
@@ -40,17 +39,29 @@ void step(const std::string& what, const std::vector<std::string>& arguments) {
     }
 }
 
-// --data, or $HETMAP_DATA/fashion-mnist: real images, if there are any.
-std::string find_data(const Options& o) {
+// Real images, if there are any: --data, or $HETMAP_DATA/fashion-mnist, or the few beside the
+// model.
+struct Images {
+    std::string path;
+    bool few = false;
+};
+
+Images find_images(const Options& o, const sim::Model& model) {
     if (!o.data.empty()) {
-        return o.data;
+        return {.path = o.data};
     }
     const char* const folder = std::getenv("HETMAP_DATA");
     if (folder != nullptr && o.model == "vgg3-fashion") {
         const auto path = std::filesystem::path{folder} / "fashion-mnist";
-        return std::filesystem::exists(path) ? path.string() : "";
+        if (std::filesystem::exists(path)) {
+            return {.path = path.string()};
+        }
     }
-    return "";
+    const auto beside = (model.path.parent_path() / "images").lexically_normal();
+    if (std::filesystem::exists(beside)) {
+        return {.path = beside.string(), .few = true};
+    }
+    return {};
 }
 
 void run(const Options& o) {
@@ -64,7 +75,7 @@ void run(const Options& o) {
     }
     const std::string platform = o.out + "/this-machine.yaml";
     const std::string mapping = o.out + "/mapping.yaml";
-    const std::string data = find_data(o);
+    const Images images = find_images(o, model);
 
     print(fmt::format("{}: {}\n\n", model.name, model.description));
     std::vector<std::string> calibrate{
@@ -96,14 +107,16 @@ void run(const Options& o) {
                                       "10",
                                       "--budget",
                                       o.brief ? "2s" : "10s"};
-    if (!data.empty()) {
-        validate.insert(validate.end(), {"--data", data});
+    if (!images.path.empty()) {
+        validate.insert(validate.end(), {"--data", images.path});
     }
     step("3. Run it here, and compare with the prediction.", validate);
-    if (data.empty()) {
+    if (images.path.empty()) {
+        print("No images were classified: --data takes a test set for this network.\n");
+    } else if (images.few) {
         print(
-            "No images were classified: get Fashion-MNIST's test set and pass its folder with "
-            "--data.\n");
+            "These were the few images that come with the network: --data takes the whole test "
+            "set.\n");
     }
     print(fmt::format(
         "Done in {:.0f} s. In {}/: the profile, the mapping, a Gantt chart (gantt.svg) and a trace "
@@ -114,15 +127,17 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_demo(CLI::App& app) {
-    auto* const command = app.add_subcommand("demo", "All of it, small, on this machine");
+void add_demo(Program& program) {
+    Command command = program.add_command("demo", "All of it, small, on this machine");
     const auto o = std::make_shared<Options>();
-    command->add_option("--model", o->model, "Name in models/, or path");
-    command->add_option("--out", o->out, "Folder for what it makes")->type_name("DIR");
-    command->add_option("--data", o->data, "Test images; default $HETMAP_DATA/fashion-mnist");
-    command->add_flag("--short", o->brief, "Measure less: for continuous integration");
-    command->add_flag("--quiet", o->output.quiet, "No progress");
-    command->callback([o] { run(*o); });
+    command.add_option("--model", o->model, "Name in models/, or path");
+    command.add_option("--out", o->out, "Folder for what it makes").type_name("DIR");
+    command.add_option("--data",
+                       o->data,
+                       "Test images; default $HETMAP_DATA/fashion-mnist, or the model's images/");
+    command.add_flag("--short", o->brief, "Measure less: for continuous integration");
+    command.add_flag("--quiet", o->output.quiet, "No progress");
+    command.callback([o] { run(*o); });
 }
 
 }  // namespace cli

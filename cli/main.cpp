@@ -11,31 +11,20 @@
 
 #include <exception>
 #include <new>
-#include <sstream>
 
 int main(int argc, char** argv) try {
-    CLI::App app{"hetmap: which layer of a network runs on which device, with which kernel"};
-    app.require_subcommand(1);
-    app.set_version_flag("--version", HETMAP_VERSION);
-    app.get_formatter()->column_width(28);
-    cli::add_calibrate(app);
-    cli::add_map(app);
-    cli::add_simulate(app);
-    cli::add_validate(app);
-    cli::add_show(app);
-    cli::add_run(app);
-    cli::add_demo(app);
+    cli::Program program{"hetmap: which layer of a network runs on which device, with which kernel",
+                         HETMAP_VERSION};
+    cli::add_calibrate(program);
+    cli::add_map(program);
+    cli::add_simulate(program);
+    cli::add_validate(program);
+    cli::add_show(program);
+    cli::add_run(program);
+    cli::add_demo(program);
     cli::prepare_streams();
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {  // also of --help and --version
-        std::ostringstream out, err;
-        const bool is_wrong = app.exit(error, out, err) != 0;
-        cli::print(out.str());
-        cli::say(err.str());
-        if (is_wrong) {
-            return 2;
-        }
+    if (!program.run(argc, argv)) {
+        return 2;
     }
     return cli::finish_output() ? 0 : 1;
 } catch (const cli::BoundNotMet& miss) {

@@ -342,78 +342,76 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_map(CLI::App& app) {
-    auto* const command =
-        app.add_subcommand("map", "Search the best mapping of a model on a platform");
+void add_map(Program& program) {
+    Command command =
+        program.add_command("map", "Search the best mapping of a model on a platform");
     const auto o = std::make_shared<Options>();
-    command->add_option("--model", o->model, "Name in models/, or path")->required();
-    command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
-    add_set(*command, o->set);
-    auto* const objective = command->add_option("--objective",
+    command.add_option("--model", o->model, "Name in models/, or path").required();
+    command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
+    command.add_set(o->set);
+    const Option objective = command.add_option("--objective",
                                                 o->objective,
                                                 "What to minimise: latency, energy, edp (energy x "
                                                 "delay), accuracy (what is lost of it); or "
                                                 "throughput, to maximise");
-    command->add_option("--pareto", o->pareto, "The front of several objectives: latency,energy")
-        ->delimiter(',')
-        ->excludes(objective);
+    command.add_option("--pareto", o->pareto, "The front of several objectives: latency,energy")
+        .delimiter(',')
+        .excludes(objective);
     command
-        ->add_option("--prefer",
-                     o->prefer,
-                     "Of equally good mappings: an objective, or a device that is to do much")
-        ->delimiter(',');
-    command->add_option("--search",
-                        o->search,
-                        "One of: " + sim::searches_that([](const sim::Search&) { return true; }));
-    add_batches(*command, o->batches, "Images at a time; several: 1,8");
-    command->add_option("--only", o->only, "Use only these: device[/variant[/configuration]]");
-    add_percent(*command, "--min-accuracy", o->min_accuracy, "Only mappings that have it");
-    command->add_option("--max",
-                        o->max,
-                        "Only mappings that take no more: latency=2ms, energy=5mJ, "
-                        "memory.NAME=3MiB (its peak), segments=N (runs of tasks on devices other "
-                        "than the host), switches=N (tasks on another device than the one before)");
-    command->add_option("--pin",
-                        o->pin,
-                        "Layers of this name or pattern only so: "
-                        "LAYER=device[/variant[/configuration]], conv*=gpu0");
-    command->add_option(
+        .add_option("--prefer",
+                    o->prefer,
+                    "Of equally good mappings: an objective, or a device that is to do much")
+        .delimiter(',');
+    command.add_option("--search",
+                       o->search,
+                       "One of: " + sim::searches_that([](const sim::Search&) { return true; }));
+    command.add_batches(o->batches, "Images at a time; several: 1,8");
+    command.add_option("--only", o->only, "Use only these: device[/variant[/configuration]]");
+    command.add_percent("--min-accuracy", o->min_accuracy, "Only mappings that have it");
+    command.add_option("--max",
+                       o->max,
+                       "Only mappings that take no more: latency=2ms, energy=5mJ, "
+                       "memory.NAME=3MiB (its peak), segments=N (runs of tasks on devices other "
+                       "than the host), switches=N (tasks on another device than the one before)");
+    command.add_option("--pin",
+                       o->pin,
+                       "Layers of this name or pattern only so: "
+                       "LAYER=device[/variant[/configuration]], conv*=gpu0");
+    command.add_option(
         "--together", o->together, "Layers (or patterns) on the same device: conv1,conv2");
     command
-        ->add_option(
+        .add_option(
             "--fix", o->fix, "Keep what this mapping file says of some layers; map the rest")
-        ->type_name("FILE");
-    command->add_option("--transfer-modes",
-                        o->transfer_modes,
-                        "Of copies: first (of each link), fastest (of each copy), or a name");
+        .type_name("FILE");
+    command.add_option("--transfer-modes",
+                       o->transfer_modes,
+                       "Of copies: first (of each link), fastest (of each copy), or a name");
     command
-        ->add_option("--frames-in-flight", o->frames_in_flight, "For throughput: frames at a time")
-        ->check(CLI::Range(1, 64));
-    add_duration(*command, "--time-limit", o->time_limit, "The search ends with its best so far");
+        .add_option("--frames-in-flight", o->frames_in_flight, "For throughput: frames at a time")
+        .range(1, 64);
+    command.add_duration("--time-limit", o->time_limit, "The search ends with its best so far");
     command
-        ->add_option(
+        .add_option(
             "--order", o->order, "Of the tasks: free, the search decides it; fixed, the static one")
-        ->check(CLI::IsMember({"free", "fixed"}));
-    command->add_option("--threads", o->threads, "Threads of the search")->check(CLI::Range(1, 64));
-    add_memory(
-        *command,
+        .one_of({"free", "fixed"});
+    command.add_option("--threads", o->threads, "Threads of the search").range(1, 64);
+    command.add_memory(
         "--memory",
         o->memory,
         "What the search may hold; with less it takes longer. Default: half of what is free");
+    command.add_option("--out", o->out, "Write the mapping (YAML); of a front: FILE-1, FILE-2, ...")
+        .type_name("FILE");
     command
-        ->add_option("--out", o->out, "Write the mapping (YAML); of a front: FILE-1, FILE-2, ...")
-        ->type_name("FILE");
-    command
-        ->add_option("--certificate",
-                     o->certificate,
-                     "Write a proof that none is faster, which can be checked (JSON)")
-        ->type_name("FILE");
-    command->add_option("--front", o->front_csv, "Write the front (CSV)")->type_name("FILE");
-    command->add_option("--front-plot", o->front_plot, "Draw the front (SVG)")->type_name("FILE");
-    o->reports.add_options(*command);
-    command->add_flag("--json", o->output.json, "Print JSON");
-    command->add_flag("--quiet", o->output.quiet, "No progress");
-    command->callback([o] { run(*o); });
+        .add_option("--certificate",
+                    o->certificate,
+                    "Write a proof that none is faster, which can be checked (JSON)")
+        .type_name("FILE");
+    command.add_option("--front", o->front_csv, "Write the front (CSV)").type_name("FILE");
+    command.add_option("--front-plot", o->front_plot, "Draw the front (SVG)").type_name("FILE");
+    o->reports.add_options(command);
+    command.add_flag("--json", o->output.json, "Print JSON");
+    command.add_flag("--quiet", o->output.quiet, "No progress");
+    command.callback([o] { run(*o); });
 }
 
 }  // namespace cli

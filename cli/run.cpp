@@ -119,21 +119,21 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_run(CLI::App& app) {
-    auto* const command = app.add_subcommand("run", "Classify real images");
+void add_run(Program& program) {
+    Command command = program.add_command("run", "Classify real images");
     const auto o = std::make_shared<Options>();
-    command->add_option("--model", o->model, "Name in models/, or path")->required();
-    command->add_option("--data", o->data, "A test set (IDX, CIFAR-10 binary) or its folder")
-        ->required();
-    command->add_option("--mapping", o->mapping, "A file written by hetmap map --out");
-    auto* const platform =
-        command->add_option("--platform", o->platform, "Run the best mapping for this profile");
-    add_set(*command, o->set)->needs(platform);
-    add_batch(*command, o->batch, "Images at a time, where no mapping is given");
-    command->add_option("--print", o->print_first, "Print the classes of this many images");
-    command->add_flag("--json", o->output.json, "Print JSON");
-    command->add_flag("--quiet", o->output.quiet, "No progress (there is none)");
-    command->callback([o] { run(*o); });
+    command.add_option("--model", o->model, "Name in models/, or path").required();
+    command.add_option("--data", o->data, "A test set (IDX, CIFAR-10 binary) or its folder")
+        .required();
+    command.add_option("--mapping", o->mapping, "A file written by hetmap map --out");
+    const Option platform =
+        command.add_option("--platform", o->platform, "Run the best mapping for this profile");
+    command.add_set(o->set).needs(platform);
+    command.add_batch(o->batch, "Images at a time, where no mapping is given");
+    command.add_option("--print", o->print_first, "Print the classes of this many images");
+    command.add_flag("--json", o->output.json, "Print JSON");
+    command.add_flag("--quiet", o->output.quiet, "No progress (there is none)");
+    command.callback([o] { run(*o); });
 }
 
 }  // namespace cli

@@ -433,24 +433,24 @@ void show_devices(const Options& o) {
 
 }  // namespace
 
-void add_show(CLI::App& app) {
-    auto* const command = app.add_subcommand(
+void add_show(Program& program) {
+    Command command = program.add_command(
         "show", "Describe a model, platform, mapping or result, or this machine's devices");
     const auto o = std::make_shared<Options>();
-    command->add_option("what", o->what, "model, platform, mapping, result, or devices")
-        ->required()
-        ->check(CLI::IsMember({"model", "platform", "mapping", "result", "devices"}));
-    command->add_option("name", o->name, "Name or file; none for devices");
-    auto* const signatures = command->add_flag(
+    command.add_option("what", o->what, "model, platform, mapping, result, or devices")
+        .required()
+        .one_of({"model", "platform", "mapping", "result", "devices"});
+    command.add_option("name", o->name, "Name or file; none for devices");
+    const Option signatures = command.add_flag(
         "--signatures", o->signatures, "Of a model: attributes, and the texts that costs go by");
     command
-        ->add_option(
+        .add_option(
             "--longest", o->longest, "Signatures also of what may be fused, up to so many layers")
-        ->needs(signatures)
-        ->check(CLI::Range(1, 64));
-    add_set(*command, o->set);
-    command->add_flag("--json", o->output.json, "Print JSON");
-    command->callback([o] {
+        .needs(signatures)
+        .range(1, 64);
+    command.add_set(o->set);
+    command.add_flag("--json", o->output.json, "Print JSON");
+    command.callback([o] {
         if (!o->set.empty() && o->what != "platform") {
             throw sim::InputError{"--set: only platforms have numbers to set"};
         }

@@ -38,22 +38,22 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_simulate(CLI::App& app) {
-    auto* const command = app.add_subcommand("simulate", "Show the timeline of one mapping");
+void add_simulate(Program& program) {
+    Command command = program.add_command("simulate", "Show the timeline of one mapping");
     const auto o = std::make_shared<Options>();
-    command->add_option("--model", o->model, "Name in models/, or path")->required();
-    command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
-    add_set(*command, o->set);
-    command->add_option("--mapping", o->mapping, "A file written by hetmap map --out")->required();
+    command.add_option("--model", o->model, "Name in models/, or path").required();
+    command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
+    command.add_set(o->set);
+    command.add_option("--mapping", o->mapping, "A file written by hetmap map --out").required();
     command
-        ->add_option("--frames-in-flight",
-                     o->frames_in_flight,
-                     "Simulate also a stream of frames, so many at a time")
-        ->check(CLI::Range(1, 64));
-    o->reports.add_options(*command);
-    command->add_flag("--json", o->output.json, "Print JSON");
-    command->add_flag("--quiet", o->output.quiet, "No progress (there is none)");
-    command->callback([o] { run(*o); });
+        .add_option("--frames-in-flight",
+                    o->frames_in_flight,
+                    "Simulate also a stream of frames, so many at a time")
+        .range(1, 64);
+    o->reports.add_options(command);
+    command.add_flag("--json", o->output.json, "Print JSON");
+    command.add_flag("--quiet", o->output.quiet, "No progress (there is none)");
+    command.callback([o] { run(*o); });
 }
 
 }  // namespace cli

@@ -98,26 +98,26 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_validate(CLI::App& app) {
-    auto* const command =
-        app.add_subcommand("validate", "Run on this machine, compare with the prediction");
+void add_validate(Program& program) {
+    Command command =
+        program.add_command("validate", "Run on this machine, compare with the prediction");
     const auto o = std::make_shared<Options>();
-    command->add_option("--model", o->model, "Name in models/, or path")->required();
-    command->add_option("--platform", o->platform, "Name in platforms/, or path")->required();
-    add_set(*command, o->set);
-    command->add_option("--mapping", o->mapping, "Default: the best there is")->type_name("FILE");
-    add_batch(*command, o->batch, "Images at a time, where no mapping is given");
-    command->add_option("--sample", o->sample, "Also run this many random mappings")
-        ->check(CLI::Range(0, 100000));
-    command->add_option("--seed", o->seed, "Of the random mappings");
-    add_duration(*command, "--budget", o->budget, "Time for running, default 10s");
-    add_percent(*command, "--max-error", o->max_error, "Exit 3 if the prediction is off by more");
-    command->add_option("--data", o->data, "Images to classify: a test set or its folder");
-    command->add_option("--csv", o->csv, "Write every mapping, predicted and measured")
-        ->type_name("FILE");
-    command->add_flag("--json", o->output.json, "Print JSON");
-    command->add_flag("--quiet", o->output.quiet, "No progress");
-    command->callback([o] { run(*o); });
+    command.add_option("--model", o->model, "Name in models/, or path").required();
+    command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
+    command.add_set(o->set);
+    command.add_option("--mapping", o->mapping, "Default: the best there is").type_name("FILE");
+    command.add_batch(o->batch, "Images at a time, where no mapping is given");
+    command.add_option("--sample", o->sample, "Also run this many random mappings")
+        .range(0, 100000);
+    command.add_option("--seed", o->seed, "Of the random mappings");
+    command.add_duration("--budget", o->budget, "Time for running, default 10s");
+    command.add_percent("--max-error", o->max_error, "Exit 3 if the prediction is off by more");
+    command.add_option("--data", o->data, "Images to classify: a test set or its folder");
+    command.add_option("--csv", o->csv, "Write every mapping, predicted and measured")
+        .type_name("FILE");
+    command.add_flag("--json", o->output.json, "Print JSON");
+    command.add_flag("--quiet", o->output.quiet, "No progress");
+    command.callback([o] { run(*o); });
 }
 
 }  // namespace cli
