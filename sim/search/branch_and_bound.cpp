@@ -50,7 +50,8 @@ constexpr double kFirstExactEnd = 0.15, kOrdersEndBeforeProof = 0.55, kNearProof
 // And how much of it the exact search may take in an order that was found.
 constexpr double kShareOfAnOrder = 0.15, kShareWhereHard = 0.01;
 // Of a stream, what it begins with.
-constexpr double kPipelinesEnd = 0.06, kPricesEnd = 0.12, kExactEndOfAStream = 0.43;
+constexpr double kPipelinesEnd = 0.06, kPricesEnd = 0.12, kStartsEndOfAStream = 0.22,
+                 kExactEndOfAStream = 0.26;
 
 // What a local search may cost. About a second at most, and less where there is less to decide.
 constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfAPair = 30'000,
@@ -275,9 +276,13 @@ Judged improved_stream(const Problem& problem,
     for (const Mapping& start : starts) {
         improve(balance, start, kQuickOfAStream, 0);
     }
+    const bool is_for_both = reorders || is_limited;
     const double now = options.elapsed ? options.elapsed() : 0;
-    improve(balance, best.mapping, kMostPlacements, now + kShareOfLoads * (end - now));
-    improve(reorders || is_limited ? local_search : balance, best.mapping, kMostPlacements, end);
+    const double share = is_for_both ? kShareOfLoads : 1;
+    improve(balance, best.mapping, kMostPlacements, now + share * (end - now));
+    if (is_for_both) {
+        improve(local_search, best.mapping, kMostPlacements, end);
+    }
     return best;
 }
 
@@ -508,10 +513,10 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         }
         best = improved_stream(problem,
                                options,
-                               kStartsEnd,
+                               kStartsEndOfAStream,
                                std::move(best),
                                prices.mappings,
-                               decides_order,
+                               false,
                                is_reached,
                                11,
                                evaluated);
