@@ -96,12 +96,10 @@ bool fit_one_kernel(const sim::Model& model, std::span<const int> layers) {
     if (model.output != layers.back() && is_inside(model.output)) {
         return false;
     }
-    for (std::size_t reader = 0; reader < model.layers.size(); ++reader) {
-        for (const int input : model.layers[reader].inputs) {
-            if (input != layers.back() && is_inside(input) &&
-                !is_inside(static_cast<int>(reader))) {
-                return false;
-            }
+    for (const int layer : layers) {
+        if (layer != layers.back() &&
+            !std::ranges::all_of(model.consumers[static_cast<std::size_t>(layer)], is_inside)) {
+            return false;
         }
     }
     try {

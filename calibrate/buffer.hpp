@@ -1,8 +1,12 @@
 #pragma once
 
-// Memory of the host for tensors: aligned for whole registers, zeroed.
+// Memory of the host for tensors: aligned for whole registers, zeroed. Throws sim::MachineError
+// where the machine has not so much left.
+
+#include "calibrate/memory.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -13,6 +17,7 @@ namespace calibrate {
 class Buffer {
 public:
     explicit Buffer(std::size_t bytes) : size_{(bytes + 63) / 64 * 64} {
+        expect_free_memory({static_cast<std::int64_t>(size_)}, "tensors");
         // Whole pages for large tensors: they then behave alike from run to run.
         const std::size_t alignment = size_ >= 4096 ? 4096 : 64;
         void* const memory =

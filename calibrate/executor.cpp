@@ -1,6 +1,8 @@
 #include "calibrate/executor.hpp"
 
 #include "calibrate/clock.hpp"
+#include "calibrate/memory.hpp"
+#include "sim/checked.hpp"
 #include "sim/run/plan.hpp"
 
 #include <fmt/format.h>
@@ -316,6 +318,7 @@ public:
 
     Recording record() {
         refuse_what_cannot_run();
+        expect_room();
         find_signals();
         for (const int a : sim::dispatch_order(problem_, plan_)) {
             switch (action_at(a).kind) {
@@ -425,6 +428,32 @@ private:
                 refuse(fmt::format("'{}' cannot change layouts", e_.device_name(task.device)));
             }
         }
+    }
+
+    // The host's memory for all tensors of the mapping that are not there yet, before the first is
+    // allocated.
+    void expect_room() const {
+        std::set<Place> places{{0, 0, 0}};
+        for (const sim::Plan::Action& action : plan_.actions) {
+            if (action.kind == sim::EventKind::task) {
+                const sim::Task& task = task_of(action);
+                const int memory = e_.memory_of(task.device);
+                if (problem_.model_layer[at(task.last)] >= 0) {  // the output is no tensor
+                    places.insert({task.last, task.out_layout, memory});
+                }
+                for (const sim::TaskInput& input : task.inputs) {
+                    places.insert({input.tensor, input.layout, memory});
+                }
+            }
+        }
+        std::int64_t need = 0;
+        for (const Place& place : places) {
+            if (place.memory == 0 && !e_.buffers_.contains(place)) {
+                need = sim::checked_sum(
+                    need, static_cast<std::int64_t>(e_.bytes_of(place.tensor, place.layout)));
+            }
+        }
+        expect_free_memory({need}, fmt::format("the tensors of a batch of {}", problem_.batch));
     }
 
     // A wait needs an event, unless what it waits for is done by the dispatcher itself or comes

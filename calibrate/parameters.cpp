@@ -1,11 +1,14 @@
 #include "calibrate/parameters.hpp"
 
+#include "calibrate/memory.hpp"
+#include "sim/checked.hpp"
+#include "sim/describe/input_file.hpp"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <random>
 #include <string_view>
 
@@ -36,6 +39,21 @@ std::int64_t fan_in(const sim::Model& model, const sim::Layer& layer) {
 
 std::size_t words(std::int64_t bits) { return static_cast<std::size_t>((bits + 63) / 64); }
 
+// Bytes of a layer's parameters: weights, thresholds, directions.
+std::int64_t bytes_of(const sim::Model& model, const sim::Layer& layer) {
+    constexpr std::int64_t kWord = sizeof(std::uint64_t), kThreshold = sizeof(std::int32_t);
+    const auto words_of = [](std::int64_t bits) { return static_cast<std::int64_t>(words(bits)); };
+    std::int64_t bytes = 0;
+    if (has_weights(layer)) {
+        bytes = sim::checked_product(
+            kWord, sim::checked_product(layer.output.channels, words_of(fan_in(model, layer))));
+    }
+    if (has_thresholds(layer)) {
+        bytes += layer.output.channels * kThreshold + words_of(layer.output.channels) * kWord;
+    }
+    return bytes;
+}
+
 LayerParameters sized(const sim::Model& model, const sim::Layer& layer) {
     LayerParameters parameters;
     if (has_weights(layer)) {
@@ -49,44 +67,57 @@ LayerParameters sized(const sim::Model& model, const sim::Layer& layer) {
     return parameters;
 }
 
+void expect_memory_for(std::int64_t parameters) {
+    expect_free_memory({parameters}, "the model's weights and thresholds");
+}
+
 // Reads the file front to back and complains with its name and the layer.
 class Reader {
 public:
-    explicit Reader(std::filesystem::path path)
-        : path_{std::move(path)}, file_{path_, std::ios::binary} {
-        if (!file_) {
-            throw sim::InputError{fmt::format("cannot read the weights file '{}'", path_.string())};
-        }
+    // Before anything is allocated: the file has what the model needs, neither less nor more.
+    Reader(std::filesystem::path path, const sim::Model& model)
+        : path_{std::move(path)}, file_{path_} {
         std::string magic(kMagic.size(), '\0');
-        file_.read(magic.data(), static_cast<std::streamsize>(magic.size()));
-        if (magic != kMagic) {
+        if (!read(magic.data(), magic.size()) || magic != kMagic) {
             throw sim::InputError{fmt::format(
                 "{}: expected a weights file that begins with '{}'", path_.string(), kMagic)};
         }
+        const std::int64_t there = file_.size() - static_cast<std::int64_t>(kMagic.size());
+        std::int64_t need = 0;
+        for (const sim::Layer& layer : model.layers) {
+            need = sim::checked_sum(need, bytes_of(model, layer));
+            if (need > there) {
+                throw ends_in(layer.name);
+            }
+        }
+        if (need < there) {
+            throw sim::InputError{
+                fmt::format("{}: has more parameters than the model needs", path_.string())};
+        }
+        expect_memory_for(need);
     }
 
     template <class T>
     void fill(std::vector<T>& values, const std::string& layer) {
-        const auto size = static_cast<std::streamsize>(values.size() * sizeof(T));
-        if (!file_.read(reinterpret_cast<char*>(values.data()), size)) {
-            throw sim::InputError{
-                fmt::format("{}: ends in the middle of layer '{}': the model "
-                            "needs more parameters than the file has",
-                            path_.string(),
-                            layer)};
-        }
-    }
-
-    void expect_end() {
-        if (file_.peek() != std::ifstream::traits_type::eof()) {
-            throw sim::InputError{
-                fmt::format("{}: has more parameters than the model needs", path_.string())};
+        if (!read(reinterpret_cast<char*>(values.data()), values.size() * sizeof(T))) {
+            throw ends_in(layer);
         }
     }
 
 private:
+    sim::InputError ends_in(const std::string& layer) const {
+        return sim::InputError{
+            fmt::format("{}: ends in the middle of layer '{}': the model "
+                        "needs more parameters than the file has",
+                        path_.string(),
+                        layer)};
+    }
+
+    // All of it, or false.
+    bool read(char* to, std::size_t bytes) { return file_.read(to, bytes) == bytes; }
+
     std::filesystem::path path_;
-    std::ifstream file_;
+    sim::InputFile file_;
 };
 
 // Unused high bits of a row must be 0: kernels rely on it.
@@ -102,27 +133,40 @@ void clear_tail(std::span<std::uint64_t> row, std::int64_t bits) {
     }
 }
 
-// How far a layer's integers reach from zero, roughly (one standard deviation of random inputs):
-// seeded thresholds are drawn within, so that bits come out mixed.
-double spread(const sim::Model& model, int index) {
-    const sim::Layer& layer = model.layers[static_cast<std::size_t>(index)];
-    if (layer.operation == nullptr) {
-        return 128.0;  // pixels
+// By layer: how far its integers reach from zero, roughly (one standard deviation of random
+// inputs). Seeded thresholds are drawn within, so that bits come out mixed. Layers come after their
+// inputs.
+std::vector<double> spreads_of(const sim::Model& model) {
+    constexpr double kPixels = 128.0;
+    constexpr double kMost = 0x1p31;  // integers wrap around there
+    std::vector<double> spreads;
+    spreads.reserve(model.layers.size());
+    for (const sim::Layer& layer : model.layers) {
+        double spread = kPixels;
+        if (has_weights(layer)) {
+            const sim::Layer& input = model.layers[static_cast<std::size_t>(layer.inputs.front())];
+            const double scale = input.output.element == sim::Element::u8 ? kPixels : 1.0;
+            spread = scale * std::sqrt(static_cast<double>(fan_in(model, layer)));
+        } else if (layer.operation != nullptr) {
+            double sum = 0;
+            for (const int input : layer.inputs) {
+                const double of_input = spreads[static_cast<std::size_t>(input)];
+                sum += of_input * of_input;
+            }
+            spread = std::sqrt(sum);
+        }
+        spreads.push_back(std::min(spread, kMost));
     }
-    if (has_weights(layer)) {
-        const sim::Layer& input = model.layers[static_cast<std::size_t>(layer.inputs.front())];
-        const double scale = input.output.element == sim::Element::u8 ? 128.0 : 1.0;
-        return scale * std::sqrt(static_cast<double>(fan_in(model, layer)));
-    }
-    double sum = 0;
-    for (const int input : layer.inputs) {
-        const double of_input = spread(model, input);
-        sum += of_input * of_input;
-    }
-    return std::sqrt(sum);
+    return spreads;
 }
 
 Parameters made_up(const sim::Model& model) {
+    std::int64_t bytes = 0;
+    for (const sim::Layer& layer : model.layers) {
+        bytes = sim::checked_sum(bytes, bytes_of(model, layer));
+    }
+    expect_memory_for(bytes);
+    const std::vector<double> spreads = spreads_of(model);
     std::mt19937_64 random{model.parameters.seed};
     Parameters parameters;
     for (std::size_t l = 0; l < model.layers.size(); ++l) {
@@ -138,7 +182,7 @@ Parameters made_up(const sim::Model& model) {
             }
         }
         if (has_thresholds(layer)) {
-            const double reach = spread(model, layer.inputs.front());
+            const double reach = spreads[static_cast<std::size_t>(layer.inputs.front())];
             for (std::int32_t& t : p.thresholds) {
                 const double share = static_cast<double>(random() >> 11) * 0x1p-53;
                 t = static_cast<std::int32_t>(std::lround((share - 0.5) * reach));
@@ -159,7 +203,7 @@ Parameters load_parameters(const sim::Model& model) {
     if (model.parameters.file.empty()) {
         return made_up(model);
     }
-    Reader reader{model.path.parent_path() / model.parameters.file};
+    Reader reader{model.path.parent_path() / model.parameters.file, model};
     Parameters parameters;
     for (const sim::Layer& layer : model.layers) {
         LayerParameters p = sized(model, layer);
@@ -177,7 +221,6 @@ Parameters load_parameters(const sim::Model& model) {
         }
         parameters.push_back(std::move(p));
     }
-    reader.expect_end();
     return parameters;
 }
 

@@ -5,14 +5,14 @@
 #include "calibrate/executor.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
+#include "sim/describe/input_file.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <fstream>
-#include <iterator>
+#include <filesystem>
 #include <map>
 #include <numeric>
 #include <random>
@@ -388,6 +388,8 @@ Classification classify(const sim::Model& model,
     return result;
 }
 
+constexpr std::int64_t kMostPredictions = std::int64_t{64} << 20;  // one byte an image
+
 Accuracy accuracy_of(const Classification& classification,
                      const Dataset& data,
                      const sim::Model& model) {
@@ -397,8 +399,12 @@ Accuracy accuracy_of(const Classification& classification,
     for (std::size_t i = 0; i < std::min(predictions.size(), data.labels.size()); ++i) {
         accuracy.right += predictions[i] == data.labels[i];
     }
-    std::ifstream file{model.path.parent_path() / "predictions.bin", std::ios::binary};
-    const std::string expected{std::istreambuf_iterator<char>{file}, {}};
+    const std::filesystem::path trainers = model.path.parent_path() / "predictions.bin";
+    std::string expected;
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(trainers, ignored)) {
+        expected = sim::read_file(trainers, kMostPredictions);
+    }
     accuracy.compared = expected.size() == static_cast<std::size_t>(data.images());
     for (std::size_t i = 0; accuracy.compared && i < predictions.size(); ++i) {
         accuracy.different += predictions[i] != static_cast<std::uint8_t>(expected[i]);

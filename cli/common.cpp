@@ -1,5 +1,8 @@
 #include "cli/common.hpp"
 
+#include "calibrate/memory.hpp"
+#include "sim/describe/input_file.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,11 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
-#include <fstream>
-#include <limits>
-#include <map>
 #include <set>
-#include <sys/resource.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -62,60 +61,6 @@ std::vector<std::filesystem::path> folders(const std::string& name) {
     return found;
 }
 
-// The number in a file of one; nothing where there is none ("max").
-std::optional<std::int64_t> number_in(const std::filesystem::path& path) {
-    std::ifstream file{path};
-    std::int64_t number = 0;
-    return file >> number ? std::optional{number} : std::nullopt;
-}
-
-// Of a file of lines "name: number unit" or "name number": the number.
-std::optional<std::int64_t> number_of(const std::string& path, const std::string& name) {
-    std::ifstream file{path};
-    for (std::string word; file >> word;) {
-        std::int64_t number = 0;
-        if (word == name && file >> number) {
-            return number;
-        }
-        file.clear();
-        file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
-    }
-    return std::nullopt;
-}
-
-// What the control groups that the process is in leave it, the nearest and those around it.
-std::int64_t free_in_control_groups() {
-    std::int64_t least = kMostMemory;
-    std::ifstream groups{"/proc/self/cgroup"};
-    for (std::string line; std::getline(groups, line);) {
-        // "0::/path" (version 2), "9:memory:/path" (version 1).
-        const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-        if (second == std::string::npos) {
-            continue;
-        }
-        const std::string kind = line.substr(first + 1, second - first - 1);
-        const bool second_version = kind.empty();
-        if (!second_version && kind != "memory") {
-            continue;
-        }
-        const std::filesystem::path root{second_version ? "/sys/fs/cgroup"
-                                                        : "/sys/fs/cgroup/memory"};
-        const char* const most = second_version ? "memory.max" : "memory.limit_in_bytes";
-        const char* const used = second_version ? "memory.current" : "memory.usage_in_bytes";
-        std::filesystem::path group = std::filesystem::path{line.substr(second + 1)};
-        for (;; group = group.parent_path()) {
-            const std::filesystem::path folder = root / group.relative_path();
-            if (const auto limit = number_in(folder / most)) {
-                least = std::min(least, *limit - number_in(folder / used).value_or(0));
-            }
-            if (!group.has_relative_path()) {
-                break;
-            }
-        }
-    }
-    return least;
-}
-
 }  // namespace
 
 std::vector<std::filesystem::path> model_folders() { return folders("models"); }
@@ -130,11 +75,15 @@ sim::Platform platform_named(const std::string& name, const std::vector<std::str
 std::vector<std::string> all_model_names() {
     std::set<std::string> names;
     for (const auto& folder : model_folders()) {
-        for (const auto& entry : std::filesystem::directory_iterator{folder}) {
-            if (std::filesystem::exists(entry.path() / "model.yaml")) {
-                names.insert(entry.path().filename().string());
+        std::error_code end, ignored;
+        for (auto entry = std::filesystem::directory_iterator{folder, end};
+             !end && entry != std::filesystem::directory_iterator{};
+             entry.increment(end)) {
+            if (std::filesystem::exists(entry->path() / "model.yaml", ignored)) {
+                names.insert(entry->path().filename().string());
             }
         }
+        sim::expect_gone_through(folder, end);
     }
     return {names.begin(), names.end()};
 }
@@ -155,21 +104,7 @@ std::function<bool()> stop_after(double seconds) {
     };
 }
 
-sim::Bytes half_of_free_memory() {
-    std::int64_t least = std::min(kMostMemory, free_in_control_groups());
-    if (const auto kib = number_of("/proc/meminfo", "MemAvailable:")) {
-        least = std::min(least, *kib * 1024);
-    }
-    rlimit limit{};
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        const std::int64_t used = number_of("/proc/self/status", "VmSize:").value_or(0) * 1024;
-        least = std::min(least,
-                         static_cast<std::int64_t>(
-                             std::min<rlim_t>(limit.rlim_cur, static_cast<rlim_t>(kMostMemory))) -
-                             used);
-    }
-    return sim::Bytes{std::max<std::int64_t>(0, least) / 2};
-}
+sim::Bytes half_of_free_memory() { return {calibrate::free_memory().count / 2}; }
 
 sim::Mapping resolved(const sim::MappingFile& file,
                       const sim::Platform& platform,

@@ -7,13 +7,13 @@
 #include "sim/describe/mapping.hpp"
 #include "sim/report/json.hpp"
 #include "sim/report/names.hpp"
+#include "sim/report/result_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <array>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -386,57 +386,7 @@ void show_mapping(const Options& o) {
     print(fmt::format("\n{:.2f} us predicted when it was made\n", mapping.predicted_us));
 }
 
-// A result is the JSON that map, simulate or validate printed.
-void show_result(const Options& o) {
-    std::ifstream file{o.name};
-    if (!file) {
-        throw sim::InputError{fmt::format("cannot read '{}'", o.name)};
-    }
-    ordered_json json;
-    try {
-        json = ordered_json::parse(file);
-    } catch (const nlohmann::json::exception& error) {
-        throw sim::InputError{fmt::format("{}: not a result: {}", o.name, error.what())};
-    }
-    if (!json.is_object() || !json.contains("model") || !json.contains("layers")) {
-        throw sim::InputError{fmt::format(
-            "{}: not a result: expected the JSON of hetmap map, simulate or validate", o.name)};
-    }
-    if (o.output.json) {
-        print(sim::dumped(json));
-        return;
-    }
-    for (const auto& [key, value] : json.items()) {
-        if (key == "set" && value.is_array() && !value.empty()) {
-            print(fmt::format("{:<22} {}\n", key, value.dump()));
-        }
-        if (value.is_primitive()) {
-            print(fmt::format(
-                "{:<22} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump()));
-        }
-    }
-    print("\n");
-    for (const auto& layer : json["layers"]) {
-        std::string row;
-        for (const char* key : {"name",
-                                "device",
-                                "variant",
-                                "configuration",
-                                "start_us",
-                                "end_us",
-                                "predicted_us",
-                                "error_percent"}) {
-            if (layer.contains(key)) {
-                row += fmt::format("{:<14} ",
-                                   layer[key].is_string() ? layer[key].get<std::string>()
-                                   : layer[key].is_number_float()
-                                       ? fmt::format("{:.2f}", layer[key].get<double>())
-                                       : layer[key].dump());
-            }
-        }
-        print(row + "\n");
-    }
-}
+void show_result(const Options& o) { print(sim::result_text(o.name, o.output.json)); }
 
 void show_devices(const Options& o) {
     const calibrate::Discovery found = calibrate::discover();

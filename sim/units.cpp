@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cassert>
 #include <cmath>
 
 namespace sim {
@@ -23,23 +22,14 @@ Time operator/(Bytes size, BytesPerSecond rate) {
     const double time =
         std::ceil(static_cast<double>(size.count) * kPicosecondsPerSecond / rate.rate);
     // Also where the rate is zero, and so the quotient infinite.
-    return time < static_cast<double>(kNever.count()) ? Time{static_cast<std::int64_t>(time)}
-                                                      : kNever;
+    return Time{whole_number(time)};
 }
 
-Time from_microseconds(double us) {
-    assert(!std::isnan(us));
-    const double time = std::round(us * kPicosecondsPerMicrosecond);
-    const auto never = static_cast<double>(kNever.count());
-    if (time >= never) {
-        return kNever;
-    }
-    return time <= -never ? -kNever : Time{static_cast<std::int64_t>(time)};
-}
+Time from_microseconds(double us) { return Time{whole_number(us * kPicosecondsPerMicrosecond)}; }
 
 Energy operator*(Watts power, Time time) {
     const double picojoules = power.value * static_cast<double>(time.count());  // W x ps
-    return {std::llround(picojoules * kFemtojoulesPerPicojoule)};
+    return {whole_number(picojoules * kFemtojoulesPerPicojoule)};
 }
 
 std::string to_string(Bytes bytes) {
@@ -49,6 +39,6 @@ std::string to_string(Bytes bytes) {
                                : fmt::format("{:.1f} GiB", kib / (1024 * 1024));
 }
 
-Energy from_microjoules(double uj) { return {std::llround(uj * kFemtojoulesPerMicrojoule)}; }
+Energy from_microjoules(double uj) { return {whole_number(uj * kFemtojoulesPerMicrojoule)}; }
 
 }  // namespace sim

@@ -8,10 +8,11 @@
 // same input gives the same schedule on every machine. Measured values become `Time` once, in
 // the loader, and bytes become `Time` once, in costs.cpp.
 
+#include "sim/checked.hpp"
+
 #include <chrono>
 #include <compare>
 #include <cstdint>
-#include <limits>
 #include <string>
 
 namespace sim {
@@ -19,7 +20,7 @@ namespace sim {
 using Time = std::chrono::duration<std::int64_t, std::pico>;
 
 // Later than anything; small enough that adding two of them does not overflow.
-inline constexpr Time kNever{std::numeric_limits<std::int64_t>::max() / 4};
+inline constexpr Time kNever{kBeyond};
 
 struct Bytes {
     std::int64_t count = 0;
@@ -54,14 +55,15 @@ struct Watts {
     double value = 0.0;
 };
 
-// What `power` draws in `time`, rounded to the nearest femtojoule.
+// What `power` draws in `time`, rounded to the nearest femtojoule; a quarter of the largest at
+// most.
 Energy operator*(Watts power, Time time);
 
 // Time to push `size` through a pipe of bandwidth `rate`, rounded up to the next picosecond.
 Time operator/(Bytes size, BytesPerSecond rate);
 
 // For loaders and formatters only.
-Time from_microseconds(double us);  // rounded to the nearest picosecond
+Time from_microseconds(double us);  // rounded to the nearest picosecond; kNever at most
 constexpr double microseconds(Time t) { return static_cast<double>(t.count()) * 1e-6; }
 Energy from_microjoules(double uj);  // rounded to the nearest femtojoule
 constexpr double microjoules(Energy e) { return static_cast<double>(e.femtojoules) * 1e-9; }

@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 
 #include <numeric>
+#include <sys/stat.h>
+#include <zlib.h>
 
 namespace {
 
@@ -21,6 +23,21 @@ std::vector<std::uint8_t> idx_images(int count) {
         bytes.push_back(static_cast<std::uint8_t>(i));
     }
     return bytes;
+}
+
+std::string gzip(const std::string& bytes) {
+    z_stream stream{};
+    REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+    std::string out(deflateBound(&stream, bytes.size()), '\0');
+    std::string in = bytes;
+    stream.next_in = reinterpret_cast<Bytef*>(in.data());
+    stream.avail_in = static_cast<uInt>(in.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+    out.resize(stream.total_out);
+    deflateEnd(&stream);
+    return out;
 }
 
 }  // namespace
@@ -67,4 +84,37 @@ TEST_CASE("a data file that is cut off, of another shape, or something else is r
     CHECK_THROWS_AS(calibrate::load_dataset(folder.path() / "missing", kCifar), sim::InputError);
     CHECK_THROWS_AS(calibrate::load_dataset(folder.path(), kCifar),
                     sim::InputError);  // no test set
+}
+
+TEST_CASE("what gzip packed is read as well, and refused where it is damaged") {
+    const TemporaryFolder folder;
+    const std::string good = gzip(text(idx_images(2)));
+    folder.write("good", good);
+    const auto data = calibrate::load_dataset(folder.path() / "good", kTwoByThree);
+    CHECK(data.images() == 2);
+    CHECK(data.pixels[11] == 11);
+    folder.write("cut", good.substr(0, good.size() - 9));
+    CHECK(folder.error_of([&] { calibrate::load_dataset(folder.path() / "cut", kTwoByThree); }) ==
+          "cut: damaged gzip file");
+}
+
+TEST_CASE("sizes in a file's header may be anything") {
+    const TemporaryFolder folder;
+    const std::string huge{
+        "\0\0\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+        "x",
+        17};
+    folder.write("huge", huge);
+    CHECK(folder.error_of([&] { calibrate::load_dataset(folder.path() / "huge", kTwoByThree); })
+              .starts_with("huge: expected 4294967295 images of "));
+}
+
+TEST_CASE("images are read from files, not from pipes") {
+    const TemporaryFolder folder;
+    const std::string pipe = folder.file("t10k-images-idx3-ubyte");
+    REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+    for (const std::string& path : {pipe, folder.path().string()}) {
+        CHECK(folder.error_of([&] { calibrate::load_dataset(path, kTwoByThree); }) ==
+              "t10k-images-idx3-ubyte: expected a regular file, this is a pipe");
+    }
 }

@@ -1,10 +1,13 @@
 #include "calibrate/parameters.hpp"
 #include "calibrate_small_model.hpp"
+#include "sim/error.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <sys/stat.h>
 
 namespace {
 
@@ -77,4 +80,76 @@ TEST_CASE("made-up parameters depend on the seed alone, and mix the bits") {
     }
     CHECK(a[1].weights.at(0) != 0);
     CHECK((a[1].weights.at(0) >> 27) == 0);  // 3 x 3 x 3 weights
+}
+
+TEST_CASE("a weights file is of the model's size before anything is read, and no pipe") {
+    const sim::Model model = tiny_model(file_bytes());
+    const std::filesystem::path weights = model.path.parent_path() / "weights.bin";
+    const auto error = [&] {
+        try {
+            calibrate::load_parameters(model);
+        } catch (const sim::InputError& refused) {
+            return std::string{refused.what()};
+        }
+        return std::string{"no error"};
+    };
+    CHECK(error() == "no error");
+    std::filesystem::resize_file(weights, file_bytes().size() - 1);
+    CHECK(
+        error().ends_with("ends in the middle of layer 'threshold': the model needs more "
+                          "parameters than the file has"));
+    std::filesystem::remove(weights);
+    REQUIRE(mkfifo(weights.c_str(), 0600) == 0);
+    CHECK(error().ends_with("weights.bin: expected a regular file, this is a pipe"));
+    std::filesystem::remove(weights);
+    CHECK(error().ends_with("weights.bin: no such file"));
+}
+
+namespace {
+
+// A threshold behind so many layers of one operation, each of which reads the one before `inputs`
+// times.
+sim::Model chain(const std::string& operation, int layers, int inputs) {
+    sim::Model model = small_model(R"(hetmap: model/1
+name: chain
+input: {name: i, height: 1, width: 1, channels: 64, type: u8}
+parameters: {seed: 1}
+layers:
+  - {name: c, operation: conv2d, inputs: [i], weights: binary, out_channels: 64, kernel: 1}
+  - {name: t, operation: threshold, inputs: [c]}
+output: t
+)");
+    const sim::Layer threshold = model.layers.back();
+    model.layers.pop_back();
+    sim::Layer one = model.layers.back();
+    one.operation = sim::find_operation(operation);
+    for (int i = 0; i < layers; ++i) {
+        one.inputs.assign(static_cast<std::size_t>(inputs),
+                          static_cast<int>(model.layers.size()) - 1);
+        model.layers.push_back(one);
+    }
+    model.layers.push_back(threshold);
+    model.layers.back().inputs = {static_cast<int>(model.layers.size()) - 2};
+    return model;
+}
+
+}  // namespace
+
+TEST_CASE("parameters are made up in one pass, however often a result is read and by how many") {
+    // 2^200 ways lead back to the input.
+    const auto added = calibrate::load_parameters(chain("add", 200, 2)).back().thresholds;
+    REQUIRE(added.size() == 64);
+    CHECK(std::ranges::max(added) > 1'000'000'000);
+    CHECK(std::ranges::min(added) < -1'000'000'000);
+    // As deep as no stack is.
+    const auto flat = calibrate::load_parameters(chain("flatten", 500'000, 1)).back().thresholds;
+    CHECK(flat == calibrate::load_parameters(chain("flatten", 1, 1)).back().thresholds);
+}
+
+TEST_CASE("more parameters than there is memory for are the machine's fault, and it says so") {
+    sim::Model model = chain("flatten", 1, 1);
+    model.layers[1].attributes.kernel_height = model.layers[1].attributes.kernel_width = 1 << 12;
+    model.layers[1].output.channels = 1 << 30;
+    model.layers[0].output.channels = 1 << 30;
+    CHECK_THROWS_AS(calibrate::load_parameters(model), sim::MachineError);
 }

@@ -610,7 +610,7 @@ TEST_CASE("what is no regular file is refused") {
     CHECK(folder.error_of([&] { sim::load_model((folder.path() / "net").string(), {}); }) ==
           "net/model.yaml: expected a file, this is a folder");
     CHECK(folder.error_of([] { sim::load_model("/dev/null", {}); }) ==
-          "/dev/null: expected a regular file");
+          "/dev/null: expected a regular file, this is a device");
     std::filesystem::create_symlink("loop", folder.path() / "loop");
     CHECK(folder.error_of([&] { sim::load_model((folder.path() / "loop").string(), {}); })
               .starts_with("loop: "));

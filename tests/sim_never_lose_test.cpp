@@ -2,8 +2,11 @@
 // asked and however early the search is stopped.
 
 #include "sim/error.hpp"
+#include "sim/run/accuracy.hpp"
+#include "sim/run/assess.hpp"
 #include "sim/search/answer.hpp"
 #include "sim/search/baselines.hpp"
+#include "sim/search/constraints.hpp"
 #include "sim_features.hpp"
 
 #include <doctest/doctest.h>
@@ -14,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -168,6 +172,68 @@ bool check_never_loses(const Problem& p,
     return true;
 }
 
+int device_of(const Problem& p, const sim::Mapping& mapping, int layer) {
+    const auto covers = [&](int k) {
+        return std::ranges::count(layers_of(p.tasks[static_cast<std::size_t>(k)]), layer) > 0;
+    };
+    const int task = *std::ranges::find_if(mapping.tasks, covers);
+    const sim::Task& one = p.tasks[static_cast<std::size_t>(task)];
+    return one.parts.empty() ? one.device : -1;
+}
+
+// Some constraints that a mapping keeps to, and whether another does.
+struct Kept {
+    std::vector<sim::Constraint> constraints;
+    std::int64_t latency = std::numeric_limits<std::int64_t>::max();
+    int segments = std::numeric_limits<int>::max();
+    std::vector<int> pinned, together;  // layers
+    int device = 0;                     // of the pinned one
+
+    bool keeps(const Problem& p, const sim::Mapping& mapping) const {
+        const sim::Assessment whole = assess(p, mapping);
+        const auto is_pinned = [&](int layer) { return device_of(p, mapping, layer) == device; };
+        return whole.makespan.count() <= latency && whole.segments <= segments &&
+               std::ranges::all_of(pinned, is_pinned) &&
+               (together.empty() ||
+                device_of(p, mapping, together[0]) == device_of(p, mapping, together[1]));
+    }
+};
+
+Kept kept_by(const Problem& p, const sim::Mapping& mapping, std::uint64_t seed) {
+    generate::Random r(seed);
+    const sim::Assessment whole = assess(p, mapping);
+    Kept kept;
+    if (r.integer(0, 1) == 0) {
+        kept.latency = whole.makespan.count() * (100 + r.integer(0, 20)) / 100;
+        kept.constraints.push_back(
+            {"latency", sim::Limit{sim::Limit::Kind::latency, kept.latency}});
+    }
+    if (r.integer(0, 1) == 0) {
+        kept.segments = whole.segments;
+        kept.constraints.push_back(
+            {"segments", sim::Limit{sim::Limit::Kind::segments, kept.segments}});
+    }
+    const int layers = p.layers() - 2;
+    const auto layer = [&] { return 1 + static_cast<int>(r.integer(0, layers - 1)); };
+    if (const int one = layer(); device_of(p, mapping, one) >= 0 && r.integer(0, 1) == 0) {
+        kept.pinned = {one};
+        kept.device = device_of(p, mapping, one);
+        sim::Pinned pinned;
+        for (const sim::Task& task : p.tasks) {
+            const bool covers = std::ranges::count(layers_of(task), one) > 0;
+            pinned.allowed.push_back(!covers || (task.parts.empty() && task.device == kept.device));
+        }
+        kept.constraints.push_back({"pin", std::move(pinned)});
+    }
+    const int a = layer(), b = layer();
+    if (a != b && device_of(p, mapping, a) >= 0 &&
+        device_of(p, mapping, a) == device_of(p, mapping, b)) {
+        kept.together = {a, b};
+        kept.constraints.push_back({"together", sim::Together{{a, b}}});
+    }
+    return kept;
+}
+
 }  // namespace
 
 TEST_CASE("an answer is never worse than a baseline that fits, whenever it is stopped") {
@@ -214,6 +280,45 @@ TEST_CASE("an answer fits if any baseline does, given time for the baselines") {
         }
     }
     CHECK(fitting > 10);
+}
+
+TEST_CASE(
+    "with constraints that a heuristic's mapping keeps to, the answer keeps to them and is no "
+    "worse") {
+    static const sim::Model kModel = no_model();
+    int asked = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        CAPTURE(seed);
+        const Problem p = seed % 8 == 0 ? larger_problem(seed) : random_problem(seed);
+        const sim::Goal goal = goal_of({seed % 4 == 0   ? Criterion::energy
+                                        : seed % 4 == 1 ? Criterion::period
+                                                        : Criterion::latency});
+        const std::vector<sim::Mapping> known = heuristics(p, goal);
+        for (std::size_t i = 0; i < known.size(); ++i) {
+            const double best = value_of(p, goal, 0, known[i]);
+            if (best == kInfinite) {
+                continue;
+            }
+            const Kept kept = kept_by(p, known[i], 10 * seed + i);
+            for (const Limit& limit : limits()) {
+                CAPTURE(limit.name);
+                sim::Question question = question_of(goal, "branch-and-bound", limit);
+                question.constraints = kept.constraints;
+                if (seed % 3 == 0) {
+                    question.min_accuracy = accuracy_of(kModel, p, known[i])->percent;
+                }
+                const std::optional<sim::Answer> answer = answer_of(question, kModel, p);
+                REQUIRE(answer.has_value());
+                CHECK(answer->result.value <= best);
+                CHECK(value_of(p, goal, 0, answer->mapping) == answer->result.value);
+                CHECK(kept.keeps(p, answer->mapping));
+                CHECK(accuracy_of(kModel, p, answer->mapping)->percent >=
+                      question.min_accuracy.value_or(0));
+                ++asked;
+            }
+        }
+    }
+    CHECK(asked > 150);
 }
 
 TEST_CASE("a front has a point as good as every baseline, whenever it is stopped") {

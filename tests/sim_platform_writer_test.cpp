@@ -479,6 +479,7 @@ TEST_CASE("hostile names and texts are written so that they load the same") {
                                         &p.links[0].engine,
                                         &p.links[0].modes[0].name,
                                         &p.buses[0].name,
+                                        &p.measurements[0].first,
                                         &p.measured[0].variant,
                                         &p.measured[0].out_layout,
                                         &p.fitted[0].configuration,
@@ -487,10 +488,8 @@ TEST_CASE("hostile names and texts are written so that they load the same") {
                                         &p.devices[0].conversions[0].from}) {
             *name = hostile::name(random);
         }
-        for (std::string* const text : {&p.warnings[0],
-                                        &p.provenance[0].first,
-                                        &p.provenance[0].second,
-                                        &p.measurements[0].first}) {
+        for (std::string* const text :
+             {&p.warnings[0], &p.provenance[0].first, &p.provenance[0].second}) {
             *text = hostile::text(random);
         }
         CAPTURE(sim::to_yaml(p));
@@ -522,9 +521,10 @@ TEST_CASE("extreme numbers are written so that they load the same") {
             *one = number;
         }
         for (std::optional<double>* const one :
-             {&p.devices[0].active_power_w, &p.devices[1].idle_power_w, &p.base_power_w}) {
+             {&p.devices[0].active_power_w, &p.devices[1].active_power_w, &p.base_power_w}) {
             *one = std::min(number, 1e5);
         }
+        p.devices[1].idle_power_w = 0;
         p.links[0].energy_pj_per_byte = number;
         CAPTURE(number);
         REQUIRE(without_places(reloaded(p)) == without_places(p));
@@ -536,7 +536,7 @@ TEST_CASE("extreme numbers are written so that they load the same") {
         p.measured[0].time = {sim::Time{}, time, time, 1};
         p.memories[0].synchronise = p.devices[1].submit = p.devices[1].per_task = time;
         p.devices[1].completion = time;
-        p.devices[2].reconfiguration = time;
+        p.devices[2].reconfiguration = sim::Time{std::max<std::int64_t>(1, ps)};
         CAPTURE(ps);
         REQUIRE(without_places(reloaded(p)) == without_places(p));
     }

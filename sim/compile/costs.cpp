@@ -14,9 +14,7 @@ Time interpolated(const TransferTable::Point& a, const TransferTable::Point& b, 
                          static_cast<double>(b.size.count - a.size.count);
     const auto from = static_cast<double>(a.time.p50.count());
     const auto to = static_cast<double>(b.time.p50.count());
-    const double time = std::round(from + share * (to - from));
-    return time < static_cast<double>(kNever.count()) ? Time{static_cast<std::int64_t>(time)}
-                                                      : kNever;
+    return Time{whole_number(from + share * (to - from))};
 }
 
 }  // namespace

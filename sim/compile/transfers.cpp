@@ -166,10 +166,8 @@ Bytes bytes_on(const Link& link, const TensorShape& shape, std::string_view layo
 }
 
 Energy energy_on(const Link& link, Bytes size) {
-    const double femtojoules =
-        link.energy_pj_per_byte.value_or(0) * 1e3 * static_cast<double>(size.count);
-    constexpr auto kMost = std::numeric_limits<std::int64_t>::max() / 4;
-    return {femtojoules < static_cast<double>(kMost) ? std::llround(femtojoules) : kMost};
+    return {
+        whole_number(link.energy_pj_per_byte.value_or(0) * 1e3 * static_cast<double>(size.count))};
 }
 
 int find_link(const Platform& platform, int from, int to) {

@@ -1,5 +1,6 @@
 #include "sim/describe/graph.hpp"
 
+#include "sim/checked.hpp"
 #include "sim/index.hpp"
 
 #include <boost/graph/adjacency_list.hpp>
@@ -139,7 +140,7 @@ std::vector<std::int64_t> longest_remaining_paths(const Graph& graph,
              boost::make_iterator_range(boost::out_edges(at(vertex), boost_graph))) {
             after = std::max(after, longest[boost::target(edge, boost_graph)]);
         }
-        longest[at(vertex)] += after;
+        longest[at(vertex)] = checked_sum(longest[at(vertex)], after);
     }
     return longest;
 }

@@ -1,6 +1,7 @@
 #include "sim/describe/model.hpp"
 
 #include "sim/describe/graph.hpp"
+#include "sim/describe/input_file.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/index.hpp"
 
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <set>
 #include <stdexcept>
@@ -328,18 +330,24 @@ double read_percent(const YamlNode& node) {
 }
 
 // A layer that has weights, and so a precision of them.
-void expect_weighted(const Model& model, const std::string& name, const SourcePosition& where) {
-    const auto layer = std::ranges::find(model.layers, name, &Layer::name);
-    if (layer == model.layers.end()) {
+void expect_weighted(const Model& model,
+                     const Names& names,
+                     const std::string& name,
+                     const SourcePosition& where) {
+    const auto found = names.find(name);
+    if (found == names.end()) {
         throw input_error(where, no_such_layer(name, model.layers));
     }
-    if (layer->operation == nullptr || std::ranges::find(layer->operation->attributes, "weights") ==
-                                           layer->operation->attributes.end()) {
+    const Operation* const operation = model.layers[at(found->second)].operation;
+    if (operation == nullptr ||
+        std::ranges::find(operation->attributes, "weights") == operation->attributes.end()) {
         throw input_error(where, fmt::format("layer '{}' has no weights", name));
     }
 }
 
-MeasuredAccuracy read_measured_accuracy(const YamlNode& node, const Model& model) {
+MeasuredAccuracy read_measured_accuracy(const YamlNode& node,
+                                        const Model& model,
+                                        const Names& names) {
     constexpr std::string_view kRequired[] = {"name", "percent"};
     constexpr std::string_view kOptional[] = {"source", "precision", "layers"};
     expect_keys(node, "a measured accuracy", kRequired, kOptional);
@@ -358,14 +366,14 @@ MeasuredAccuracy read_measured_accuracy(const YamlNode& node, const Model& model
             throw unexpected(*layers, "a map of layers to precisions");
         }
         for (const YamlNode& child : layers->children) {
-            expect_weighted(model, child.key, position_of_key(child));
+            expect_weighted(model, names, child.key, position_of_key(child));
             measured.layers.emplace_back(child.key, read_name(child));
         }
     }
     return measured;
 }
 
-Sensitivity read_sensitivity(const YamlNode& node, const Model& model) {
+Sensitivity read_sensitivity(const YamlNode& node, const Model& model, const Names& names) {
     constexpr std::string_view kRequired[] = {"precision", "points"};
     constexpr std::string_view kOptional[] = {"layer"};
     expect_keys(node, "a sensitivity", kRequired, kOptional);
@@ -375,7 +383,7 @@ Sensitivity read_sensitivity(const YamlNode& node, const Model& model) {
     sensitivity.where = position_of(node);
     if (const YamlNode* const layer = find(node, "layer")) {
         sensitivity.layer = read_name(*layer);
-        expect_weighted(model, sensitivity.layer, position_of(*layer));
+        expect_weighted(model, names, sensitivity.layer, position_of(*layer));
     }
     return sensitivity;
 }
@@ -384,22 +392,23 @@ Accuracy read_accuracy(const YamlNode& node, const Model& model) {
     constexpr std::string_view kRequired[] = {"metric"};
     constexpr std::string_view kOptional[] = {"reference_percent", "measured", "sensitivity"};
     expect_keys(node, "accuracy", kRequired, kOptional);
+    const Names names = names_of(model.layers);
     Accuracy accuracy;
     accuracy.metric = read_name(at(node, "metric"));
     if (const YamlNode* const reference = find(node, "reference_percent")) {
         accuracy.reference = read_percent(*reference);
     }
     if (const YamlNode* const measured = find(node, "measured")) {
+        std::map<std::string, int> lines;
         for (const YamlNode& item : read_list(*measured)) {
-            MeasuredAccuracy next = read_measured_accuracy(item, model);
-            const auto same =
-                std::ranges::find(accuracy.measured, next.name, &MeasuredAccuracy::name);
-            if (same != accuracy.measured.end()) {
+            MeasuredAccuracy next = read_measured_accuracy(item, model, names);
+            const auto [same, is_new] = lines.emplace(next.name, next.where.line);
+            if (!is_new) {
                 throw input_error(next.where,
                                   fmt::format("the measured accuracy '{}' is here twice, first in "
                                               "line {}",
                                               next.name,
-                                              same->where.line));
+                                              same->second));
             }
             accuracy.measured.push_back(std::move(next));
         }
@@ -416,14 +425,15 @@ Accuracy read_accuracy(const YamlNode& node, const Model& model) {
         if (const YamlNode* const source = find(*sensitivity, "source")) {
             accuracy.sensitivity_source = read_text(*source);
         }
+        std::map<std::pair<std::string, std::string>, int> lines;
         for (const YamlNode& item : read_list(at(*sensitivity, "points_lost"))) {
-            Sensitivity next = read_sensitivity(item, model);
-            for (const Sensitivity& other : accuracy.sensitivities) {
-                if (other.layer == next.layer && other.precision == next.precision) {
-                    throw input_error(next.where,
-                                      fmt::format("the same layer and precision are in line {}",
-                                                  other.where.line));
-                }
+            Sensitivity next = read_sensitivity(item, model, names);
+            const auto [same, is_new] =
+                lines.emplace(std::pair{next.layer, next.precision}, next.where.line);
+            if (!is_new) {
+                throw input_error(
+                    next.where,
+                    fmt::format("the same layer and precision are in line {}", same->second));
             }
             accuracy.sensitivities.push_back(std::move(next));
         }
@@ -502,12 +512,15 @@ Model read_model(const std::filesystem::path& path) {
 // Names of the models in a folder, in alphabetical order.
 std::vector<std::string> models_in(const std::filesystem::path& folder) {
     std::vector<std::string> names;
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator{folder, ignored}) {
-        if (std::filesystem::exists(entry.path() / "model.yaml", ignored)) {
-            names.push_back(entry.path().filename().string());
+    std::error_code end, ignored;
+    for (auto entry = std::filesystem::directory_iterator{folder, end};
+         !end && entry != std::filesystem::directory_iterator{};
+         entry.increment(end)) {
+        if (std::filesystem::exists(entry->path() / "model.yaml", ignored)) {
+            names.push_back(entry->path().filename().string());
         }
     }
+    expect_gone_through(folder, end);
     std::ranges::sort(names);
     return names;
 }

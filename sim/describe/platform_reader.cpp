@@ -1,4 +1,5 @@
 #include "sim/describe/formula.hpp"
+#include "sim/describe/input_file.hpp"
 #include "sim/describe/operations.hpp"
 #include "sim/describe/platform.hpp"
 #include "sim/describe/platform_keys.hpp"
@@ -270,11 +271,10 @@ std::vector<ResourceBudget> read_budgets(const YamlNode& node) {
     std::vector<ResourceBudget> budgets;
     for (const YamlNode& child : node.children) {
         if (!is_name(child.key) || child.key.find('.') != std::string::npos) {
-            throw input_error(position_of_key(child),
-                              fmt::format("{}: expected {} without '.', got '{}'",
-                                          node.key,
-                                          kNameExpected,
-                                          printable(child.key)));
+            throw input_error(
+                position_of_key(child),
+                fmt::format(
+                    "{}: expected a name without '.', got '{}'", node.key, printable(child.key)));
         }
         budgets.push_back({.name = child.key, .limit = read_integer(child, 0, kLargestBudget)});
     }
@@ -1099,14 +1099,16 @@ Platform read_with(const YamlFile& file, std::span<const std::string> set) {
 // Every profile under a folder, in alphabetical order.
 std::vector<std::filesystem::path> profiles_under(const std::filesystem::path& folder) {
     std::vector<std::filesystem::path> files;
-    std::error_code ignored;
-    for (auto entry = std::filesystem::recursive_directory_iterator{folder, ignored};
-         entry != std::filesystem::recursive_directory_iterator{};
-         entry.increment(ignored)) {
+    constexpr auto kOptions = std::filesystem::directory_options::skip_permission_denied;
+    std::error_code end, ignored;
+    for (auto entry = std::filesystem::recursive_directory_iterator{folder, kOptions, end};
+         !end && entry != std::filesystem::recursive_directory_iterator{};
+         entry.increment(end)) {
         if (entry->path().extension() == ".yaml" && entry->is_regular_file(ignored)) {
             files.push_back(entry->path());
         }
     }
+    expect_gone_through(folder, end);
     std::ranges::sort(files);
     return files;
 }

@@ -1,5 +1,7 @@
 #include "sim/describe/yaml.hpp"
 
+#include "sim/describe/input_file.hpp"
+#include "sim/describe/yaml_limits.hpp"
 #include "sim/index.hpp"
 #include "sim/text.hpp"
 
@@ -9,59 +11,18 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <sstream>
-#include <system_error>
 
 namespace sim {
 namespace {
 
 constexpr std::int64_t kLargestFile = kLargestFileMib << 20;
-constexpr std::size_t kMostNodes = 2'000'000;  // a bound on memory: a node is about 200 bytes
-constexpr std::size_t kDeepest = 16;
 constexpr std::size_t kLongestName = 200;  // bytes
 constexpr double kLongestTimeUs = 1e9;
 
 // ---- 1. The bytes. --------------------------------------------------------------------------
-
-std::string read_file(const std::filesystem::path& path) {
-    const auto refuse = [&](const std::string& why) {
-        return input_error({.file = path.string()}, why);
-    };
-    std::error_code failure;
-    const auto status = std::filesystem::status(path, failure);
-    if (status.type() == std::filesystem::file_type::not_found) {
-        throw refuse("no such file");
-    }
-    if (failure) {
-        throw refuse(fmt::format("cannot be read: {}", failure.message()));
-    }
-    if (status.type() != std::filesystem::file_type::regular) {
-        throw refuse(std::filesystem::is_directory(status) ? "expected a file, this is a folder"
-                                                           : "expected a regular file");
-    }
-    const auto size = std::filesystem::file_size(path, failure);
-    if (!failure && size > static_cast<std::uintmax_t>(kLargestFile)) {
-        throw refuse(fmt::format(
-            "the file has {} MiB, the most that is read is {} MiB", size >> 20, kLargestFileMib));
-    }
-    errno = 0;
-    std::ifstream file{path, std::ios::binary};
-    std::string bytes;
-    if (file && size > 0) {
-        bytes.resize(static_cast<std::size_t>(size));
-        file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-        bytes.resize(static_cast<std::size_t>(file.gcount()));
-    }
-    if (!file.is_open() || file.bad()) {
-        throw refuse(fmt::format("cannot be read: {}", std::generic_category().message(errno)));
-    }
-    return bytes;
-}
 
 // Nothing but text gets past here. What texts in quotes spell out, such as "\x1b", is met again
 // where it is read, as a name, or shown.
@@ -168,11 +129,11 @@ private:
                    YAML::anchor_t anchor,
                    YamlNode::Kind kind) {
         expect_plain(mark, tag, anchor);
-        if (open_.size() >= kDeepest) {
-            throw refuse(mark, fmt::format("nested deeper than {} levels", kDeepest));
+        if (open_.size() >= kDeepestYaml) {
+            throw refuse(mark, fmt::format("nested deeper than {} levels", kDeepestYaml));
         }
-        if (++nodes_ > kMostNodes) {
-            throw refuse(mark, fmt::format("more than {} values", kMostNodes));
+        if (++nodes_ > kMostYamlNodes) {
+            throw refuse(mark, fmt::format("more than {} values", kMostYamlNodes));
         }
         YamlNode node;
         node.kind = kind;
@@ -349,8 +310,9 @@ std::string addresses_in(const YamlNode& parent) {
 YamlFile load_yaml(const std::filesystem::path& path, std::string_view format) {
     YamlFile file{.name = std::make_unique<const std::string>(path.string()), .root = {}};
     const std::string& name = *file.name;
-    const std::string bytes = read_file(path);
+    const std::string bytes = read_file(path, kLargestFile);
     expect_text(bytes, name);
+    expect_yaml_limits(bytes, name);
 
     TreeBuilder builder{name};
     try {
@@ -600,7 +562,11 @@ std::string yaml_text(std::string_view text) {
         if (c == '"' || c == '\\') {
             escaped += '\\';
         }
-        escaped += c;
+        if (c == '\n') {
+            escaped += "\\n";
+        } else {
+            escaped += c;
+        }
     }
     return '"' + printable(escaped) + '"';
 }

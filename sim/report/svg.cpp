@@ -9,7 +9,7 @@ namespace sim {
 
 std::string escaped(std::string_view text) {
     std::string out;
-    for (const char c : printable(text)) {
+    for (const char c : printable(text, "\n")) {
         switch (c) {
             case '&':
                 out += "&amp;";
@@ -25,6 +25,9 @@ std::string escaped(std::string_view text) {
                 break;
             case '\'':
                 out += "&#39;";
+                break;
+            case '\n':
+                out += ' ';
                 break;
             default:
                 out += c;

@@ -7,7 +7,8 @@
 
 namespace sim {
 
-// Marks escaped, and what is not printable, of which XML forbids some, spelled out.
+// Marks escaped, line breaks as spaces, and what is not printable, of which XML forbids some,
+// spelled out.
 std::string escaped(std::string_view text);
 
 // The smallest of 1, 2 and 5 times a power of ten that is not below `raw` (above zero).

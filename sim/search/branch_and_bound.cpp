@@ -284,14 +284,14 @@ Judged improved_stream(const Problem& problem,
 // ---- 2. The exact search in one order. ----------------------------------------------------------
 
 // By layers, for the least latency where the evaluator's makespan is exact.
-SearchResult layered_in_order([[maybe_unused]] const Problem& problem,
+SearchResult layered_in_order(const Problem& problem,
                               const Restricted& few,
                               const SearchOptions& options,
                               const Judged& start) {
     // The incumbent may be a mapping in another order: the search looks for what is better.
     Incumbent best;
     if (start.appraisal.violation == 0) {
-        best.makespan = std::llround(start.appraisal.value);
+        best.makespan = makespan(problem, start.mapping).count();  // the appraisal's is rounded
     }
     if (options.progress && best.makespan < kNeverTicks) {
         options.progress(Time{best.makespan}, Time{});
@@ -448,7 +448,9 @@ void certify(SearchResult& result,
     if (!result.no_certificate.empty()) {
         return;
     }
-    const Claim claim{.goal = options.goal, .value = std::llround(result.value)};
+    const Claim claim{
+        .goal = options.goal,
+        .value = options.goal.is_latency() ? result.makespan.count() : std::llround(result.value)};
     if (result.in_any_order) {
         result.certificate = certificate_for_any_order(problem, claim);
     }
@@ -644,7 +646,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     }
     result.bound = std::max(result.bound, least);
     if (goal.is_latency()) {
-        const Time in_all{std::llround(std::max(least, 0.0))};
+        const Time in_all = std::min(result.makespan, Time{std::llround(std::max(least, 0.0))});
         result.lower_bound = std::max(result.lower_bound, in_all);
         result.lower_bound_in_any_order = result.in_any_order ? result.makespan : in_all;
     }

@@ -82,7 +82,7 @@ public:
     }
 
     std::optional<std::vector<Mapping>> run() {
-        if (visit(0) == Closed::no) {
+        if (climb() == Closed::no) {
             return std::nullopt;
         }
         return std::move(beginnings_);
@@ -92,7 +92,47 @@ private:
     // What shows that no mapping with the beginning at hand is better.
     enum class Closed { no, by_bounds, by_simulation };
 
-    Closed visit(int layer) {
+    // Of a beginning that is left open: the layer that comes next, and what was tried of it.
+    struct Level {
+        int layer = 0;
+        std::size_t next = 0;          // of the layer's choices
+        std::vector<int> closed = {};  // by bounds
+        Closed all = Closed::by_bounds;
+    };
+
+    // Depth first. A stack of its own: models have thousands of layers.
+    Closed climb() {
+        std::vector<Level> levels;
+        int layer = 0;
+        std::optional<Closed> how = look(layer);
+        for (;;) {
+            if (!how) {
+                levels.push_back({.layer = layer});
+            } else if (*how == Closed::no || levels.empty()) {
+                return *how;
+            } else {
+                Level& level = levels.back();
+                if (*how == Closed::by_bounds) {
+                    level.closed.push_back(path_.back());
+                } else {
+                    level.all = *how;
+                }
+                take_back();
+            }
+            Level& level = levels.back();
+            if (const int task = next_task(level); task >= 0) {
+                place(task);
+                layer = evaluator_.next_layer(level.layer + 1);
+                how = look(layer);
+            } else {
+                how = level.all;
+                levels.pop_back();
+            }
+        }
+    }
+
+    // What shows it at once; nothing where what comes next must be tried.
+    std::optional<Closed> look(int layer) {
         if (++visited_ % kVisitsBetweenStops == 0 && stop_ && stop_()) {
             return Closed::no;
         }
@@ -103,36 +143,36 @@ private:
             beginnings_.push_back(path_);
             return beginnings_.size() <= most_ ? Closed::by_bounds : Closed::no;
         }
-        Closed all = Closed::by_bounds;
-        std::vector<int> closed;  // by bounds
-        for (const Choice& choice : choices_[at(layer)]) {
-            const int k = choice.task;
-            const auto is_closed = [&](int other) {
-                return is_exact_ || std::ranges::find(closed, other) != closed.end();
-            };
-            if (overlaps(problem_.tasks[at(k)], evaluator_) ||
-                std::ranges::any_of(choice.dominating, is_closed)) {
-                continue;
-            }
-            Criteria::Sums sums = sums_.back();
-            criteria_.add(sums, evaluator_, k);
-            sums_.push_back(std::move(sums));
-            evaluator_.push(k);
-            path_.push_back(k);
-            const Closed how = visit(evaluator_.next_layer(layer + 1));
-            path_.pop_back();
-            evaluator_.pop();
-            sums_.pop_back();
-            if (how == Closed::no) {
-                return how;
-            }
-            if (how == Closed::by_bounds) {
-                closed.push_back(k);
-            } else {
-                all = how;
+        return std::nullopt;
+    }
+
+    // -1: there is none left.
+    int next_task(Level& level) const {
+        const auto& choices = choices_[at(level.layer)];
+        const auto is_closed = [&](int other) {
+            return is_exact_ || std::ranges::find(level.closed, other) != level.closed.end();
+        };
+        while (level.next < choices.size()) {
+            const Choice& choice = choices[level.next++];
+            if (!overlaps(problem_.tasks[at(choice.task)], evaluator_) &&
+                !std::ranges::any_of(choice.dominating, is_closed)) {
+                return choice.task;
             }
         }
-        return all;
+        return -1;
+    }
+
+    void place(int task) {
+        Criteria::Sums sums = sums_.back();
+        criteria_.add(sums, evaluator_, task);
+        sums_.push_back(std::move(sums));
+        evaluator_.push(task);
+        path_.push_back(task);
+    }
+    void take_back() {
+        path_.pop_back();
+        evaluator_.pop();
+        sums_.pop_back();
     }
 
     bool is_excluded(int layer) {

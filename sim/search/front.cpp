@@ -149,7 +149,7 @@ public:
 
     // True if none was left out.
     bool run() {
-        visit(0);
+        visit_all();
         return !stopped && !exhausted;
     }
 
@@ -176,9 +176,17 @@ private:
         path_.pop_back();
     }
 
-    void visit(int layer) {
-        // 1. What can come next, with its bounds.
-        std::vector<Child> children;
+    // Of a beginning that is left open: the layer that comes next, and its tasks.
+    struct Level {
+        int layer = 0;
+        std::vector<Child> children = {};
+        std::size_t next = 0;
+    };
+
+    // What can come next, the best bounds first.
+    Level open(int layer) {
+        Level level{.layer = layer};
+        std::vector<Child>& children = level.children;
         for (const int k : problem_.starting[at(layer)]) {
             if (overlaps(problem_.tasks[at(k)], evaluator_) || criteria_.is_too_much(k)) {
                 continue;
@@ -209,24 +217,35 @@ private:
         std::stable_sort(children.begin(), children.end(), [](const Child& a, const Child& b) {
             return a.bounds < b.bounds;
         });
+        return level;
+    }
 
-        // 2. The best first.
-        for (const Child& child : children) {
-            if (judge_.points.cover(child.bounds.data())) {
+    // A stack of its own: models have thousands of layers.
+    void visit_all() {
+        std::vector<Level> levels;
+        levels.push_back(open(0));
+        while (!levels.empty()) {
+            Level& level = levels.back();
+            while (level.next < level.children.size() &&
+                   judge_.points.cover(level.children[level.next].bounds.data())) {
+                ++level.next;
+            }
+            if (level.next == level.children.size() || stopped || exhausted) {
+                levels.pop_back();
+                if (!levels.empty()) {
+                    take_back();
+                }
                 continue;
             }
-            if (stopped || exhausted) {
-                return;
-            }
-            place(child.task);
-            const int next = evaluator_.next_layer(layer + 1);
+            place(level.children[level.next++].task);
+            const int next = evaluator_.next_layer(level.layer + 1);
             if (next < problem_.layers()) {
-                visit(next);
+                levels.push_back(open(next));
             } else {
                 judge_.add(path_);
                 nodes += 16;  // about what it costs
+                take_back();
             }
-            take_back();
         }
     }
 
@@ -534,32 +553,44 @@ Front exhaustive_front(const Problem& problem, const SearchOptions& options) {
     Mapping path;
     std::uint64_t evaluated = 0;
     bool stopped = false;
-    const auto visit = [&](const auto& self, int layer) -> void {
-        for (const int k : problem.starting[at(layer)]) {
-            if (stopped) {
-                return;
-            }
-            if (overlaps(problem.tasks[at(k)], evaluator)) {
-                continue;
-            }
-            evaluator.push(k);
-            path.push_back(k);
-            const int next = evaluator.next_layer(layer + 1);
-            if (next < problem.layers()) {
-                self(self, next);
-            } else {
-                if (evaluator.core.possible) {
-                    judge.add(path);
-                }
-                if (++evaluated % 64 == 0) {
-                    stopped = options.stop && options.stop();
-                }
-            }
-            path.pop_back();
-            evaluator.pop();
-        }
+    struct Level {
+        int layer = 0;
+        std::size_t next = 0;  // of the tasks that may start there
     };
-    visit(visit, 0);
+    std::vector<Level> levels{{}};  // a stack of its own: models have thousands of layers
+    const auto take_back = [&] {
+        path.pop_back();
+        evaluator.pop();
+    };
+    while (!levels.empty()) {
+        Level& level = levels.back();
+        const std::vector<int>& tasks = problem.starting[at(level.layer)];
+        while (level.next < tasks.size() &&
+               overlaps(problem.tasks[at(tasks[level.next])], evaluator)) {
+            ++level.next;
+        }
+        if (level.next == tasks.size() || stopped) {
+            levels.pop_back();
+            if (!levels.empty()) {
+                take_back();
+            }
+            continue;
+        }
+        const int task = tasks[level.next++];
+        evaluator.push(task);
+        path.push_back(task);
+        if (const int next = evaluator.next_layer(level.layer + 1); next < problem.layers()) {
+            levels.push_back({.layer = next});
+            continue;
+        }
+        if (evaluator.core.possible) {
+            judge.add(path);
+        }
+        if (++evaluated % 64 == 0) {
+            stopped = options.stop && options.stop();
+        }
+        take_back();
+    }
     for (std::size_t i = 0; stopped && i < options.starts.size(); ++i) {
         judge.add(options.starts[i]);
     }
