@@ -6,9 +6,9 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
 #include <fcntl.h>
 #include <optional>
-#include <random>
 #include <string_view>
 #include <sys/stat.h>
 #include <system_error>
@@ -175,10 +175,14 @@ void write_to_stream(const Target& target,
 class Temporary {
 public:
     Temporary(const std::filesystem::path& folder, const std::filesystem::path& asked) {
-        std::random_device random;
         int file = -1;
         for (int i = 0; i < kMostNames && file < 0; ++i) {
-            path_ = folder / fmt::format(".hetmap-{:08x}{:08x}.part", random(), random());
+            // Not std::random_device: it wants a newer C library than the bundle's other parts.
+            std::uint64_t random = 0;
+            if (::getentropy(&random, sizeof random) != 0) {
+                break;
+            }
+            path_ = folder / fmt::format(".hetmap-{:016x}.part", random);
             file =
                 ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
             if (file < 0 && errno != EEXIST) {
