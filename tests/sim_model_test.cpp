@@ -484,7 +484,8 @@ TEST_CASE("what is wrong in a model is named with its place") {
          "model.yaml:12:5: layer 'threshold2' is used by no layer and is not the output"},
         {"name: threshold2",
          "name: \"a\\tb\"",
-         "model.yaml:12:12: name: expected a name of 1 to 200 printable characters, got the text \"a\\u0009b\""},
+         "model.yaml:12:12: name: expected a name of 1 to 200 printable characters, got the text "
+         "\"a\\u0009b\""},
         // The graph and its shapes.
         {"inputs: [image]",
          "inputs: [sum]",
