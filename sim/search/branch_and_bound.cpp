@@ -51,7 +51,7 @@ constexpr double kFirstExactEnd = 0.15, kOrdersEndBeforeProof = 0.55, kNearProof
 constexpr double kShareOfAnOrder = 0.15, kShareWhereHard = 0.01;
 // Of a stream, what it begins with.
 constexpr double kPipelinesEnd = 0.06, kPricesEnd = 0.12, kStartsEndOfAStream = 0.22,
-                 kExactEndOfAStream = 0.26;
+                 kExactEndOfAStream = 0.26, kOrdersEndOfAStream = 0.96;
 
 // What a local search may cost. About a second at most, and less where there is less to decide.
 constexpr std::uint64_t kMostPlacements = 20'000'000, kPlacementsOfAPair = 30'000,
@@ -62,7 +62,7 @@ constexpr std::uint64_t kFewMappings = 1'000'000;
 // Of a stream: a first look from each of some beginnings, and the share of the time for what keeps
 // the order.
 constexpr std::uint64_t kQuickOfAStream = 1'500'000;
-constexpr double kShareOfLoads = 0.7;
+constexpr double kShareOfLoads = 0.8;
 constexpr std::size_t kStartsOfAStream = 3;
 
 // Local and exact search take turns until the first has searched so often in vain; where the exact
@@ -586,8 +586,15 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         if (is_answer()) {
             best = judged(appraiser, result);
         }
-        const Judged other = improved_stream(
-            problem, options, kOrdersEnd, best, {}, decides_order, is_reached, 101, evaluated);
+        const Judged other = improved_stream(problem,
+                                             options,
+                                             kOrdersEndOfAStream,
+                                             best,
+                                             {},
+                                             decides_order,
+                                             is_reached,
+                                             101,
+                                             evaluated);
         result.evaluated += evaluated;
         if (other.appraisal < best.appraisal && other.appraisal.violation == 0) {
             if (!is_answer()) {
