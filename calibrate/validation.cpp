@@ -9,6 +9,8 @@
 #include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -58,10 +60,11 @@ Contender make_contender(Executor& executor,
     return c;
 }
 
+constexpr int kRecordedRuns = 2, kRunsOfATurn = 1 + kRecordedRuns;
+
 // One turn: a run to warm up, then two for the record, as the calibrator does; and one in which
 // the accelerators time their kernels, which may slow the whole.
 void take_turn(Executor& executor, Contender& c) {
-    constexpr int kRecordedRuns = 2;
     std::vector<std::int64_t> stamps(c.recording.calls.size() + 1);
     executor.run(c.recording);
     for (int run = 0; run < kRecordedRuns; ++run) {
@@ -211,11 +214,14 @@ struct Field {
     std::vector<std::string> left_out;
 };
 
+constexpr std::size_t kFewestRandom = 10;  // whatever the budget
+
 Field make_field(Executor& executor,
                  const sim::Problem& problem,
                  const sim::Mapping& chosen,
                  std::span<const NamedMapping> baselines,
-                 std::span<const sim::Mapping> sample) {
+                 std::span<const sim::Mapping> sample,
+                 const ValidationSettings& settings) {
     Field field;
     field.contenders.push_back(make_contender(executor, problem, "chosen", chosen));
     const auto add = [&](const std::string& name, const sim::Mapping& mapping) {
@@ -231,8 +237,21 @@ Field make_field(Executor& executor,
         add(baseline.name, baseline.mapping);
     }
     field.first_random = field.contenders.size();
+    // As many as the time is enough for: a quarter of it to prepare them, half to run them.
+    const std::int64_t begin = now_ns();
+    double running = 0;
     for (std::size_t i = 0; i < sample.size(); ++i) {
+        const double preparing = static_cast<double>(now_ns() - begin) * 1e-9;
+        if (i >= kFewestRandom &&
+            (preparing > settings.budget_s / 4 || running > settings.budget_s / 2 ||
+             (settings.stop && settings.stop()))) {
+            field.left_out.push_back(
+                fmt::format("random {} to {}: there is no time for them", i + 1, sample.size()));
+            break;
+        }
         add("random " + std::to_string(i + 1), sample[i]);
+        running += sim::microseconds(field.contenders.back().result.predicted) * 1e-6 *
+                   kRunsOfATurn * settings.fewest_rounds;
     }
     return field;
 }
@@ -332,7 +351,7 @@ Validation validate(const sim::Model& model,
     const int threads = all_threads(settings.threads);
     const Parameters parameters = load_parameters(model);
     Executor executor{model, parameters, problem, threads};
-    Field field = make_field(executor, problem, chosen, baselines, sample);
+    Field field = make_field(executor, problem, chosen, baselines, sample, settings);
 
     std::mt19937 random{1};
     Validation validation;
