@@ -140,7 +140,7 @@ Target target_of(const std::filesystem::path& asked) {
     }
     if (!target.is_stream) {
         const std::filesystem::path folder = folder_of(target.path);
-        if (!std::filesystem::is_directory(folder)) {
+        if (!std::filesystem::is_directory(folder, error)) {
             refuse(asked, fmt::format("there is no folder '{}'", folder.string()));
         }
         if (::access(folder.c_str(), W_OK) != 0) {

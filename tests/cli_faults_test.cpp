@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -230,13 +231,7 @@ TEST_CASE("a terminal that is closed in the middle of a calibration loses nothin
                 std::vector<std::string> arguments = calibration(profile);
                 arguments[5] = nohup ? "1s" : "60s";
                 arguments.insert(arguments.begin(), HETMAP_PROGRAM);
-                std::vector<char*> argv;
-                for (std::string& argument : arguments) {
-                    argv.push_back(argument.data());
-                }
-                argv.push_back(nullptr);
-                execv(argv[0], argv.data());
-                _exit(127);
+                become(std::move(arguments));
             }
             std::this_thread::sleep_for(after);
             close(terminal);

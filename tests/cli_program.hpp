@@ -41,17 +41,22 @@ inline Outcome outcome_of(pid_t child, const TemporaryFolder& folder) {
     return outcome;
 }
 
-// In the child: becomes the program.
-[[noreturn]] inline void become(std::vector<std::string> arguments, const TemporaryFolder& folder) {
+// In a child: becomes the program.
+[[noreturn]] inline void become(std::vector<std::string> arguments) {
     std::vector<char*> argv;
     for (std::string& argument : arguments) {
         argv.push_back(argument.data());
     }
     argv.push_back(nullptr);
-    dup2(open(folder.file("out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
-    dup2(open(folder.file("err").c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
     execv(argv[0], argv.data());
     _exit(127);
+}
+
+// The same, with its output in the folder's files "out" and "err".
+[[noreturn]] inline void become(std::vector<std::string> arguments, const TemporaryFolder& folder) {
+    dup2(open(folder.file("out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
+    dup2(open(folder.file("err").c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
+    become(std::move(arguments));
 }
 
 // Runs hetmap; with `interrupt_after` sends Ctrl-C, or another signal, after that time.
