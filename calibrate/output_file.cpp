@@ -300,8 +300,6 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
     sync_folder(folder);
 }
 
-void check_writable(const std::filesystem::path& path) { target_of(path); }
-
 void check_outputs(std::span<const NamedFile> outputs, std::span<const NamedFile> inputs) {
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         const NamedFile& output = outputs[i];

@@ -20,16 +20,14 @@ namespace calibrate {
 // full disk); the file is then as it was.
 void write_file(const std::filesystem::path& path, const std::string& text);
 
-// The same checks without writing, for before a long measurement.
-void check_writable(const std::filesystem::path& path);
-
 // Something that a command reads or writes, and the option that names it. Without a path: nothing.
 struct NamedFile {
     std::string option;
     std::filesystem::path path;
 };
 
-// check_writable for all outputs; and none of them is an input, or another output.
+// The same checks without writing, for before a long measurement; and none of the outputs is an
+// input, or another output.
 void check_outputs(std::span<const NamedFile> outputs, std::span<const NamedFile> inputs);
 
 }  // namespace calibrate

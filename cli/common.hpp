@@ -51,11 +51,12 @@ private:
 // True once Ctrl-C came or `seconds` have passed since this call (0: no limit).
 std::function<bool()> stop_after(double seconds);
 
-// ---- options -----------------------------------------------------------------------------
+// What every command prints by: --json, --quiet.
 struct OutputOptions {
     bool json = false;
     bool quiet = false;
 };
+
 // Half of what this process could still take before the system, its limits (ulimit) or its control
 // group run out; of 1 TiB where all of that is unknown.
 sim::Bytes half_of_free_memory();

@@ -56,12 +56,13 @@ TEST_CASE("a file is replaced whole or not at all") {
 
 TEST_CASE("an unwritable path is found out before the work") {
     const TemporaryFolder folder;
-    CHECK_NOTHROW(calibrate::check_writable(folder.path() / "new.yaml"));
-    CHECK_THROWS_AS(calibrate::check_writable(folder.path() / "nowhere" / "x.yaml"),
-                    sim::InputError);
-    CHECK_THROWS_AS(calibrate::check_writable(folder.path()), sim::InputError);
-    CHECK_THROWS_AS(calibrate::check_writable(folder.path() / std::string(300, 'x')),
-                    sim::InputError);
+    const auto check = [](const fs::path& path) {
+        calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--out", path}}, {});
+    };
+    CHECK_NOTHROW(check(folder.path() / "new.yaml"));
+    CHECK_THROWS_AS(check(folder.path() / "nowhere" / "x.yaml"), sim::InputError);
+    CHECK_THROWS_AS(check(folder.path()), sim::InputError);
+    CHECK_THROWS_AS(check(folder.path() / std::string(300, 'x')), sim::InputError);
 }
 
 TEST_CASE("a link stays a link, and its target is replaced") {
