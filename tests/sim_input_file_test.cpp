@@ -6,9 +6,12 @@
 #include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 
+#include <cerrno>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace {
@@ -30,9 +33,10 @@ private:
     rlimit before_{};
 };
 
-// Of an action without descriptors. They are back when it is told: the undefined-behaviour
-// sanitizer looks at objects through a pipe.
+// Of an action without descriptors. The undefined-behaviour sanitizer looks through a pipe at an
+// object whose class is new to it: it meets those that make the text before, and the error after.
 std::string machine_error_of(const auto& action) {
+    static_cast<void>(fmt::format("{}", std::generic_category().message(EMFILE)));
     try {
         const NoDescriptors none;
         action();
