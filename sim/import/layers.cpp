@@ -223,6 +223,87 @@ bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
     return std::ranges::find(names, name) != names.end();
 }
 
+// An operation whose layer has the same attributes for every use: none.
+struct Simple {
+    std::string_view onnx, layer;
+};
+
+constexpr Simple kSimple[] = {{"Relu", "relu"},
+                              {"LeakyRelu", "leaky_relu"},
+                              {"PRelu", "prelu"},
+                              {"Elu", "elu"},
+                              {"Selu", "selu"},
+                              {"Celu", "celu"},
+                              {"Sigmoid", "sigmoid"},
+                              {"HardSigmoid", "hard_sigmoid"},
+                              {"HardSwish", "hard_swish"},
+                              {"Swish", "silu"},
+                              {"Gelu", "gelu"},
+                              {"FastGelu", "gelu"},
+                              {"Tanh", "tanh"},
+                              {"Softplus", "softplus"},
+                              {"Softsign", "softsign"},
+                              {"Mish", "mish"},
+                              {"Erf", "erf"},
+                              {"Exp", "exp"},
+                              {"Log", "log"},
+                              {"Sqrt", "sqrt"},
+                              {"Reciprocal", "reciprocal"},
+                              {"Abs", "abs"},
+                              {"Neg", "negative"},
+                              {"Floor", "floor"},
+                              {"Ceil", "ceil"},
+                              {"Round", "round"},
+                              {"Sign", "sign"},
+                              {"Sin", "sin"},
+                              {"Cos", "cos"},
+                              {"Not", "not"},
+                              {"Clip", "clip"},
+                              {"BatchNormalization", "batch_norm"},
+                              {"InstanceNormalization", "instance_norm"},
+                              {"LRN", "lrn"},
+                              {"RMSNormalization", "rms_norm"}};
+constexpr Simple kBinary[] = {{"Add", "add"},
+                              {"Sum", "add"},
+                              {"Sub", "subtract"},
+                              {"Mul", "multiply"},
+                              {"Div", "divide"},
+                              {"Pow", "power"},
+                              {"Min", "minimum"},
+                              {"Max", "maximum"},
+                              {"Mod", "modulo"},
+                              {"Equal", "equal"},
+                              {"Less", "less"},
+                              {"Greater", "greater"},
+                              {"LessOrEqual", "less_equal"},
+                              {"GreaterOrEqual", "greater_equal"},
+                              {"And", "and"},
+                              {"Or", "or"},
+                              {"Xor", "xor"},
+                              {"Where", "where"}};
+constexpr Simple kReductions[] = {{"ReduceMean", "reduce_mean"},
+                                  {"ReduceSum", "reduce_sum"},
+                                  {"ReduceMax", "reduce_max"},
+                                  {"ReduceMin", "reduce_min"},
+                                  {"ReduceProd", "reduce_product"},
+                                  {"ReduceL2", "reduce_l2"},
+                                  {"ArgMax", "arg_max"},
+                                  {"ArgMin", "arg_min"}};
+
+const Simple* find_in(std::span<const Simple> table, std::string_view onnx) {
+    const auto found = std::ranges::find(table, onnx, &Simple::onnx);
+    return found == table.end() ? nullptr : &*found;
+}
+
+constexpr std::int64_t kNoBatch = -1;
+
+// How a tensor's sides stand in the model, and which of a plain one is the batch that is left out.
+struct Place {
+    Layout layout = Layout::plain;
+    std::int64_t batch = kNoBatch;
+    friend bool operator==(const Place&, const Place&) = default;
+};
+
 // Tensors that must lie alike are one group; what pins one of a group pins all.
 class Layouts {
 public:
@@ -248,22 +329,26 @@ public:
                 }
             }
         }
+        for (const Step* const step : steps) {
+            follow_batch(step->node);
+        }
     }
 
-    Layout of(const std::string& tensor) {
+    Place of(const std::string& tensor) {
+        const Dims& dims = values_.at(tensor).dims;
+        const auto known = batches_.find(tensor);
+        const Place plain{Layout::plain, known != batches_.end() ? known->second : first_one(dims)};
         const auto found = numbers_.find(tensor);
         if (found == numbers_.end()) {
-            return Layout::plain;
+            return plain;
         }
-        const Dims& dims = values_.at(tensor).dims;
         const int group = root(tensor);
         if (is_image_[at(group)] && dims.size() >= 3 && dims[0] == 1) {
-            return Layout::image;
+            return {Layout::image, 0};
         }
         const bool of_sequence = (dims.size() == 3 && dims[1] == 1) ||
-                                 (dims.size() == 4 && dims[2] == 1) ||
-                                 (dims.size() == 4 && dims[0] == 1);
-        return is_sequence_[at(group)] && of_sequence ? Layout::sequence : Layout::plain;
+                                 (dims.size() == 4 && (dims[2] == 1 || dims[0] == 1));
+        return is_sequence_[at(group)] && of_sequence ? Place{Layout::sequence, 1} : plain;
     }
 
 private:
@@ -354,7 +439,87 @@ private:
         }
     }
 
+    // ---- the batch of a plain tensor: the first side, if it is 1, unless it was moved
+    // ------------
+    static std::int64_t first_one(const Dims& dims) {
+        return dims.size() > 1 && dims[0] == 1 ? 0 : kNoBatch;
+    }
+
+    static std::int64_t before(const Dims& dims, std::int64_t side) {
+        return elements_of({dims.begin(), dims.begin() + side});
+    }
+
+    void follow_batch(const Node& node) {
+        const auto from = std::ranges::find_if(
+            node.inputs, [&](const std::string& input) { return variable(input) != nullptr; });
+        for (const std::string& output : node.outputs) {
+            const Value* const made = variable(output);
+            if (made == nullptr) {
+                continue;
+            }
+            std::int64_t batch = kNoBatch;
+            if (from != node.inputs.end()) {
+                batch = moved_batch(node, *from, *made);
+            }
+            const bool is_one = batch >= 0 &&
+                                batch < static_cast<std::int64_t>(made->dims.size()) &&
+                                made->dims.size() > 1 && made->dims[at(batch)] == 1;
+            batches_[output] = is_one ? batch : first_one(made->dims);
+        }
+    }
+
+    std::int64_t moved_batch(const Node& node, const std::string& from, const Value& made) {
+        const Place place = of(from);
+        const std::int64_t batch = place.batch;
+        const Dims& dims = values_.at(from).dims;
+        const auto rank = static_cast<std::int64_t>(made.dims.size());
+        if (is_one_of(node.operation, kReshaping)) {
+            // The side of 1 that has as many elements in front of it; where there was no batch, the
+            // only side of 1.
+            const std::int64_t in_front = batch == kNoBatch ? -1 : before(dims, batch);
+            std::int64_t ones = 0, last = kNoBatch;
+            for (std::int64_t i = 0; i < rank; ++i) {
+                if (made.dims[at(i)] == 1) {
+                    if (before(made.dims, i) == in_front) {
+                        return i;
+                    }
+                    ++ones;
+                    last = i;
+                }
+            }
+            return batch == kNoBatch && node.operation == "Reshape" && ones == 1 && rank > 2 &&
+                           last < rank - 1
+                       ? last
+                       : kNoBatch;
+        }
+        if (batch == kNoBatch) {
+            return kNoBatch;
+        }
+        const Call call = call_of(node, values_);
+        if (node.operation == "Transpose") {
+            const Dims permutation = permutation_of(call);
+            return std::ranges::find(permutation, batch) - permutation.begin();
+        }
+        if (node.operation == "Gather" && node.inputs[0] == from) {
+            const std::int64_t axis = call.axis("axis", 0, call.rank(0));
+            return axis < batch ? batch - 1 + call.rank(1) : axis == batch ? kNoBatch : batch;
+        }
+        if (find_in(kReductions, node.operation) != nullptr && rank < call.rank(0)) {
+            const Dims axes = node.operation.starts_with("Arg")
+                                  ? Dims{call.axis("axis", 0, call.rank(0))}
+                                  : reduced_axes(call);
+            if (std::ranges::find(axes, batch) != axes.end()) {
+                return kNoBatch;
+            }
+            return batch -
+                   std::ranges::count_if(axes, [&](std::int64_t axis) { return axis < batch; });
+        }
+        // Operands are aligned at their last sides.
+        return batch + rank - static_cast<std::int64_t>(dims.size());
+    }
+
     const std::map<std::string, Value>& values_;
+    std::map<std::string, std::int64_t> batches_;  // the batch's side of plain tensors
     std::unordered_map<std::string, int> numbers_;
     std::vector<int> parent_;
     std::vector<bool> is_image_, is_plain_, is_sequence_;
@@ -366,10 +531,10 @@ private:
 
 // A tensor's sides in the model's order, by their numbers in ONNX. Sides that are joined (the
 // directions and states of recurrent layers) stand one after the other.
-Dims order_of(Layout layout, const Dims& dims) {
+Dims order_of(Place place, const Dims& dims) {
     const auto rank = static_cast<std::int64_t>(dims.size());
     Dims order;
-    switch (layout) {
+    switch (place.layout) {
         case Layout::image:
             for (std::int64_t i = 2; i < rank; ++i) {
                 order.push_back(i);
@@ -385,20 +550,22 @@ Dims order_of(Layout layout, const Dims& dims) {
             }
             break;
         case Layout::plain:
-            for (std::int64_t i = rank > 1 && dims[0] == 1 ? 1 : 0; i < rank; ++i) {
-                order.push_back(i);
+            for (std::int64_t i = 0; i < rank; ++i) {
+                if (i != place.batch) {
+                    order.push_back(i);
+                }
             }
             break;
     }
     return order;
 }
 
-Dims shape_of(Layout layout, const Dims& dims) {
+Dims shape_of(Place place, const Dims& dims) {
     Dims shape;
-    for (const std::int64_t side : order_of(layout, dims)) {
+    for (const std::int64_t side : order_of(place, dims)) {
         shape.push_back(dims[at(side)]);
     }
-    if (layout == Layout::sequence && dims.size() == 4) {
+    if (place.layout == Layout::sequence && dims.size() == 4) {
         shape = {shape[0], shape[1] * shape[2]};
     }
     if (shape.empty()) {
@@ -412,78 +579,6 @@ Dims shape_of(Layout layout, const Dims& dims) {
 }
 
 std::string yaml_list(const Dims& numbers) { return to_string(numbers); }
-
-// An operation whose layer has the same attributes for every use: none.
-struct Simple {
-    std::string_view onnx, layer;
-};
-
-constexpr Simple kSimple[] = {{"Relu", "relu"},
-                              {"LeakyRelu", "leaky_relu"},
-                              {"PRelu", "prelu"},
-                              {"Elu", "elu"},
-                              {"Selu", "selu"},
-                              {"Celu", "celu"},
-                              {"Sigmoid", "sigmoid"},
-                              {"HardSigmoid", "hard_sigmoid"},
-                              {"HardSwish", "hard_swish"},
-                              {"Swish", "silu"},
-                              {"Gelu", "gelu"},
-                              {"FastGelu", "gelu"},
-                              {"Tanh", "tanh"},
-                              {"Softplus", "softplus"},
-                              {"Softsign", "softsign"},
-                              {"Mish", "mish"},
-                              {"Erf", "erf"},
-                              {"Exp", "exp"},
-                              {"Log", "log"},
-                              {"Sqrt", "sqrt"},
-                              {"Reciprocal", "reciprocal"},
-                              {"Abs", "abs"},
-                              {"Neg", "negative"},
-                              {"Floor", "floor"},
-                              {"Ceil", "ceil"},
-                              {"Round", "round"},
-                              {"Sign", "sign"},
-                              {"Sin", "sin"},
-                              {"Cos", "cos"},
-                              {"Not", "not"},
-                              {"Clip", "clip"},
-                              {"BatchNormalization", "batch_norm"},
-                              {"InstanceNormalization", "instance_norm"},
-                              {"LRN", "lrn"},
-                              {"RMSNormalization", "rms_norm"}};
-constexpr Simple kBinary[] = {{"Add", "add"},
-                              {"Sum", "add"},
-                              {"Sub", "subtract"},
-                              {"Mul", "multiply"},
-                              {"Div", "divide"},
-                              {"Pow", "power"},
-                              {"Min", "minimum"},
-                              {"Max", "maximum"},
-                              {"Mod", "modulo"},
-                              {"Equal", "equal"},
-                              {"Less", "less"},
-                              {"Greater", "greater"},
-                              {"LessOrEqual", "less_equal"},
-                              {"GreaterOrEqual", "greater_equal"},
-                              {"And", "and"},
-                              {"Or", "or"},
-                              {"Xor", "xor"},
-                              {"Where", "where"}};
-constexpr Simple kReductions[] = {{"ReduceMean", "reduce_mean"},
-                                  {"ReduceSum", "reduce_sum"},
-                                  {"ReduceMax", "reduce_max"},
-                                  {"ReduceMin", "reduce_min"},
-                                  {"ReduceProd", "reduce_product"},
-                                  {"ReduceL2", "reduce_l2"},
-                                  {"ArgMax", "arg_max"},
-                                  {"ArgMin", "arg_min"}};
-
-const Simple* find_in(std::span<const Simple> table, std::string_view onnx) {
-    const auto found = std::ranges::find(table, onnx, &Simple::onnx);
-    return found == table.end() ? nullptr : &*found;
-}
 
 // Thrown by a row that cannot say this use of its operation: the layer becomes opaque.
 struct CannotSay {};
@@ -583,11 +678,11 @@ private:
 
     // Where an ONNX axis is among the sides in the model, counted from the end (-1 is the last).
     std::int64_t model_axis(const std::string& tensor, std::int64_t axis) {
-        const Layout layout = layouts_.of(tensor);
+        const Place lies = layouts_.of(tensor);
         const Dims& dims = value(tensor).dims;
-        const Dims order = order_of(layout, dims);
+        const Dims order = order_of(lies, dims);
         const auto place = std::ranges::find(order, axis);
-        if (place == order.end() || (layout == Layout::sequence && dims.size() == 4) ||
+        if (place == order.end() || (lies.layout == Layout::sequence && dims.size() == 4) ||
             order.size() > kMostSides) {
             throw CannotSay{};
         }
@@ -676,11 +771,12 @@ private:
             const std::string name = unique_name(is_name(input.name) ? input.name : "input");
             names_[input.name] = name;
             const Dims& dims = value(input.name).dims;
-            const bool is_image = layouts_.of(input.name) == Layout::image && dims.size() == 4;
+            const bool is_image =
+                layouts_.of(input.name).layout == Layout::image && dims.size() == 4;
             result_.inputs.push_back(
                 {name, {model_shape(input.name), model_element(input.name)}, is_image});
-            if (dims.size() >= 3 && dims[0] != 1 && layouts_.of(input.name) == Layout::plain &&
-                dims.size() == 4) {
+            if (dims.size() >= 3 && dims[0] != 1 &&
+                layouts_.of(input.name).layout == Layout::plain && dims.size() == 4) {
                 result_.warnings.push_back(fmt::format(
                     "input '{}' is {}: a batch other than 1, so that its layers are opaque; give "
                     "--dim '{}.0=1' if the file can take it",
@@ -965,7 +1061,7 @@ private:
                 call.axis("axis", 1, static_cast<std::int64_t>(value(output).dims.size()));
             const std::int64_t place = model_axis(output, axis);
             for (const std::string& one : draft.tensors) {
-                if (layouts_.of(one) != layouts_.of(output) && is_variable(one)) {
+                if (is_variable(one) && layouts_.of(one) != layouts_.of(output)) {
                     throw CannotSay{};
                 }
             }
@@ -993,7 +1089,7 @@ private:
             const bool of_channels = operation == "BatchNormalization" || operation == "LRN" ||
                                      operation == "InstanceNormalization";
             if (of_channels && value(input).dims.size() > 2 &&
-                layouts_.of(input) != Layout::image) {
+                layouts_.of(input).layout != Layout::image) {
                 throw CannotSay{};
             }
             return true;
@@ -1032,7 +1128,7 @@ private:
             if (is_group) {
                 expect_image(input);
                 attributes.emplace_back("groups", std::to_string(call.integer("num_groups", 1)));
-            } else if (layouts_.of(input) != Layout::plain) {
+            } else if (layouts_.of(input).layout != Layout::plain) {
                 throw CannotSay{};
             }
             layer.operation = is_group ? "group_norm" : "layer_norm";
@@ -1109,35 +1205,41 @@ private:
     }
 
     void expect_image(const std::string& tensor) {
-        if (layouts_.of(tensor) != Layout::image) {
+        if (layouts_.of(tensor).layout != Layout::image) {
             throw CannotSay{};
         }
     }
 
-    // A layer that holds a constant which another reads as a tensor like `beside`; its tensor's
-    // name.
-    std::string constant_like(const std::string& tensor, const std::string& beside) {
-        if (const auto known = constants_.find(tensor); known != constants_.end()) {
-            return known->second;
+    // A layer that holds a constant of this shape, for another to read; the name of its tensor.
+    std::string constant_layer(const std::string& constant, const Dims& shape) {
+        std::string tensor = fmt::format("{} as {}", constant, to_string(shape));
+        if (names_.contains(tensor)) {
+            return tensor;
         }
-        const Layout layout =
-            beside.empty() || value(tensor).dims.size() != value(beside).dims.size()
-                ? Layout::plain
-                : layouts_.of(beside);
-        const Dims& dims = value(tensor).dims;
-        const bool as_image = layout == Layout::image && dims.size() >= 3 && dims[0] == 1;
         Layer layer;
-        layer.name = unique_name(tensor);
+        layer.name = unique_name(constant);
         layer.operation = "constant";
-        layer.from = "constant";
-        const Dims shape = shape_of(as_image ? Layout::image : Layout::plain, dims);
-        layer.attributes = {{"shape", yaml_list(shape)}, {"type", weights_of(tensor)}};
-        layer.results = {{shape, weights_of(tensor)}};
+        layer.from = "(a constant)";
+        const std::string element = weights_of(constant);
+        layer.attributes = {{"shape", yaml_list(shape)}, {"type", element}};
+        layer.results = {{shape, element}};
         names_[tensor] = layer.name;
-        constants_[tensor] = tensor;
-        count_weight(tensor);
+        count_weight(constant);
         result_.layers.push_back(std::move(layer));
         return tensor;
+    }
+
+    // The same, lying as a tensor of the same rank does.
+    std::string constant_like(const std::string& constant, const std::string& beside) {
+        const Dims& dims = value(constant).dims;
+        Place place = layouts_.of(constant);
+        if (!beside.empty() && value(beside).dims.size() == dims.size()) {
+            place = layouts_.of(beside);
+            if (place.batch != kNoBatch && dims[at(place.batch)] != 1) {
+                throw CannotSay{};
+            }
+        }
+        return constant_layer(constant, shape_of(place, dims));
     }
 
     // The side lengths of an operand beside a result that may be an image, ones in front left out.
@@ -1145,12 +1247,12 @@ private:
         Dims dims = value(operand).dims;
         const Dims& whole = value(beside).dims;
         dims.insert(dims.begin(), whole.size() - std::min(whole.size(), dims.size()), 1);
-        const Layout layout = layouts_.of(beside);
+        const Place place = layouts_.of(beside);
         Dims shape;
-        for (const std::int64_t side : order_of(layout, whole)) {
+        for (const std::int64_t side : order_of(place, whole)) {
             shape.push_back(dims[at(side)]);
         }
-        if (layout == Layout::sequence && whole.size() == 4) {
+        if (place.layout == Layout::sequence && whole.size() == 4) {
             shape = {shape[0], shape[1] * shape[2]};
         }
         while (shape.size() > 1 && shape[0] == 1) {
@@ -1202,29 +1304,11 @@ private:
                 draft.layer.attributes.emplace_back("constant",
                                                     yaml_list(operand_shape(constant, output)));
             } else {
-                draft.tensors.push_back(operand_layer(constant, output));
+                draft.tensors.push_back(constant_layer(constant, operand_shape(constant, output)));
             }
         }
         count_weights(node);
         finish(node, std::move(draft));
-    }
-
-    // As constant_like, of an operand that is broadcast.
-    std::string operand_layer(const std::string& constant, const std::string& beside) {
-        if (const auto known = constants_.find(constant); known != constants_.end()) {
-            return known->second;
-        }
-        Layer layer;
-        layer.name = unique_name(constant);
-        layer.operation = "constant";
-        layer.from = "constant";
-        const Dims shape = operand_shape(constant, beside);
-        layer.attributes = {{"shape", yaml_list(shape)}, {"type", weights_of(constant)}};
-        layer.results = {{shape, weights_of(constant)}};
-        names_[constant] = layer.name;
-        constants_[constant] = constant;
-        result_.layers.push_back(std::move(layer));
-        return constant;
     }
 
     void write_cast(const Node& node) {
@@ -1262,8 +1346,8 @@ private:
             throw CannotSay{};
         }
         const Dims from = long_sides(input), to = long_sides(output);
-        const bool keeps_channels = layouts_.of(input) == Layout::image &&
-                                    layouts_.of(output) == Layout::image &&
+        const bool keeps_channels = layouts_.of(input).layout == Layout::image &&
+                                    layouts_.of(output).layout == Layout::image &&
                                     value(input).dims[1] == value(output).dims[1];
         const bool keeps_order =
             keeps_channels || (std::ranges::is_sorted(from) && std::ranges::is_sorted(to));
@@ -1491,7 +1575,7 @@ private:
             return false;
         }
         for (const std::string* const one : {&a, &b, &output}) {
-            if (is_variable(*one) && layouts_.of(*one) == Layout::image) {
+            if (is_variable(*one) && layouts_.of(*one).layout == Layout::image) {
                 return false;
             }
         }
@@ -1510,10 +1594,7 @@ private:
         }
         draft.layer.operation = "matmul";
         for (const std::string* const one : {&a, &b}) {
-            if (!is_variable(*one)) {
-                constant_like(*one, "");
-            }
-            draft.tensors.push_back(*one);
+            draft.tensors.push_back(is_variable(*one) ? *one : constant_like(*one, ""));
             if (shape_of(layouts_.of(*one), value(*one).dims).size() < 2) {
                 return false;
             }
@@ -1713,8 +1794,7 @@ private:
     std::set<std::string> taken_;
     std::map<std::string, std::string> names_;    // of tensors in the model
     std::map<std::string, std::string> aliases_;  // tensors that are another
-    std::map<std::string, std::string> constants_;
-    std::set<std::string> counted_;  // constants that layers hold
+    std::set<std::string> counted_;               // constants that layers hold
 };
 
 }  // namespace
