@@ -78,11 +78,15 @@ std::string text_of(const onnx::Imported& imported, const std::filesystem::path&
                             count.exact,
                             count.opaque);
     }
-    text += fmt::format("\nof {} nodes {} are constant, {} move nothing, {} lead to no output\n",
-                        layers.nodes,
-                        layers.folded,
-                        layers.removed,
-                        layers.dead);
+    text += fmt::format(
+        "\n{} nodes: {} constant, {} part of another's layer, {} that move nothing, {} that lead "
+        "to no "
+        "output\n",
+        imported.nodes,
+        imported.folded,
+        imported.merged,
+        layers.removed,
+        imported.dead);
     text += fmt::format(
         "{} multiply-accumulates, {} weights, which did not come along: the model makes "
         "some up\n",
@@ -109,10 +113,11 @@ nlohmann::ordered_json json_of(const onnx::Imported& imported,
                                 {"layers", layers.layers.size()},
                                 {"exact", imported.exact},
                                 {"opaque", imported.opaque},
-                                {"nodes", layers.nodes},
-                                {"folded", layers.folded},
+                                {"nodes", imported.nodes},
+                                {"folded", imported.folded},
                                 {"removed", layers.removed},
-                                {"dead", layers.dead},
+                                {"merged", imported.merged},
+                                {"dead", imported.dead},
                                 {"macs", imported.macs},
                                 {"weights", layers.weights},
                                 {"operations", nlohmann::ordered_json::array()},

@@ -301,27 +301,9 @@ bool holds(std::string_view operation, auto a, auto b) {
     return operation == "Greater" ? a > b : a >= b;
 }
 
-constexpr std::string_view kBinary[] = {"Add",
-                                        "Sub",
-                                        "Mul",
-                                        "Div",
-                                        "Mod",
-                                        "Pow",
-                                        "Min",
-                                        "Max",
-                                        "Sum",
-                                        "And",
-                                        "Or",
-                                        "Xor",
-                                        "BitwiseAnd",
-                                        "BitwiseOr",
-                                        "BitwiseXor"};
-constexpr std::string_view kComparisons[] = {
-    "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"};
-
-bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
-    return std::ranges::find(names, name) != names.end();
-}
+constexpr std::string_view kBinary =
+    " Add Sub Mul Div Mod Pow Min Max Sum And Or Xor BitwiseAnd BitwiseOr BitwiseXor ";
+constexpr std::string_view kComparisons = " Equal Less LessOrEqual Greater GreaterOrEqual ";
 
 Numbers combined(const Call& call, std::span<const Numbers> inputs, const Value& result) {
     const std::string_view operation = call.node.operation;
@@ -800,8 +782,8 @@ std::optional<std::vector<Numbers>> folded(const Call& call, const std::vector<V
         }
         return std::nullopt;
     }
-    constexpr std::string_view kReductions[] = {
-        "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceMean"};
+    constexpr std::string_view kReductions =
+        " ReduceMax ReduceMin ReduceProd ReduceSum ReduceMean ";
     if (is_one_of(operation, kReductions) && same_kind) {
         if (std::optional<Numbers> numbers = reduced(call, from, first)) {
             return only(std::move(*numbers));

@@ -83,6 +83,18 @@ std::string bytes_of(const Tensor& tensor) {
     return bytes;
 }
 
+bool is_one_of(std::string_view word, std::string_view list) {
+    for (std::size_t at = list.find(word); at != std::string_view::npos;
+         at = list.find(word, at + 1)) {
+        const std::size_t end = at + word.size();
+        if (!word.empty() && at > 0 && end < list.size() && list[at - 1] == ' ' &&
+            list[end] == ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
 const Attribute* Node::find(std::string_view wanted) const {
     const auto found = std::ranges::find(attributes, wanted, &Attribute::name);
     return found == attributes.end() ? nullptr : &*found;

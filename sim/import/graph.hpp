@@ -73,6 +73,9 @@ using TensorPointer = std::shared_ptr<const Tensor>;
 // The bytes of a tensor, read from its file where they lie there.
 std::string bytes_of(const Tensor& tensor);
 
+// Is the word in a list, which begins and ends with a space: " Add Sub Mul "?
+bool is_one_of(std::string_view word, std::string_view list);
+
 struct Graph;
 
 struct Attribute {

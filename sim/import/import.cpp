@@ -114,7 +114,12 @@ Imported import_onnx(File file, const Sizes& sizes) {
     Imported imported;
     imported.inferred = infer(std::move(file), sizes);
     imported.warnings = imported.inferred.warnings;
+    const Live before = live_part_of(imported.inferred);
     recognise(imported.inferred);
+    imported.nodes = static_cast<std::int64_t>(imported.inferred.steps.size());
+    imported.folded = before.folded;
+    imported.dead = before.dead;
+    imported.merged = live_part_of(imported.inferred).dead - before.dead;
     imported.layers = layers_of(imported.inferred);
     const std::vector<std::string>& more = imported.layers.warnings;
     imported.warnings.insert(imported.warnings.end(), more.begin(), more.end());

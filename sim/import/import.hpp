@@ -28,6 +28,9 @@ struct Imported {
     std::vector<std::string> warnings;
     std::string yaml;  // the model
     int exact = 0, opaque = 0;
+    // Nodes: all of them (functions in place), constants, those that lead to no output, those that
+    // became part of another's layer.
+    std::int64_t nodes = 0, folded = 0, dead = 0, merged = 0;
     std::int64_t macs = 0;
 };
 

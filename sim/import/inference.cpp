@@ -6,7 +6,6 @@
 #include "sim/text.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -253,7 +252,13 @@ private:
             results.resize(node.outputs.size(), none);
         }
         results.resize(node.outputs.size());
-        const bool is_constant = set_constants(node, call, results);
+        bool is_constant = set_constants(node, call, results);
+        // What has no elements is the same for every input; exporters join such to others.
+        for (Value& value : results) {
+            value.is_constant =
+                value.is_constant || (value.is_tensor && elements_of(value.dims) == 0);
+        }
+        is_constant = is_constant || std::ranges::all_of(results, &Value::is_constant);
         for (std::size_t i = 0; i < node.outputs.size(); ++i) {
             const std::string& output = node.outputs[i];
             if (output.empty()) {
@@ -261,10 +266,8 @@ private:
             }
             const Value& value = results[i];
             if (value.is_tensor) {
-                if (std::ranges::any_of(value.dims, [&](std::int64_t side) {
-                        return side < (is_constant ? 0 : 1);
-                    })) {
-                    refuse(fmt::format("{}: a side of its result '{}', {}, is not above zero",
+                if (!value.dims.empty() && std::ranges::min(value.dims) < 0) {
+                    refuse(fmt::format("{}: a side of its result '{}', {}, is negative",
                                        describe(node),
                                        printable(output),
                                        to_string(value.dims)));
@@ -303,9 +306,8 @@ private:
         } catch (const Unknown&) {
             // A constant that is not computed.
         }
-        constexpr std::string_view kKeep[] = {
-            "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"};
-        const bool keeps = std::ranges::find(kKeep, operation) != std::end(kKeep);
+        constexpr std::string_view kKeep = " Identity Reshape Flatten Squeeze Unsqueeze Transpose ";
+        const bool keeps = is_one_of(operation, kKeep);
         for (std::size_t i = 0; i < results.size(); ++i) {
             Value& result = results[i];
             result.is_constant = true;
@@ -452,6 +454,32 @@ Call call_of(const Node& node, const std::map<std::string, Value>& values) {
         call.inputs.push_back(input.empty() || found == values.end() ? nullptr : &found->second);
     }
     return call;
+}
+
+Live live_part_of(const Inferred& inferred) {
+    Live live;
+    for (const Declared& output : inferred.file.graph.outputs) {
+        live.tensors.insert(output.name);
+    }
+    for (auto step = inferred.steps.rbegin(); step != inferred.steps.rend(); ++step) {
+        if (step->is_folded) {
+            ++live.folded;
+            continue;
+        }
+        if (std::ranges::none_of(step->node.outputs, [&](const std::string& output) {
+                return !output.empty() && live.tensors.contains(output);
+            })) {
+            ++live.dead;
+            continue;
+        }
+        live.tensors.insert(step->node.inputs.begin(), step->node.inputs.end());
+        for (const std::string& captured : captured_by(step->node)) {
+            live.tensors.insert(captured);
+        }
+        live.steps.push_back(&*step);
+    }
+    std::ranges::reverse(live.steps);
+    return live;
 }
 
 Inferred infer(File file, const Sizes& sizes) { return Inference{std::move(file), sizes}.run(); }

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,14 @@ struct Inferred {
 // Throws InputError, with file and node: sizes that are missing (all of them), inputs that do not
 // fit together, sides that are zero, results of which nothing is known.
 Inferred infer(File file, const Sizes& sizes);
+
+// What leads to an output: nodes that are no constants, in order, and the tensors that are read.
+struct Live {
+    std::vector<const Step*> steps;
+    std::set<std::string> tensors;
+    std::int64_t folded = 0, dead = 0;  // nodes that are constants, and that lead to no output
+};
+Live live_part_of(const Inferred& inferred);
 
 // The node with what is known of its inputs.
 Call call_of(const Node& node, const std::map<std::string, Value>& values);

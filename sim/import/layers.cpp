@@ -7,7 +7,6 @@
 #include "sim/text.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
@@ -114,114 +113,22 @@ bool is_binary(const Tensor& tensor) {
 // ---- layouts
 // --------------------------------------------------------------------------------------
 
-constexpr std::string_view kOfImages[] = {"Conv",
-                                          "ConvInteger",
-                                          "QLinearConv",
-                                          "ConvTranspose",
-                                          "DeformConv",
-                                          "FusedConv",
-                                          "MaxPool",
-                                          "AveragePool",
-                                          "LpPool",
-                                          "GlobalAveragePool",
-                                          "GlobalMaxPool",
-                                          "GlobalLpPool",
-                                          "LRN",
-                                          "BatchNormalization",
-                                          "InstanceNormalization",
-                                          "GroupNormalization",
-                                          "Resize",
-                                          "Upsample",
-                                          "DepthToSpace",
-                                          "SpaceToDepth",
-                                          "GridSample",
-                                          "RoiAlign",
-                                          "MaxRoiPool",
-                                          "ChannelShuffle",
-                                          "Threshold",
-                                          "MaxUnpool"};
+constexpr std::string_view kOfImages =
+    " Conv ConvInteger QLinearConv ConvTranspose DeformConv FusedConv MaxPool AveragePool "
+    "LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool LRN BatchNormalization "
+    "InstanceNormalization GroupNormalization Resize Upsample DepthToSpace SpaceToDepth "
+    "GridSample RoiAlign MaxRoiPool ChannelShuffle Threshold MaxUnpool ";
 // Operations that work on each element, or along axes that can be named in any order.
-constexpr std::string_view kOfAnyOrder[] = {"Add",
-                                            "Sub",
-                                            "Mul",
-                                            "Div",
-                                            "Pow",
-                                            "Mod",
-                                            "Min",
-                                            "Max",
-                                            "Mean",
-                                            "Sum",
-                                            "And",
-                                            "Or",
-                                            "Xor",
-                                            "Equal",
-                                            "Less",
-                                            "Greater",
-                                            "LessOrEqual",
-                                            "GreaterOrEqual",
-                                            "Where",
-                                            "Clip",
-                                            "Cast",
-                                            "QuantizeLinear",
-                                            "DequantizeLinear",
-                                            "Identity",
-                                            "Dropout",
-                                            "Concat",
-                                            "Split",
-                                            "Slice",
-                                            "Pad",
-                                            "Tile",
-                                            "Expand",
-                                            "ReduceMean",
-                                            "ReduceSum",
-                                            "ReduceMax",
-                                            "ReduceMin",
-                                            "ReduceProd",
-                                            "ReduceL2",
-                                            "ArgMax",
-                                            "ArgMin",
-                                            "Softmax",
-                                            "LogSoftmax",
-                                            "CumSum",
-                                            "Relu",
-                                            "LeakyRelu",
-                                            "PRelu",
-                                            "Elu",
-                                            "Selu",
-                                            "Celu",
-                                            "Sigmoid",
-                                            "HardSigmoid",
-                                            "HardSwish",
-                                            "Swish",
-                                            "Gelu",
-                                            "Tanh",
-                                            "Softplus",
-                                            "Softsign",
-                                            "Mish",
-                                            "Erf",
-                                            "Exp",
-                                            "Log",
-                                            "Sqrt",
-                                            "Reciprocal",
-                                            "Abs",
-                                            "Neg",
-                                            "Floor",
-                                            "Ceil",
-                                            "Round",
-                                            "Sign",
-                                            "Sin",
-                                            "Cos",
-                                            "Not",
-                                            "BipolarQuant",
-                                            "Quant",
-                                            "Threshold",
-                                            "Quantized"};
-constexpr std::string_view kReshaping[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze"};
-constexpr std::string_view kRecurrent[] = {"LSTM", "GRU", "RNN"};
-
-bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
-    return std::ranges::find(names, name) != names.end();
-}
+constexpr std::string_view kOfAnyOrder =
+    " Add Sub Mul Div Pow Mod Min Max Mean Sum And Or Xor Equal Less Greater LessOrEqual "
+    "GreaterOrEqual Where Clip Cast QuantizeLinear DequantizeLinear Identity Dropout "
+    "Concat Split Slice Pad Tile Expand ReduceMean ReduceSum ReduceMax ReduceMin "
+    "ReduceProd ReduceL2 ArgMax ArgMin Softmax LogSoftmax CumSum Relu LeakyRelu PRelu "
+    "Elu Selu Celu Sigmoid HardSigmoid HardSwish Swish Gelu Tanh Softplus Softsign Mish "
+    "Erf Exp Log Sqrt Reciprocal Abs Neg Floor Ceil Round Sign Sin Cos Not BipolarQuant "
+    "Quant Threshold Quantized ";
+constexpr std::string_view kReshaping = " Reshape Flatten Squeeze Unsqueeze ";
+constexpr std::string_view kRecurrent = " LSTM GRU RNN ";
 
 // An operation whose layer has the same attributes for every use: none.
 struct Simple {
@@ -586,11 +493,13 @@ struct CannotSay {};
 class Converter {
 public:
     explicit Converter(const Inferred& inferred)
-        : inferred_{inferred}, live_{live_steps()}, layouts_{live_, inferred.values} {}
+        : inferred_{inferred},
+          live_{live_part_of(inferred)},
+          layouts_{live_.steps, inferred.values} {}
 
     Layers run() {
         add_inputs();
-        for (const Step* const step : live_) {
+        for (const Step* const step : live_.steps) {
             convert(step->node);
         }
         add_outputs();
@@ -599,39 +508,7 @@ public:
 
 private:
     // ---- 1. what is alive -----------------------------------------------------------------------
-    std::vector<const Step*> live_steps() {
-        std::set<std::string> wanted;
-        for (const Declared& output : inferred_.file.graph.outputs) {
-            wanted.insert(output.name);
-        }
-        std::vector<const Step*> live;
-        for (auto step = inferred_.steps.rbegin(); step != inferred_.steps.rend(); ++step) {
-            ++result_.nodes;
-            const bool is_wanted =
-                std::ranges::any_of(step->node.outputs, [&](const std::string& output) {
-                    return !output.empty() && wanted.contains(output);
-                });
-            if (!is_wanted) {
-                // What only made constants is gone with those that it made them for.
-                ++(step->is_folded ? result_.folded : result_.dead);
-                continue;
-            }
-            if (step->is_folded) {
-                ++result_.folded;
-                continue;
-            }
-            wanted.insert(step->node.inputs.begin(), step->node.inputs.end());
-            for (const std::string& captured : captured_by(step->node)) {
-                wanted.insert(captured);
-            }
-            live.push_back(&*step);
-        }
-        std::ranges::reverse(live);
-        wanted_ = std::move(wanted);
-        return live;
-    }
-
-    bool is_read(const std::string& tensor) const { return wanted_.contains(tensor); }
+    bool is_read(const std::string& tensor) const { return live_.tensors.contains(tensor); }
 
     // ---- 2. tensors -----------------------------------------------------------------------------
     const Value& value(const std::string& tensor) const { return inferred_.values.at(tensor); }
@@ -1055,7 +932,9 @@ private:
         if (operation == "Concat") {
             layer.operation = "concat";
             for (const std::string& one : node.inputs) {
-                draft.tensors.push_back(is_variable(one) ? one : constant_like(one, output));
+                if (elements_of(value(one).dims) > 0) {
+                    draft.tensors.push_back(is_variable(one) ? one : constant_like(one, output));
+                }
             }
             const std::int64_t axis =
                 call.axis("axis", 1, static_cast<std::int64_t>(value(output).dims.size()));
@@ -1672,11 +1551,15 @@ private:
         }
         const std::int64_t axis = call.axis("axis", 0, call.rank(0));
         std::vector<std::string> parts;
+        Dims sizes;
         for (const std::string& output : node.outputs) {
             if (output.empty()) {
                 throw CannotSay{};
             }
-            parts.push_back(output);
+            if (is_variable(output)) {  // else it has no elements
+                parts.push_back(output);
+                sizes.push_back(value(output).dims[at(axis)]);
+            }
         }
         Draft draft;
         draft.tensors = {input};
@@ -1693,8 +1576,7 @@ private:
             }
         }
         draft.layer.operation = "split";
-        draft.layer.attributes = {{"axis", std::to_string(place)},
-                                  {"sizes", yaml_list(split_sizes(call, axis))}};
+        draft.layer.attributes = {{"axis", std::to_string(place)}, {"sizes", yaml_list(sizes)}};
         finish(node, std::move(draft));
     }
 
@@ -1788,8 +1670,7 @@ private:
 
     const Inferred& inferred_;
     Layers result_;
-    std::set<std::string> wanted_;
-    std::vector<const Step*> live_;
+    Live live_;
     Layouts layouts_;
     std::set<std::string> taken_;
     std::map<std::string, std::string> names_;    // of tensors in the model

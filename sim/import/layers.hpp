@@ -50,7 +50,7 @@ struct Layers {
     std::vector<LayerInput> inputs;
     std::vector<Layer> layers;
     std::vector<std::string> outputs;
-    std::int64_t nodes = 0, dead = 0, folded = 0, removed = 0;  // of the file's nodes
+    std::int64_t removed = 0;  // nodes that move nothing
     std::int64_t weights = 0;  // elements of constants that layers hold
     std::vector<std::string> warnings;
 };

@@ -566,10 +566,13 @@ Values gather_nd(const Call& call) {
 
 Values one_hot(const Call& call) {
     const Dims& indices = call.input(0).dims;
-    const Dims depth = call.constant_integers(1);
-    expect(depth.size() == 1 && depth[0] > 0, "its depth is no number above zero");
+    const std::optional<Numbers> depth = numbers_of(call.input(1));
+    if (!depth || depth->size() != 1) {
+        throw Unknown{"its depth is no constant"};
+    }
     Dims dims = indices;
-    dims.insert(dims.begin() + call.axis("axis", -1, size_of(indices) + 1), depth[0]);
+    dims.insert(dims.begin() + call.axis("axis", -1, size_of(indices) + 1),
+                whole_number(depth->number(0)));
     return {tensor(call.input(2).type, dims)};
 }
 
@@ -861,6 +864,75 @@ Values column_to_image(const Call& call) {
     return {tensor(call.input(0).type, joined(x[0], x[1] / all, image))};
 }
 
+Values center_crop_pad(const Call& call) {
+    Dims dims = call.input(0).dims;
+    const Dims shape = call.constant_integers(1);
+    Dims axes = call.integers("axes");
+    if (axes.empty()) {
+        axes.resize(dims.size());
+        std::iota(axes.begin(), axes.end(), 0);
+    }
+    expect(axes.size() == shape.size(), "its shape does not fit its axes");
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        dims[at(axis_of(axes[i], size_of(dims)))] = shape[i];
+    }
+    return {tensor(call.input(0).type, dims)};
+}
+
+// Discrete Fourier transforms: the last side is real, or real and imaginary part.
+Values fourier(const Call& call) {
+    Dims dims = call.input(0).dims;
+    expect(dims.size() >= 2, "expected a signal with its parts as the last side");
+    const bool one_sided = call.integer("onesided", 0) != 0;
+    const bool inverse = call.integer("inverse", 0) != 0;
+    // The axis was an attribute in opset 17, and is an input since 20.
+    const Dims given = call.has(2) ? call.constant_integers(2) : Dims{call.integer("axis", -2)};
+    const bool is_attribute =
+        call.has_attribute("axis") || (call.node.opset != 0 && call.node.opset < 20);
+    expect(given.size() == 1, "its axis is no number");
+    const std::int64_t otherwise = is_attribute && !call.has_attribute("axis") ? 1 : given[0];
+    std::int64_t& side = dims[at(axis_of(call.has(2) ? given[0] : otherwise, size_of(dims)))];
+    if (call.has(1)) {
+        const Dims length = call.constant_integers(1);
+        expect(length.size() == 1, "its length is no number");
+        side = length[0];
+    }
+    if (one_sided && !inverse) {
+        side = side / 2 + 1;
+    } else if (one_sided) {
+        side = call.has(1) ? side : checked_product(2, side - 1);
+    }
+    dims.back() = one_sided && inverse ? 1 : 2;
+    return {tensor(call.input(0).type, dims)};
+}
+
+Values short_time_fourier(const Call& call) {
+    const Dims& signal = call.input(0).dims;
+    const Dims step = call.constant_integers(1);
+    std::int64_t frame = 0;
+    if (call.has(3)) {
+        frame = call.constant_integers(3).at(0);
+    } else {
+        frame = call.input(2).dims.at(0);
+    }
+    expect(signal.size() >= 2 && step.size() == 1 && step[0] > 0 && frame > 0 && signal[1] >= frame,
+           "its frames do not fit its signal");
+    return {tensor(call.input(0).type,
+                   {signal[0],
+                    (signal[1] - frame) / step[0] + 1,
+                    call.integer("onesided", 1) != 0 ? frame / 2 + 1 : frame,
+                    2})};
+}
+
+Values loss(const Call& call) {
+    const bool each = call.text("reduction", "mean") == "none";
+    Values results{tensor(call.input(0).type, each ? call.input(1).dims : Dims{})};
+    if (results_of(call) > 1) {
+        results.push_back(tensor(call.input(0).type, call.input(0).dims));
+    }
+    return results;
+}
+
 Values data_dependent(const Call&) { throw Unknown{"the shape of its result depends on data"}; }
 
 Values inner_graph(const Call&) {
@@ -1047,6 +1119,11 @@ constexpr Row kRows[] = {
     {"GridSample", "", grid_sample},
     {"AffineGrid", "", affine_grid},
     {"Det", "", determinant},
+    {"CenterCropPad", "", center_crop_pad},
+    {"DFT", "", fourier},
+    {"STFT", "", short_time_fourier},
+    {"NegativeLogLikelihoodLoss", "", loss},
+    {"SoftmaxCrossEntropyLoss", "", loss},
     // Known, but what they make is not known before they run.
     {"NonZero", "", data_dependent},
     {"NonMaxSuppression", "", data_dependent},

@@ -201,8 +201,10 @@ TensorPointer tensor_of(proto::TensorProto& from,
 Declared declared_of(const proto::ValueInfoProto& from) {
     Declared declared;
     declared.name = from.name();
-    declared.is_tensor = !from.has_type() || from.type().has_tensor_type();
-    if (!from.has_type() || !from.type().has_tensor_type()) {
+    const auto kind = from.type().value_case();
+    declared.is_tensor =
+        kind == proto::TypeProto::kTensorType || kind == proto::TypeProto::VALUE_NOT_SET;
+    if (kind != proto::TypeProto::kTensorType) {
         return declared;
     }
     const proto::TypeProto::Tensor& tensor = from.type().tensor_type();

@@ -260,35 +260,11 @@ private:
     // What has the same result on numbers before and after they are dequantized, or a
     // requantization of its own at the end.
     void quantized_operation(Node& quantize) {
-        constexpr std::string_view kOperations[] = {"Conv",
-                                                    "ConvTranspose",
-                                                    "Gemm",
-                                                    "MatMul",
-                                                    "Add",
-                                                    "Sub",
-                                                    "Mul",
-                                                    "Concat",
-                                                    "MaxPool",
-                                                    "AveragePool",
-                                                    "GlobalAveragePool",
-                                                    "GlobalMaxPool",
-                                                    "Relu",
-                                                    "Clip",
-                                                    "LeakyRelu",
-                                                    "Sigmoid",
-                                                    "HardSwish",
-                                                    "HardSigmoid",
-                                                    "Tanh",
-                                                    "Reshape",
-                                                    "Flatten",
-                                                    "Transpose",
-                                                    "Resize",
-                                                    "Squeeze",
-                                                    "Unsqueeze",
-                                                    "Slice",
-                                                    "Pad",
-                                                    "ReduceMean",
-                                                    "Softmax"};
+        constexpr std::string_view kOperations =
+            " Conv ConvTranspose Gemm MatMul Add Sub Mul Concat MaxPool AveragePool "
+            "GlobalAveragePool GlobalMaxPool Relu Clip LeakyRelu Sigmoid HardSwish HardSigmoid "
+            "Tanh Reshape Flatten Transpose Resize Squeeze Unsqueeze Slice Pad ReduceMean "
+            "Softmax ";
         if (!is_own(quantize, "QuantizeLinear") || is_constant(quantize.inputs[0])) {
             return;
         }
@@ -320,8 +296,7 @@ private:
             }
             node = &made->second->node;
         }
-        if (std::ranges::find(kOperations, node->operation) == std::end(kOperations) ||
-            node->outputs.size() != 1) {
+        if (!is_one_of(node->operation, kOperations) || node->outputs.size() != 1) {
             return;
         }
         std::vector<std::string> inputs;
