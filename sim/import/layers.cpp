@@ -75,13 +75,19 @@ std::string_view element_of(Type type) {
     return "";
 }
 
-// Are all of a constant's values +c or -c, with one c for each of its first sides (channels)?
+// Are all of a constant's values +c or -c, and both of them there? Each of its first sides
+// (channels) may have a c of its own.
 bool is_binary(const Tensor& tensor) {
-    if (tensor.dims.empty() || (!is_float(tensor.type) && tensor.type != Type::int8)) {
+    const std::int64_t elements = elements_of(tensor.dims);
+    if (tensor.dims.empty() || elements < 2 || tensor.length < 0 ||
+        (!is_float(tensor.type) && tensor.type != Type::int8)) {
         return false;
     }
-    const auto all_alike = [](const Numbers& numbers, std::size_t count, std::size_t each) {
-        for (std::size_t i = 0; i < count; ++i) {
+    // Of channels of one element nothing is shown by each having a c.
+    const std::int64_t channel = elements / tensor.dims[0];
+    const auto each = at(channel > 1 ? channel : elements);
+    const auto are_alike = [&](const Numbers& numbers) {
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
             const double size = std::abs(numbers.number(i - i % each));
             if (!(size > 0) || std::abs(numbers.number(i)) != size) {
                 return false;
@@ -89,11 +95,6 @@ bool is_binary(const Tensor& tensor) {
         }
         return true;
     };
-    const std::int64_t elements = elements_of(tensor.dims);
-    if (elements < 2 || tensor.length < 0) {
-        return false;
-    }
-    const auto each = at(elements / tensor.dims[0]);
     if (tensor.file.empty()) {
         // A look at the beginning is enough for nearly all that are not.
         constexpr std::size_t kFirst = 64;
@@ -102,12 +103,19 @@ bool is_binary(const Tensor& tensor) {
         head.bytes = tensor.bytes.substr(
             0, std::min(kFirst, each) * at(std::max(bits_of(tensor.type), 8) / 8));
         const std::optional<Numbers> numbers = numbers_of(head);
-        if (!numbers || !all_alike(*numbers, numbers->size(), each)) {
+        if (!numbers || !are_alike(*numbers)) {
             return false;
         }
     }
     const std::optional<Numbers> numbers = numbers_of(tensor);
-    return numbers && all_alike(*numbers, numbers->size(), each);
+    if (!numbers || !are_alike(*numbers)) {
+        return false;
+    }
+    bool plus = false, minus = false;
+    for (std::size_t i = 0; i < numbers->size(); ++i) {
+        (numbers->number(i) > 0 ? plus : minus) = true;
+    }
+    return plus && minus;
 }
 
 // ---- layouts
@@ -255,7 +263,8 @@ public:
         }
         const bool of_sequence = (dims.size() == 3 && dims[1] == 1) ||
                                  (dims.size() == 4 && (dims[2] == 1 || dims[0] == 1));
-        return is_sequence_[at(group)] && of_sequence ? Place{Layout::sequence, 1} : plain;
+        const std::int64_t batch = dims.size() == 4 ? (dims[2] == 1 ? 2 : 0) : 1;
+        return is_sequence_[at(group)] && of_sequence ? Place{Layout::sequence, batch} : plain;
     }
 
 private:
@@ -503,6 +512,7 @@ public:
             convert(step->node);
         }
         add_outputs();
+        remove_unread_reshapes();
         return std::move(result_);
     }
 
@@ -689,6 +699,23 @@ private:
             throw InputError{
                 fmt::format("{}: none of its outputs is made of its inputs", inferred_.file.name)};
         }
+    }
+
+    // Of reshapes in a row the last reads what the first does.
+    void remove_unread_reshapes() {
+        std::set<std::string> read{result_.outputs.begin(), result_.outputs.end()};
+        std::vector<Layer> kept;
+        for (auto layer = result_.layers.rbegin(); layer != result_.layers.rend(); ++layer) {
+            const bool reshapes = layer->operation == "reshape" || layer->operation == "flatten";
+            if (reshapes && !read.contains(layer->name)) {
+                ++result_.removed;
+                continue;
+            }
+            read.insert(layer->inputs.begin(), layer->inputs.end());
+            kept.push_back(std::move(*layer));
+        }
+        std::ranges::reverse(kept);
+        result_.layers = std::move(kept);
     }
 
     void convert(const Node& node) {
@@ -1230,18 +1257,42 @@ private:
                                     value(input).dims[1] == value(output).dims[1];
         const bool keeps_order =
             keeps_channels || (std::ranges::is_sorted(from) && std::ranges::is_sorted(to));
-        const Dims shape = model_shape(output);
-        if (keeps_order && model_shape(input) == shape) {
-            alias(output, input);
+        if (keeps_order) {
+            write_same_order(node);
             return;
         }
         Draft draft;
         draft.tensors = {input};
         draft.made = {output};
+        const Dims shape = model_shape(output);
         if (shape.size() == 1) {
             draft.layer.operation = "flatten";
         } else {
             draft.layer.operation = "reshape";
+            draft.layer.attributes = {{"shape", yaml_list(shape)}};
+        }
+        finish(node, std::move(draft));
+    }
+
+    // The elements of the input, or of what that is a reshape of, in the same order: nothing, if
+    // the sides are the same too.
+    void write_same_order(const Node& node) {
+        const std::string& output = node.outputs[0];
+        const auto known = same_order_.find(node.inputs[0]);
+        const std::string source = known == same_order_.end() ? node.inputs[0] : known->second;
+        same_order_[output] = source;
+        const Dims shape = model_shape(output);
+        for (const std::string& from : {node.inputs[0], source}) {
+            if (model_shape(from) == shape) {
+                alias(output, from);
+                return;
+            }
+        }
+        Draft draft;
+        draft.tensors = {source};
+        draft.made = {output};
+        draft.layer.operation = shape.size() == 1 ? "flatten" : "reshape";
+        if (shape.size() > 1) {
             draft.layer.attributes = {{"shape", yaml_list(shape)}};
         }
         finish(node, std::move(draft));
@@ -1257,21 +1308,14 @@ private:
         for (const std::int64_t side : long_sides(output)) {
             moved.push_back(permutation[at(side)]);
         }
-        const bool keeps_order = moved == long_sides(input);
-        const Dims from_shape = model_shape(input), to_shape = model_shape(output);
-        if (keeps_order && from_shape == to_shape) {
-            alias(output, input);
+        if (moved == long_sides(input)) {
+            write_same_order(node);
             return;
         }
+        const Dims from_shape = model_shape(input), to_shape = model_shape(output);
         Draft draft;
         draft.tensors = {input};
         draft.made = {output};
-        if (keeps_order) {
-            draft.layer.operation = "reshape";
-            draft.layer.attributes = {{"shape", yaml_list(to_shape)}};
-            finish(node, std::move(draft));
-            return;
-        }
         // Sides of the input by their places in the model; of those that the model leaves out of
         // one of the two, all are 1 and stand for each other.
         const Dims from = order_of(layouts_.of(input), value(input).dims);
@@ -1673,9 +1717,10 @@ private:
     Live live_;
     Layouts layouts_;
     std::set<std::string> taken_;
-    std::map<std::string, std::string> names_;    // of tensors in the model
-    std::map<std::string, std::string> aliases_;  // tensors that are another
-    std::set<std::string> counted_;               // constants that layers hold
+    std::map<std::string, std::string> names_;       // of tensors in the model
+    std::map<std::string, std::string> aliases_;     // tensors that are another
+    std::map<std::string, std::string> same_order_;  // tensors that are a reshape of another
+    std::set<std::string> counted_;                  // constants that layers hold
 };
 
 }  // namespace
