@@ -647,6 +647,8 @@ std::optional<std::vector<Numbers>> folded(const Call& call, const std::vector<V
         return std::nullopt;
     }
     const Numbers& from = inputs.front();
+    const bool alike = std::ranges::all_of(
+        inputs, [&](const Numbers& one) { return one.is_integral == from.is_integral; });
 
     // 4. Movements.
     if (operation == "Identity" || operation == "Reshape" || operation == "Flatten" ||
@@ -673,7 +675,7 @@ std::optional<std::vector<Numbers>> folded(const Call& call, const std::vector<V
             return place_in(from.dims, source);
         }));
     }
-    if (operation == "Gather" && inputs.size() == 2 && inputs[1].is_integral) {
+    if (operation == "Gather" && inputs.size() == 2 && is_integer(inputs[1].type)) {
         return only(gathered(call, from, inputs[1], first));
     }
     if (operation == "Expand") {
@@ -689,7 +691,7 @@ std::optional<std::vector<Numbers>> folded(const Call& call, const std::vector<V
             return place_in(from.dims, position);
         }));
     }
-    if (operation == "Concat") {
+    if (operation == "Concat" && alike) {
         const auto axis = static_cast<std::size_t>(
             call.axis("axis", 1, static_cast<std::int64_t>(first.dims.size())));
         Numbers to = empty_like(first);
@@ -724,7 +726,7 @@ std::optional<std::vector<Numbers>> folded(const Call& call, const std::vector<V
     }
 
     // 5. Arithmetic.
-    if (operation == "Range") {
+    if (operation == "Range" && alike && inputs.size() == 3) {
         Numbers to = empty_like(first);
         for (std::int64_t i = 0; i < first.dims[0]; ++i) {
             if (to.is_integral) {
@@ -761,8 +763,6 @@ std::optional<std::vector<Numbers>> folded(const Call& call, const std::vector<V
         });
         return only(std::move(to));
     }
-    const bool alike = std::ranges::all_of(
-        inputs, [&](const Numbers& one) { return one.is_integral == from.is_integral; });
     const bool same_kind = first.is_tensor && is_integer(first.type) == from.is_integral;
     if (is_one_of(operation, kBinary) && same_kind &&
         (alike || (operation == "Pow" && !from.is_integral))) {

@@ -148,7 +148,8 @@ private:
     }
 
     void check_size(const Value& value, const std::string& what) const {
-        if (elements_of(value.dims) > kMostElements) {
+        if (elements_of(value.dims) > kMostElements ||
+            (!value.dims.empty() && std::ranges::max(value.dims) > kMostElements)) {
             refuse(fmt::format("{}: {} has too many elements", what, to_string(value.dims)));
         }
     }
@@ -229,6 +230,7 @@ private:
         const Call call = call_of(node, result_.values);
         std::vector<Value> results;
         const Row* const row = find_row(node);
+        bool is_declared = false;
         try {
             if (row == nullptr) {
                 throw Unknown{node.domain.empty()
@@ -241,6 +243,7 @@ private:
             results = row->results(call);
         } catch (const Unknown& unknown) {
             results = declared_results(node, declared, unknown.why);
+            is_declared = true;
         } catch (const std::invalid_argument& error) {
             refuse(fmt::format("{}: {}", describe(node), error.what()));
         } catch (const std::out_of_range&) {
@@ -279,7 +282,7 @@ private:
                 check(found->second, describe(node));
             }
         }
-        result_.steps.push_back({std::move(node), is_constant});
+        result_.steps.push_back({std::move(node), is_constant, is_declared});
     }
 
     // Puts the values of constants into the results; whether they are constants.

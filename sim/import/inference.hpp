@@ -23,7 +23,8 @@ using Sizes = std::map<std::string, std::int64_t>;
 // A node that may become a layer, in order.
 struct Step {
     Node node;
-    bool is_folded = false;  // all of its results are constants
+    bool is_folded = false;    // all of its results are constants
+    bool is_declared = false;  // its results' shapes are those that the file declares
 };
 
 struct Inferred {

@@ -225,7 +225,11 @@ public:
     Layouts(const std::vector<const Step*>& steps, const std::map<std::string, Value>& values)
         : values_{values} {
         for (const Step* const step : steps) {
-            read(step->node);
+            if (step->is_declared) {
+                pin_plain(step->node);
+            } else {
+                read(step->node);
+            }
         }
         // A reshape that keeps batch and channels, [1, C, H, W] to [1, C, H * W], may keep the
         // order.
@@ -245,7 +249,7 @@ public:
             }
         }
         for (const Step* const step : steps) {
-            follow_batch(step->node);
+            follow_batch(*step);
         }
     }
 
@@ -339,12 +343,16 @@ private:
                 reshaped_.emplace_back(node.inputs[0], node.outputs[0]);
             }
         } else if (node.operation != "Transpose") {
-            for (const std::string& input : node.inputs) {
-                pin(is_plain_, input);
-            }
-            for (const std::string& output : node.outputs) {
-                pin(is_plain_, output);
-            }
+            pin_plain(node);
+        }
+    }
+
+    void pin_plain(const Node& node) {
+        for (const std::string& input : node.inputs) {
+            pin(is_plain_, input);
+        }
+        for (const std::string& output : node.outputs) {
+            pin(is_plain_, output);
         }
     }
 
@@ -365,7 +373,8 @@ private:
         return elements_of({dims.begin(), dims.begin() + side});
     }
 
-    void follow_batch(const Node& node) {
+    void follow_batch(const Step& step) {
+        const Node& node = step.node;
         const auto from = std::ranges::find_if(
             node.inputs, [&](const std::string& input) { return variable(input) != nullptr; });
         for (const std::string& output : node.outputs) {
@@ -374,7 +383,7 @@ private:
                 continue;
             }
             std::int64_t batch = kNoBatch;
-            if (from != node.inputs.end()) {
+            if (from != node.inputs.end() && !step.is_declared) {
                 batch = moved_batch(node, *from, *made);
             }
             const bool is_one = batch >= 0 &&
@@ -509,7 +518,7 @@ public:
     Layers run() {
         add_inputs();
         for (const Step* const step : live_.steps) {
-            convert(step->node);
+            convert(*step);
         }
         add_outputs();
         remove_unread_reshapes();
@@ -718,13 +727,18 @@ private:
         result_.layers = std::move(kept);
     }
 
-    void convert(const Node& node) {
-        try {
-            if (!write(node)) {
-                throw CannotSay{};
+    void convert(const Step& step) {
+        bool is_said = false;
+        if (!step.is_declared) {
+            try {
+                is_said = write(step.node);
+            } catch (const CannotSay&) {
+            } catch (const Unknown&) {
+            } catch (const std::invalid_argument&) {  // attributes that its shapes did not need
             }
-        } catch (const CannotSay&) {
-            write_opaque(node);
+        }
+        if (!is_said) {
+            write_opaque(step.node);
         }
     }
 
@@ -837,7 +851,7 @@ private:
     }
 
     static std::int64_t einsum_macs(const Call& call) {
-        if (call.inputs.size() != 2) {
+        if (call.inputs.size() != 2 || !call.has(0) || !call.has(1)) {
             return 0;
         }
         std::string equation = call.text("equation", "");

@@ -19,6 +19,7 @@ namespace {
 
 using Values = std::vector<Value>;
 constexpr std::size_t kMostRank = 64;
+constexpr std::int64_t kLargestWindow = std::int64_t{1} << 30;
 
 [[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument{what}; }
 
@@ -231,8 +232,9 @@ Values unpool(const Call& call) {
     const Window window = window_of(call, kernel);
     Dims sides;
     for (std::size_t i = 0; i < kernel.size(); ++i) {
-        sides.push_back((input[i + 2] - 1) * window.stride[i] + kernel[i] - window.pad_begin[i] -
-                        window.pad_end[i]);
+        const std::int64_t reach =
+            checked_sum(checked_product(input[i + 2] - 1, window.stride[i]), kernel[i]);
+        sides.push_back(checked_sum(reach, -(window.pad_begin[i] + window.pad_end[i])));
     }
     return {tensor(call.input(0).type, joined(input[0], input[1], sides))};
 }
@@ -556,8 +558,8 @@ Values gather_nd(const Call& call) {
     const Dims& from = call.input(0).dims;
     const Dims& indices = call.input(1).dims;
     const std::int64_t batch = call.integer("batch_dims", 0);
-    expect(!indices.empty() && batch >= 0 && batch + indices.back() <= size_of(from) &&
-               indices.back() >= 0,
+    expect(!indices.empty() && batch >= 0 && indices.back() >= 0 &&
+               checked_sum(batch, indices.back()) <= size_of(from),
            "its indices do not fit its input");
     Dims dims{indices.begin(), indices.end() - 1};
     dims.insert(dims.end(), from.begin() + batch + indices.back(), from.end());
@@ -805,7 +807,7 @@ Values attention(const Call& call) {
     const Type type = call.input(0).type;
     Values results{tensor(type,
                           q.size() == 4 ? Dims{q[0], q_heads, rows, v_head}
-                                        : Dims{q[0], rows, q_heads * v_head}),
+                                        : Dims{q[0], rows, checked_product(q_heads, v_head)}),
                    tensor(type, {q[0], kv_heads, length, k_head}),
                    tensor(type, {q[0], kv_heads, length, v_head}),
                    tensor(type, {q[0], q_heads, rows, length})};
@@ -1281,6 +1283,7 @@ Window window_of(const Call& call, const Dims& kernel) {
         return given;
     };
     expect(!kernel.empty() && std::ranges::min(kernel) > 0, "its kernel has a side below one");
+    expect(std::ranges::max(kernel) <= kLargestWindow, "its kernel is too large");
     Window window{.kernel = kernel,
                   .stride = one_each("strides"),
                   .dilation = one_each("dilations"),
@@ -1302,7 +1305,9 @@ Window window_of(const Call& call, const Dims& kernel) {
             window.pad_end[i] = automatic == "SAME_UPPER" ? more : less;
         }
     } else if (const Dims pads = call.integers("pads"); !pads.empty() && automatic != "VALID") {
-        expect(pads.size() == 2 * sides, "its pads do not fit its kernel");
+        expect(pads.size() == 2 * sides && std::ranges::min(pads) >= -kLargestWindow &&
+                   std::ranges::max(pads) <= kLargestWindow,
+               "its pads do not fit its kernel");
         window.pad_begin.assign(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(sides));
         window.pad_end.assign(pads.begin() + static_cast<std::ptrdiff_t>(sides), pads.end());
     }

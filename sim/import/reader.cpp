@@ -27,8 +27,9 @@ namespace proto = ::onnx;
 using google::protobuf::io::CodedInputStream;
 
 constexpr std::int64_t kMostBytes = std::numeric_limits<std::int32_t>::max();  // protobuf's limit
-constexpr std::size_t kMostNodes = std::size_t{1} << 20;  // after functions are put in place
+constexpr std::size_t kMostNodes = 200'000;  // after functions are put in place
 constexpr std::size_t kMostRank = 64;
+constexpr std::int64_t kLongestSide = std::int64_t{1} << 40;
 constexpr int kDeepest = 32;  // of graphs in graphs, and of functions that call functions
 
 // What is wrong, without the file's name, which the entry points add.
@@ -149,6 +150,10 @@ TensorPointer tensor_of(proto::TensorProto& from,
     tensor->dims.assign(from.dims().begin(), from.dims().end());
     if (std::ranges::any_of(tensor->dims, [](std::int64_t side) { return side < 0; })) {
         refuse(fmt::format("{}: a side of {} is negative", what, to_string(tensor->dims)));
+    }
+    // Where another side is 0 no number of elements tells.
+    if (elements_of(tensor->dims) == 0 && std::ranges::max(tensor->dims) > kLongestSide) {
+        refuse(fmt::format("{}: a side of {} is too long", what, to_string(tensor->dims)));
     }
     if (tensor->type == Type::string) {
         return tensor;  // no arithmetic is done with it
@@ -382,12 +387,11 @@ public:
     std::vector<Node> inlined(std::vector<Node> nodes, int depth = 0) {
         std::vector<Node> result;
         for (Node& node : nodes) {
+            if (++nodes_ > kMostNodes) {  // calls among them: functions may be empty
+                refuse("with its functions in place of their calls the graph has too many nodes");
+            }
             const auto function = functions_.find({node.domain, node.operation});
             if (function == functions_.end()) {
-                if (++nodes_ > kMostNodes) {
-                    refuse(
-                        "with its functions in place of their calls the graph has too many nodes");
-                }
                 result.push_back(std::move(node));
                 continue;
             }

@@ -39,17 +39,17 @@ public:
 
     void run() {
         for (Step& step : inferred_.steps) {
-            if (!step.is_folded) {
+            if (!step.is_folded && !step.is_declared) {
                 channel_shuffle(step.node);
                 threshold(step.node);
                 quant(step.node);
-            } else {
+            } else if (step.is_folded) {
                 weights(step.node);
             }
         }
         find_readers();
         for (Step& step : inferred_.steps) {
-            if (!step.is_folded) {
+            if (!step.is_folded && !step.is_declared) {
                 quantized_operation(step.node);
             }
         }
@@ -80,7 +80,8 @@ private:
     // The node that makes the tensor, if it has this operation.
     Node* maker(const std::string& tensor, std::string_view operation) {
         const auto found = makers_.find(tensor);
-        return found != makers_.end() && is_own(found->second->node, operation)
+        return found != makers_.end() && !found->second->is_declared &&
+                       is_own(found->second->node, operation)
                    ? &found->second->node
                    : nullptr;
     }
@@ -157,8 +158,8 @@ private:
                    !node.inputs.empty()) {
             input = node.inputs[0];
             from = "BipolarQuant";
-        } else if (is_own(node, "Where") && is_constant(node.inputs[1]) &&
-                   is_constant(node.inputs[2])) {
+        } else if (is_own(node, "Where") && node.inputs.size() == 3 &&
+                   is_constant(node.inputs[1]) && is_constant(node.inputs[2])) {
             const std::optional<double> yes = number(node.inputs[1]), no = number(node.inputs[2]);
             if (!yes || !no || *yes != -*no || *yes == 0 || std::isnan(*yes)) {
                 return;
@@ -166,8 +167,8 @@ private:
             for (const std::string_view comparison :
                  {"Greater", "GreaterOrEqual", "Less", "LessOrEqual"}) {
                 const Node* const compare = maker(node.inputs[0], comparison);
-                if (compare != nullptr && !is_constant(compare->inputs[0]) &&
-                    is_constant(compare->inputs[1])) {
+                if (compare != nullptr && compare->inputs.size() == 2 &&
+                    !is_constant(compare->inputs[0]) && is_constant(compare->inputs[1])) {
                     input = compare->inputs[0];
                     from = std::string{comparison} + " + Where";
                 }
@@ -290,7 +291,7 @@ private:
         }
         if (node == nullptr) {
             const auto made = makers_.find(result);
-            if (made == makers_.end() || made->second->is_folded ||
+            if (made == makers_.end() || made->second->is_folded || made->second->is_declared ||
                 !made->second->node.domain.empty() || !has_one_reader(result)) {
                 return;
             }

@@ -171,9 +171,3 @@ def network(name):
     side = 299 if name == "inception_v3" else 224
     return model, (torch.rand(1, 3, side, side),)
 
-
-def weights_of(model):
-    """Parameters and running statistics: what an exported file holds as constants."""
-    return sum(p.numel() for p in model.parameters()) + sum(
-        b.numel() for name, b in model.named_buffers() if name.endswith(("running_mean", "running_var"))
-    )
