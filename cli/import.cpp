@@ -95,8 +95,9 @@ std::string text_of(const onnx::Imported& imported, const std::filesystem::path&
     for (const std::string& warning : imported.warnings) {
         text += fmt::format("warning: {}\n", warning);
     }
-    return text + fmt::format("{} layers, {} exact, {} opaque, written to {}\n",
+    return text + fmt::format("{} layer{}, {} exact, {} opaque, written to {}\n",
                               layers.layers.size(),
+                              layers.layers.size() == 1 ? "" : "s",
                               imported.exact,
                               imported.opaque,
                               model.string());

@@ -625,7 +625,8 @@ private:
     struct Draft {
         Layer layer;
         std::vector<std::string> tensors;  // that it reads
-        std::vector<std::string> made;     // that it makes
+        std::vector<std::string> made;     // that it makes; "": one that the node leaves out
+        ModelTensor unnamed = {};          // what is left out
     };
 
     void finish(const Node& node, Draft draft) {
@@ -643,11 +644,14 @@ private:
         } else {
             for (std::size_t i = 0; i < draft.made.size(); ++i) {
                 layer.outputs.push_back(unique_name(fmt::format("{}.{}", layer.name, i)));
-                names_[draft.made[i]] = layer.outputs.back();
+                if (!draft.made[i].empty()) {
+                    names_[draft.made[i]] = layer.outputs.back();
+                }
             }
         }
         for (const std::string& made : draft.made) {
-            layer.results.push_back({model_shape(made), model_element(made)});
+            layer.results.push_back(
+                made.empty() ? draft.unnamed : ModelTensor{model_shape(made), model_element(made)});
         }
         result_.layers.push_back(std::move(layer));
     }
@@ -876,11 +880,11 @@ private:
         return product;
     }
 
-    // Each constant once, however many layers hold it.
+    // Of every layer that holds it, though exporters let layers share constants that are alike.
     void count_weight(const std::string& tensor) {
         const auto found = inferred_.values.find(tensor);
         if (!tensor.empty() && found != inferred_.values.end() && found->second.is_constant &&
-            is_float(found->second.type) && counted_.insert(tensor).second) {
+            is_float(found->second.type)) {
             result_.weights += elements_of(found->second.dims);
         }
     }
@@ -1684,7 +1688,7 @@ private:
             states = states || (!node.outputs[i].empty() && is_read(node.outputs[i]));
         }
         const std::size_t results = node.operation == "LSTM" ? 3 : 2;
-        if (node.outputs[0].empty() || (states && node.outputs.size() < results)) {
+        if (node.outputs[0].empty()) {
             throw CannotSay{};
         }
         draft.made = {node.outputs[0]};
@@ -1692,13 +1696,16 @@ private:
         if (model_shape(node.outputs[0]) != expected) {
             throw CannotSay{};
         }
+        const Dims state{directions, hidden};
         for (std::size_t i = 1; states && i < results; ++i) {
-            const Dims state{directions, hidden};
-            if (node.outputs[i].empty() || model_shape(node.outputs[i]) != state) {
+            // A state that the node leaves out has a name all the same.
+            const std::string made = i < node.outputs.size() ? node.outputs[i] : "";
+            if (!made.empty() && model_shape(made) != state) {
                 throw CannotSay{};
             }
-            draft.made.push_back(node.outputs[i]);
+            draft.made.push_back(made);
         }
+        draft.unnamed = {state, model_element(node.outputs[0])};
         draft.layer.macs = macs_of(node);
         count_weights(node);
         finish(node, std::move(draft));

@@ -51,7 +51,7 @@ struct Layers {
     std::vector<Layer> layers;
     std::vector<std::string> outputs;
     std::int64_t removed = 0;  // nodes that move nothing
-    std::int64_t weights = 0;  // elements of constants that layers hold
+    std::int64_t weights = 0;  // elements of the constants that layers hold, each layer for itself
     std::vector<std::string> warnings;
 };
 

@@ -36,14 +36,6 @@ def symbols(path):
     return {name: 1 if "batch" in name else 16 for name in names}
 
 
-def weights_in(path):
-    """Elements of the floating-point constants that the file holds, and that a node reads."""
-    model = onnx.load(str(path), load_external_data=False)
-    read = {name for node in model.graph.node for name in node.input}
-    kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
-    return sum(int(numpy.prod(list(t.dims))) for t in model.graph.initializer if t.data_type in kinds and t.name in read)
-
-
 def run_all(path, sizes):
     """Name -> (type, shape) of every tensor that a node of the file's graph makes."""
     model = onnx.load(str(path))
@@ -114,7 +106,6 @@ def main():
             answer = json.loads(done.stdout)
             ours = {t["name"]: (t["type"], t["shape"]) for t in answer["tensors"]}
             row |= {k: answer[k] for k in ("opset", "nodes", "layers", "exact", "opaque", "macs", "weights")}
-            row["weights (file)"] = weights_in(path)
             try:
                 theirs = run_all(path, sizes)
             except Exception as error:

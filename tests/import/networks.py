@@ -166,7 +166,7 @@ def network(name):
 
     more = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     if more:
-        more["aux_logits"] = name == "inception_v3"
+        more["aux_logits"] = False
     model = getattr(torchvision.models, name)(weights=None, **more).eval()
     side = 299 if name == "inception_v3" else 224
     return model, (torch.rand(1, 3, side, side),)
