@@ -158,6 +158,10 @@ void run(const Options& o) {
         throw sim::InputError{fmt::format("--out: there is a model in '{}'; --force replaces it",
                                           sim::printable(o.folder))};
     }
+    if (std::filesystem::is_directory(o.folder, ignored)) {
+        calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--out", model}},
+                                 std::vector<calibrate::NamedFile>{{"FILE.onnx", o.file}});
+    }
     const onnx::Imported imported = onnx::import_onnx(o.file, sizes_of(o.dims));
     std::error_code error;
     std::filesystem::create_directories(o.folder, error);
