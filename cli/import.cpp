@@ -42,7 +42,8 @@ onnx::Sizes sizes_of(const std::vector<std::string>& dims) {
                             sim::printable(dim))};
         }
         if (!sizes.emplace(dim.substr(0, equals), size).second) {
-            throw sim::InputError{fmt::format("--dim: '{}' is given twice", sim::printable(dim))};
+            throw sim::InputError{
+                fmt::format("--dim: '{}' is given twice", sim::printable(dim.substr(0, equals)))};
         }
     }
     return sizes;

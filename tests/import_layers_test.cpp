@@ -209,6 +209,34 @@ TEST_CASE("a batch norm that others read stays; weights that are not all alike a
     CHECK(imported(scaled).yaml.find("weights: binary") != std::string::npos);
 }
 
+TEST_CASE("what is binary stays so where it only moves; paddings go to their convolution") {
+    Onnx model = binary_convolution();
+    std::vector<float> weights(3 * 2 * 2 * 2, 1);
+    weights[5] = -1;
+    model.floats("v", {3, 2, 2, 2}, weights)
+        .constant("minus", {}, -1)
+        .ints("pads", {0, 0, 1, 0, 0, 0, 1, 0});
+    model.node("Sign", {"n"}, {"s"}, "sign")
+        .node("MaxPool", {"s"}, {"p"}, "pool")
+        .with("kernel_shape", Ints{1, 1})
+        .node("Pad", {"p", "pads", "minus"}, {"q"}, "pad")
+        .node("Conv", {"q", "v"}, {"d"}, "second")
+        .node("Sign", {"d"}, {"t"}, "last")
+        .node("Conv", {"p", "v"}, {"y"}, "real")
+        .output("t")
+        .output("y");
+    CHECK(model_of(model).find(
+              "  - {name: pool, operation: max_pool2d, inputs: [sign], kernel: [1, 1], stride: 1}\n"
+              "  - {name: second, operation: conv2d, inputs: [pool], weights: binary, "
+              "out_channels: 3, kernel: "
+              "[2, 2], stride: 1, padding: [1, 0, 1, 0], pad_value: -1}\n"
+              "  - {name: last, operation: threshold, inputs: [second]}\n"
+              "  - {name: real, operation: conv2d, inputs: [pool], weights: binary, out_channels: "
+              "3, kernel: [2, "
+              "2], stride: 1, out: f32}\n") != std::string::npos);
+    CHECK(imported(model).layers.layers[2].results[0].element == "binary");
+}
+
 TEST_CASE("channels that change places are one layer") {
     Onnx model{13};
     model.input("x", {1, 8, 4, 4}).constant("w", {8, 8, 1, 1});

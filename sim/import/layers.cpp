@@ -839,7 +839,7 @@ private:
             return checked_product(dims(0)[0] * dims(0)[1],
                                    checked_sum(elements_of(weights), elements_of(again)));
         }
-        if (operation == "Attention" && node.domain.empty() && node.outputs.size() > 0 &&
+        if (operation == "Attention" && node.domain.empty() && !node.outputs.empty() &&
             call.has(1)) {
             // Queries by keys, and what they weigh by values: per query, head and key.
             const Dims q = dims(0), k = dims(1);

@@ -1259,7 +1259,7 @@ Dims broadcast(std::span<const Dims> all) {
 }
 
 Dims kernel_of(const Call& call) {
-    const Dims given = call.integers("kernel_shape");
+    Dims given = call.integers("kernel_shape");
     const Dims& weights = call.input(call.node.operation == "QLinearConv" ? 3 : 1).dims;
     if (!given.empty()) {
         expect(given.size() + 2 == weights.size(), "its kernel_shape does not fit its weights");

@@ -41,6 +41,7 @@ public:
         for (Step& step : inferred_.steps) {
             if (!step.is_folded && !step.is_declared) {
                 channel_shuffle(step.node);
+                padded_convolution(step.node);
                 threshold(step.node);
                 quant(step.node);
             } else if (step.is_folded) {
@@ -51,6 +52,12 @@ public:
         for (Step& step : inferred_.steps) {
             if (!step.is_folded && !step.is_declared) {
                 quantized_operation(step.node);
+            }
+        }
+        live_ = live_part_of(inferred_);
+        for (const Step& step : inferred_.steps) {
+            if (!step.is_folded && !step.is_declared) {
+                pass_elements_on(step.node);
             }
         }
     }
@@ -147,6 +154,101 @@ private:
         }
         replace(last, "ChannelShuffle", "Reshape + Transpose + Reshape", {input});
         last.attributes.push_back(integer_attribute("groups", between[1]));
+    }
+
+    void padded_convolution(Node& node) {
+        if (!is_own(node, "Conv") || node.inputs.size() < 2 || !is_constant(node.inputs[1])) {
+            return;
+        }
+        const Node* const pad = maker(node.inputs[0], "Pad");
+        const Call call = call_of(node, inferred_.values);
+        if (pad == nullptr || !has_one_reader(node.inputs[0]) || is_constant(pad->inputs[0]) ||
+            call.text("auto_pad", "NOTSET") != "NOTSET") {
+            return;
+        }
+        const Call pad_call = call_of(*pad, inferred_.values);
+        const Dims &from = dims(pad->inputs[0]), &to = dims(node.inputs[0]);
+        if (pad_call.text("mode", "constant") != "constant" || pad_call.has(3) || from.size() < 3) {
+            return;
+        }
+        const std::optional<double> value =
+            pad_call.has(2) ? number(pad->inputs[2]) : pad_call.number("value", 0);
+        const Dims given = pad_call.has_attribute("paddings")
+                               ? pad_call.integers("paddings")
+                               : pad_call.integers_of("pads", 1).value_or(Dims{});
+        Dims pads = call.integers("pads");
+        const std::size_t sides = from.size() - 2;
+        pads.resize(2 * sides, 0);
+        if (!value || (*value != 0 && *value != 1 && *value != -1) ||
+            given.size() != 2 * from.size() || from[0] != to[0] || from[1] != to[1] ||
+            std::ranges::min(given) < 0 ||
+            (*value != 0 && std::ranges::any_of(pads, [](std::int64_t one) { return one != 0; }))) {
+            return;
+        }
+        for (std::size_t i = 0; i < sides; ++i) {
+            pads[i] += given[2 + i];
+            pads[sides + i] += given[from.size() + 2 + i];
+        }
+        std::erase_if(node.attributes, [](const Attribute& one) { return one.name == "pads"; });
+        Attribute attribute;
+        attribute.name = "pads";
+        attribute.kind = Attribute::Kind::integers;
+        attribute.integers = pads;
+        node.attributes.push_back(attribute);
+        node.attributes.push_back(text_attribute("from", "Pad + Conv"));
+        if (*value != 0) {
+            node.attributes.push_back(
+                integer_attribute("hetmap_pad_value", static_cast<std::int64_t>(*value)));
+        }
+        node.inputs[0] = pad->inputs[0];
+    }
+
+    void pass_elements_on(const Node& node) {
+        constexpr std::string_view kKeep =
+            " MaxPool GlobalMaxPool Reshape Flatten Squeeze Unsqueeze Transpose Identity Dropout "
+            "Concat "
+            "Slice Split Expand Tile Gather ChannelShuffle DepthToSpace SpaceToDepth ";
+        const auto element = [&](const std::string& tensor) {
+            const auto found = inferred_.elements.find(tensor);
+            return found == inferred_.elements.end() ? std::string{} : found->second;
+        };
+        if (node.inputs.empty()) {
+            return;
+        }
+        const std::string first = element(node.inputs[0]);
+        if ((node.domain.empty() || node.domain == kOwn) && is_one_of(node.operation, kKeep) &&
+            !first.empty()) {
+            const bool alike = node.operation != "Concat" ||
+                               std::ranges::all_of(node.inputs, [&](const std::string& input) {
+                                   return element(input) == first;
+                               });
+            for (const std::string& output : node.outputs) {
+                if (alike && !output.empty()) {
+                    inferred_.elements[output] = first;
+                }
+            }
+        }
+        if ((is_own(node, "Conv") || is_own(node, "Gemm") || is_own(node, "MatMul")) &&
+            !first.empty() && is_read_by_thresholds(node.outputs[0])) {
+            inferred_.elements[node.outputs[0]] = "int32";
+        }
+    }
+
+    bool is_read_by_thresholds(const std::string& tensor) const {
+        int thresholds = 0;
+        for (const Step* const step : live_.steps) {
+            for (const std::string& input : step->node.inputs) {
+                if (input == tensor) {
+                    if (step->node.domain != kOwn || step->node.operation != "Threshold") {
+                        return false;
+                    }
+                    ++thresholds;
+                }
+            }
+        }
+        return thresholds > 0 &&
+               std::ranges::none_of(inferred_.file.graph.outputs,
+                                    [&](const Declared& output) { return output.name == tensor; });
     }
 
     void threshold(Node& node) {
@@ -326,6 +428,7 @@ private:
     }
 
     Inferred& inferred_;
+    Live live_;
     std::unordered_map<std::string, Step*> makers_;
     std::unordered_map<std::string, int> readers_;
 };

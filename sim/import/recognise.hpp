@@ -14,7 +14,12 @@ namespace sim::onnx {
 // BatchNormalization
 //   before it that nothing else reads; its result is binary
 // - Quant (QONNX) -> Quantized, with the element that holds as many bits
+// - Pad of images, then Conv -> Conv with these paddings, and with the value that Pad has (0, +1 or
+// -1)
 // - DequantizeLinear, an operation, QuantizeLinear -> the operation on the quantized tensors
+//
+// Then what is known of elements goes on to the results of operations that only move them: a pool
+// of binary tensors is binary. Products of whole numbers that only thresholds read are int32.
 void recognise(Inferred& inferred);
 
 }  // namespace sim::onnx
