@@ -971,7 +971,8 @@ private:
             operation.starts_with("Scatter")) {
             return describe_gather(node, call, draft);
         }
-        if (operation == "MatMul" || operation == "Gemm" || operation == "FusedMatMul") {
+        if (operation == "MatMul" || operation == "Gemm" || operation == "FusedMatMul" ||
+            operation == "MatMulInteger" || operation == "QLinearMatMul") {
             return describe_product(node, call, draft);
         }
         if (operation == "Concat") {
@@ -1023,7 +1024,8 @@ private:
             describe_reduction(node, call, draft);
             return true;
         }
-        if (operation == "Conv" || operation == "ConvTranspose" || operation == "FusedConv") {
+        if (operation == "Conv" || operation == "ConvTranspose" || operation == "FusedConv" ||
+            operation == "ConvInteger" || operation == "QLinearConv") {
             describe_convolution(node, call, draft);
             return true;
         }
@@ -1455,7 +1457,8 @@ private:
         draft.layer.operation =
             is_depthwise ? "depthwise_conv2d"
                          : fmt::format("conv{}{}d", is_transposed ? "_transpose" : "", sides);
-        attributes.emplace_back("weights", weights_of(node.inputs[1]));
+        attributes.emplace_back("weights",
+                                weights_of(node.inputs[node.operation == "QLinearConv" ? 3 : 1]));
         if (!is_depthwise) {
             attributes.emplace_back("out_channels", std::to_string(to[1]));
         }
@@ -1509,7 +1512,8 @@ private:
     }
 
     bool describe_product(const Node& node, const Call& call, Draft& draft) {
-        const std::string &a = node.inputs[0], &b = node.inputs[1], &output = node.outputs[0];
+        const std::string &a = node.inputs[0], &output = node.outputs[0];
+        const std::string& b = node.inputs[node.operation == "QLinearMatMul" ? 3 : 1];
         const bool is_gemm = node.operation == "Gemm";
         const bool turn_a = call.integer("transA", 0) != 0, turn_b = call.integer("transB", 0) != 0;
         if (is_gemm && node.inputs.size() > 2 && is_variable(node.inputs[2])) {
@@ -1550,19 +1554,48 @@ private:
         return true;
     }
 
+    // The draft's layer has weights that are dequantized, and its results have their element: it
+    // goes in front of a layer that dequantizes.
+    void dequantize_after(Draft& draft, const std::string& output) {
+        Layer first = std::move(draft.layer);
+        first.name = unique_name(output + ".quantized");
+        first.from = "Gather";
+        for (const std::string& tensor : draft.tensors) {
+            first.inputs.push_back(name_of_tensor(tensor));
+        }
+        std::string element = "int8";
+        for (const auto& [key, text] : first.attributes) {
+            element = key == "weights" ? text : element;
+        }
+        first.results = {{model_shape(output), element}};
+        const std::string tensor = output + " quantized";
+        names_[tensor] = first.name;
+        result_.layers.push_back(std::move(first));
+        draft.layer = Layer{};
+        draft.layer.operation = "dequantize";
+        draft.layer.attributes = {{"out", model_element(output)}};
+        draft.tensors = {tensor};
+    }
+
     bool describe_gather(const Node& node, const Call& call, Draft& draft) {
         const std::string& output = node.outputs[0];
         const std::string &data = node.inputs[0], &indices = node.inputs[1];
         auto& attributes = draft.layer.attributes;
         if (node.operation == "Gather" && !is_variable(data) && value(data).dims.size() == 2 &&
             call.axis("axis", 0, 2) == 0 && model_shape(indices).size() == 1) {
+            const Dims expected{model_shape(indices)[0], value(data).dims[1]};
+            if (model_shape(output) != expected) {
+                return false;
+            }
             draft.layer.operation = "embedding";
             draft.tensors = {indices};
             attributes.emplace_back("vocabulary", std::to_string(value(data).dims[0]));
             attributes.emplace_back("out_channels", std::to_string(value(data).dims[1]));
             attributes.emplace_back("weights", weights_of(data));
-            const Dims expected{model_shape(indices)[0], value(data).dims[1]};
-            return model_shape(output) == expected;
+            if (weights_of(data) != model_element(output)) {
+                dequantize_after(draft, output);
+            }
+            return true;
         }
         for (const std::string& input : node.inputs) {
             if (is_variable(input)) {

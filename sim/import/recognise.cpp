@@ -44,6 +44,7 @@ public:
                 padded_convolution(step.node);
                 threshold(step.node);
                 quant(step.node);
+                multi_threshold(step.node);
             } else if (step.is_folded) {
                 weights(step.node);
             }
@@ -322,6 +323,36 @@ private:
         }
         const std::string output = node.outputs[0];
         replace(node, element == "binary" ? "Threshold" : "Quantized", "Quant", {node.inputs[0]});
+        inferred_.elements[output] = element;
+    }
+
+    // QONNX: as many steps as thresholds; its type says what comes out.
+    void multi_threshold(Node& node) {
+        if (node.domain.empty() || node.operation != "MultiThreshold" || node.inputs.empty() ||
+            is_constant(node.inputs[0])) {
+            return;
+        }
+        const std::string type = call_of(node, inferred_.values).text("out_dtype", "");
+        const bool is_unsigned = type.starts_with("UINT");
+        const std::string bits =
+            type.substr(std::min<std::size_t>(type.size(), is_unsigned ? 4 : 3));
+        std::string element;
+        if (type == "BIPOLAR") {
+            element = "binary";
+        } else if (type == "TERNARY") {
+            element = "ternary";
+        } else if ((is_unsigned || type.starts_with("INT")) && bits.size() == 1 && bits[0] >= '1' &&
+                   bits[0] <= '8') {
+            element =
+                bits[0] <= '4' ? (is_unsigned ? "u4" : "int4") : (is_unsigned ? "u8" : "int8");
+        } else {
+            return;
+        }
+        const std::string output = node.outputs[0];
+        replace(node,
+                element == "binary" ? "Threshold" : "Quantized",
+                "MultiThreshold",
+                {node.inputs[0]});
         inferred_.elements[output] = element;
     }
 

@@ -13,7 +13,7 @@ namespace sim::onnx {
 // - Sign; Greater or Less, then Where with +c and -c; BipolarQuant -> Threshold, with a
 // BatchNormalization
 //   before it that nothing else reads; its result is binary
-// - Quant (QONNX) -> Quantized, with the element that holds as many bits
+// - Quant, MultiThreshold (QONNX) -> Quantized, with the element that holds as many bits
 // - Pad of images, then Conv -> Conv with these paddings, and with the value that Pad has (0, +1 or
 // -1)
 // - DequantizeLinear, an operation, QuantizeLinear -> the operation on the quantized tensors

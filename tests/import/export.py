@@ -60,8 +60,9 @@ def quantize(source, path, inputs):
 
 
 def write(name, kind, path, model, inputs):
-    if kind == "dynamo":
-        torch.onnx.export(model, inputs, str(path), dynamo=True, external_data=True, verbose=False)
+    if kind.startswith("dynamo"):
+        opset = int(kind.removeprefix("dynamo") or 0) or None
+        torch.onnx.export(model, inputs, str(path), dynamo=True, external_data=True, verbose=False, opset_version=opset)
     elif kind == "int8":
         quantize(path.parent / f"{name}-torchscript.onnx", path, inputs)
     elif kind == "symbolic":
@@ -79,10 +80,10 @@ def write(name, kind, path, model, inputs):
 
 
 MORE = {
-    "resnet18": ["opset7", "opset9", "opset11", "opset13", "symbolic", "int8", "half"],
+    "resnet18": ["dynamo24", "opset7", "opset9", "opset11", "opset13", "symbolic", "int8", "half"],
     "mobilenet_v2": ["opset10", "int8"],
     "shufflenet_v2_x1_0": ["opset9", "opset12"],
-    "vit_b_16": ["opset14", "int8"],
+    "vit_b_16": ["dynamo21", "dynamo23", "opset14", "int8"],
     "bert": ["opset12", "opset14", "symbolic", "int8"],
     "lstm": ["opset9", "opset14", "symbolic"],
     "detector": ["opset11", "opset13", "symbolic", "int8"],
