@@ -945,6 +945,10 @@ private:
             write_transpose(node, call);
             return true;
         }
+        if (operation == "Concat" && node.inputs.size() == 1 && is_variable(node.inputs[0])) {
+            alias(node.outputs[0], node.inputs[0]);
+            return true;
+        }
         if (const Simple* const row = find_in(kBinary, operation)) {
             write_binary(node, row->layer);
             return true;
@@ -1206,6 +1210,13 @@ private:
                 shapes.push_back(operand_shape(input, output));
             }
         }
+        // One bit and one bit have no sum in a model.
+        if (operation == "add" &&
+            std::ranges::any_of(draft.tensors, [&](const std::string& tensor) {
+                return model_element(tensor) == "binary";
+            })) {
+            throw CannotSay{};
+        }
         const std::size_t operands = draft.tensors.size() + constants.size();
         if (operands == 1 && constants.empty() && operation != "where") {
             alias(output, draft.tensors[0]);
@@ -1232,6 +1243,14 @@ private:
             } else {
                 draft.tensors.push_back(constant_layer(constant, operand_shape(constant, output)));
             }
+        }
+        // Of whole numbers a sum is wider than its parts; here it is what ONNX says.
+        constexpr std::string_view kComparisons =
+            " equal less greater less_equal greater_equal and or xor ";
+        const bool is_comparison = is_one_of(operation, kComparisons);
+        const std::string element = model_element(output);
+        if (!is_comparison && !is_one_of(element, " f16 bf16 f32 f64 ")) {
+            draft.layer.attributes.emplace_back("out", element);
         }
         count_weights(node);
         finish(node, std::move(draft));
@@ -1486,18 +1505,26 @@ private:
         if (const Attribute* const pad = node.find("hetmap_pad_value")) {
             attributes.emplace_back("pad_value", std::to_string(pad->integer));
         }
-        add_out(input, output, attributes);
+        add_out(model_element(input),
+                weights_of(node.inputs[node.operation == "QLinearConv" ? 3 : 1]),
+                output,
+                attributes);
     }
 
-    // The element of a product of matrices, where it is not what one gets without saying: that of
-    // the input if it is a floating-point number, else int32.
-    void add_out(const std::string& input,
+    // The element of a product, where it is not what one gets without saying: the wider of the two
+    // if one of them is a floating-point number, else int32.
+    void add_out(const std::string& one,
+                 const std::string& other,
                  const std::string& output,
                  std::vector<std::pair<std::string, std::string>>& attributes) {
-        const std::string in = model_element(input), out = model_element(output);
-        const bool is_real =
-            in == "f32" || in == "f16" || in == "bf16" || in == "f64" || in == "f8";
-        if (out != (is_real ? in : "int32")) {
+        constexpr std::string_view kReal = " f8 f16 bf16 f32 f64 ";
+        const std::string out = model_element(output);
+        const bool one_is_real = is_one_of(one, kReal), other_is_real = is_one_of(other, kReal);
+        const bool is_clear = one == other || one_is_real != other_is_real;
+        const std::string natural = !one_is_real && !other_is_real ? "int32"
+                                    : one_is_real                  ? one
+                                                                   : other;
+        if (out != natural || !is_clear) {
             attributes.emplace_back("out", out);
         }
     }
@@ -1534,7 +1561,7 @@ private:
             draft.tensors = {a};
             attributes.emplace_back("weights", weights_of(b));
             attributes.emplace_back("out_channels", std::to_string(columns));
-            add_out(a, output, attributes);
+            add_out(model_element(a), weights_of(b), output, attributes);
             return true;
         }
         draft.layer.operation = "matmul";
@@ -1550,7 +1577,10 @@ private:
         if (turn_b) {
             attributes.emplace_back("transpose_b", "true");
         }
-        add_out(is_variable(a) ? a : b, output, attributes);
+        const auto element = [&](const std::string& one) {
+            return is_variable(one) ? model_element(one) : weights_of(one);
+        };
+        add_out(element(a), element(b), output, attributes);
         return true;
     }
 

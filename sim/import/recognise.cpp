@@ -397,8 +397,7 @@ private:
         constexpr std::string_view kOperations =
             " Conv ConvTranspose Gemm MatMul Add Sub Mul Concat MaxPool AveragePool "
             "GlobalAveragePool GlobalMaxPool Relu Clip LeakyRelu Sigmoid HardSwish HardSigmoid "
-            "Tanh Reshape Flatten Transpose Resize Squeeze Unsqueeze Slice Pad ReduceMean "
-            "Softmax ";
+            "Tanh Reshape Flatten Transpose Resize Squeeze Unsqueeze Slice Pad ReduceMean ";
         if (!is_own(quantize, "QuantizeLinear") || is_constant(quantize.inputs[0])) {
             return;
         }
