@@ -521,7 +521,7 @@ public:
             convert(*step);
         }
         add_outputs();
-        remove_unread_reshapes();
+        remove_unread();
         return std::move(result_);
     }
 
@@ -714,14 +714,15 @@ private:
         }
     }
 
-    // Of reshapes in a row the last reads what the first does.
-    void remove_unread_reshapes() {
+    // Of reshapes in a row the last reads what the first does; of constants some were for a layer
+    // that became opaque.
+    void remove_unread() {
         std::set<std::string> read{result_.outputs.begin(), result_.outputs.end()};
         std::vector<Layer> kept;
         for (auto layer = result_.layers.rbegin(); layer != result_.layers.rend(); ++layer) {
             const bool reshapes = layer->operation == "reshape" || layer->operation == "flatten";
-            if (reshapes && !read.contains(layer->name)) {
-                ++result_.removed;
+            if ((reshapes || layer->operation == "constant") && !read.contains(layer->name)) {
+                result_.removed += reshapes ? 1 : 0;
                 continue;
             }
             read.insert(layer->inputs.begin(), layer->inputs.end());
@@ -945,9 +946,16 @@ private:
             write_transpose(node, call);
             return true;
         }
-        if (operation == "Concat" && node.inputs.size() == 1 && is_variable(node.inputs[0])) {
-            alias(node.outputs[0], node.inputs[0]);
-            return true;
+        if (operation == "Concat") {
+            std::vector<std::string> parts;  // those that have elements
+            std::ranges::copy_if(
+                node.inputs, std::back_inserter(parts), [&](const std::string& one) {
+                    return elements_of(value(one).dims) > 0;
+                });
+            if (parts.size() == 1 && is_variable(parts[0])) {
+                alias(node.outputs[0], parts[0]);
+                return true;
+            }
         }
         if (const Simple* const row = find_in(kBinary, operation)) {
             write_binary(node, row->layer);
