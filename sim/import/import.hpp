@@ -1,0 +1,41 @@
+#pragma once
+
+// ONNX files to models: `hetmap import`.
+//
+// Start at `import_onnx`. It reads (reader.hpp), finds the shapes of all tensors (inference.hpp),
+// puts one node in place of what exporters spread over several (recognise.hpp), and writes layers
+// (layers.hpp).
+
+#include "sim/import/layers.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace sim::onnx {
+
+// What became of the nodes of one of ONNX's operations.
+struct Count {
+    std::string operation;
+    int exact = 0, opaque = 0;
+};
+
+struct Imported {
+    Inferred inferred;
+    Layers layers;
+    std::vector<Count> counts;  // by operation
+    std::vector<std::string> warnings;
+    std::string yaml;  // the model
+    int exact = 0, opaque = 0;
+    // Nodes: all of them (functions in place), constants, those that lead to no output, those that
+    // became part of another's layer.
+    std::int64_t nodes = 0, folded = 0, dead = 0, merged = 0;
+    std::int64_t macs = 0;
+};
+
+// Throws InputError as its parts say.
+Imported import_onnx(const std::filesystem::path& path, const Sizes& sizes);
+Imported import_onnx(File file, const Sizes& sizes);  // of a model that was read before
+
+}  // namespace sim::onnx
