@@ -1,5 +1,7 @@
 #include "calibrate/binding.hpp"
 
+#include "sim/describe/fused_sets.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -78,29 +80,51 @@ Sources sources_of(const sim::Model& model, std::span<const int> layers, std::si
 
 }  // namespace
 
+namespace {
+
+// The windows that the kernels know: one stride and one padding for all sides, nothing dilated.
+bool is_plain_window(const sim::Attributes& a) {
+    const auto all_are = [](const sim::Sides& sides, int value) {
+        return sides[1] == value && sides[2] == value;
+    };
+    return all_are(a.stride, a.stride[1]) && all_are(a.dilation, 1) &&
+           all_are(a.pad_begin, a.pad_begin[1]) && a.pad_begin == a.pad_end && !a.ceil;
+}
+
+}  // namespace
+
 bool has_kernel(const sim::Layer& layer) {
-    if (layer.operation == nullptr || !element_of(layer.output.element) || !kind_of(layer)) {
+    if (layer.operation == nullptr || !element_of(layer.output.element) || !kind_of(layer) ||
+        layer.output.rank() != 3 || !is_plain_window(layer.attributes) || layer.attributes.out ||
+        !layer.attributes.constant.empty()) {
         return false;
     }
     const bool weighted = layer.operation->name == "conv2d" || layer.operation->name == "linear";
     return layer.attributes.groups == 1 && layer.inputs.size() <= 2 &&
            (!weighted || layer.attributes.weights == sim::Element::binary) &&
-           (layer.operation->name != "max_pool2d" || layer.attributes.padding == 0);
+           (layer.operation->name != "max_pool2d" || layer.attributes.pad_begin == sim::Sides{});
+}
+
+void expect_one_input_and_output(const sim::Model& model) {
+    const bool has_places =
+        !model.layers.front().place.empty() || !model.outputs.front().place.empty();
+    if (model.inputs() != 1 || model.outputs.size() != 1 || has_places) {
+        throw sim::InputError{
+            fmt::format("{}: only networks with one input and one output, both in the host's "
+                        "memory, can be run here; it has {} and {}{}",
+                        model.path.string(),
+                        model.inputs(),
+                        model.outputs.size(),
+                        has_places ? ", some of them elsewhere" : "")};
+    }
 }
 
 bool fit_one_kernel(const sim::Model& model, std::span<const int> layers) {
     if (!std::ranges::all_of(layers, [&](int l) { return has_kernel(at(model, l)); })) {
         return false;
     }
-    const auto is_inside = [&](int l) { return std::ranges::find(layers, l) != layers.end(); };
-    if (model.output != layers.back() && is_inside(model.output)) {
+    if (sim::read_outside(model, layers) != std::vector<int>{layers.back()}) {
         return false;
-    }
-    for (const int layer : layers) {
-        if (layer != layers.back() &&
-            !std::ranges::all_of(model.consumers[static_cast<std::size_t>(layer)], is_inside)) {
-            return false;
-        }
     }
     try {
         (void)inputs_of(model, layers);
@@ -116,7 +140,11 @@ kernels::Shape kernel_shape(const sim::TensorShape& shape) {
         throw sim::InputError{
             fmt::format("no kernel here for tensors of {}", sim::name_of(shape.element))};
     }
-    return {shape.height, shape.width, shape.channels, *element};
+    if (shape.rank() != 3) {
+        throw sim::InputError{
+            fmt::format("no kernel here for {}: it is no image", sim::to_string(shape))};
+    }
+    return {static_cast<int>(shape.height()), shape.width(), shape.channels(), *element};
 }
 
 ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers) {
@@ -160,11 +188,11 @@ kernels::Chain chain_of(const sim::Model& model,
         const Sources sources = sources_of(model, layers, chain.steps.size());
         chain.steps.push_back({
             .kind = *kind_of(layer),
-            .out_channels = layer.output.channels,
-            .kernel_height = layer.attributes.kernel_height,
-            .kernel_width = layer.attributes.kernel_width,
-            .stride = layer.attributes.stride,
-            .padding = layer.attributes.padding,
+            .out_channels = layer.output.channels(),
+            .kernel_height = layer.attributes.kernel_height(),
+            .kernel_width = layer.attributes.kernel_width(),
+            .stride = layer.attributes.stride[1],
+            .padding = layer.attributes.pad_begin[1],
             .pad_value = layer.attributes.pad_value,
             .weights = p.weights,
             .thresholds = p.thresholds,

@@ -34,6 +34,10 @@ kernels::Chain chain_of(const sim::Model& model,
 // Operations that may be part of a kernel's chain.
 bool has_kernel(const sim::Layer& layer);
 
+// Throws InputError where a model has several inputs or outputs, or wants them elsewhere than in
+// the host's memory: such run nowhere here yet.
+void expect_one_input_and_output(const sim::Model& model);
+
 // Whether a kernel can compute these layers together: each has one, at most two tensors are read
 // from outside, and only the last layer's result is.
 bool fit_one_kernel(const sim::Model& model, std::span<const int> layers);

@@ -147,8 +147,8 @@ FitSample features_of(const sim::Model& model, const std::vector<int>& layers, c
             .out_layout = key.out_layout,
             .features = sim::features_of(model, layers, key.batch),
             .batch = key.batch,
-            .height = result.height,
-            .channels = result.channels,
+            .height = static_cast<int>(result.height()),
+            .channels = result.channels(),
             .time_us = 0};
 }
 

@@ -100,7 +100,7 @@ void expect_shape(const std::filesystem::path& path,
                   std::int64_t width,
                   std::int64_t channels,
                   const sim::TensorShape& shape) {
-    if (height != shape.height || width != shape.width || channels != shape.channels ||
+    if (height != shape.height() || width != shape.width() || channels != shape.channels() ||
         shape.element != sim::Element::u8) {
         throw sim::InputError{fmt::format("{}: images of {}x{}x{} u8, but the model takes {}",
                                           path.string(),
@@ -162,8 +162,8 @@ Dataset idx(const std::filesystem::path& path,
     }
     expect_shape(path, height, width, 1, shape);
     expect_memory_for(file.size());
-    Dataset data{.height = shape.height,
-                 .width = shape.width,
+    Dataset data{.height = static_cast<int>(shape.height()),
+                 .width = shape.width(),
                  .channels = 1,
                  .pixels = std::vector<std::uint8_t>(static_cast<std::size_t>(count * size)),
                  .labels = {}};

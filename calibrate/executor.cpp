@@ -29,11 +29,6 @@ kernels::Layout layout_named(const std::string& name) {
     throw sim::InputError{fmt::format("no kernel here for the layout '{}'", name)};
 }
 
-// The input and output tasks do no work.
-bool does_nothing(const sim::Problem& problem, const sim::Task& task) {
-    return task.first == 0 || task.first == problem.layers() - 1;
-}
-
 // Devices between begin_run and end_run, which comes whatever happens meanwhile.
 class Runs {
 public:
@@ -76,7 +71,7 @@ std::vector<int> model_layers(const sim::Problem& problem, const sim::Task& task
 
 void drop_what_no_kernel_computes(const sim::Model& model, sim::Problem& problem) {
     std::erase_if(problem.tasks, [&](const sim::Task& task) {
-        return !does_nothing(problem, task) &&
+        return !is_boundary(problem, task) &&
                (!task.inner.empty() || !fit_one_kernel(model, model_layers(problem, task)));
     });
     sim::index(problem);
@@ -145,6 +140,7 @@ Executor::Executor(const sim::Model& model,
       devices_{std::move(devices.devices)},
       missing_{std::move(devices.missing)} {
     assert(devices_.size() == problem.devices.size() && devices_.front() != nullptr);
+    expect_one_input_and_output(model);
     for (const std::string& name : problem.layout_names) {
         layouts_.push_back(layout_named(name));
     }
@@ -516,7 +512,7 @@ private:
         }
         for (int s = action.steps_begin; s < action.steps_end; ++s) {
             const bool converts = event_of(s).kind == sim::EventKind::conversion;
-            if (!converts && does_nothing(problem_, task)) {
+            if (!converts && is_boundary(problem_, task)) {
                 continue;
             }
             const calibrate::Stage stage = stage_of(s);
@@ -721,7 +717,7 @@ std::span<std::byte> Executor::input() {
 }
 
 std::size_t Executor::output_bytes() const {
-    const sim::Layer& layer = model_.layers[at(model_.output)];
+    const sim::Layer& layer = model_.layers[at(model_.outputs.front().layer)];
     return kernels::tensor_bytes(kernel_shape(layer.output), kernels::Layout::nhwc, problem_.batch);
 }
 

@@ -19,7 +19,7 @@ static_assert(std::endian::native == std::endian::little, "the files are little 
 
 constexpr std::string_view kMagic = "hetmap-weights/1";
 
-bool has_weights(const sim::Layer& layer) {
+bool has_bits(const sim::Layer& layer) {
     return layer.operation != nullptr &&
            (layer.operation->name == "conv2d" || layer.operation->name == "linear");
 }
@@ -32,9 +32,10 @@ bool has_thresholds(const sim::Layer& layer) {
 std::int64_t fan_in(const sim::Model& model, const sim::Layer& layer) {
     const sim::TensorShape& input =
         model.layers[static_cast<std::size_t>(layer.inputs.front())].output;
-    return layer.operation->name == "linear" ? input.elements()
-                                             : std::int64_t{layer.attributes.kernel_height} *
-                                                   layer.attributes.kernel_width * input.channels;
+    return layer.operation->name == "linear"
+               ? input.elements()
+               : std::int64_t{layer.attributes.kernel_height()} * layer.attributes.kernel_width() *
+                     input.channels();
 }
 
 std::size_t words(std::int64_t bits) { return static_cast<std::size_t>((bits + 63) / 64); }
@@ -44,25 +45,25 @@ std::int64_t bytes_of(const sim::Model& model, const sim::Layer& layer) {
     constexpr std::int64_t kWord = sizeof(std::uint64_t), kThreshold = sizeof(std::int32_t);
     const auto words_of = [](std::int64_t bits) { return static_cast<std::int64_t>(words(bits)); };
     std::int64_t bytes = 0;
-    if (has_weights(layer)) {
+    if (has_bits(layer)) {
         bytes = sim::checked_product(
-            kWord, sim::checked_product(layer.output.channels, words_of(fan_in(model, layer))));
+            kWord, sim::checked_product(layer.output.channels(), words_of(fan_in(model, layer))));
     }
     if (has_thresholds(layer)) {
-        bytes += layer.output.channels * kThreshold + words_of(layer.output.channels) * kWord;
+        bytes += layer.output.channels() * kThreshold + words_of(layer.output.channels()) * kWord;
     }
     return bytes;
 }
 
 LayerParameters sized(const sim::Model& model, const sim::Layer& layer) {
     LayerParameters parameters;
-    if (has_weights(layer)) {
-        parameters.weights.resize(static_cast<std::size_t>(layer.output.channels) *
+    if (has_bits(layer)) {
+        parameters.weights.resize(static_cast<std::size_t>(layer.output.channels()) *
                                   words(fan_in(model, layer)));
     }
     if (has_thresholds(layer)) {
-        parameters.thresholds.resize(static_cast<std::size_t>(layer.output.channels));
-        parameters.flips.resize(words(layer.output.channels));
+        parameters.thresholds.resize(static_cast<std::size_t>(layer.output.channels()));
+        parameters.flips.resize(words(layer.output.channels()));
     }
     return parameters;
 }
@@ -143,7 +144,7 @@ std::vector<double> spreads_of(const sim::Model& model) {
     spreads.reserve(model.layers.size());
     for (const sim::Layer& layer : model.layers) {
         double spread = kPixels;
-        if (has_weights(layer)) {
+        if (has_bits(layer)) {
             const sim::Layer& input = model.layers[static_cast<std::size_t>(layer.inputs.front())];
             const double scale = input.output.element == sim::Element::u8 ? kPixels : 1.0;
             spread = scale * std::sqrt(static_cast<double>(fan_in(model, layer)));
@@ -175,7 +176,7 @@ Parameters made_up(const sim::Model& model) {
         for (std::uint64_t& word : p.weights) {
             word = random();
         }
-        if (has_weights(layer)) {
+        if (has_bits(layer)) {
             const std::int64_t bits = fan_in(model, layer);
             for (std::size_t row = 0; row < p.weights.size(); row += words(bits)) {
                 clear_tail({p.weights.data() + row, words(bits)}, bits);
@@ -190,7 +191,7 @@ Parameters made_up(const sim::Model& model) {
             for (std::uint64_t& word : p.flips) {
                 word = random() & random();
             }
-            clear_tail(p.flips, layer.output.channels);
+            clear_tail(p.flips, layer.output.channels());
         }
         parameters.push_back(std::move(p));
     }
@@ -210,14 +211,14 @@ Parameters load_parameters(const sim::Model& model) {
         reader.fill(p.weights, layer.name);
         reader.fill(p.thresholds, layer.name);
         reader.fill(p.flips, layer.name);
-        if (has_weights(layer)) {
+        if (has_bits(layer)) {
             const std::int64_t bits = fan_in(model, layer);
             for (std::size_t row = 0; row < p.weights.size(); row += words(bits)) {
                 check_tail({p.weights.data() + row, words(bits)}, bits, layer.name);
             }
         }
         if (has_thresholds(layer)) {
-            check_tail(p.flips, layer.output.channels, layer.name);
+            check_tail(p.flips, layer.output.channels(), layer.name);
         }
         parameters.push_back(std::move(p));
     }

@@ -191,7 +191,8 @@ Expected expected_output(const sim::Model& model, int batch, Executor& executor)
         return {{{0, reference_output(model, batch, images)}}};
     }
     const sim::TensorShape& input = model.layers.front().output;
-    const sim::TensorShape& output = model.layers[static_cast<std::size_t>(model.output)].output;
+    const sim::TensorShape& output =
+        model.layers[static_cast<std::size_t>(model.outputs.front().layer)].output;
     const auto input_bytes = static_cast<std::size_t>(sim::tensor_bytes(input));
     const auto output_bytes = static_cast<std::size_t>(sim::tensor_bytes(output));
     const int half = kMost / 2;
@@ -382,7 +383,7 @@ Classification classify(const sim::Model& model,
     const std::size_t count = images.size() / image;
     const auto batch = static_cast<std::size_t>(problem.batch);
     const auto classes = static_cast<std::size_t>(
-        model.layers[static_cast<std::size_t>(model.output)].output.elements());
+        model.layers[static_cast<std::size_t>(model.outputs.front().layer)].output.elements());
 
     Classification result;
     std::vector<double> times;

@@ -2,6 +2,7 @@
 
 #include "calibrate/memory.hpp"
 #include "sim/describe/input_file.hpp"
+#include "sim/describe/joined.hpp"
 
 #include <fmt/format.h>
 
@@ -67,6 +68,14 @@ std::vector<std::filesystem::path> model_folders() { return folders("models"); }
 std::vector<std::filesystem::path> platform_folders() { return folders("platforms"); }
 
 sim::Model model_named(const std::string& name) { return sim::load_model(name, model_folders()); }
+
+sim::Model models_named(const std::vector<std::string>& names) {
+    std::vector<sim::Model> models;
+    for (const std::string& name : names) {
+        models.push_back(model_named(name));
+    }
+    return sim::joined(models);
+}
 
 sim::Platform platform_named(const std::string& name, const std::vector<std::string>& set) {
     return sim::load_platform(name, platform_folders(), set);

@@ -28,6 +28,7 @@ std::vector<std::filesystem::path> model_folders();
 std::vector<std::filesystem::path> platform_folders();
 
 sim::Model model_named(const std::string& name);
+sim::Model models_named(const std::vector<std::string>& names);  // joined
 sim::Platform platform_named(const std::string& name, const std::vector<std::string>& set = {});
 std::vector<std::string> all_model_names();
 

@@ -81,7 +81,7 @@ void run(const Options& o) {
     std::vector<std::string> calibrate{
         "calibrate", "--quick", "--model", o.model, "--batch", "1", "--out", platform};
     if (o.brief) {
-        calibrate.insert(calibrate.end(), {"--budget", "5s"});
+        calibrate.insert(calibrate.end(), {"--budget", "15s"});
     }
     step("1. Measure this machine: every kernel of every layer.", calibrate);
     step("2. Search the best mapping, and prove it.",

@@ -22,7 +22,8 @@ namespace {
 constexpr std::size_t kLongestCertificate = 1'000'000;  // beginnings: some 100 MB
 
 struct Options {
-    std::string model, platform, objective = "latency", search = "branch-and-bound";
+    std::vector<std::string> models;
+    std::string platform, objective = "latency", search = "branch-and-bound";
     std::string out, front_csv, front_plot, certificate, fix;
     std::optional<std::string> transfer_modes;
     std::vector<std::string> only, prefer, pareto, max, pin, together, set;
@@ -330,7 +331,7 @@ void run(const Options& o) {
     if (o.pareto.empty() && (!o.front_csv.empty() || !o.front_plot.empty())) {
         throw sim::InputError{"--front, --front-plot: these are of a front; add --pareto"};
     }
-    const sim::Model model = model_named(o.model);
+    const sim::Model model = models_named(o.models);
     const sim::Platform platform = platform_named(o.platform, o.set);
     check_files(o, model, platform);
     if (!o.output.quiet) {
@@ -346,7 +347,11 @@ void add_map(Program& program) {
     Command command =
         program.add_command("map", "Search the best mapping of a model on a platform");
     const auto o = std::make_shared<Options>();
-    command.add_option("--model", o->model, "Name in models/, or path").required();
+    command
+        .add_option("--model",
+                    o->models,
+                    "Name in models/, or path; again for another network that runs beside it")
+        .required();
     command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
     command.add_set(o->set);
     const Option objective = command.add_option("--objective",

@@ -1,5 +1,6 @@
 // hetmap run: classify real inputs with a mapping.
 
+#include "calibrate/binding.hpp"
 #include "calibrate/calibrator.hpp"
 #include "calibrate/dataset.hpp"
 #include "calibrate/machine.hpp"
@@ -63,6 +64,7 @@ sim::Platform any_platform(const sim::Model& model, int batch, const sim::Mappin
 
 void run(const Options& o) {
     const sim::Model model = model_named(o.model);
+    calibrate::expect_one_input_and_output(model);
     const calibrate::Dataset data = calibrate::load_dataset(o.data, model.layers.front().output);
 
     // 1. The mapping: given, or the best on a platform, or, with neither, whatever runs here.

@@ -56,7 +56,7 @@ struct Chain {
 // Each layer by itself, then with it what begins there, up to `longest` layers.
 std::vector<Chain> chains_of(const sim::Model& model, int longest) {
     std::vector<Chain> chains;
-    for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
+    for (int layer = model.inputs(); layer < static_cast<int>(model.layers.size()); ++layer) {
         for (const std::vector<int>& layers : sim::chains_from(model, layer, longest)) {
             Chain& chain = chains.emplace_back();
             chain.signature = sim::signature(model, layers);
@@ -102,7 +102,8 @@ ordered_json model_json(const sim::Model& model, const Options& o) {
     ordered_json layers = ordered_json::array(), chains = ordered_json::array();
     for (int l = 0; l < static_cast<int>(model.layers.size()); ++l) {
         ordered_json& json = layers.emplace_back(layer_json(model, l));
-        if (o.signatures && l > 0) {
+        if (o.signatures && l >= model.inputs() &&
+            !sim::is_further_result(model.layers[static_cast<std::size_t>(l)])) {
             ordered_json attributes = ordered_json::object();
             for (const auto& [key, value] :
                  sim::attributes_of(model.layers[static_cast<std::size_t>(l)])) {
@@ -166,7 +167,7 @@ void show_model(const Options& o) {
     }
     print(fmt::format(
         "\n{} layers, {:.1f} million multiply-accumulates an image, {:.1f} KiB of weights\n",
-        model.layers.size() - 1,
+        model.layers.size() - static_cast<std::size_t>(model.inputs()),
         static_cast<double>(macs) * 1e-6,
         static_cast<double>(weights) / 1024));
 }

@@ -13,7 +13,8 @@ namespace cli {
 namespace {
 
 struct Options {
-    std::string model, platform, mapping;
+    std::vector<std::string> models;
+    std::string platform, mapping;
     std::vector<std::string> set;
     int frames_in_flight = 0;
     OutputOptions output;
@@ -21,7 +22,7 @@ struct Options {
 };
 
 void run(const Options& o) {
-    const sim::Model model = model_named(o.model);
+    const sim::Model model = models_named(o.models);
     const sim::Platform platform = platform_named(o.platform, o.set);
     calibrate::check_outputs(
         o.reports.named(),
@@ -41,7 +42,11 @@ void run(const Options& o) {
 void add_simulate(Program& program) {
     Command command = program.add_command("simulate", "Show the timeline of one mapping");
     const auto o = std::make_shared<Options>();
-    command.add_option("--model", o->model, "Name in models/, or path").required();
+    command
+        .add_option("--model",
+                    o->models,
+                    "Name in models/, or path; again for another network that runs beside it")
+        .required();
     command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
     command.add_set(o->set);
     command.add_option("--mapping", o->mapping, "A file written by hetmap map --out").required();

@@ -148,8 +148,8 @@ TEST_CASE("parameters are made up in one pass, however often a result is read an
 
 TEST_CASE("more parameters than there is memory for are the machine's fault, and it says so") {
     sim::Model model = chain("flatten", 1, 1);
-    model.layers[1].attributes.kernel_height = model.layers[1].attributes.kernel_width = 1 << 12;
-    model.layers[1].output.channels = 1 << 30;
-    model.layers[0].output.channels = 1 << 30;
+    model.layers[1].attributes.kernel = {1, 1 << 12, 1 << 12};
+    model.layers[1].output.set_channels(1 << 30);
+    model.layers[0].output.set_channels(1 << 30);
     CHECK_THROWS_AS(calibrate::load_parameters(model), sim::MachineError);
 }

@@ -229,7 +229,7 @@ TEST_CASE("a terminal that is closed in the middle of a calibration loses nothin
                     signal(SIGHUP, SIG_IGN);
                 }
                 std::vector<std::string> arguments = calibration(profile);
-                arguments[5] = nohup ? "1s" : "60s";
+                arguments[5] = nohup ? fmt::format("{}s", after.count() / 500) : "60s";
                 arguments.insert(arguments.begin(), HETMAP_PROGRAM);
                 become(std::move(arguments));
             }

@@ -159,7 +159,7 @@ TEST_CASE("every report of a front is written for each of its points, numbered a
     const Described d;
     std::vector<std::string> options{"--pareto", "latency,energy"};
     const std::map<std::string, std::string> endings{
-        {"gantt", ".svg"}, {"trace", ".json"}, {"dot", ".dot"}};
+        {"gantt", ".svg"}, {"trace", ".json"}, {"dot", ".dot"}, {"placement", ".csv"}};
     for (const sim::Report& report : sim::reports()) {
         const std::string name{report.name};
         REQUIRE(endings.contains(name));

@@ -146,7 +146,7 @@ struct Definitions {
     Set read_outside(const Set& set) const {
         Set layers;
         for (const int layer : set) {
-            bool is_needed = layer == model.output;
+            bool is_needed = is_output(model, layer);
             for (int reader = 0; reader < static_cast<int>(model.layers.size()); ++reader) {
                 is_needed = is_needed ||
                             (is_edge(layer, reader) && std::ranges::find(set, reader) == set.end());

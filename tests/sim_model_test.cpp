@@ -75,14 +75,15 @@ TEST_CASE("a model is loaded with its layers, shapes and readers") {
     CHECK(to_string(model.layers[0].output) == "28x28x1 u8");
     CHECK(model.layers[1].operation->name == "conv2d");
     CHECK(to_string(model.layers[3].output) == "14x14x64 binary");
-    CHECK(model.layers[4].attributes.kernel_width == 3);
+    CHECK(model.layers[4].attributes.kernel_width() == 3);
     CHECK(model.layers[4].attributes.pad_value == -1);
-    CHECK(model.layers[5].attributes.stride == 1);  // the documented default
+    CHECK(model.layers[5].attributes.stride == sim::Sides{1, 1, 1});  // the documented default
     CHECK(model.layers[6].inputs == std::vector{4, 5});
     CHECK(model.layers[6].where.line == 11);
     CHECK(model.consumers[3] == std::vector{4, 5});
     CHECK(model.consumers[7].empty());
-    CHECK(model.output == 7);
+    CHECK(model.outputs.size() == 1);
+    CHECK(model.outputs.front().layer == 7);
 }
 
 TEST_CASE("layers in any order are sorted, otherwise they stay as in the file") {
@@ -360,6 +361,10 @@ TEST_CASE("what is wrong in a model is named with its place") {
     struct Case {
         std::string what, by, message;
     };
+    std::string operations;
+    for (const sim::Operation& operation : sim::operations()) {
+        operations += (operations.empty() ? "" : ", ") + std::string{operation.name};
+    }
     const Case cases[] = {
         // The header and the top level.
         {"hetmap: model/1",
@@ -408,7 +413,9 @@ TEST_CASE("what is wrong in a model is named with its place") {
          "model.yaml:3:30: height: expected a whole number from 1 to 1048576, got '0'"},
         {"type: u8",
          "type: u9",
-         "model.yaml:3:64: type: no type 'u9'; there are: binary, u8, int8, int16, int32, f32"},
+         "model.yaml:3:64: type: no type 'u9'; there are: binary, ternary, int4, u4, int8, u8, "
+         "int16, u16, "
+         "int32, u32, int64, u64 and 6 more"},
         {"height: 28, width: 28",
          "height: 1048576, width: 1048576",
          "model.yaml:3:8: input: 1048576x1048576x1 u8 has more than 2^31 - 1 elements"},
@@ -425,8 +432,8 @@ TEST_CASE("what is wrong in a model is named with its place") {
          "out_channels: 6.5",
          "model.yaml:6:86: out_channels: expected a whole number from 1 to 1048576, got '6.5'"},
         {"padding: 1}",
-         "padding: same}",
-         "model.yaml:6:110: padding: expected a whole number from 0 to 4096, got 'same'"},
+         "padding: some}",
+         "model.yaml:6:110: padding: expected a whole number from 0 to 4096, got 'some'"},
         {"pad_value: -1",
          "pad_value: 2",
          "model.yaml:9:129: pad_value: expected a whole number from -1 to 1, got '2'"},
@@ -437,19 +444,18 @@ TEST_CASE("what is wrong in a model is named with its place") {
          "kernel: [3, {}]",
          "model.yaml:9:102: kernel: expected a whole number from 1 to 4096, got a map"},
         {"weights: binary",
-         "weights: ternary",
-         "model.yaml:6:64: weights: no type 'ternary'; there are: binary, int8, f32"},
+         "weights: quaternary",
+         "model.yaml:6:64: weights: no type 'quaternary'; there are: binary, ternary, int4, u4, "
+         "int8, u8, int16, u16, int32, u32, int64, u64 and 6 more"},
         // Layers.
         {"operation: threshold",
          "operation: treshold",
-         "model.yaml:7:35: operation: unknown operation 'treshold'; there are: conv2d, "
-         "depthwise_conv2d, linear, "
-         "threshold, max_pool2d, average_pool2d, add, concat, split, channel_shuffle, flatten, "
-         "softmax"},
+         "model.yaml:7:35: operation: unknown operation 'treshold'; there are: " + operations +
+             " (the last for any other)"},
         {"kernel: 2, stride: 2",
          "kernel: 2, strides: 2",
          "model.yaml:8:75: unknown key 'strides'; layer 'pool1' (max_pool2d) has: name, operation, "
-         "inputs, kernel, stride, padding"},
+         "inputs, kernel, stride, outputs, padding, dilation, ceil"},
         {"kernel: 2, stride: 2",
          "kernel: 2",
          "model.yaml:8:5: layer 'pool1' (max_pool2d) needs the key 'stride'"},
@@ -474,7 +480,7 @@ TEST_CASE("what is wrong in a model is named with its place") {
         {"inputs: [conv1]", "inputs: []", "model.yaml:7:54: inputs: threshold takes 1, got 0"},
         {"inputs: [conv2, shortcut]",
          "inputs: [conv2]",
-         "model.yaml:11:41: inputs: add takes 2 or more, got 1"},
+         "model.yaml:10:5: layer 'shortcut' is used by no layer and is not the output"},
         {"output: threshold2",
          "output: treshold2",
          "model.yaml:13:9: output: no layer 'treshold2'; there are: image, conv1, threshold1, "
@@ -496,7 +502,8 @@ TEST_CASE("what is wrong in a model is named with its place") {
          "model.yaml:6:5: the layers form a cycle: conv1 -> conv1"},
         {"out_channels: 64, kernel: 1",
          "out_channels: 32, kernel: 1",
-         "model.yaml:11:5: layer 'sum' (add): cannot add 14x14x64 int32 and 14x14x32 int32"},
+         "model.yaml:11:5: layer 'sum' (add): 14x14x64 int32 and 14x14x32 int32 do not "
+         "fit together"},
         {"inputs: [sum]",
          "inputs: [pool1]",
          "model.yaml:11:5: layer 'sum' is used by no layer and is not the output"},

@@ -26,11 +26,6 @@ const sim::Layer& at(const sim::Model& model, int layer) {
     return model.layers[static_cast<std::size_t>(layer)];
 }
 
-bool has_weights(const sim::Layer& layer) {
-    return layer.operation != nullptr &&
-           std::ranges::count(layer.operation->required, "weights") != 0;
-}
-
 // Indices of the convolutions (depthwise ones too) and linear layers.
 std::vector<int> weighted_layers(const sim::Model& model) {
     std::vector<int> layers;
@@ -83,7 +78,7 @@ std::int64_t parameters_of(const sim::Model& model, PerChannel per_channel) {
     for (const int l : weighted_layers(model)) {
         const bool linear = at(model, l).operation->name == "linear";
         parameters += work_of(model, l).weight_bytes / 4;
-        parameters += std::int64_t{at(model, l).output.channels} *
+        parameters += std::int64_t{at(model, l).output.channels()} *
                       (linear ? 1 : static_cast<std::int64_t>(per_channel));
     }
     return parameters;
@@ -117,10 +112,10 @@ std::vector<Shape> shapes_in(const sim::Model& model) {
     for (const int l : weighted_layers(model)) {
         const sim::Layer& layer = at(model, l);
         shapes.push_back({.name = layer.name,
-                          .c_in = at(model, layer.inputs[0]).output.channels,
-                          .c_out = layer.output.channels,
-                          .kernel = layer.attributes.kernel_width,
-                          .width = layer.output.width,
+                          .c_in = at(model, layer.inputs[0]).output.channels(),
+                          .c_out = layer.output.channels(),
+                          .kernel = layer.attributes.kernel_width(),
+                          .width = layer.output.width(),
                           .depthwise = layer.operation->name == "depthwise_conv2d"});
     }
     return shapes;
@@ -206,7 +201,8 @@ TEST_CASE("the full-precision networks have the work and the parameters that oth
         CHECK(macs == network.macs);
         CHECK(std::abs(macs - network.known_macs) * 2 <= network.known_digit);
         CHECK(weighted_layers(model).size() == network.weighted);
-        CHECK(at(model, model.output).output == sim::TensorShape{.channels = network.classes});
+        CHECK(at(model, model.outputs.front().layer).output ==
+              sim::TensorShape{1, 1, network.classes, sim::Element::f32});
         if (network.known_parameters != 0) {
             CHECK(parameters_of(model, network.per_channel) == network.known_parameters);
         }
@@ -279,9 +275,9 @@ TEST_CASE("ShuffleNet's units read both halves of their input, and shuffle both 
         if (left.operation->name == "split") {
             ++with_splits;
             CHECK(left.attributes.first_channel == 0);
-            CHECK(right.attributes.first_channel == left.output.channels);
-            CHECK(left.output.channels + right.output.channels ==
-                  at(model, left.inputs[0]).output.channels);
+            CHECK(right.attributes.first_channel == left.output.channels());
+            CHECK(left.output.channels() + right.output.channels() ==
+                  at(model, left.inputs[0]).output.channels());
         }
         const int index = static_cast<int>(&concat - model.layers.data());
         const std::vector<int>& readers = model.consumers[static_cast<std::size_t>(index)];
@@ -298,10 +294,10 @@ TEST_CASE("SqueezeNet's pools end at the border, so rounding up or down is the s
     int pools = 0;
     for (const sim::Layer& layer : model.layers) {
         if (layer.operation != nullptr && layer.operation->name == "max_pool2d") {
-            const int width = at(model, layer.inputs[0]).output.width;
+            const int width = at(model, layer.inputs[0]).output.width();
             CAPTURE(layer.name);
-            CHECK((width - layer.attributes.kernel_width) % layer.attributes.stride == 0);
-            CHECK(layer.attributes.padding == 0);
+            CHECK((width - layer.attributes.kernel_width()) % layer.attributes.stride[2] == 0);
+            CHECK(layer.attributes.pad_begin == sim::Sides{});
             ++pools;
         }
     }

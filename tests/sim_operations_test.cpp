@@ -15,7 +15,8 @@ namespace {
 using Shapes = std::vector<TensorShape>;
 
 TensorShape output(std::string_view operation, const Attributes& attributes, const Shapes& inputs) {
-    return sim::find_operation(operation)->output(attributes, inputs);
+    Attributes padded = attributes;
+    return sim::results_of(*sim::find_operation(operation), padded, inputs).front();
 }
 
 // "14x14x64 binary", or why it does not fit.
@@ -28,20 +29,21 @@ std::string result(std::string_view operation, const Attributes& attributes, con
 }
 
 sim::Work work(std::string_view operation, const Attributes& attributes, const Shapes& inputs) {
-    return sim::find_operation(operation)->work(
-        attributes, inputs, output(operation, attributes, inputs));
+    Attributes padded = attributes;
+    const sim::Operation& row = *sim::find_operation(operation);
+    return row.work(attributes, inputs, sim::results_of(row, padded, inputs));
 }
 
 Attributes conv(int out_channels, int kernel, int stride, int padding) {
     return {.out_channels = out_channels,
-            .kernel_height = kernel,
-            .kernel_width = kernel,
-            .stride = stride,
-            .padding = padding};
+            .kernel = {1, kernel, kernel},
+            .stride = {1, stride, stride},
+            .pad_begin = {0, padding, padding},
+            .pad_end = {0, padding, padding}};
 }
 
 Attributes pool(int kernel, int stride, int padding = 0) {
-    return {.kernel_height = kernel, .kernel_width = kernel, .stride = stride, .padding = padding};
+    return conv(0, kernel, stride, padding);
 }
 
 Attributes weights(Attributes attributes, Element element) {
@@ -58,7 +60,7 @@ TEST_CASE("the table has the operations of the design, each once") {
     std::set<std::string_view> names;
     for (const sim::Operation& operation : sim::operations()) {
         names.insert(operation.name);
-        CHECK((operation.output != nullptr));
+        CHECK((operation.results != nullptr));
         CHECK((operation.work != nullptr));
         CHECK(operation.min_inputs <= operation.max_inputs);
         for (const std::string_view key : operation.required) {
@@ -66,19 +68,8 @@ TEST_CASE("the table has the operations of the design, each once") {
             CHECK(std::ranges::count(operation.attributes, key) == 1);
         }
     }
-    CHECK(names == std::set<std::string_view>{"conv2d",
-                                              "depthwise_conv2d",
-                                              "linear",
-                                              "threshold",
-                                              "max_pool2d",
-                                              "average_pool2d",
-                                              "add",
-                                              "concat",
-                                              "split",
-                                              "channel_shuffle",
-                                              "flatten",
-                                              "softmax"});
     CHECK(sim::operations().size() == names.size());
+    CHECK(names.size() == 110);
     CHECK(sim::find_operation("input") == nullptr);
     CHECK(sim::find_operation("conv2d")->name == "conv2d");
 }
@@ -90,6 +81,9 @@ TEST_CASE("bits are packed in 64-bit words for every pixel, other elements lie s
     CHECK(sim::tensor_bytes({28, 28, 3, Element::u8}) == 28 * 28 * 3);
     CHECK(sim::tensor_bytes({7, 7, 10, Element::int16}) == 7 * 7 * 10 * 2);
     CHECK(sim::tensor_bytes({7, 7, 10, kInt32}) == 7 * 7 * 10 * 4);
+    CHECK(sim::tensor_bytes({{5, 3}, Element::int4}) == 8);  // 60 bits
+    CHECK(sim::tensor_bytes({{2, 3, 4, 5}, Element::f16}) == 240);
+    CHECK(sim::tensor_bytes({{2, 3, 4, 65}, kBinary}) == 2 * 3 * 4 * 16);
 }
 
 TEST_CASE("output shapes, by hand") {
@@ -100,9 +94,11 @@ TEST_CASE("output shapes, by hand") {
     CHECK(result("conv2d", conv(8, 3, 1, 0), {{3, 3, 64, kBinary}}) == "1x1x8 int32");
     CHECK(result("conv2d", weights(conv(8, 3, 1, 1), Element::f32), {{5, 4, 2, Element::f32}}) ==
           "5x4x8 f32");
-    CHECK(result("conv2d",
-                 {.out_channels = 4, .kernel_height = 3, .kernel_width = 5, .padding = 1},
-                 {{9, 9, 1, kBinary}}) == "9x7x4 int32");
+    CHECK(
+        result(
+            "conv2d",
+            {.out_channels = 4, .kernel = {1, 3, 5}, .pad_begin = {0, 1, 1}, .pad_end = {0, 1, 1}},
+            {{9, 9, 1, kBinary}}) == "9x7x4 int32");
     CHECK(result("depthwise_conv2d", conv(0, 3, 2, 1), {{7, 7, 20, kBinary}}) == "4x4x20 int32");
     CHECK(result("linear", {.out_channels = 10}, {{1, 1, 64, kBinary}}) == "1x1x10 int32");
     CHECK(result("linear", {.out_channels = 10}, {{7, 7, 64, kBinary}}) == "1x1x10 int32");
@@ -121,6 +117,110 @@ TEST_CASE("output shapes, by hand") {
     CHECK(result("softmax", {}, {{1, 1, 10, kInt32}}) == "1x1x10 f32");
 }
 
+TEST_CASE("output shapes of tensors of any dimensions, by hand") {
+    constexpr Element kF32 = Element::f32, kF16 = Element::f16;
+    const auto f32 = [](const std::vector<int>& sides) { return TensorShape{sides, kF32}; };
+    // What is not as deep, wide or far as the other side.
+    CHECK(result("conv1d",
+                 {.out_channels = 64, .kernel = {1, 1, 9}, .stride = {1, 1, 2}},
+                 {f32({1600, 40})}) == "796x64 f32");
+    CHECK(result("conv3d", conv(8, 3, 1, 1), {f32({8, 14, 14, 4})}) == "8x14x14x8 f32");
+    CHECK(result("conv2d",
+                 {.out_channels = 8,
+                  .kernel = {1, 3, 3},
+                  .stride = {1, 2, 1},
+                  .dilation = {1, 2, 1},
+                  .pad_begin = {0, 0, 1},
+                  .pad_end = {0, 1, 1}},
+                 {{20, 20, 4, kF32}}) == "9x20x8 f32");
+    // Pads to the same: ceil(20 / 3) = 7 results from 6 * 3 + 5 = 23 elements.
+    CHECK(
+        result("conv2d",
+               {.out_channels = 8, .kernel = {1, 5, 5}, .stride = {1, 3, 3}, .pads_to_same = true},
+               {{20, 20, 4, kF32}}) == "7x7x8 f32");
+    CHECK(result("conv_transpose2d", conv(16, 2, 2, 0), {{14, 14, 64, kF32}}) == "28x28x16 f32");
+    CHECK(result("conv_transpose2d",
+                 {.out_channels = 16,
+                  .kernel = {1, 3, 3},
+                  .stride = {1, 2, 2},
+                  .pad_begin = {0, 1, 1},
+                  .pad_end = {0, 1, 1},
+                  .output_padding = {0, 1, 1}},
+                 {{14, 14, 64, kF32}}) == "28x28x16 f32");
+    // floor((6 - 3) / 2) + 1 = 2 windows, and a third that begins inside.
+    CHECK(result("max_pool2d",
+                 {.kernel = {1, 3, 3}, .stride = {1, 2, 2}, .ceil = true},
+                 {{6, 6, 4, kF32}}) == "3x3x4 f32");
+    CHECK(result("global_average_pool", {}, {{7, 7, 64, kF32}}) == "1x1x64 f32");
+    CHECK(result("matmul", {}, {f32({12, 197, 64}), f32({12, 64, 197})}) == "12x197x197 f32");
+    CHECK(result("matmul", {.transpose_b = true}, {f32({197, 64}), f32({12, 50, 64})}) ==
+          "12x197x50 f32");
+    CHECK(result("matmul",
+                 {.weights = kF16, .has_weights = true, .out_channels = 3072},
+                 {{{197, 768}, kF16}}) == "197x3072 f16");
+    CHECK(result("multiply", {}, {f32({7, 7, 64}), f32({64})}) == "7x7x64 f32");
+    CHECK(result("multiply", {}, {{7, 7, 64, kBinary}, {1, 1, 64, kF32}}) == "7x7x64 f32");
+    CHECK(result("multiply", {.constant = {64}}, {f32({7, 7, 64})}) == "7x7x64 f32");
+    CHECK(result("add", {}, {{9, 9, 9, kInt32}, {9, 9, 9, kF32}}) == "9x9x9 f32");
+    CHECK(result("add", {.out = Element::int8}, {{9, 9, 9, kInt32}, {9, 9, 9, kInt32}}) ==
+          "9x9x9 int8");
+    CHECK(result("less", {}, {f32({5}), f32({5})}) == "5 bool");
+    CHECK(result("where", {}, {{{5}, Element::boolean}, f32({5}), f32({1})}) == "5 f32");
+    CHECK(result("reshape", {.shape = {196, 768}}, {f32({14, 14, 768})}) == "196x768 f32");
+    CHECK(result("transpose", {.permutation = {1, 0, 2}}, {f32({197, 12, 64})}) == "12x197x64 f32");
+    CHECK(result("concat", {.axis = 0}, {f32({1, 768}), f32({196, 768})}) == "197x768 f32");
+    CHECK(result("slice", {.shape = {768}}, {f32({197, 768})}) == "768 f32");
+    CHECK(result("pad", {.shape = {16, 16, 3}}, {f32({14, 14, 3})}) == "16x16x3 f32");
+    CHECK(result("reduce_mean", {.axes = {0, 1}}, {f32({7, 7, 64})}) == "64 f32");
+    CHECK(result("reduce_mean", {.axes = {-1}, .keep = true}, {f32({197, 768})}) == "197x1 f32");
+    CHECK(result("arg_max", {.axes = {0}}, {f32({10})}) == "1 int64");
+    CHECK(result("upsample", {.scale = {1, 2, 3}}, {{14, 14, 64, kF32}}) == "28x42x64 f32");
+    CHECK(result("resize", {.sizes = {20, 30}}, {{14, 14, 64, kF32}}) == "20x30x64 f32");
+    CHECK(result("depth_to_space", {.block = 2}, {{14, 14, 64, kF32}}) == "28x28x16 f32");
+    CHECK(result("space_to_depth", {.block = 2}, {{14, 14, 64, kF32}}) == "7x7x256 f32");
+    CHECK(result("embedding",
+                 {.weights = kF32, .out_channels = 768, .vocabulary = 30522},
+                 {{{128}, Element::int64}}) == "128x768 f32");
+    CHECK(result("lstm", {.hidden = 128, .directions = 2}, {f32({50, 40})}) == "50x256 f32");
+    CHECK(result("attention", {.heads = 12}, {f32({197, 768}), f32({50, 768}), f32({50, 384})}) ==
+          "197x384 f32");
+    CHECK(result("convert", {.out = kF16}, {f32({5})}) == "5 f16");
+}
+
+TEST_CASE("layers of several results give them all") {
+    const auto results = [](std::string_view operation, Attributes a, const Shapes& inputs) {
+        std::string text;
+        for (const TensorShape& shape :
+             sim::results_of(*sim::find_operation(operation), a, inputs)) {
+            text += (text.empty() ? "" : ", ") + to_string(shape);
+        }
+        return text;
+    };
+    const Shapes sequence{{{50, 40}, Element::f32}};
+    CHECK(results("split", {.axis = 0, .sizes = {20, 30}}, sequence) == "20x40 f32, 30x40 f32");
+    CHECK(results("lstm", {.hidden = 8}, sequence) == "50x8 f32, 1x8 f32, 1x8 f32");
+    CHECK(results("gru", {.hidden = 8}, sequence) == "50x8 f32, 1x8 f32");
+    CHECK(results("top_k", {.k = 5}, sequence) == "50x5 f32, 50x5 int64");
+    CHECK(results("opaque", {.results = {{7, 7, 2, Element::f16}, {{3}, Element::int32}}}, {}) ==
+          "7x7x2 f16, 3 int32");
+}
+
+TEST_CASE("two operands give the wider element, floating-point numbers before whole ones") {
+    CHECK(sim::promoted(Element::int8, Element::int32) == Element::int32);
+    CHECK(sim::promoted(Element::int64, Element::f16) == Element::f16);
+    CHECK(sim::promoted(Element::f16, Element::bf16) == Element::f32);
+    CHECK(sim::promoted(Element::binary, Element::ternary) == Element::ternary);
+    CHECK(sim::promoted(Element::boolean, Element::u8) == Element::u8);
+    for (const Element a : sim::elements()) {
+        CHECK(sim::find_element(sim::name_of(a)) == a);
+        CHECK(sim::promoted(a, a) == a);
+        for (const Element b : sim::elements()) {
+            CHECK(sim::bits_of(sim::promoted(a, b)) >=
+                  (a == Element::boolean || b == Element::boolean ? 0 : 1));
+        }
+    }
+}
+
 TEST_CASE("what does not fit says why") {
     struct Case {
         std::string_view operation;
@@ -135,14 +235,12 @@ TEST_CASE("what does not fit says why") {
          "a kernel of width 5 does not fit an input of 4 with a padding of 0"},
         {"conv2d",
          conv(8, 3, 1, 1),
+         {{{9, 9}, kInt32}},
+         "it takes a tensor of 3 dimensions (height, width, channels), not 9x9 int32"},
+        {"conv3d",
+         conv(8, 3, 1, 1),
          {{9, 9, 1, kInt32}},
-         "binary weights do not work on int32 inputs (binary and int8 weights take binary, u8 or "
-         "int8; f32 weights take f32)"},
-        {"linear",
-         weights(conv(8, 1, 1, 0), Element::f32),
-         {{1, 1, 9, kBinary}},
-         "f32 weights do not work on binary inputs (binary and int8 weights take binary, u8 or "
-         "int8; f32 weights take f32)"},
+         "it takes a tensor of 4 dimensions (depth, height, width, channels), not 9x9x1 int32"},
         {"conv2d",
          {.out_channels = 8, .groups = 3},
          {{9, 9, 8, kBinary}},
@@ -151,10 +249,7 @@ TEST_CASE("what does not fit says why") {
          {.out_channels = 8, .groups = 3},
          {{9, 9, 9, kBinary}},
          "8 output channels do not divide into 3 groups"},
-        {"threshold",
-         {},
-         {{9, 9, 9, kBinary}},
-         "a threshold takes int8, int16, int32 or f32, not binary"},
+        {"threshold", {}, {{9, 9, 9, kBinary}}, "a threshold takes numbers, not binary"},
         {"max_pool2d",
          pool(2, 2, 2),
          {{9, 9, 9, kBinary}},
@@ -162,15 +257,46 @@ TEST_CASE("what does not fit says why") {
         {"average_pool2d",
          pool(2, 2),
          {{9, 9, 9, kBinary}},
-         "average_pool2d does not work on binary inputs"},
+         "an average does not work on binary inputs"},
         {"add",
          {},
          {{9, 9, 9, kInt32}, {9, 8, 9, kInt32}},
-         "cannot add 9x9x9 int32 and 9x8x9 int32"},
-        {"add",
+         "9x9x9 int32 and 9x8x9 int32 do not fit together"},
+        {"add", {}, {{9, 9, 9, kInt32}}, "it takes two inputs, or one and a 'constant'"},
+        {"matmul",
          {},
-         {{9, 9, 9, kInt32}, {9, 9, 9, Element::f32}},
-         "cannot add 9x9x9 int32 and 9x9x9 f32"},
+         {{9, 9, 9, kInt32}},
+         "with one input it needs the keys 'weights' and 'out_channels'"},
+        {"matmul",
+         {},
+         {{{4, 5}, kInt32}, {{6, 4}, kInt32}},
+         "4x5 int32 and 6x4 int32 do not multiply: 5 columns, 6 rows"},
+        {"reshape",
+         {.shape = {4, 4}},
+         {{{5, 3}, kInt32}},
+         "5x3 int32 has 15 elements, 4x4 int32 has 16"},
+        {"transpose",
+         {.permutation = {0, 0}},
+         {{{5, 3}, kInt32}},
+         "0, 0 is no permutation of the 2 dimensions of 5x3 int32"},
+        {"softmax", {.axis = 2}, {{{5, 3}, kInt32}}, "5x3 int32 has no axis 2"},
+        {"split",
+         {.sizes = {2, 2}},
+         {{{5, 3}, kInt32}},
+         "its sizes add up to 4, and axis -1 of 5x3 int32 has 3"},
+        {"split",
+         {},
+         {{{5, 3}, kInt32}},
+         "it needs the keys 'out_channels' and 'first_channel', or 'sizes'"},
+        {"top_k", {.k = 4}, {{{5, 3}, kInt32}}, "there are no 4 largest of 3"},
+        {"attention",
+         {.heads = 5},
+         {{{9, 8}, Element::f32}, {{9, 8}, Element::f32}, {{9, 8}, Element::f32}},
+         "8 channels do not divide into 5 heads"},
+        {"resize",
+         {.sizes = {4}},
+         {{9, 8, 3, Element::f32}},
+         "its size has 1 sides, 9x8x3 f32 has 2 and channels"},
         {"add", {}, {{9, 9, 9, kInt32}, {9, 9, 9, kBinary}}, "add does not work on binary inputs"},
         {"concat",
          {},
@@ -225,6 +351,21 @@ TEST_CASE("work of the other operations, by hand") {
     CHECK(threshold.bytes_read == 7 * 7 * 65 * 4);
     CHECK(threshold.bytes_written == 7 * 7 * 16);
     CHECK(threshold.weight_bytes == 65 * 4 + 2 * 8);
+    // Two matrices of 12 heads; an LSTM's four gates over what comes in and what it holds.
+    const Shapes matrices{{{12, 5, 64}, Element::f32}, {{12, 64, 7}, Element::f32}};
+    CHECK(work("matmul", {}, matrices).macs == 12 * 5 * 64 * 7);
+    CHECK(work("matmul", {}, matrices).weight_bytes == 0);
+    const Shapes sequence{{{50, 40}, Element::f32}};
+    const Attributes lstm{.weights = Element::f32, .hidden = 8};
+    CHECK(work("lstm", lstm, sequence).macs == 50 * 4 * 8 * (40 + 8));
+    CHECK(work("lstm", lstm, sequence).weight_bytes == 4 * 4 * 8 * (40 + 8));
+    CHECK(work("conv_transpose2d",
+               weights(conv(16, 2, 2, 0), Element::f32),
+               {{14, 14, 64, Element::f32}})
+              .macs == 14 * 14 * 64 * 4 * 16);
+    CHECK(work("opaque", {.results = {{5, 5, 5, kInt32}}, .macs = 77, .weight_bytes = 33}, sequence)
+              .macs == 77);
+    CHECK(work("multiply", {.constant = {8}}, {{7, 7, 8, kInt32}}).weight_bytes == 8 * 4);
     CHECK(work("add", {}, {{7, 7, 8, kInt32}, {7, 7, 8, kInt32}}).bytes_read == 2 * 7 * 7 * 8 * 4);
     CHECK(work("split", {.out_channels = 4}, {{7, 7, 8, kInt32}}).bytes_read == 7 * 7 * 4 * 4);
 }

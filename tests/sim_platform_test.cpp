@@ -214,8 +214,8 @@ TEST_CASE("a platform of formulas is loaded with all that its file says") {
 
 TEST_CASE("what is wrong in a platform of formulas is named with its place") {
     const std::string operations =
-        "conv2d, depthwise_conv2d, linear, threshold, max_pool2d, average_pool2d, add, concat, "
-        "split, channel_shuffle, flatten, softmax";
+        "conv2d, conv_transpose2d, depthwise_conv2d, conv1d, conv_transpose1d, conv3d, "
+        "conv_transpose3d, linear, matmul, attention, embedding, lstm and 98 more";
     const std::string names =
         "c_in, ih, iw, c_out, oh, ow, kh, kw, stride, padding, groups, macs, inputs, outputs, "
         "weights, batch, n, m, clock_mhz";
@@ -239,11 +239,11 @@ TEST_CASE("what is wrong in a platform of formulas is named with its place") {
          "p.yaml:5:53: synchronise_us: expected a number of zero or more, got 'soon'"},
         // Contention.
         {"contention: {cpu: 1.25}",
-         "contention: {cpu: 0.9}",
-         "p.yaml:16:23: cpu: expected a factor from 1 to 1000, got '0.9'"},
+         "contention: {cpu: 0.009}",
+         "p.yaml:16:23: cpu: expected a factor from 0.01 to 1000, got '0.009'"},
         {"contention: {cpu: 1.25}",
          "contention: {cpu: 1001}",
-         "p.yaml:16:23: cpu: expected a factor from 1 to 1000, got '1001'"},
+         "p.yaml:16:23: cpu: expected a factor from 0.01 to 1000, got '1001'"},
         {"contention: {cpu: 1.25}",
          "contention: {dsp: 1.25}",
          "p.yaml:16:18: contention: no device 'dsp'; there are: cpu, gpu, fpga"},
@@ -276,9 +276,9 @@ TEST_CASE("what is wrong in a platform of formulas is named with its place") {
          "the "
          "key), got '3x3'"},
         {"weights: [int8]",
-         "weights: [int4]",
-         "p.yaml:25:97: weights: no element 'int4'; there are: binary, u8, int8, int16, int32, "
-         "f32"},
+         "weights: [int5]",
+         "p.yaml:25:97: weights: no type 'int5'; there are: binary, ternary, int4, u4, int8, u8, "
+         "int16, u16, int32, u32, int64, u64 and 6 more"},
         {"in_channels_multiple: 4",
          "in_channels_multiple: 0",
          "p.yaml:25:151: in_channels_multiple: expected a whole number from 1 to 1048576, got '0'"},
@@ -522,7 +522,8 @@ TEST_CASE("what is wrong in a platform is named with its place") {
          "lynx:",
          "p.yaml:7:1: unknown key 'lynx'; a platform has: hetmap, name, memories, devices, "
          "provenance, warnings, "
-         "links, buses, base_power_w, host_copy, measurements, costs, fits, formulas, splits, "
+         "links, buses, layouts, base_power_w, host_copy, measurements, costs, fits, formulas, "
+         "splits, "
          "counts"},
         {"name: two\n",
          "name: two\nprovenance: yes\n",
@@ -641,8 +642,8 @@ TEST_CASE("what is wrong in a platform is named with its place") {
          "p.yaml:12:106: time_us: expected a number of zero or more, got '-0.5'"},
         {"time_us: 0.5}",
          "time_ms: 0.5}",
-         "p.yaml:12:97: unknown key 'time_ms'; a cost has: layers, batch, device, variant, "
-         "configuration, in_layout, "
+         "p.yaml:12:97: unknown key 'time_ms'; a cost has: batch, device, variant, "
+         "configuration, layers, layer_names, in_layout, "
          "out_layout, results, time_us, samples, p05_us, p50_us, p95_us"},
         {"samples: 200",
          "samples: 0",

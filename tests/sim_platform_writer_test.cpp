@@ -154,6 +154,12 @@ sim::Platform machine() {
     p.measured.push_back(p.measured[0]);
     p.measured[2].batch = 2;
     p.measured[2].time = {sim::Time{7}, sim::Time{7}, sim::Time{7}, 0};
+    p.measured.push_back(p.measured[2]);
+    p.measured[3].layers.clear();
+    p.measured[3].layer_names = {"conv1", "a layer: of \"another\" tool"};
+    p.layouts = {{.name = "chw16", .element = sim::Element::f16, .channels_multiple = 16},
+                 {.name = "x: y"}};
+    p.devices[0].conversions[0].elements = {"int8", "f32"};
     p.fitted.push_back(p.fitted[0]);
     p.fitted[1].pattern = "conv2d int8 wint8 | threshold";
     p.fitted[1].results = {0, 1};
@@ -203,8 +209,8 @@ auto fields(const sim::ResourceBudget& b) {
     return std::tie(name, limit);
 }
 auto fields(const sim::Conversion& c) {
-    const auto& [from, to, time] = c;
-    return std::tie(from, to, time);
+    const auto& [from, to, time, elements] = c;
+    return std::tie(from, to, time, elements);
 }
 auto fields(const sim::SupportRule& r) {
     const auto& [operations, kernels, strides, groups, weights, activations, in, out, when, where] =
@@ -251,9 +257,23 @@ auto fields(const sim::Bus& b) {
     const auto& [name, links, bandwidth] = b;
     return std::tie(name, links, bandwidth);
 }
+auto fields(const sim::Layout& l) {
+    const auto& [name, element, channels_multiple] = l;
+    return std::tie(name, element, channels_multiple);
+}
 auto fields(const sim::MeasuredCost& c) {
-    const auto& [layers, batch, device, variant, configuration, in, out, results, time, where] = c;
-    return std::tie(layers, batch, device, variant, configuration, in, out, results, time);
+    const auto& [layers,
+                 names,
+                 batch,
+                 device,
+                 variant,
+                 configuration,
+                 in,
+                 out,
+                 results,
+                 time,
+                 where] = c;
+    return std::tie(layers, names, batch, device, variant, configuration, in, out, results, time);
 }
 auto fields(const sim::FittedCost& f) {
     const auto& [pattern,
@@ -344,6 +364,7 @@ auto fields(const sim::Platform& p) {
                  devices,
                  links,
                  buses,
+                 layouts,
                  base_power_w,
                  measured,
                  fitted,
@@ -359,6 +380,7 @@ auto fields(const sim::Platform& p) {
                     devices,
                     links,
                     buses,
+                    layouts,
                     base_power_w,
                     measured,
                     fitted,
@@ -455,6 +477,7 @@ TEST_CASE("the platform that is written and loaded says something in every field
     CHECK(says_all(p.devices));
     CHECK(says_all(p.links));
     CHECK(says_all(p.buses));
+    CHECK(says_all(p.layouts));
     CHECK(says_all(p.measured));
     CHECK(says_all(p.fitted));
     CHECK(says_all(p.formulas));

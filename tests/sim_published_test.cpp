@@ -74,7 +74,8 @@ struct Case {
                 return part.channels;
             }
         }
-        return task.parts.empty() && is_it(task.device) ? of_model(task.first).output.channels : 0;
+        return task.parts.empty() && is_it(task.device) ? of_model(task.first).output.channels()
+                                                        : 0;
     }
     // The task that gives so many channels of a layer to the device; -1: there is none.
     int task(int layer, std::string_view device, int channels) const {
@@ -113,10 +114,10 @@ struct Shape {
 
 Shape shape_of(const Case& c, int layer) {
     const sim::Layer& l = c.of_model(layer);
-    return {.c_in = c.model.layers[at(l.inputs[0])].output.channels,
-            .c_out = l.output.channels,
-            .kernel = l.attributes.kernel_width,
-            .width = l.output.width,
+    return {.c_in = c.model.layers[at(l.inputs[0])].output.channels(),
+            .c_out = l.output.channels(),
+            .kernel = l.attributes.kernel_width(),
+            .width = l.output.width(),
             .depthwise = l.operation->name == "depthwise_conv2d"};
 }
 
@@ -488,7 +489,7 @@ double searchable_cycles(const Case& c, double share) {
     double cycles = 0;
     for (const char* name : kSearchable) {
         const int l = c.layer(name);
-        const double channels = c.of_model(l).output.channels;
+        const double channels = c.of_model(l).output.channels();
         const int task = c.task(l, "cluster", static_cast<int>(channels * share));
         REQUIRE(task >= 0);
         cycles += cycles_of(c.problem.tasks[at(task)].cost);
@@ -502,7 +503,7 @@ double searchable_microjoules(const Case& c, double share) {
     sim::Time time{};
     for (const char* name : kSearchable) {
         const int l = c.layer(name);
-        const double channels = c.of_model(l).output.channels;
+        const double channels = c.of_model(l).output.channels();
         const sim::Task& task =
             c.problem.tasks[at(c.task(l, "cluster", static_cast<int>(channels * share)))];
         energy += task.energy;

@@ -5,6 +5,7 @@
 #include "sim/compile/problem.hpp"
 #include "sim/compile/transfers.hpp"
 #include "sim/describe/graph.hpp"
+#include "sim/describe/yaml.hpp"
 #include "sim/index.hpp"
 #include "sim/run/accuracy.hpp"
 
@@ -102,7 +103,8 @@ std::vector<int> static_order(const Model& model, const std::vector<Offer>& offe
     const std::size_t layers = model.layers.size();
     // 1. What a layer takes: alone, or else its share of the cheapest chain.
     std::vector<Time> alone(layers, kNever), share(layers, kNever);
-    alone[0] = Time{};
+    const std::size_t inputs = at(model.inputs());
+    std::fill_n(alone.begin(), inputs, Time{});
     for (const Offer& offer : offers) {
         const auto count = static_cast<std::int64_t>(offer.chain.size());
         for (const int layer : offer.chain) {
@@ -122,7 +124,9 @@ std::vector<int> static_order(const Model& model, const std::vector<Offer>& offe
         }
     }
     add_edges_without_cycle(graph, order_wishes(model, offers, alone));
-    return topological_order(graph, longest_remaining_paths(graph, weight));
+    std::vector<std::int64_t> priority = longest_remaining_paths(graph, weight);
+    std::fill_n(priority.begin(), inputs, std::numeric_limits<std::int64_t>::max());
+    return topological_order(graph, priority);
 }
 
 // ---- 3. The arrays. -------------------------------------------------------------------------
@@ -136,8 +140,77 @@ int intern(std::vector<std::string>& names, std::string_view name) {
     return static_cast<int>(names.size()) - 1;
 }
 
+// The number of a memory that the model names: the host's where it names none.
+int memory_named(const Model& model,
+                 const Platform& platform,
+                 const std::string& layer,
+                 const std::string& name) {
+    if (name.empty()) {
+        return 0;
+    }
+    const auto found = std::ranges::find(platform.memories, name, &Memory::name);
+    if (found == platform.memories.end()) {
+        std::vector<std::string_view> names;
+        for (const Memory& memory : platform.memories) {
+            names.push_back(memory.name);
+        }
+        throw InputError{
+            fmt::format("model {}: place of '{}': platform {} has no memory '{}'; "
+                        "there are: {}",
+                        model.name,
+                        layer,
+                        platform.name,
+                        name,
+                        list_of(names))};
+    }
+    return static_cast<int>(found - platform.memories.begin());
+}
+
+// Where inputs start and outputs are wanted, beyond the host's memory, something has to stand for
+// who has made them or reads them: a device without work, which takes no time and no submission.
+struct Ends {
+    std::vector<int> inputs;                                // memories, by input
+    std::vector<std::pair<int, std::vector<int>>> outputs;  // memory, layers; the host's last
+    std::vector<int> memories;                              // other than the host's, ascending
+
+    // The device that stands in a memory.
+    int device(const Platform& platform, int memory) const {
+        const auto found = std::ranges::find(memories, memory);
+        return memory == 0 ? 0
+                           : static_cast<int>(platform.devices.size()) +
+                                 static_cast<int>(found - memories.begin());
+    }
+};
+
+Ends ends_of(const Model& model, const Platform& platform) {
+    Ends ends;
+    std::map<int, std::vector<int>, std::greater<>> outputs;
+    std::set<int> memories;
+    for (int i = 0; i < model.inputs(); ++i) {
+        const Layer& input = model.layers[at(i)];
+        ends.inputs.push_back(memory_named(model, platform, input.name, input.place));
+        memories.insert(ends.inputs.back());
+    }
+    for (const Output& output : model.outputs) {
+        const std::string& name = model.layers[at(output.layer)].name;
+        const int memory = memory_named(model, platform, name, output.place);
+        outputs[memory].push_back(output.layer);
+        memories.insert(memory);
+    }
+    memories.erase(0);
+    ends.outputs.assign(outputs.begin(), outputs.end());
+    ends.memories.assign(memories.begin(), memories.end());
+    if (platform.devices.size() + ends.memories.size() > kMostOfAKind) {
+        refuse(platform,
+               fmt::format("at most {} devices and places of inputs and outputs together",
+                           kMostOfAKind));
+    }
+    return ends;
+}
+
 void add_layers(Problem& problem,
                 const Model& model,
+                const Ends& ends,
                 const std::vector<int>& order,
                 const std::vector<int>& place) {
     for (const int layer : order) {
@@ -150,20 +223,26 @@ void add_layers(Problem& problem,
         std::ranges::sort(inputs);
         inputs.erase(std::unique(inputs.begin(), inputs.end()), inputs.end());
         problem.inputs.push_back(std::move(inputs));
-        const Operation* const operation = model.layers[at(layer)].operation;
-        const bool has_weights =
-            operation != nullptr &&
-            std::ranges::find(operation->attributes, "weights") != operation->attributes.end();
-        problem.weighted_channels.push_back(has_weights ? model.layers[at(layer)].output.channels
-                                                        : 0);
+        const Layer& its = model.layers[at(layer)];
+        problem.weighted_channels.push_back(has_weights(its) ? its.output.channels() : 0);
     }
-    problem.weighted_channels.push_back(0);
-    problem.layer_names.emplace_back("output");
-    problem.model_layer.push_back(-1);
-    problem.inputs.push_back({place[at(model.output)]});
+    for (const auto& [memory, layers] : ends.outputs) {
+        problem.weighted_channels.push_back(0);
+        problem.layer_names.emplace_back("output");
+        problem.model_layer.push_back(-2);
+        std::vector<int> outputs;
+        for (const int layer : layers) {
+            outputs.push_back(place[at(layer)]);
+        }
+        std::ranges::sort(outputs);
+        problem.inputs.push_back(std::move(outputs));
+    }
+    problem.model_layer.back() = -1;
+    problem.model_inputs = model.inputs();
+    problem.model_ends = static_cast<int>(ends.outputs.size());
 }
 
-void add_devices(Problem& problem, const Platform& platform) {
+void add_devices(Problem& problem, const Platform& platform, const Ends& ends) {
     const Device& host = platform.devices.front();
     bool has_contention = false;
     for (const Device& device : platform.devices) {
@@ -179,9 +258,13 @@ void add_devices(Problem& problem, const Platform& platform) {
                                    .per_task_energy = drawn_above_idle(host, device.per_task)});
         has_contention = has_contention || !device.contention.empty();
     }
-    const std::size_t devices = platform.devices.size();
+    for (const int memory : ends.memories) {
+        problem.device_names.push_back(platform.memories[at(memory)].name + " (place)");
+        problem.devices.push_back({.memory = memory});
+    }
+    const std::size_t devices = problem.devices.size();
     problem.contention.assign(has_contention ? devices * devices : 0, 1.0);
-    for (std::size_t i = 0; i < devices; ++i) {
+    for (std::size_t i = 0; i < platform.devices.size(); ++i) {
         for (const auto& [name, factor] : platform.devices[i].contention) {
             const auto other = std::ranges::find(platform.devices, name, &Device::name);
             if (other == platform.devices.end()) {
@@ -191,9 +274,13 @@ void add_devices(Problem& problem, const Platform& platform) {
                                    platform.devices[i].name,
                                    name));
             }
-            problem
-                .contention[i * devices + at(static_cast<int>(other - platform.devices.begin()))] =
-                factor;
+            const std::size_t pair =
+                i * devices + at(static_cast<int>(other - platform.devices.begin()));
+            problem.contention[pair] = std::max(1.0, factor);
+            if (factor < 1) {
+                problem.alone.resize(devices * devices, 1.0);
+                problem.alone[pair] = 1 / factor;
+            }
         }
     }
     problem.budgets = budgets_of(platform);
@@ -211,14 +298,14 @@ void add_devices(Problem& problem, const Platform& platform) {
     problem.memories = static_cast<int>(platform.memories.size());
 }
 
-// Only binary tensors have layouts; every other tensor is in layout 0.
+// Layout 0 is what a profile means where it names none. Elements of a byte and more are plain
+// anyway.
 int layout_of(Problem& problem,
               const Platform& platform,
               const TensorShape& shape,
               const std::string& layout) {
-    const int index = shape.element == Element::binary && !layout.empty()
-                          ? intern(problem.layout_names, layout)
-                          : 0;
+    const bool is_first = layout.empty() || (layout == kPlainLayout && bits_of(shape.element) >= 8);
+    const int index = is_first ? 0 : intern(problem.layout_names, layout);
     if (index >= kMostOfAKind) {
         refuse(platform,
                fmt::format("the layouts {}: at most {} are supported",
@@ -288,7 +375,21 @@ Task task_of(Problem& problem,
         task.uses.resize(problem.budgets.size());
     }
 
-    // 2. What it reads from outside.
+    // 2. The least it takes: beside others that make it faster.
+    if (!problem.alone.empty()) {
+        double most = 1;
+        for_each_bit(devices_of(task), [&](int device) {
+            double all = 1;
+            for (int other = 0; other < problem.device_count(); ++other) {
+                all *= problem.alone[at(device * problem.device_count() + other)];
+            }
+            most = std::max(most, all);
+        });
+        task.cost = Time{
+            static_cast<std::int64_t>(std::floor(static_cast<double>(task.cost.count()) / most))};
+    }
+
+    // 3. What it reads from outside.
     for (const int layer : offer.chain) {
         for (const int input : model.layers[at(layer)].inputs) {
             const int tensor = place[at(input)];
@@ -303,7 +404,7 @@ Task task_of(Problem& problem,
         }
     }
 
-    // 3. What it gives.
+    // 4. What it gives.
     std::vector<TaskResult> results;
     for (const int layer : offer.results) {
         const TensorShape& shape = model.layers[at(layer)].output;
@@ -321,11 +422,16 @@ Task task_of(Problem& problem,
 void add_tasks(Problem& problem,
                const Model& model,
                const Platform& platform,
+               const Ends& ends,
                const std::vector<Offer>& offers,
                const std::vector<int>& place) {
     const Engines engines = engines_of(platform);
-    Task input;  // on the host, in layout 0, at no cost
-    problem.tasks.push_back(input);
+    for (int i = 0; i < model.inputs(); ++i) {
+        Task input;  // in layout 0, at no cost
+        input.first = input.last = place[at(i)];
+        input.device = ends.device(platform, ends.inputs[at(i)]);
+        problem.tasks.push_back(std::move(input));
+    }
     for (const Offer& offer : offers) {
         Task task = task_of(problem, model, platform, offer, place);
         for (const int link : offer.links) {
@@ -336,10 +442,16 @@ void add_tasks(Problem& problem,
                            task.engines.end());
         problem.tasks.push_back(std::move(task));
     }
-    Task output;
-    output.first = output.last = problem.layers() - 1;
-    output.inputs = {{.tensor = problem.inputs.back().front(), .layout = 0}};
-    problem.tasks.push_back(output);
+    int end = problem.layers() - problem.model_ends;
+    for (const auto& [memory, layers] : ends.outputs) {
+        Task output;
+        output.first = output.last = end++;
+        output.device = ends.device(platform, memory);
+        for (const int tensor : problem.inputs[at(output.first)]) {
+            output.inputs.push_back({.tensor = tensor, .layout = 0});
+        }
+        problem.tasks.push_back(std::move(output));
+    }
     std::ranges::stable_sort(problem.tasks, {}, &Task::first);
     problem.layouts = static_cast<int>(problem.layout_names.size());
 }
@@ -577,10 +689,12 @@ void drop_unusable(Problem& problem, const Model& model, const Platform& platfor
             });
         }
     }
-    if (usable_makers.back().empty()) {
-        refuse(platform,
-               "no mapping can run " + model.name + ": " +
-                   why_never(problem, model, problem.layers() - 1, usable_makers));
+    for (int end = problem.layers() - problem.model_ends; end < problem.layers(); ++end) {
+        if (usable_makers[at(end)].empty()) {
+            refuse(platform,
+                   "no mapping can run " + model.name + ": " +
+                       why_never(problem, model, end, usable_makers));
+        }
     }
     std::size_t kept = 0;
     for (std::size_t i = 0; i < problem.tasks.size(); ++i) {
@@ -624,6 +738,7 @@ Most most_of(const Problem& problem) {
         double all_others = 1;
         for (std::size_t other = 0; other < count; ++other) {
             all_others *= std::max(1.0, problem.contention[d * count + other]);
+            all_others *= problem.alone.empty() ? 1.0 : problem.alone[d * count + other];
         }
         slower = std::max(slower, all_others);
     }
@@ -704,9 +819,10 @@ Problem compile(const Model& model, const Platform& platform, const CompileOptio
     problem.batch = options.batch;
     problem.transfer_modes = options.transfer_modes;
     problem.layout_names = {std::string{kPackedLayout}};
-    add_layers(problem, model, order, place);
-    add_devices(problem, platform);
-    add_tasks(problem, model, platform, offers, place);
+    const Ends ends = ends_of(model, platform);
+    add_layers(problem, model, ends, order, place);
+    add_devices(problem, platform, ends);
+    add_tasks(problem, model, platform, ends, offers, place);
     add_transfers(problem, model, platform, options.transfer_modes);
     add_energy(problem, platform, offers);
 

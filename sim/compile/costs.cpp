@@ -40,9 +40,21 @@ Time TransferTable::time(Bytes size) const {
     return std::max(last.time.p50, interpolated(points[points.size() - 2], last, size));
 }
 
-std::int64_t bytes_in_layout(const TensorShape& shape, std::string_view layout) {
-    return shape.element == Element::binary && layout == kPlainLayout ? shape.elements()
-                                                                      : tensor_bytes(shape);
+std::int64_t bytes_in_layout(const Platform& platform,
+                             const TensorShape& shape,
+                             std::string_view layout) {
+    if (layout == kPlainLayout && bits_of(shape.element) < 8) {
+        return shape.elements();
+    }
+    const auto row = std::ranges::find(platform.layouts, layout, &Layout::name);
+    if (row == platform.layouts.end()) {
+        return tensor_bytes(shape);
+    }
+    TensorShape there = shape;
+    there.element = row->element.value_or(shape.element);
+    const int multiple = row->channels_multiple;
+    there.set_channels((shape.channels() + multiple - 1) / multiple * multiple);
+    return tensor_bytes(there);
 }
 
 CostFeatures features_of(const Model& model,
@@ -51,8 +63,7 @@ CostFeatures features_of(const Model& model,
                          std::span<const int> results) {
     const auto layer_of = [&](int index) -> const Layer& { return model.layers[at(index)]; };
     const TensorShape& first = layer_of(chain.front()).output;
-    const std::int64_t tiles =
-        std::int64_t{first.height} * first.width * ((first.channels + 63) / 64);
+    const std::int64_t tiles = first.height() * first.width() * ((first.channels() + 63) / 64);
     std::int64_t macs = 0, read = 0, weights = 0;
     for (const int index : chain) {
         const Work work = work_of(model, index);

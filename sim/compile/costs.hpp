@@ -34,6 +34,8 @@ std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& fe
 
 // Bytes of one image's tensor in a layout: `plain` binary tensors have one byte an element, all
 // others are as in tensor_bytes().
-std::int64_t bytes_in_layout(const TensorShape& shape, std::string_view layout);
+std::int64_t bytes_in_layout(const Platform& platform,
+                             const TensorShape& shape,
+                             std::string_view layout);
 
 }  // namespace sim

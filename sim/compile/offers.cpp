@@ -112,8 +112,8 @@ Offer offer_of(const Platform& platform,
 // A fit stands in for shapes that were not measured. Where anything was measured for a chain on a
 // device, what is missing there are configurations that make no sense for this shape.
 bool is_applicable(const FittedCost& fit, const TensorShape& result, int batch) {
-    return batch >= fit.smallest_batch && result.height >= fit.smallest_height &&
-           result.channels >= fit.smallest_channels;
+    return batch >= fit.smallest_batch && result.height() >= fit.smallest_height &&
+           result.channels() >= fit.smallest_channels;
 }
 
 // What is asked for again and again while offers are made.
@@ -151,8 +151,55 @@ void for_each_set(const std::vector<Cost>& costs,
     }
 }
 
+// The layers that a cost names, ascending; nothing if the model lacks one. `network`: what stands
+// before their names where networks are joined.
+std::optional<std::vector<int>> named_set(const Model& model,
+                                          const MeasuredCost& cost,
+                                          const std::string& network) {
+    std::vector<int> set;
+    for (const std::string& name : cost.layer_names) {
+        const auto found = std::ranges::find(model.layers, network + name, &Layer::name);
+        if (found == model.layers.end()) {
+            return std::nullopt;
+        }
+        set.push_back(static_cast<int>(found - model.layers.begin()));
+    }
+    std::ranges::sort(set);
+    if (set.front() < model.inputs()) {
+        throw input_error(cost.where,
+                          fmt::format("layer_names: '{}' is an input of model '{}'",
+                                      model.layers[at(set.front())].name,
+                                      model.name));
+    }
+    if (!is_convex(model, set)) {
+        throw input_error(cost.where,
+                          fmt::format("layer_names: nothing can run {} at once: a path of model "
+                                      "'{}' leaves them and comes back",
+                                      fmt::join(cost.layer_names, " + "),
+                                      model.name));
+    }
+    return set;
+}
+
 template <class Use>
-void for_each_measured(const SetFinder& finder, const Platform& platform, const Use& use) {
+void for_each_measured(const SetFinder& finder,
+                       const Model& model,
+                       const Platform& platform,
+                       const Use& use) {
+    std::vector<std::string> prefixes{""};
+    for (const std::string& network : model.networks) {
+        prefixes.push_back(network + "/");
+    }
+    for (const MeasuredCost& cost : platform.measured) {
+        if (cost.layer_names.empty()) {
+            continue;
+        }
+        for (const std::string& network : prefixes) {
+            if (const std::optional<std::vector<int>> set = named_set(model, cost, network)) {
+                use(*set, cost);
+            }
+        }
+    }
     for_each_set(
         platform.measured,
         &MeasuredCost::layers,
@@ -173,12 +220,26 @@ bool is_supported(const Sources& s, const std::vector<int>& chain, int device) {
     return std::ranges::all_of(chain, [&](int layer) { return s.support.admits(layer, device); });
 }
 
+// A cost of layers by their names goes before one of their shapes.
+void drop_unnamed_twins(std::vector<const MeasuredCost*>& costs) {
+    const auto key = [](const MeasuredCost* cost) {
+        return std::tie(cost->device, cost->variant, cost->configuration);
+    };
+    const std::vector<const MeasuredCost*> all = costs;
+    std::erase_if(costs, [&](const MeasuredCost* cost) {
+        return cost->layer_names.empty() &&
+               std::ranges::any_of(all, [&](const MeasuredCost* other) {
+                   return !other->layer_names.empty() && key(other) == key(cost);
+               });
+    });
+}
+
 CostsBySet costs_by_set(const SetFinder& finder,
                         const Model& model,
                         const Platform& platform,
                         const CompileOptions& options) {
     CostsBySet by_set{InOrder{&model}};
-    for_each_measured(finder, platform, [&](const auto& set, const MeasuredCost& cost) {
+    for_each_measured(finder, model, platform, [&](const auto& set, const MeasuredCost& cost) {
         if (cost.batch == options.batch) {
             by_set[set].measured.push_back(&cost);
         }
@@ -190,6 +251,7 @@ CostsBySet costs_by_set(const SetFinder& finder,
     });
     for (auto& [set, costs] : by_set) {
         std::ranges::sort(costs.measured);  // places in one vector
+        drop_unnamed_twins(costs.measured);
         std::ranges::sort(costs.fitted);
     }
     return by_set;
@@ -240,11 +302,6 @@ void add_fitted(std::vector<Offer>& offers,
 
 // ---- 3. Formulas: a layer alone, and layers that stream. --------------------------------------
 
-bool has_weights(const Model& model, int layer) {
-    const auto& attributes = model.layers[at(layer)].operation->attributes;
-    return std::ranges::find(attributes, "weights") != attributes.end();
-}
-
 using Stage = std::pair<const CompiledCost*, FormulaResult>;
 
 // One layer, or several that flow through the device: the longest stage, and the time that each
@@ -269,7 +326,7 @@ std::optional<Offer> offer_of_stages(const Sources& s,
         for (std::size_t budget = 0; budget < result.uses.size(); ++budget) {
             uses[budget] += result.uses[budget];
         }
-        if (has_weights(s.model, chain[i])) {
+        if (has_weights(s.model.layers[at(chain[i])])) {
             if (precision && *precision != cost->cost->precision) {
                 return std::nullopt;
             }
@@ -349,11 +406,12 @@ using MeasuredBatches = std::vector<std::map<int, std::set<int>>>;
 
 MeasuredBatches measured_batches(const Sources& s) {
     MeasuredBatches batches(s.model.layers.size());
-    for_each_measured(s.finder, s.platform, [&](const auto& set, const MeasuredCost& cost) {
-        for (const int layer : set) {
-            batches[at(layer)][cost.device].insert(cost.batch);
-        }
-    });
+    for_each_measured(
+        s.finder, s.model, s.platform, [&](const auto& set, const MeasuredCost& cost) {
+            for (const int layer : set) {
+                batches[at(layer)][cost.device].insert(cost.batch);
+            }
+        });
     return batches;
 }
 
@@ -439,8 +497,8 @@ void expect_all_offered(const Sources& s,
         }
     }
     std::vector<int> missing;
-    for (int layer = 1; layer < static_cast<int>(s.model.layers.size()); ++layer) {
-        if (!offered[at(layer)]) {
+    for (int layer = s.model.inputs(); layer < static_cast<int>(s.model.layers.size()); ++layer) {
+        if (!offered[at(layer)] && !is_further_result(s.model.layers[at(layer)])) {
             missing.push_back(layer);
         }
     }
@@ -500,9 +558,10 @@ Sources sources_of(const Model& model,
         }
     }
     s.whole.resize(model.layers.size());
-    for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
+    for (int layer = model.inputs(); layer < static_cast<int>(model.layers.size()); ++layer) {
         for (const CompiledCost* const cost : s.allowed) {
-            if (!s.support.admits(layer, cost->cost->device)) {
+            if (is_further_result(model.layers[at(layer)]) ||
+                !s.support.admits(layer, cost->cost->device)) {
                 continue;
             }
             if (std::optional<FormulaResult> result =
@@ -563,14 +622,14 @@ std::vector<Offer> offers_of(const Model& model,
     // Layers alone and those that may stream have formulas; in the map they are in their order.
     CostsBySet by_set = s.by_set;
     std::set<std::vector<int>> with_formulas;
-    for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
+    for (int layer = model.inputs(); layer < static_cast<int>(model.layers.size()); ++layer) {
         for (std::vector<int>& chain : chains_from(model, layer, s.longest_stream)) {
             by_set.try_emplace(chain);
             with_formulas.insert(std::move(chain));
         }
     }
     auto next = by_set.cbegin();
-    for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
+    for (int layer = model.inputs(); layer < static_cast<int>(model.layers.size()); ++layer) {
         for (; next != by_set.cend() && next->first.front() == layer; ++next) {
             const auto& [set, costs] = *next;
             add_measured(offers, s, set, costs);
@@ -585,6 +644,14 @@ std::vector<Offer> offers_of(const Model& model,
             std::erase_if(divisions,
                           [&](const Offer& offer) { return !is_within_budgets(budgets, offer); });
             std::ranges::move(divisions, std::back_inserter(offers));
+        }
+    }
+    // A layer gives all of its results at once.
+    for (Offer& offer : offers) {
+        std::vector<int> set = with_results(model, offer.chain);
+        if (set.size() != offer.chain.size()) {
+            offer.results = read_outside(model, set);
+            offer.chain = std::move(set);
         }
     }
     expect_all_offered(s, budgets, offers);
@@ -623,7 +690,21 @@ std::vector<std::string> unmatched_costs(const Model& model, const Platform& pla
     };
     std::set<std::pair<std::string_view, std::vector<int>>> known;
     for (const MeasuredCost& cost : platform.measured) {
-        if (known.emplace(cost.layers, cost.results).second) {
+        if (!cost.layer_names.empty()) {
+            for (const std::string& name : cost.layer_names) {
+                if (std::ranges::none_of(model.layers, [&](const Layer& layer) {
+                        return layer.name == name ||
+                               (layer.network < static_cast<int>(model.networks.size()) &&
+                                layer.name == model.networks[at(layer.network)] + "/" + name);
+                    })) {
+                    notes.emplace_back(
+                        input_error(cost.where,
+                                    fmt::format("model '{}' has no layer '{}'", model.name, name))
+                            .what());
+                    break;
+                }
+            }
+        } else if (known.emplace(cost.layers, cost.results).second) {
             note(cost, cost.layers, [&](const auto& text, const auto& results) {
                 return finder.with_signature(text, results);
             });

@@ -154,6 +154,18 @@ std::string_view name_of(CostKind kind) {
     return "unknown";
 }
 
+bool is_boundary_layer(const Problem& problem, int layer) {
+    const auto is_input = [&] {
+        const int index = problem.model_layer.empty() ? -1 : problem.model_layer[at(layer)];
+        return index == -2 || (index > 0 && index < problem.model_inputs);
+    };
+    return layer == 0 || layer == problem.layers() - 1 || is_input();
+}
+
+bool is_boundary(const Problem& problem, const Task& task) {
+    return is_boundary_layer(problem, task.first);
+}
+
 std::vector<int> layers_of(const Task& task) {
     std::vector<int> layers{task.first};
     layers.insert(layers.end(), task.rest.begin(), task.rest.end());
@@ -288,7 +300,8 @@ Problem reordered(const Problem& problem, std::span<const int> order) {
 }
 
 bool is_interacting(const Problem& problem) {
-    return std::ranges::any_of(problem.contention, [](double factor) { return factor != 1; }) ||
+    return !problem.alone.empty() ||
+           std::ranges::any_of(problem.contention, [](double factor) { return factor != 1; }) ||
            std::ranges::any_of(problem.bus, [](int bus) { return bus >= 0; }) ||
            reconfigures(problem);
 }
@@ -305,7 +318,7 @@ bool has_capacities(const Problem& problem) {
 
 bool every_result_is_read(const Problem& problem) {
     return std::none_of(problem.consumers.begin(),
-                        problem.consumers.end() - 1,
+                        problem.consumers.end() - problem.model_ends,
                         [](const std::vector<int>& readers) { return readers.empty(); });
 }
 

@@ -4,9 +4,9 @@
 // simulation touches no strings, no maps and no allocation.
 //
 // Start at `compile`. Layers are renumbered into the static order of rule 1 (topological, ties by
-// longest remaining path). Layer 0 is the model's input and the last layer is its output, read by
-// the host: both are tasks of cost 0 on the host, so a mapping covers every layer and the
-// makespan is the dispatcher's time at the end.
+// longest remaining path). The first layers are the model's inputs and the last one stands for its
+// outputs, read by the host: all are tasks of cost 0 on the host, so a mapping covers every layer
+// and the makespan is the dispatcher's time at the end.
 //
 // The static order is where searches begin, not a rule: a Mapping comes with an order of its own,
 // and `reordered` gives the same problem with its layers in another one.
@@ -126,7 +126,11 @@ struct Problem {
 
     // Layers in static order. consumers: ascending.
     std::vector<std::string> layer_names;
-    std::vector<int> model_layer;  // by layer: index in Model::layers; -1 for the output
+    std::vector<int> model_layer;  // by layer: index in Model::layers; below 0: outputs
+    int model_inputs = 1;          // of the model's layers, the first
+    // Layers at the end that stand for outputs: -1, and -2 for those wanted in other memories than
+    // the last one's.
+    int model_ends = 1;
     std::vector<std::vector<int>> inputs, consumers;
 
     std::vector<ProblemDevice> devices;  // [0] is the host
@@ -164,6 +168,9 @@ struct Problem {
 
     std::vector<Time> synchronise;   // by memory
     std::vector<double> contention;  // [device * devices + other]: times as long while other works
+    // And while it does not, where it takes longer then: a task's cost is the least it can take.
+    // Empty: 1 everywhere.
+    std::vector<double> alone;
     std::vector<ProblemBus> buses;
     std::vector<int> bus;  // [from * memories + to]; -1: a link of its own
     // Of a copy, beside copy_times: the time before its bytes flow, and how many they are.
@@ -297,6 +304,11 @@ void index(Problem& problem);
 // mapping of one problem is one of the other, and takes the same time; only the tensors of early
 // copies have other numbers: `order[tensor]` was the number in the first problem.
 Problem reordered(const Problem& problem, std::span<const int> order);
+
+// Whether a layer is an input of the model or stands for its outputs: its task does no work, and
+// reports leave it out.
+bool is_boundary_layer(const Problem& problem, int layer);
+bool is_boundary(const Problem& problem, const Task& task);
 
 // All layers of a task, ascending.
 std::vector<int> layers_of(const Task& task);

@@ -141,8 +141,8 @@ Time Division::gathered(int owner, Offer& offer) const {
             constexpr int kBytesOfAPartialSum = 4;
             size = {kBytesOfAPartialSum * options.batch * shape.elements()};
         } else {
-            shape.channels = count;
-            size = bytes_on(link, shape, candidate->cost->out_layout, options.batch);
+            shape.set_channels(count);
+            size = bytes_on(platform, link, shape, candidate->cost->out_layout, options.batch);
         }
         const Time time = mode_for(link, size, options.transfer_modes).time.time(size);
         Time& engine = busy[at(engines.of_link[at(index)])];
@@ -297,9 +297,8 @@ void add_divisions(std::vector<Offer>& offers,
                       .found = {},
                       .tried = 0};
     // Sums over input channels are partial where every output channel reads all of them.
-    const bool has_weights =
-        std::ranges::find(operation.attributes, "weights") != operation.attributes.end();
-    if (division.by_inputs() && (!has_weights || value_named(division.inputs, "groups") != 1)) {
+    if (division.by_inputs() &&
+        (!has_weights(model.layers[at(layer)]) || value_named(division.inputs, "groups") != 1)) {
         return;
     }
     division.channels =

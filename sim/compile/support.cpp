@@ -16,16 +16,30 @@ struct CompiledRule {
     std::optional<Formula> when;
 };
 
-bool has_attribute(const Layer& layer, std::string_view key) {
-    return std::ranges::find(layer.operation->attributes, key) != layer.operation->attributes.end();
-}
-
 // "kernel 11 is not among 1, 3, 5, 7", or nothing if `list` is empty or has it.
 template <class Value, class Item>
 std::string not_among(std::string_view what, const Value& value, const std::vector<Item>& list) {
     return list.empty() || std::ranges::find(list, value) != list.end()
                ? std::string{}
                : fmt::format("{} {} is not among {}", what, value, fmt::join(list, ", "));
+}
+
+// "3", or "3x5" where the sides differ.
+std::string sides_text(std::span<const int> sides) {
+    return std::ranges::all_of(sides, [&](int side) { return side == sides.front(); })
+               ? std::to_string(sides.front())
+               : fmt::format("{}", fmt::join(sides, "x"));
+}
+
+// "kernel 3x5 is not square"; a rule lists the sizes of square ones.
+std::string not_among_sides(std::string_view what,
+                            std::span<const int> sides,
+                            const std::vector<int>& list) {
+    const std::string text = sides_text(sides);
+    if (list.empty() || text.find('x') == std::string::npos) {
+        return not_among(what, sides.front(), list);
+    }
+    return fmt::format("{} {} is not square", what, text);
 }
 
 std::string no_multiple(std::string_view what, double channels, int of) {
@@ -48,20 +62,13 @@ std::string why_not(const CompiledRule& compiled,
     const Layer& layer = model.layers[at(index)];
     const Attributes& a = layer.attributes;
     std::vector<std::string> reasons;
-    if (has_attribute(layer, "kernel")) {
-        const bool is_square = a.kernel_height == a.kernel_width;
-        if (is_square || rule.kernels.empty()) {
-            reasons.push_back(not_among("kernel", a.kernel_height, rule.kernels));
-        } else {
-            reasons.push_back(
-                fmt::format("kernel {}x{} is not square", a.kernel_height, a.kernel_width));
-        }
+    const auto sides = static_cast<std::size_t>(layer.operation->sides);
+    if (sides > 0) {
+        reasons.push_back(not_among_sides("kernel", std::span{a.kernel}.last(sides), rule.kernels));
+        reasons.push_back(not_among_sides("stride", std::span{a.stride}.last(sides), rule.strides));
     }
-    if (has_attribute(layer, "stride")) {
-        reasons.push_back(not_among("stride", a.stride, rule.strides));
-    }
-    if (has_attribute(layer, "weights")) {
-        if (has_attribute(layer, "kernel")) {
+    if (has_weights(layer)) {
+        if (sides > 0) {
             const int groups = static_cast<int>(value_named(inputs, "groups"));
             reasons.push_back(not_among("groups", groups, rule.groups));
         }
@@ -133,7 +140,7 @@ Support support_of(const Model& model, const Platform& platform, int batch) {
     support.reasons.assign(model.layers.size(), std::vector<std::string>(platform.devices.size()));
     const bool has_rules = std::ranges::any_of(rules, [](const auto& of) { return !of.empty(); });
     for (std::size_t layer = 0; has_rules && layer < model.layers.size(); ++layer) {
-        if (model.layers[layer].operation == nullptr) {
+        if (model.layers[layer].operation == nullptr || is_further_result(model.layers[layer])) {
             continue;
         }
         const FormulaInputs inputs = formula_inputs(model, static_cast<int>(layer), batch);

@@ -83,7 +83,7 @@ void add_copies(Problem& problem,
         }
         for (const Link& link : platform.links) {
             const std::size_t place = problem.copy_place(tensor, layout, link.from, link.to);
-            const Bytes size = bytes_on(link, shape, name, problem.batch);
+            const Bytes size = bytes_on(platform, link, shape, name, problem.batch);
             problem.copy_bytes[place] = size.count;
             problem.copy_energies[place] = energy_on(link, size);
             set_copy(problem, place, mode_for(link, size, modes));
@@ -107,7 +107,15 @@ void add_conversions(Problem& problem,
         for (int layout = 0; layout < layouts; ++layout) {
             problem.convert_times[place(layout, layout)] = Time{};
         }
+        if (at(device) >= platform.devices.size()) {
+            continue;  // a place
+        }
         for (const Conversion& conversion : platform.devices[at(device)].conversions) {
+            const std::vector<std::string>& elements = conversion.elements;
+            if (!elements.empty() &&
+                std::ranges::find(elements, name_of(shape.element)) == elements.end()) {
+                continue;
+            }
             const int from = index_of(problem.layout_names, conversion.from);
             const int to = index_of(problem.layout_names, conversion.to);
             if (from < layouts && to < layouts) {
@@ -160,8 +168,12 @@ const TransferMode& mode_for(const Link& link, Bytes size, std::string_view mode
     return modes == kFirst || named == link.modes.end() ? link.modes.front() : *named;
 }
 
-Bytes bytes_on(const Link& link, const TensorShape& shape, std::string_view layout, int batch) {
-    return {link.element_bits == 0 ? batch * bytes_in_layout(shape, layout)
+Bytes bytes_on(const Platform& platform,
+               const Link& link,
+               const TensorShape& shape,
+               std::string_view layout,
+               int batch) {
+    return {link.element_bits == 0 ? batch * bytes_in_layout(platform, shape, layout)
                                    : (batch * shape.elements() * link.element_bits + 7) / 8};
 }
 
@@ -197,11 +209,11 @@ void add_transfers(Problem& problem,
     for (int tensor = 0; tensor < tensors; ++tensor) {
         const int layer = problem.model_layer[at(tensor)];
         const TensorShape shape =
-            layer < 0 ? TensorShape{.element = Element::u8} : model.layers[at(layer)].output;
+            layer < 0 ? TensorShape{1, 1, 1, Element::u8} : model.layers[at(layer)].output;
         for (const std::string& layout : problem.layout_names) {
             // The last layer's result has no reader.
             problem.tensor_bytes.push_back(
-                layer < 0 ? 0 : problem.batch * bytes_in_layout(shape, layout));
+                layer < 0 ? 0 : problem.batch * bytes_in_layout(platform, shape, layout));
         }
         add_copies(problem, platform, modes, tensor, shape);
         add_conversions(problem, platform, tensor, shape);

@@ -26,8 +26,12 @@ void expect_transfer_modes(const Platform& platform, const std::string& modes);
 // Of the link, under CompileOptions::transfer_modes.
 const TransferMode& mode_for(const Link& link, Bytes size, std::string_view modes);
 
-// What a batch of tensors of this shape and layout is on the link.
-Bytes bytes_on(const Link& link, const TensorShape& shape, std::string_view layout, int batch);
+// What a batch of tensors of this shape and layout is on the platform's link.
+Bytes bytes_on(const Platform& platform,
+               const Link& link,
+               const TensorShape& shape,
+               std::string_view layout,
+               int batch);
 
 // Zero where the link does not say.
 Energy energy_on(const Link& link, Bytes size);

@@ -169,10 +169,6 @@ std::string reason_of(const mu::ParserError& error, const std::vector<std::strin
     return reason;
 }
 
-bool has_attribute(const Operation& operation, std::string_view key) {
-    return std::ranges::find(operation.attributes, key) != operation.attributes.end();
-}
-
 }  // namespace
 
 // ---- Values. --------------------------------------------------------------------------------
@@ -191,23 +187,25 @@ FormulaInputs formula_inputs(
         inputs += result_of(input).elements();
     }
 
-    // 1. A layer with weights but no kernel takes its whole input as one window: its elements are
-    //    the channels of a single pixel.
-    const bool weighted = has_attribute(*l.operation, "weights");
-    const TensorShape& first = result_of(l.inputs.front());
-    const bool whole = weighted && !has_attribute(*l.operation, "kernel");
-    const std::int64_t ih = whole ? 1 : first.height;
-    const std::int64_t iw = whole ? 1 : first.width;
-    const std::int64_t c_in = whole ? first.elements() : first.channels;
+    // 1. The weights of some see the whole input as one window: its elements are the channels of a
+    //    single pixel.
+    const TensorShape& first = l.inputs.empty() ? l.output : result_of(l.inputs.front());
+    const bool whole = l.operation->takes_whole;
+    const std::int64_t ih = whole ? 1 : first.height();
+    const std::int64_t iw = whole ? 1 : first.width();
+    const std::int64_t c_in = whole ? first.elements() : first.channels();
     const TensorShape& out = l.output;
-    const std::int64_t c_out = out.channels;
-    const std::int64_t pixels = std::int64_t{out.height} * out.width;
+    const std::int64_t c_out = out.channels();
+    const std::int64_t pixels = out.height() * out.width();
     const std::int64_t kernel =
-        std::int64_t{l.attributes.kernel_height} * l.attributes.kernel_width;
+        std::int64_t{l.attributes.kernel[0]} * l.attributes.kernel[1] * l.attributes.kernel[2];
 
-    // 2. Weights of one output channel, from the work; and from these the groups.
-    const std::int64_t fan_in = weighted ? work_of(model, layer).macs / (pixels * c_out) : 0;
-    const std::int64_t groups = weighted ? kernel * c_in / fan_in : l.attributes.groups;
+    // 2. Weights of one output channel, and from these the groups.
+    const Work work = work_of(model, layer);
+    const std::int64_t fan_in = work.weights / c_out;
+    const std::int64_t groups = l.operation->sides > 0 && fan_in > 0
+                                    ? std::max<std::int64_t>(1, kernel * c_in / fan_in)
+                                    : l.attributes.groups;
 
     // 3. The share. Whole numbers as long as the channels divide.
     const std::int64_t share_out = n == 0 ? c_out : n;
@@ -217,20 +215,26 @@ FormulaInputs formula_inputs(
         divides_in ? static_cast<double>(fan_in * share_in) / static_cast<double>(c_in)
                    : static_cast<double>(fan_in);
     const double weights = share_fan_in * static_cast<double>(share_out);
+    const bool is_dense = fan_in > 0 && work.macs == fan_in * c_out * pixels;
+    const double macs = is_dense
+                            ? weights * static_cast<double>(pixels)
+                            : static_cast<double>(work.macs) * static_cast<double>(share_out) /
+                                  static_cast<double>(c_out) *
+                                  (fan_in > 0 ? share_fan_in / static_cast<double>(fan_in) : 1.0);
 
     const auto number = [](std::int64_t value) { return static_cast<double>(value); };
     return {{number(c_in),
              number(ih),
              number(iw),
              number(c_out),
-             number(out.height),
-             number(out.width),
-             number(l.attributes.kernel_height),
-             number(l.attributes.kernel_width),
-             number(l.attributes.stride),
-             number(l.attributes.padding),
+             number(out.height()),
+             number(out.width()),
+             number(l.attributes.kernel_height()),
+             number(l.attributes.kernel_width()),
+             number(l.attributes.stride[1]),
+             number(l.attributes.pad_begin[1]),
              number(groups),
-             weights * number(pixels),
+             macs,
              number(inputs),
              number(pixels * share_out),
              weights,

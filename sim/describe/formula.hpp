@@ -8,10 +8,11 @@
 //   ceil_div(a, b)   the quotient a / b rounded up to a whole number; floor_div likewise down.
 //                    Also where a is no whole number: ceil_div(0.5, 16) is 1, not
 //                    floor_div(0.5 + 16 - 1, 16), which is 0.
-// Names of the layer (of one image; tensors are height x width x channels):
+// Names of the layer (of one image; tensors are height x width x channels, where those of other
+// dimensions have their last as channels, the one before as width and the others as height):
 //   c_in, ih, iw     first input: channels, height, width
 //   c_out, oh, ow    result
-//   kh, kw, stride, padding, groups
+//   kh, kw, stride, padding, groups (of windows: the height's stride, the padding above)
 //   macs             multiply-accumulates
 //   inputs           elements of all inputs; outputs, weights: of the result, of the weights
 //                    (0 without them; thresholds are none)

@@ -48,11 +48,7 @@ std::optional<int> whole_number(std::string_view text) {
                : std::nullopt;
 }
 
-bool is_element(std::string_view word) {
-    constexpr Element kElements[] = {
-        Element::binary, Element::u8, Element::int8, Element::int16, Element::int32, Element::f32};
-    return std::ranges::any_of(kElements, [&](Element e) { return name_of(e) == word; });
-}
+bool is_element(std::string_view word) { return find_element(word).has_value(); }
 
 // The layer at `position`; nothing where the text is no layer's.
 std::optional<Part> part_of(std::string_view text, int position, bool has_shapes) {
@@ -194,7 +190,7 @@ bool Search::is_read_enough(int layer, int position, int readers, bool exactly) 
         return true;
     }
     const auto count = static_cast<int>(model.consumers[at(layer)].size());
-    return layer != model.output && count > 0 && (exactly ? count == readers : count <= readers);
+    return !is_output(model, layer) && count > 0 && (exactly ? count == readers : count <= readers);
 }
 
 void Search::add_if_right(const std::vector<int>& set) {
@@ -404,7 +400,7 @@ std::vector<int> read_outside(const Model& model, std::span<const int> set) {
     std::vector<int> layers;
     for (const int layer : set) {
         const std::vector<int>& readers = model.consumers[at(layer)];
-        if (layer == model.output ||
+        if (is_output(model, layer) ||
             !std::ranges::all_of(readers, [&](int reader) { return holds(set, reader); })) {
             layers.push_back(layer);
         }
@@ -425,7 +421,10 @@ std::vector<int> results_in(std::span<const int> set, std::span<const int> resul
 }
 
 SetFinder::SetFinder(const Model& model) : model_{model} {
-    for (int layer = 1; layer < static_cast<int>(model.layers.size()); ++layer) {
+    for (int layer = model.inputs(); layer < static_cast<int>(model.layers.size()); ++layer) {
+        if (is_further_result(model.layers[at(layer)])) {
+            continue;
+        }
         const int one[] = {layer};
         by_signature_[signature(model, one)].push_back(layer);
         by_pattern_[pattern(model, one)].push_back(layer);

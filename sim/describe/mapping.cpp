@@ -91,9 +91,9 @@ MappingCopy read_copy(const YamlNode& node) {
 
 bool is_by_input_channels(const Task& task) { return task.variant == kInputSplitVariant; }
 
-// The model's input and the answer are in every mapping; no file names them.
+// The model's inputs and the answers are in every mapping; no file names them.
 bool is_of_the_model(const Problem& problem, int layer) {
-    return problem.model_layer[at(layer)] > 0;
+    return problem.model_layer[at(layer)] >= problem.model_inputs;
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -334,7 +334,7 @@ std::vector<int> places_made(const Problem& problem, std::span<const int> tasks)
                                   problem.layer_names[at(tensor)]));
 }
 
-// `entries`: by place in the mapping; nullptr for the input's task.
+// `entries`: by place in the mapping; nullptr for the inputs' tasks.
 void expect_made_before_read(const Problem& problem,
                              const Mapping& mapping,
                              const std::vector<const MappingEntry*>& entries) {
@@ -568,19 +568,24 @@ std::vector<int> tasks_of(const MappingFile& file, const Problem& problem) {
 }
 
 Mapping resolve(const MappingFile& file, const Problem& problem) {
-    // 1. Every entry's task, between those of the input and the output, which no file names.
+    // 1. Every entry's task, between those of the inputs and the outputs, which no file names.
     Mapping mapping;
-    std::vector<const MappingEntry*> entries{nullptr};  // by place in the mapping
+    std::vector<const MappingEntry*> entries;  // by place in the mapping
     std::vector<char> is_covered(at(problem.layers()), 0);
-    mapping.push_back(problem.starting.front().front());
+    for (int layer = 0; layer < problem.model_inputs; ++layer) {
+        entries.push_back(nullptr);
+        mapping.push_back(problem.starting[at(layer)].front());
+    }
     for (const int task : tasks_of(file, problem)) {
-        entries.push_back(&file.entries[mapping.size() - 1]);
+        entries.push_back(&file.entries[mapping.size() - at(problem.model_inputs)]);
         mapping.push_back(task);
         for (const int layer : layers_of(problem.tasks[at(task)])) {
             is_covered[at(layer)] = 1;
         }
     }
-    mapping.push_back(problem.starting.back().front());
+    for (int layer = problem.layers() - problem.model_ends; layer < problem.layers(); ++layer) {
+        mapping.push_back(problem.starting[at(layer)].front());
+    }
 
     // 2. Nothing is left out.
     std::vector<std::string_view> missing;

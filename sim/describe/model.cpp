@@ -1,5 +1,6 @@
 #include "sim/describe/model.hpp"
 
+#include "sim/describe/attributes.hpp"
 #include "sim/describe/graph.hpp"
 #include "sim/describe/input_file.hpp"
 #include "sim/describe/yaml.hpp"
@@ -34,84 +35,6 @@ std::vector<TensorShape> input_shapes(const Model& model, const Layer& layer) {
 
 // ---- Reading. -------------------------------------------------------------------------------
 
-int read_int(const YamlNode& node, std::int64_t lowest, std::int64_t highest) {
-    return static_cast<int>(read_integer(node, lowest, highest));
-}
-
-Element read_element(const YamlNode& node, std::span<const Element> allowed) {
-    std::vector<std::string_view> names;
-    for (const Element element : allowed) {
-        names.push_back(name_of(element));
-    }
-    return allowed[at(read_choice(node, "type", names))];
-}
-
-Element read_weights(const YamlNode& node) {
-    constexpr Element kAllowed[] = {Element::binary, Element::int8, Element::f32};
-    return read_element(node, kAllowed);
-}
-
-Element read_input_type(const YamlNode& node) {
-    constexpr Element kAllowed[] = {
-        Element::binary, Element::u8, Element::int8, Element::int16, Element::int32, Element::f32};
-    return read_element(node, kAllowed);
-}
-
-// `kernel: 3` or `kernel: [3, 5]`, height and width.
-void read_kernel(const YamlNode& node, Attributes& attributes) {
-    if (node.kind != YamlNode::Kind::list) {
-        attributes.kernel_height = attributes.kernel_width = read_int(node, 1, kLargestWindow);
-        return;
-    }
-    if (node.children.size() != 2) {
-        throw input_error(
-            position_of(node),
-            fmt::format("kernel: expected [height, width], got {} values", node.children.size()));
-    }
-    attributes.kernel_height = read_int(node.children[0], 1, kLargestWindow);
-    attributes.kernel_width = read_int(node.children[1], 1, kLargestWindow);
-}
-
-// The only place that knows how the keys in the operations' rows are read.
-void read_attribute(std::string_view key, const YamlNode& node, Attributes& attributes) {
-    if (key == "weights") {
-        attributes.weights = read_weights(node);
-    } else if (key == "out_channels") {
-        attributes.out_channels = read_int(node, 1, kLargestSize);
-    } else if (key == "kernel") {
-        read_kernel(node, attributes);
-    } else if (key == "stride") {
-        attributes.stride = read_int(node, 1, kLargestWindow);
-    } else if (key == "padding") {
-        attributes.padding = read_int(node, 0, kLargestWindow);
-    } else if (key == "pad_value") {
-        attributes.pad_value = read_int(node, -1, 1);
-    } else if (key == "groups") {
-        attributes.groups = read_int(node, 1, kLargestSize);
-    } else if (key == "first_channel") {
-        attributes.first_channel = read_int(node, 0, kLargestSize);
-    } else {
-        throw std::logic_error{fmt::format("no reader for the attribute '{}'", key)};
-    }
-}
-
-// The same key's value, as YAML.
-std::string attribute_text(std::string_view key, const Attributes& a) {
-    if (key == "weights") {
-        return std::string{name_of(a.weights)};
-    }
-    if (key == "kernel") {
-        return fmt::format("[{}, {}]", a.kernel_height, a.kernel_width);
-    }
-    return std::to_string(key == "out_channels"    ? a.out_channels
-                          : key == "stride"        ? a.stride
-                          : key == "padding"       ? a.padding
-                          : key == "pad_value"     ? a.pad_value
-                          : key == "groups"        ? a.groups
-                          : key == "first_channel" ? a.first_channel
-                                                   : throw std::logic_error{std::string{key}});
-}
-
 const Operation& read_operation(const YamlNode& node) {
     if (const Operation* const operation = find_operation(read_name(node))) {
         return *operation;
@@ -122,29 +45,41 @@ const Operation& read_operation(const YamlNode& node) {
     }
     throw input_error(
         position_of(node),
-        fmt::format(
-            "operation: unknown operation '{}'; there are: {}", node.text, fmt::join(names, ", ")));
+        fmt::format("operation: unknown operation '{}'; there are: {} (the last for any other)",
+                    node.text,
+                    fmt::join(names, ", ")));
 }
 
 Layer read_input(const YamlNode& node) {
-    constexpr std::string_view kKeys[] = {"name", "height", "width", "channels", "type"};
-    expect_keys(node, "input", kKeys);
-    Layer layer{
-        .name = read_name(at(node, "name")),
-        .attributes = {},
-        .inputs = {},
-        .output = {.height = read_int(at(node, "height"), 1, kLargestSize),
-                   .width = read_int(at(node, "width"), 1, kLargestSize),
-                   .channels = read_int(at(node, "channels"), 1, kLargestSize),
-                   .element = read_input_type(at(node, "type"))},
-        .where = position_of(node),
-    };
+    constexpr std::string_view kRequired[] = {"name", "type"};
+    constexpr std::string_view kImage[] = {"name", "height", "width", "channels", "type"};
+    constexpr std::string_view kOptional[] = {"height", "width", "channels", "shape", "place"};
+    constexpr std::string_view kPlace[] = {"place"};
+    const bool has_shape = node.kind == YamlNode::Kind::map && find(node, "shape") != nullptr;
+    expect_keys(node,
+                "input",
+                has_shape ? std::span<const std::string_view>{kRequired} : kImage,
+                has_shape ? std::span<const std::string_view>{kOptional} : kPlace);
+    Layer layer{.name = read_name(at(node, "name")),
+                .attributes = {},
+                .inputs = {},
+                .output = read_tensor(node),
+                .where = position_of(node)};
     if (layer.output.elements() > std::numeric_limits<int>::max()) {
         throw input_error(
             layer.where,
             fmt::format("input: {} has more than 2^31 - 1 elements", to_string(layer.output)));
     }
+    if (const YamlNode* const place = find(node, "place")) {
+        layer.place = read_name(*place);
+    }
     return layer;
+}
+
+// One, or a list of several.
+std::span<const YamlNode> items_of(const YamlNode& node) {
+    return node.kind == YamlNode::Kind::list ? std::span<const YamlNode>{node.children}
+                                             : std::span<const YamlNode>{&node, 1};
 }
 
 Layer read_layer(const YamlNode& node) {
@@ -161,7 +96,7 @@ Layer read_layer(const YamlNode& node) {
     std::vector<std::string_view> required{"name", "operation", "inputs"};
     required.insert(
         required.end(), layer.operation->required.begin(), layer.operation->required.end());
-    std::vector<std::string_view> optional;
+    std::vector<std::string_view> optional{"outputs"};
     for (const std::string_view key : layer.operation->attributes) {
         if (std::ranges::find(required, key) == required.end()) {
             optional.push_back(key);
@@ -171,11 +106,7 @@ Layer read_layer(const YamlNode& node) {
                 fmt::format("layer '{}' ({})", layer.name, layer.operation->name),
                 required,
                 optional);
-    for (const std::string_view key : layer.operation->attributes) {
-        if (const YamlNode* const value = find(node, key)) {
-            read_attribute(key, *value, layer.attributes);
-        }
-    }
+    layer.attributes = read_attributes(*layer.operation, node);
     return layer;
 }
 
@@ -224,29 +155,93 @@ std::string no_such_layer(std::string_view wrong, const std::vector<Layer>& laye
     return fmt::format("no layer '{}'; there are: {}", wrong, list_of(names, 30));
 }
 
-std::vector<int> read_inputs(const YamlNode& node,
-                             const Layer& layer,
-                             const Names& names,
-                             const std::vector<Layer>& layers) {
+// Tensors by name: the results of layers. Layers come to stand for a second, third, ... result when
+// it is first asked for.
+class Tensors {
+public:
+    explicit Tensors(std::vector<Layer>& layers) : layers_{layers} {
+        for (const auto& [name, layer] : names_of(layers)) {
+            results_.emplace(std::string{name}, Result{layer, 0});
+        }
+    }
+
+    // The results' own names, of the layer's entry.
+    void add(const YamlNode& names, int layer) {
+        const std::vector<YamlNode>& items = read_list(names);
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            const std::string& name = read_name(items[i]);
+            const auto [entry, is_new] = results_.emplace(name, Result{layer, static_cast<int>(i)});
+            const bool is_the_layers_own = i == 0 && name == layers_[at(layer)].name;
+            if (!is_new && !is_the_layers_own) {
+                throw input_error(position_of(items[i]),
+                                  fmt::format("outputs: there is another '{}', of layer '{}'",
+                                              name,
+                                              layers_[at(entry->second.layer)].name));
+            }
+        }
+        most_[layer] = {static_cast<int>(items.size()), position_of(names)};
+    }
+
+    // The layer whose output the tensor is. Throws InputError naming `key`.
+    int find(const YamlNode& name, std::string_view key) {
+        const auto found = results_.find(read_name(name));
+        if (found == results_.end()) {
+            throw input_error(position_of(name),
+                              fmt::format("{}: {}", key, no_such_layer(name.text, layers_)));
+        }
+        const Result result = found->second;
+        if (result.number == 0) {
+            return result.layer;
+        }
+        const auto next = static_cast<int>(layers_.size());
+        const auto [entry, is_new] = further_.emplace(std::pair{result.layer, result.number}, next);
+        if (is_new) {
+            layers_.push_back({.name = name.text,
+                               .operation = &further_result(),
+                               .attributes = {},
+                               .inputs = {result.layer},
+                               .output = {},
+                               .where = layers_[at(result.layer)].where});
+            layers_.back().attributes.k = result.number;
+        }
+        return entry->second;
+    }
+
+    // How many results a layer's entry names, and where; none: it does not.
+    struct Count {
+        int count;
+        SourcePosition where;
+    };
+    const std::map<int, Count>& counts() const { return most_; }
+
+private:
+    struct Result {
+        int layer, number;
+    };
+    std::vector<Layer>& layers_;
+    std::unordered_map<std::string, Result> results_;
+    std::map<std::pair<int, int>, int> further_;
+    std::map<int, Count> most_;
+};
+
+std::vector<int> read_inputs(const YamlNode& node, const Layer& layer, Tensors& tensors) {
     const std::vector<YamlNode>& items = read_list(node);
     const auto count = static_cast<int>(items.size());
     const Operation& operation = *layer.operation;
     if (count < operation.min_inputs || count > operation.max_inputs) {
-        throw input_error(
-            position_of(node),
-            fmt::format("inputs: {} takes {}{}, got {}",
-                        operation.name,
-                        operation.min_inputs,
-                        operation.min_inputs == operation.max_inputs ? "" : " or more",
-                        count));
+        throw input_error(position_of(node),
+                          fmt::format("inputs: {} takes {}{}, got {}",
+                                      operation.name,
+                                      operation.min_inputs,
+                                      operation.min_inputs == operation.max_inputs ? ""
+                                      : operation.max_inputs == kAnyNumber
+                                          ? " or more"
+                                          : fmt::format(" to {}", operation.max_inputs),
+                                      count));
     }
     std::vector<int> inputs;
     for (const YamlNode& item : items) {
-        const auto found = names.find(read_name(item));
-        if (found == names.end()) {
-            throw input_error(position_of(item), "inputs: " + no_such_layer(item.text, layers));
-        }
-        inputs.push_back(found->second);
+        inputs.push_back(tensors.find(item, "inputs"));
     }
     return inputs;
 }
@@ -261,8 +256,9 @@ Graph graph_of(const std::vector<Layer>& layers) {
     return graph;
 }
 
-// Puts every layer after its inputs; layers that may come in either order keep the file's.
-void sort_layers(std::vector<Layer>& layers) {
+// Puts every layer after its inputs; layers that may come in either order keep the file's. Gives
+// the place that each has now.
+std::vector<int> sort_layers(std::vector<Layer>& layers) {
     const Graph graph = graph_of(layers);
     if (const std::vector<int> cycle = find_cycle(graph); !cycle.empty()) {
         std::string path;
@@ -287,15 +283,31 @@ void sort_layers(std::vector<Layer>& layers) {
         sorted[at(place[i])] = std::move(layers[i]);
     }
     layers = std::move(sorted);
+    return place;
 }
 
 void compute_shapes(Model& model) {
-    for (Layer& layer : model.layers) {
+    std::vector<std::vector<TensorShape>> results(model.layers.size());
+    for (std::size_t i = 0; i < model.layers.size(); ++i) {
+        Layer& layer = model.layers[i];
         if (layer.operation == nullptr) {
             continue;
         }
+        if (is_further_result(layer)) {
+            const std::vector<TensorShape>& all = results[at(layer.inputs.front())];
+            if (at(layer.attributes.k) >= all.size()) {
+                throw input_error(layer.where,
+                                  fmt::format("outputs: '{}' would be result {}, and there are {}",
+                                              layer.name,
+                                              layer.attributes.k + 1,
+                                              all.size()));
+            }
+            layer.output = all[at(layer.attributes.k)];
+            continue;
+        }
         try {
-            layer.output = layer.operation->output(layer.attributes, input_shapes(model, layer));
+            results[i] = results_of(*layer.operation, layer.attributes, input_shapes(model, layer));
+            layer.output = results[i].front();
         } catch (const std::invalid_argument& misfit) {
             throw input_error(
                 layer.where,
@@ -305,11 +317,10 @@ void compute_shapes(Model& model) {
     }
 }
 
-// Every layer must serve the output: one that does not is a slip, and would cost time for nothing.
-// (So nothing reads the output either: from a reader of it no way would lead back to it.)
+// Every layer must serve an output: one that does not is a slip, and would cost time for nothing.
 void expect_all_used(const Model& model) {
     for (std::size_t i = 0; i < model.layers.size(); ++i) {
-        if (model.consumers[i].empty() && static_cast<int>(i) != model.output) {
+        if (model.consumers[i].empty() && !is_output(model, static_cast<int>(i))) {
             const Layer& layer = model.layers[i];
             throw input_error(layer.where,
                               fmt::format("{} '{}' is used by no layer and is not the output",
@@ -317,6 +328,31 @@ void expect_all_used(const Model& model) {
                                           layer.name));
         }
     }
+}
+
+std::vector<Output> read_outputs(const YamlNode& node, Tensors& tensors) {
+    std::vector<Output> outputs;
+    for (const YamlNode& item : items_of(node)) {
+        Output output;
+        const YamlNode* name = &item;
+        if (item.kind == YamlNode::Kind::map) {
+            constexpr std::string_view kRequired[] = {"name"}, kOptional[] = {"place"};
+            expect_keys(item, "an output", kRequired, kOptional);
+            name = &at(item, "name");
+            const YamlNode* const place = find(item, "place");
+            output.place = place == nullptr ? "" : read_name(*place);
+        }
+        output.layer = tensors.find(*name, "output");
+        if (std::ranges::find(outputs, output.layer, &Output::layer) != outputs.end()) {
+            throw input_error(position_of(*name),
+                              fmt::format("output: '{}' is here twice", name->text));
+        }
+        outputs.push_back(std::move(output));
+    }
+    if (outputs.empty()) {
+        throw unexpected(node, "at least one output");
+    }
+    return outputs;
 }
 
 // ---- Accuracy. ------------------------------------------------------------------------------
@@ -338,9 +374,7 @@ void expect_weighted(const Model& model,
     if (found == names.end()) {
         throw input_error(where, no_such_layer(name, model.layers));
     }
-    const Operation* const operation = model.layers[at(found->second)].operation;
-    if (operation == nullptr ||
-        std::ranges::find(operation->attributes, "weights") == operation->attributes.end()) {
+    if (!has_weights(model.layers[at(found->second)])) {
         throw input_error(where, fmt::format("layer '{}' has no weights", name));
     }
 }
@@ -441,15 +475,32 @@ Accuracy read_accuracy(const YamlNode& node, const Model& model) {
     return accuracy;
 }
 
+// `input` or `inputs`: either holds one or several.
+std::string_view key_of(const YamlNode& root, std::string_view one, std::string_view several) {
+    if (find(root, several) == nullptr) {
+        return one;
+    }
+    if (const YamlNode* const other = find(root, one)) {
+        throw input_error(position_of_key(*other),
+                          fmt::format("{}: there is '{}' already", one, several));
+    }
+    return several;
+}
+
 Model read_model(const std::filesystem::path& path) {
-    constexpr std::string_view kRequired[] = {
-        "hetmap", "name", "input", "parameters", "layers", "output"};
     constexpr std::string_view kOptional[] = {"description", "source", "accuracy"};
 
     // 1. What stands in the file.
     const YamlFile file = load_yaml(path, kFormat);
     const YamlNode& root = file.root;
-    expect_keys(root, "a model", kRequired, kOptional);
+    std::string_view input_key = "input", output_key = "output";
+    if (root.kind == YamlNode::Kind::map) {
+        input_key = key_of(root, "input", "inputs");
+        output_key = key_of(root, "output", "outputs");
+    }
+    const std::string_view required[] = {
+        "hetmap", "name", input_key, "parameters", "layers", output_key};
+    expect_keys(root, "a model", required, kOptional);
     const auto text_of = [&](std::string_view key) {
         const YamlNode* const node = find(root, key);
         return node == nullptr ? std::string{} : read_text(*node);
@@ -460,32 +511,41 @@ Model read_model(const std::filesystem::path& path) {
                 .path = path,
                 .parameters = read_parameters(at(root, "parameters")),
                 .accuracy = std::nullopt,
-                .layers = {read_input(at(root, "input"))},
+                .layers = {},
+                .outputs = {},
                 .consumers = {}};
+    for (const YamlNode& item : items_of(at(root, input_key))) {
+        model.layers.push_back(read_input(item));
+    }
+    if (model.layers.empty()) {
+        throw unexpected(at(root, input_key), "at least one input");
+    }
     const std::vector<YamlNode>& items = read_list(at(root, "layers"));
     if (items.empty()) {
         throw unexpected(at(root, "layers"), "at least one layer");
     }
+    const std::size_t first = model.layers.size();
     for (const YamlNode& item : items) {
         model.layers.push_back(read_layer(item));
     }
 
-    // 2. Names become indices; the input is layer 0 and stays there.
-    {
-        const Names names = names_of(model.layers);
-        for (std::size_t i = 0; i < items.size(); ++i) {
-            Layer& layer = model.layers[i + 1];
-            layer.inputs = read_inputs(at(items[i], "inputs"), layer, names, model.layers);
+    // 2. Names become indices; the inputs come first and stay there.
+    Tensors tensors{model.layers};
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        if (const YamlNode* const names = find(items[i], "outputs")) {
+            tensors.add(*names, static_cast<int>(first + i));
         }
     }
-    sort_layers(model.layers);
-    const YamlNode& output = at(root, "output");
-    const auto found = std::ranges::find(model.layers, read_name(output), &Layer::name);
-    if (found == model.layers.end()) {
-        throw input_error(position_of(output),
-                          "output: " + no_such_layer(output.text, model.layers));
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        std::vector<int> inputs =
+            read_inputs(at(items[i], "inputs"), model.layers[first + i], tensors);
+        model.layers[first + i].inputs = std::move(inputs);
     }
-    model.output = static_cast<int>(found - model.layers.begin());
+    model.outputs = read_outputs(at(root, output_key), tensors);
+    const std::vector<int> place = sort_layers(model.layers);
+    for (Output& output : model.outputs) {
+        output.layer = place[at(output.layer)];
+    }
 
     // 3. Readers and shapes.
     model.consumers.resize(model.layers.size());
@@ -561,40 +621,6 @@ std::filesystem::path find_model(const std::string& name_or_path,
 
 // ---- Signatures. ----------------------------------------------------------------------------
 
-bool has_attribute(const Operation& operation, std::string_view key) {
-    return std::ranges::find(operation.attributes, key) != operation.attributes.end();
-}
-
-std::string attributes_text(const Operation& operation, const Attributes& a) {
-    std::string text;
-    const auto has = [&](std::string_view key) { return has_attribute(operation, key); };
-    if (has("weights") && a.weights != Element::binary) {
-        text += fmt::format(" w{}", name_of(a.weights));
-    }
-    if (has("out_channels")) {
-        text += fmt::format(" {}", a.out_channels);
-    }
-    if (has("first_channel")) {
-        text += fmt::format(" c{}", a.first_channel);
-    }
-    if (has("kernel")) {
-        text += fmt::format(" k{}x{}", a.kernel_height, a.kernel_width);
-    }
-    if (has("stride")) {
-        text += fmt::format(" s{}", a.stride);
-    }
-    if (has("padding") && (has("pad_value") || a.padding != 0)) {
-        text += fmt::format(" p{}", a.padding);
-    }
-    if (has("pad_value")) {
-        text += fmt::format(" v{}", a.pad_value);
-    }
-    if (has("groups") && (!has("weights") || a.groups != 1)) {
-        text += fmt::format(" g{}", a.groups);
-    }
-    return text;
-}
-
 // What a layer of a set reads beside the layer before it: "binary 14x14x64", or "binary" without
 // shapes; "@0".
 std::vector<std::string> other_inputs(
@@ -608,7 +634,7 @@ std::vector<std::string> other_inputs(
             const TensorShape& in = layer_of(model, input).output;
             texts.emplace_back(name_of(in.element));
             if (has_shapes) {
-                texts.back() += fmt::format(" {}x{}x{}", in.height, in.width, in.channels);
+                texts.back() += " " + sides_text(in);
             }
         }
     }
@@ -656,20 +682,49 @@ Model load_model(const std::string& name_or_path,
 }
 
 std::vector<std::pair<std::string_view, std::string>> attributes_of(const Layer& layer) {
-    std::vector<std::pair<std::string_view, std::string>> attributes;
-    if (layer.operation != nullptr) {
-        for (const std::string_view key : layer.operation->attributes) {
-            attributes.emplace_back(key, attribute_text(key, layer.attributes));
-        }
+    return layer.operation == nullptr ? std::vector<std::pair<std::string_view, std::string>>{}
+                                      : attribute_texts(*layer.operation, layer.attributes);
+}
+
+int Model::inputs() const {
+    const auto is_input = [](const Layer& layer) { return layer.operation == nullptr; };
+    return static_cast<int>(std::ranges::find_if_not(layers, is_input) - layers.begin());
+}
+
+bool is_output(const Model& model, int layer) {
+    return std::ranges::find(model.outputs, layer, &Output::layer) != model.outputs.end();
+}
+
+bool is_further_result(const Layer& layer) { return layer.operation == &further_result(); }
+
+std::vector<int> with_results(const Model& model, std::span<const int> set) {
+    std::vector<int> all(set.begin(), set.end());
+    for (const int layer : set) {
+        std::ranges::copy_if(model.consumers[at(layer)], std::back_inserter(all), [&](int reader) {
+            return is_further_result(layer_of(model, reader));
+        });
     }
-    return attributes;
+    std::ranges::sort(all);
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    return all;
+}
+
+bool has_weights(const Layer& layer) {
+    return layer.operation != nullptr && layer.attributes.has_weights;
 }
 
 Work work_of(const Model& model, int layer) {
     const Layer& l = layer_of(model, layer);
-    return l.operation == nullptr
-               ? Work{}
-               : l.operation->work(l.attributes, input_shapes(model, l), l.output);
+    if (l.operation == nullptr || is_further_result(l)) {
+        return {};
+    }
+    std::vector<TensorShape> results{l.output};
+    for (const int reader : model.consumers[at(layer)]) {
+        if (is_further_result(layer_of(model, reader))) {
+            results.push_back(layer_of(model, reader).output);
+        }
+    }
+    return l.operation->work(l.attributes, input_shapes(model, l), results);
 }
 
 bool is_branching_run(const Model& model, int first, int last) {
@@ -691,7 +746,8 @@ bool is_branching_run(const Model& model, int first, int last) {
         }
         const std::vector<int>& readers = model.consumers[at(l)];
         const auto is_inside = [&](int reader) { return reader > l && reader <= last; };
-        if (l != last && (readers.empty() || !std::ranges::all_of(readers, is_inside))) {
+        if (is_further_result(layer) || (l != last && (readers.empty() || is_output(model, l) ||
+                                                       !std::ranges::all_of(readers, is_inside)))) {
             return false;
         }
     }
@@ -706,12 +762,15 @@ std::string signature(const Model& model, std::span<const int> set) {
         if (layer.operation == nullptr) {
             return fmt::format("input {}", to_string(layer.output));
         }
+        if (is_further_result(layer)) {
+            continue;  // it goes without saying
+        }
         const InputsText inputs = inputs_text(model, set, layer, before, true);
         text += fmt::format("{}{}{}{}{}",
                             text.empty() ? "" : " | ",
                             layer.operation->name,
                             inputs.inputs,
-                            attributes_text(*layer.operation, layer.attributes),
+                            signature_of(*layer.operation, layer.attributes),
                             inputs.number);
         before = index;
     }
@@ -729,18 +788,21 @@ std::string pattern(const Model& model, std::span<const int> set) {
         if (layer.operation == nullptr) {
             return "input";
         }
+        if (is_further_result(layer)) {
+            continue;
+        }
         const bool first = text.empty();
         text += fmt::format("{}{}", first ? "" : " | ", layer.operation->name);
         InputsText inputs;
         if (first) {
-            text +=
-                fmt::format(" {}", name_of(layer_of(model, layer.inputs.front()).output.element));
+            const Layer& read =
+                layer.inputs.empty() ? layer : layer_of(model, layer.inputs.front());
+            text += fmt::format(" {}", name_of(read.output.element));
         } else if (tells_inputs) {
             inputs = inputs_text(model, set, layer, before, false);
             text += inputs.inputs;
         }
-        if (has_attribute(*layer.operation, "weights") &&
-            layer.attributes.weights != Element::binary) {
+        if (has_weights(layer) && layer.attributes.weights != Element::binary) {
             text += fmt::format(" w{}", name_of(layer.attributes.weights));
         }
         text += inputs.number;
@@ -751,14 +813,18 @@ std::string pattern(const Model& model, std::span<const int> set) {
 
 std::vector<std::vector<int>> chains_from(const Model& model, int layer, int longest) {
     std::vector<std::vector<int>> chains;
+    if (is_further_result(layer_of(model, layer))) {
+        return chains;  // it runs with the layer that it is a result of
+    }
     std::vector<int> chain{layer};
     const std::vector<int>& first_inputs = layer_of(model, layer).inputs;
     std::set<int> others(first_inputs.begin() + (first_inputs.empty() ? 0 : 1), first_inputs.end());
     while (static_cast<int>(chain.size()) <= longest) {
         chains.push_back(chain);
         const std::vector<int>& readers = model.consumers[at(chain.back())];
-        // The input is no layer that anything runs; the output has no reader.
-        if (readers.size() != 1 || layer_of(model, chain.back()).operation == nullptr) {
+        // An input is no layer that anything runs.
+        if (readers.size() != 1 || layer_of(model, chain.back()).operation == nullptr ||
+            is_output(model, chain.back()) || is_further_result(layer_of(model, readers.front()))) {
             break;
         }
         for (const int input : layer_of(model, readers.front()).inputs) {

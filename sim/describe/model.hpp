@@ -19,10 +19,12 @@ namespace sim {
 
 struct Layer {
     std::string name;
-    const Operation* operation = nullptr;  // nullptr: the model's input
+    const Operation* operation = nullptr;  // nullptr: an input of the model
     Attributes attributes;
     std::vector<int> inputs;  // indices into Model::layers, always smaller than this layer's own
     TensorShape output;
+    std::string place = {};  // of an input: the memory it starts in; empty: the host's
+    int network = 0;         // of Model::networks
     SourcePosition where;
 };
 
@@ -61,6 +63,12 @@ struct Accuracy {
     std::string sensitivity_source;
 };
 
+// A result that is wanted, and the memory where; empty: the host's.
+struct Output {
+    int layer = 0;
+    std::string place;
+};
+
 struct Model {
     std::string name;
     std::string description;
@@ -68,10 +76,24 @@ struct Model {
     std::filesystem::path path;  // of the model.yaml
     Parameters parameters;
     std::optional<Accuracy> accuracy;
-    std::vector<Layer> layers;                // [0] is the input; topological order
-    int output = 0;                           // the layer whose result is the answer
+    std::vector<Layer> layers;                // the inputs first; topological order
+    std::vector<Output> outputs;              // each layer at most once
     std::vector<std::vector<int>> consumers;  // by layer: who reads it
+    std::vector<std::string> networks = {};   // where several are joined: their names
+
+    int inputs() const;  // how many of the layers
 };
+
+bool is_output(const Model& model, int layer);
+
+// A layer of several results is one layer for each that is used: its own has the first, and the
+// others read that one and run with it (their number is in Attributes::k).
+bool is_further_result(const Layer& layer);
+// The set with all results of its layers, ascending.
+std::vector<int> with_results(const Model& model, std::span<const int> set);
+
+// Whether the layer has weights of its own.
+bool has_weights(const Layer& layer);
 
 // `name_or_path`: a model.yaml, a folder that holds one, or the name of a folder in one of
 // `search_path`. Throws InputError (file, line, column, key, what was expected) on anything

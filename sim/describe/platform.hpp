@@ -10,6 +10,7 @@
 // what is written loads to an equal Platform but for its path, the places in the file and `set`.
 // Lists keep the file's order.
 
+#include "sim/describe/tensor.hpp"
 #include "sim/error.hpp"
 #include "sim/units.hpp"
 
@@ -23,8 +24,9 @@
 
 namespace sim {
 
-// Of binary tensors: bits packed along the channels, which is what a profile means where it names
-// no layout; and one byte for each bit. Other names count as packed.
+// Channels last, elements of less than a byte packed, which is what a profile means where it names
+// no layout; and the same with a byte for each of those. Other names are layouts of their own, as
+// large as the first unless the platform says otherwise (Layout).
 inline constexpr std::string_view kPackedLayout = "nhwc", kPlainLayout = "plain";
 
 // Of devices, memories, copy engines and layouts there are at most so many each: sets of them are
@@ -101,10 +103,20 @@ struct ResourceBudget {
     friend bool operator==(const ResourceBudget&, const ResourceBudget&) = default;
 };
 
+// What a tensor becomes in a layout, beyond the order of its elements.
+struct Layout {
+    std::string name;
+    std::optional<Element> element = std::nullopt;  // that it holds there; none: the tensor's own
+    int channels_multiple = 1;                      // channels are padded to a multiple of it
+
+    friend bool operator==(const Layout&, const Layout&) = default;
+};
+
 // Changing the layout of a tensor on the device that reads it.
 struct Conversion {
     std::string from, to;  // layouts
     TransferTable time;
+    std::vector<std::string> elements = {};  // of such tensors; empty: of any
 
     friend bool operator==(const Conversion&, const Conversion&) = default;
 };
@@ -127,7 +139,8 @@ struct Device {
     int longest_stream = 0;
     // Budgets hold for each segment, and every segment begins with loading its configuration.
     std::optional<Time> reconfiguration = std::nullopt;
-    // While `first` (a device's name) works, this device's tasks take `second` times as long.
+    // While `first` (a device's name) works, this device's tasks take `second` times as long as
+    // they do alone; less than 1 where they are faster then.
     std::vector<std::pair<std::string, double>> contention = {};
 
     friend bool operator==(const Device&, const Device&) = default;
@@ -163,7 +176,8 @@ struct Bus {
 
 // Measured: these very layers, batch and configuration were timed.
 struct MeasuredCost {
-    std::string layers;  // sim::signature
+    std::string layers;  // sim::signature; empty: of the layers with these names alone
+    std::vector<std::string> layer_names = {};
     int batch = 1;
     int device = 0;
     std::string variant, configuration;
@@ -249,6 +263,7 @@ struct Platform {
     std::vector<Device> devices;  // [0] is the host: synchronous, in memory 0
     std::vector<Link> links;
     std::vector<Bus> buses;
+    std::vector<Layout> layouts;
     std::optional<double> base_power_w;  // what the whole draws beside its devices
     std::vector<MeasuredCost> measured;
     std::vector<FittedCost> fitted;

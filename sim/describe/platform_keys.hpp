@@ -73,6 +73,12 @@ inline constexpr std::string_view modes = "modes";
 inline constexpr std::string_view engine = "engine";
 inline constexpr std::string_view energy_pj_per_byte = "energy_pj_per_byte";
 inline constexpr std::string_view element_bits = "element_bits";
+inline constexpr std::string_view elements = "elements";
+
+// Of a layout.
+inline constexpr std::string_view layouts = "layouts";
+inline constexpr std::string_view element = "element";
+inline constexpr std::string_view channels_multiple = "channels_multiple";
 
 // Of a rule of supports.
 inline constexpr std::string_view operations = "operations";
@@ -95,6 +101,7 @@ inline constexpr std::string_view results = "results";
 
 // Of a measured or stated cost.
 inline constexpr std::string_view layers = "layers";
+inline constexpr std::string_view layer_names = "layer_names";
 inline constexpr std::string_view batch = "batch";
 inline constexpr std::string_view time_us = "time_us";
 

@@ -1,6 +1,6 @@
+#include "sim/describe/attributes.hpp"
 #include "sim/describe/formula.hpp"
 #include "sim/describe/input_file.hpp"
-#include "sim/describe/operations.hpp"
 #include "sim/describe/platform.hpp"
 #include "sim/describe/platform_keys.hpp"
 #include "sim/describe/yaml.hpp"
@@ -23,7 +23,8 @@ namespace {
 constexpr double kBytesPerGb = 1e9;
 constexpr std::int64_t kMostSamples = std::numeric_limits<int>::max();
 constexpr std::int64_t kLongestStream = 1000;  // layers
-constexpr double kMostContention = 1000;
+constexpr double kLeastContention = 0.01, kMostContention = 1000;
+constexpr std::int64_t kMostPadding = 4096;  // channels of a layout
 constexpr double kMostOfAFit = 1e9;  // microseconds, percent: what is computed from it stays finite
 constexpr std::int64_t kMostBits = 64;  // of an element on a link
 constexpr std::int64_t kMostKib = std::int64_t{1} << 50;
@@ -193,14 +194,8 @@ std::string read_operation(const YamlNode& node) {
     return std::string{names[at(read_choice(node, "operation", names))]};
 }
 
-std::string read_element(const YamlNode& node) {
-    static constexpr std::array kElements = {
-        Element::binary, Element::u8, Element::int8, Element::int16, Element::int32, Element::f32};
-    std::vector<std::string_view> names;
-    for (const Element element : kElements) {
-        names.push_back(name_of(element));
-    }
-    return std::string{names[at(read_choice(node, "element", names))]};
+std::string read_element_name(const YamlNode& node) {
+    return std::string{name_of(read_element(node))};
 }
 
 // ---- Memories, devices, links. --------------------------------------------------------------
@@ -255,8 +250,8 @@ SupportRule read_support(const YamlNode& node) {
         .kernels = read_distinct_if(node, keys::kernels, "size", up_to(kLargestWindow)),
         .strides = read_distinct_if(node, keys::strides, "stride", up_to(kLargestWindow)),
         .groups = read_distinct_if(node, keys::groups, "number of groups", up_to(kLargestSize)),
-        .weights = read_distinct_if(node, keys::weights, "element", read_element),
-        .activations = read_distinct_if(node, keys::activations, "element", read_element),
+        .weights = read_distinct_if(node, keys::weights, "element", read_element_name),
+        .activations = read_distinct_if(node, keys::activations, "element", read_element_name),
         .in_channels_multiple = multiple(keys::in_channels_multiple),
         .out_channels_multiple = multiple(keys::out_channels_multiple),
         .when = read_expression(node, keys::when),
@@ -305,8 +300,10 @@ std::vector<std::pair<std::string, double>> read_contention(const YamlNode& node
             refuse(fmt::format("'{}' and '{}' do not share a memory", device.name, other->name));
         }
         const double factor = read_number(child);
-        if (factor < 1 || factor > kMostContention) {
-            throw unexpected(child, fmt::format("a factor from 1 to {:.0f}", kMostContention));
+        if (factor < kLeastContention || factor > kMostContention) {
+            throw unexpected(
+                child,
+                fmt::format("a factor from {} to {:.0f}", kLeastContention, kMostContention));
         }
         factors.emplace_back(child.key, factor);
     }
@@ -315,10 +312,13 @@ std::vector<std::pair<std::string, double>> read_contention(const YamlNode& node
 
 Conversion read_conversion(const YamlNode& node) {
     Keys keys = kTransferKeys;
+    keys.push_back(keys::elements);
     expect(node, "a conversion", {keys::from, keys::to}, keys);
-    Conversion conversion{.from = read_name(at(node, keys::from)),
-                          .to = read_name(at(node, keys::to)),
-                          .time = read_transfer(node)};
+    Conversion conversion{
+        .from = read_name(at(node, keys::from)),
+        .to = read_name(at(node, keys::to)),
+        .time = read_transfer(node),
+        .elements = read_distinct_if(node, keys::elements, "element", read_element_name)};
     if (conversion.from == conversion.to) {
         throw unexpected(at(node, keys::to), "another layout than 'from'");
     }
@@ -379,7 +379,12 @@ std::vector<Conversion> read_conversions(const YamlNode& device) {
     for (const YamlNode& item : items_of(device, keys::conversions)) {
         Conversion next = read_conversion(item);
         for (const Conversion& other : conversions) {
-            if (other.from == next.from && other.to == next.to) {
+            const bool overlap =
+                other.elements.empty() || next.elements.empty() ||
+                std::ranges::any_of(next.elements, [&](const std::string& element) {
+                    return std::ranges::find(other.elements, element) != other.elements.end();
+                });
+            if (other.from == next.from && other.to == next.to && overlap) {
                 throw input_error(
                     position_of(item),
                     fmt::format("there are two conversions from '{}' to '{}'", next.from, next.to));
@@ -472,6 +477,24 @@ Link read_link(const YamlNode& node, const Platform& platform) {
     return link;
 }
 
+Layout read_layout_row(const YamlNode& node, const Platform& platform) {
+    expect(node, "a layout", {keys::name}, {keys::element, keys::channels_multiple});
+    Layout layout{.name = new_name(node, "layouts", platform.layouts)};
+    if (const YamlNode* const element = find(node, keys::element)) {
+        layout.element = read_element(*element);
+    }
+    if (const YamlNode* const multiple = find(node, keys::channels_multiple)) {
+        layout.channels_multiple = static_cast<int>(read_integer(*multiple, 1, kMostPadding));
+    }
+    if (layout.name == kPackedLayout || layout.name == kPlainLayout) {
+        throw unexpected(
+            at(node, keys::name),
+            fmt::format(
+                "another layout than '{}' and '{}', which are known", kPackedLayout, kPlainLayout));
+    }
+    return layout;
+}
+
 Bus read_bus(const YamlNode& node, const Platform& platform) {
     expect(node, "a bus", {keys::name, keys::links, keys::bandwidth_gb_per_s});
     Bus bus{.name = new_name(node, "buses", platform.buses),
@@ -560,11 +583,23 @@ std::string read_layout(const YamlNode& map, std::string_view key) {
 }
 
 MeasuredCost read_measured(const YamlNode& node, std::span<const std::string_view> devices) {
-    static const Keys kRequired = {
-        keys::layers, keys::batch, keys::device, keys::variant, keys::configuration};
-    static const Keys kOptional =
-        with_measurement({keys::in_layout, keys::out_layout, keys::results, keys::time_us});
+    static const Keys kRequired = {keys::batch, keys::device, keys::variant, keys::configuration};
+    static const Keys kOptional = with_measurement({keys::layers,
+                                                    keys::layer_names,
+                                                    keys::in_layout,
+                                                    keys::out_layout,
+                                                    keys::results,
+                                                    keys::time_us});
     expect(node, "a cost", kRequired, kOptional);
+    const YamlNode* const names = find(node, keys::layer_names);
+    if ((find(node, keys::layers) != nullptr) == (names != nullptr)) {
+        throw input_error(position_of(node),
+                          "a cost needs either the key 'layers' or 'layer_names'");
+    }
+    if (const YamlNode* const results = find(node, keys::results); results && names) {
+        throw input_error(position_of_key(*results),
+                          "results: layers named by layer_names give all that is read outside");
+    }
     const YamlNode* const time = find(node, keys::time_us);
     const auto missing = std::ranges::find_if(kMeasurementKeys,
                                               [&](auto key) { return find(node, key) == nullptr; });
@@ -575,9 +610,15 @@ MeasuredCost read_measured(const YamlNode& node, std::span<const std::string_vie
         throw input_error(position_of(node),
                           "a cost needs either time_us or samples, p05_us, p50_us and p95_us");
     }
-    const std::string layers = read_layers(at(node, keys::layers));
+    const std::string layers =
+        names == nullptr ? read_layers(at(node, keys::layers)) : std::string{};
     return {
         .layers = layers,
+        .layer_names =
+            read_distinct_if(node,
+                             keys::layer_names,
+                             "layer",
+                             [](const YamlNode& item) { return std::string{read_name(item)}; }),
         .batch = static_cast<int>(read_integer(at(node, keys::batch), 1, kLargestBatch)),
         .device = read_choice(at(node, keys::device), "device", devices),
         .variant = read_part(node, keys::variant),
@@ -989,6 +1030,9 @@ void read_links_and_buses(const YamlNode& root, Platform& platform) {
     for (const YamlNode& item : items_of(root, keys::buses)) {
         platform.buses.push_back(read_bus(item, platform));
     }
+    for (const YamlNode& item : items_of(root, keys::layouts)) {
+        platform.layouts.push_back(read_layout_row(item, platform));
+    }
 }
 
 void read_machine(const YamlNode& root, Platform& platform) {
@@ -1018,7 +1062,8 @@ void read_costs(const YamlNode& root, Platform& platform) {
     expect_distinct(platform.measured,
                     "cost (layers, batch, device, variant, configuration)",
                     [](const MeasuredCost& c) {
-                        return std::tie(c.layers, c.batch, c.device, c.variant, c.configuration);
+                        return std::tie(
+                            c.layers, c.layer_names, c.batch, c.device, c.variant, c.configuration);
                     });
     expect_distinct(
         platform.fitted, "fit (pattern, device, variant, configuration)", [](const FittedCost& f) {
@@ -1062,6 +1107,7 @@ Platform read_platform(const YamlNode& root) {
             keys::warnings,
             keys::links,
             keys::buses,
+            keys::layouts,
             keys::base_power_w,
             keys::host_copy,
             keys::measurements,

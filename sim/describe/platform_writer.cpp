@@ -196,9 +196,11 @@ std::string device_yaml(const Platform& platform, const Device& device) {
         text += heading(4, keys::conversions);
     }
     for (const Conversion& c : device.conversions) {
-        text += as_item(6,
-                        line(8, keys::from, yaml_text(c.from)) +
-                            line(8, keys::to, yaml_text(c.to)) + transfer(8, c.time));
+        text += as_item(
+            6,
+            line(8, keys::from, yaml_text(c.from)) + line(8, keys::to, yaml_text(c.to)) +
+                (c.elements.empty() ? std::string{} : line(8, keys::elements, names(c.elements))) +
+                transfer(8, c.time));
     }
     if (!device.supports.empty()) {
         text += heading(4, keys::supports);
@@ -255,6 +257,19 @@ std::string bus_yaml(const Platform& platform, const Bus& bus) {
                     .text());
 }
 
+std::string layout_yaml(const Layout& layout) {
+    return item(
+        2,
+        Map{}
+            .add(keys::name, yaml_text(layout.name))
+            .add_if(layout.element.has_value(),
+                    keys::element,
+                    std::string{name_of(layout.element.value_or(Element::u8))})
+            .add_if(
+                layout.channels_multiple != 1, keys::channels_multiple, layout.channels_multiple)
+            .text());
+}
+
 // ---- Costs. ---------------------------------------------------------------------------------
 
 std::string device_name(const Platform& platform, int device) {
@@ -263,7 +278,8 @@ std::string device_name(const Platform& platform, int device) {
 
 std::string measured_yaml(const Platform& platform, const MeasuredCost& c) {
     Map map;
-    map.add(keys::layers, yaml_text(c.layers))
+    map.add_if(c.layer_names.empty(), keys::layers, yaml_text(c.layers))
+        .add_if(!c.layer_names.empty(), keys::layer_names, names(c.layer_names))
         .add(keys::batch, c.batch)
         .add(keys::device, device_name(platform, c.device))
         .add(keys::variant, yaml_text(c.variant))
@@ -384,6 +400,7 @@ std::string to_yaml(const Platform& platform) {
     text += section(keys::devices, platform, platform.devices, device_yaml);
     text += section(keys::links, platform, platform.links, link_yaml);
     text += section(keys::buses, platform, platform.buses, bus_yaml);
+    text += section(keys::layouts, platform.layouts, layout_yaml);
     if (platform.base_power_w) {
         text += line(0, keys::base_power_w, exactly(*platform.base_power_w));
     }

@@ -52,7 +52,7 @@ public:
         ordered_json list = ordered_json::array();
         for (const int index : mapping) {
             const Task& task = problem_.tasks[at(index)];
-            if (problem_.model_layer[at(task.first)] > 0) {
+            if (problem_.model_layer[at(task.first)] >= problem_.model_inputs) {
                 list.push_back(number_.emplace(index, number_.size()).first->second);
                 if (number_.size() > text_.size()) {
                     text_.push_back(described(task));
@@ -119,7 +119,7 @@ std::string certificate_json(const Answer& answer) {
     }
     ordered_json order = ordered_json::array();
     for (const int layer : certificate.order) {
-        if (problem.model_layer[at(layer)] > 0) {
+        if (problem.model_layer[at(layer)] >= problem.model_inputs) {
             order.push_back(problem.layer_names[at(layer)]);
         }
     }

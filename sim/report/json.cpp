@@ -10,9 +10,11 @@
 
 #include "sim/index.hpp"
 #include "sim/report/names.hpp"
+#include "sim/run/networks.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace sim {
@@ -114,9 +116,35 @@ ordered_json conversion_object(const Problem& problem, const Event& event) {
             {"waited_us", exact_microseconds(event.waited)}};
 }
 
-ordered_json submission_object(const Problem& problem, const Event& event) {
+// Layers of the tasks that go with a submission: its own, and those behind it on the same device,
+// where segments are submitted as a whole.
+ordered_json layers_submitted(const Answer& answer, const Event& event) {
+    const Problem& problem = *answer.problem;
+    ordered_json layers = ordered_json::array();
+    const auto add = [&](int task) {
+        for (const int layer : layers_of(problem.tasks[at(task)])) {
+            layers.push_back(layer_name(problem, layer));
+        }
+    };
+    const auto first = std::ranges::find(answer.mapping.tasks, event.task);
+    for (auto task = first; task != answer.mapping.tasks.end(); ++task) {
+        const Task& its = problem.tasks[at(*task)];
+        const bool goes_on = problem.whole_segments && its.parts.empty() &&
+                             problem.tasks[at(*first)].parts.empty() &&
+                             its.device == problem.tasks[at(*first)].device;
+        if (task != first && !goes_on) {
+            break;
+        }
+        add(*task);
+    }
+    return layers;
+}
+
+ordered_json submission_object(const Answer& answer, const Event& event) {
+    const Problem& problem = *answer.problem;
     return {{"device", event_detail(problem, event)},
             {"for", reader_of(problem, event)},
+            {"layers", layers_submitted(answer, event)},
             {"start_us", exact_microseconds(event.start)},
             {"end_us", exact_microseconds(event.end)}};
 }
@@ -277,14 +305,30 @@ EventArrays event_arrays(const Answer& answer) {
                 arrays.conversions.push_back(conversion_object(problem, event));
                 break;
             case EventKind::submission:
-                arrays.submissions.push_back(submission_object(problem, event));
+                arrays.submissions.push_back(submission_object(answer, event));
                 break;
             case EventKind::reconfiguration:
-                arrays.reconfigurations.push_back(submission_object(problem, event));
+                arrays.reconfigurations.push_back(submission_object(answer, event));
                 break;
         }
     }
     return arrays;
+}
+
+// Where several run together.
+ordered_json networks_array(const Answer& answer) {
+    ordered_json array = ordered_json::array();
+    const std::vector<std::string> none;
+    const std::vector<std::string>& names = answer.model ? answer.model->networks : none;
+    if (names.empty()) {
+        return array;
+    }
+    const std::vector<Time> latencies =
+        network_latencies(*answer.model, *answer.problem, answer.schedule);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        array.push_back({{"name", names[i]}, {"latency_us", exact_microseconds(latencies[i])}});
+    }
+    return array;
 }
 
 ordered_json object_of(const Answer& answer) {
@@ -315,6 +359,7 @@ ordered_json object_of(const Answer& answer) {
         {"energy", energy_object(problem, answer.energy)},
         {"accuracy", accuracy_object(answer.accuracy)},
         {"throughput", stream_object(answer)},
+        {"networks", answered ? networks_array(answer) : ordered_json::array()},
         {"segments", answer.segments},
         {"switches", answer.switches},
         {"lower_bound_us", microseconds_or_null(answer.result.lower_bound)},

@@ -177,10 +177,6 @@ std::string_view name_of(EventKind kind) {
     return "";
 }
 
-bool is_boundary(const Problem& problem, const Task& task) {
-    return task.first == 0 || task.first == problem.layers() - 1;
-}
-
 std::string chain_name(const Problem& problem, const Task& task) {
     std::string name = layer_name(problem, task.first);
     for (const int layer : task.rest) {

@@ -32,9 +32,6 @@ std::vector<Time> busy_times(const Answer& answer);
 // reconfigured, the most that one configuration does.
 std::int64_t budget_use(const Answer& answer, std::size_t budget);
 
-// The model's input and output are tasks too, of no cost. Reports leave them out.
-bool is_boundary(const Problem& problem, const Task& task);
-
 // "conv1+threshold1+pool1": the layers of a task, first to last.
 std::string chain_name(const Problem& problem, const Task& task);
 

@@ -17,11 +17,12 @@ struct Report {
     std::string (*render)(const Answer&);
 };
 
-std::span<const Report> reports();  // those written to files: gantt (SVG), trace (JSON), dot
+std::span<const Report> reports();  // those written to files: gantt (SVG), trace (JSON), ...
 
 std::string gantt_svg(const Answer& answer);
 std::string trace_json(const Answer& answer);
 std::string dot_graph(const Answer& answer);
+std::string placement_csv(const Answer& answer);
 
 std::string text_table(const Answer& answer);  // HOUSE style: first line asked, last line found
 std::string json_text(const Answer& answer);   // `hetmap map --json`

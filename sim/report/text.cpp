@@ -19,6 +19,7 @@
 
 #include "sim/index.hpp"
 #include "sim/report/names.hpp"
+#include "sim/run/networks.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -148,6 +149,16 @@ std::string more_lines(const Answer& answer) {
     }
     if (!taken.empty()) {
         text += "takes: " + taken + "\n";
+    }
+    if (answer.model != nullptr && !answer.model->networks.empty()) {
+        const std::vector<Time> latencies =
+            network_latencies(*answer.model, problem, answer.schedule);
+        std::vector<std::string> networks;
+        for (std::size_t i = 0; i < latencies.size(); ++i) {
+            networks.push_back(fmt::format(
+                "{} after {} us", answer.model->networks[i], two_decimals(latencies[i])));
+        }
+        text += fmt::format("networks: {}\n", fmt::join(networks, ", "));
     }
     if (!answer.constraints.empty()) {
         text += fmt::format("keeps to: {}\n", fmt::join(answer.constraints, ", "));

@@ -11,12 +11,6 @@
 namespace sim {
 namespace {
 
-bool has_weights(const Layer& layer) {
-    return layer.operation != nullptr &&
-           std::ranges::find(layer.operation->attributes, "weights") !=
-               layer.operation->attributes.end();
-}
-
 // The model's own precision goes by no name or by its element's.
 bool is_own(const Layer& layer, std::string_view precision) {
     return precision.empty() || precision == name_of(layer.attributes.weights);

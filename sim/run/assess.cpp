@@ -314,14 +314,16 @@ std::vector<Stay> stays_of(const Problem& problem,
     const auto layout_of = [&](int tensor) { return plan.makers[at(tensor)].layout; };
     const int output = problem.layers() - 1;
 
-    // 1. What is written where; the model's input is there before anything.
+    // 1. What is written where; the model's inputs are there before anything.
     const auto write = [&](int tensor, int memory, int layout, const Event& event, int layer) {
         place(tensor, memory, layout) = static_cast<int>(stays.size());
         stays.push_back({.memory = memory,
                          .tensor = tensor,
                          .layer = layer,
                          .bytes = problem.tensor_bytes[at(tensor * problem.layouts + layout)],
-                         .from = tensor == 0 && event.kind == EventKind::task ? entry : event.start,
+                         .from = event.kind == EventKind::task && is_boundary_layer(problem, tensor)
+                                     ? entry
+                                     : event.start,
                          .to = event.end});
     };
     for (const Event& event : events) {

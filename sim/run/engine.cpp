@@ -365,8 +365,13 @@ private:
                     continue;
                 }
                 double factor = 1;
-                for (Bits others = working & ~step->works; others != 0; others &= others - 1) {
-                    factor *= problem_.contention[at(d * devices + std::countr_zero(others))];
+                for_each_bit(working & ~step->works, [&](int other) {
+                    factor *= problem_.contention[at(d * devices + other)];
+                });
+                for (int other = 0; !problem_.alone.empty() && other < devices; ++other) {
+                    if ((working & bit(other)) == 0) {
+                        factor *= problem_.alone[at(d * devices + other)];
+                    }
                 }
                 slowdown[i] = std::max(slowdown[i], factor);
             }

@@ -87,15 +87,18 @@ std::optional<Mapping> schedule(const Problem& problem,
     evaluator.clear();
     Mapping mapping;
     std::vector<std::pair<Ticks, int>> place;  // when, task
+    const auto is_end = [&](int layer) { return layer >= problem.layers() - problem.model_ends; };
     std::uint64_t placed = 0;
     while (!ready.empty()) {
         const int turn = static_cast<int>(mapping.size());
         std::tuple<Ticks, double, int> first{kNeverTicks, 0, 0};
         std::size_t chosen = ready.size();
         for (std::size_t i = 0; i < ready.size(); ++i) {
-            // The model's input is the first task, its output the last.
+            // The model's inputs are the first tasks, its outputs the last.
+            const bool is_early = turn < problem.model_inputs && ready[i] >= problem.model_inputs;
+            const bool is_first_end = is_end(ready[i]) && !std::ranges::all_of(ready, is_end);
             const bool is_last = ready[i] == problem.layers() - 1;
-            if ((turn == 0 && ready[i] != 0) || (is_last && ready.size() > 1)) {
+            if (is_early || is_first_end || (is_last && ready.size() > 1)) {
                 continue;
             }
             std::tuple<Ticks, Ticks, int> soonest{kNeverTicks, 0, -1};
@@ -135,9 +138,9 @@ std::optional<Mapping> schedule(const Problem& problem,
             }
         }
     }
-    std::stable_sort(place.begin(), place.end() - 1, [](const auto& a, const auto& b) {
-        return a.first < b.first;
-    });
+    std::stable_sort(place.begin(),
+                     place.end() - problem.model_ends,
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     std::ranges::transform(place, mapping.begin(), [](const auto& one) { return one.second; });
     return mapping;
 }

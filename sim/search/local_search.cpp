@@ -413,10 +413,10 @@ private:
         std::vector<char> skips(candidate_.size(), 0);
         skips[at(from)] = 1;
         auto [low, high] = window(task_at(from), skips);
-        // The input's task stays first, the output's last.
-        low = std::max(low, 1);
-        high = std::min(high, size() - 1);
-        if (from == 0 || from == size() - 1 || high - low < 2) {
+        // The inputs' tasks stay first, the outputs' last.
+        low = std::max(low, problem_.model_inputs);
+        high = std::min(high, size() - problem_.model_ends);
+        if (is_boundary(problem_, task_at(from)) || high - low < 2) {
             return false;
         }
         const int to = low + dice_.below(high - low);

@@ -121,16 +121,11 @@ bool has_bonds(const Problem& problem) {
            std::ranges::any_of(problem.turns, is_bound);
 }
 
-bool is_boundary(const Problem& problem, int task) {
-    const int first = problem.tasks[at(task)].first;
-    return first == 0 || first == problem.layers() - 1;
-}
-
 std::string label(const Problem& problem, int task) {
-    if (is_boundary(problem, task)) {
+    const Task& t = problem.tasks[at(task)];
+    if (is_boundary(problem, t)) {
         return {};
     }
-    const Task& t = problem.tasks[at(task)];
     const auto device = at(t.device);
     const std::string name = device < problem.device_names.size() ? problem.device_names[device]
                                                                   : std::to_string(t.device);

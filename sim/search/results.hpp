@@ -48,7 +48,6 @@ SearchResult best_of(Front front, const Goal& goal);
 
 // "cpu/avx512/threads:2"; empty for the model's input and output, which are no one's choice.
 std::string label(const Problem& problem, int task);
-bool is_boundary(const Problem& problem, int task);
 
 // Whether something that the task would cover, beyond its first layer, is covered already.
 inline bool overlaps(const Task& task, const Evaluator& placed) {

@@ -48,7 +48,7 @@ public:
         return layer;
     }
 
-    bool is_boundary(int layer) const { return layer == 0 || layer + 1 == problem_.layers(); }
+    bool is_boundary(int layer) const { return is_boundary_layer(problem_, layer); }
 
 private:
     std::size_t place(int layer, int device) const {

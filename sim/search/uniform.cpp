@@ -85,7 +85,7 @@ SearchResult internal::on_one_device(const Problem& problem,
                                      int device) {
     std::vector<char> allowed;
     for (int k = 0; k < static_cast<int>(problem.tasks.size()); ++k) {
-        allowed.push_back(is_boundary(problem, k) ||
+        allowed.push_back(is_boundary(problem, problem.tasks[at(k)]) ||
                           devices_of(problem.tasks[at(k)]) == bit(device));
     }
     return best_among(problem, allowed, options, "on that device alone");
@@ -98,7 +98,7 @@ SearchResult gpu_only(const Problem& problem, const SearchOptions& options) {
         bool elsewhere = true;
         for_each_bit(devices_of(task),
                      [&](int device) { elsewhere &= problem.devices[at(device)].asynchronous; });
-        allowed.push_back(is_boundary(problem, k) || elsewhere);
+        allowed.push_back(is_boundary(problem, problem.tasks[at(k)]) || elsewhere);
     }
     return best_among(problem, allowed, options, "on asynchronous devices alone");
 }

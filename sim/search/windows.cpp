@@ -547,7 +547,9 @@ private:
         for (const int reader : readers_[at(task)]) {
             high = std::min(high, place_of_[at(reader)] - begin_ - 1);
         }
-        if (high <= low) {
+        low = std::max(low, problem_.model_inputs - begin_);
+        high = std::min(high, size() - problem_.model_ends - 1 - begin_);
+        if (high <= low || is_boundary(problem_, task_of(task))) {
             return std::nullopt;
         }
         int to = low + dice_.below(high - low);
