@@ -503,6 +503,8 @@ Dims shape_of(Place place, const Dims& dims) {
 
 std::string yaml_list(const Dims& numbers) { return to_string(numbers); }
 
+constexpr std::string_view kConstant = "(a constant)";  // what a layer that is one comes from
+
 // Thrown by a row that cannot say this use of its operation: the layer becomes opaque.
 struct CannotSay {};
 
@@ -719,7 +721,7 @@ private:
         std::vector<Layer> kept;
         for (auto layer = result_.layers.rbegin(); layer != result_.layers.rend(); ++layer) {
             const bool reshapes = layer->operation == "reshape" || layer->operation == "flatten";
-            if ((reshapes || layer->operation == "constant") && !read.contains(layer->name)) {
+            if ((reshapes || layer->from == kConstant) && !read.contains(layer->name)) {
                 result_.removed += reshapes ? 1 : 0;
                 continue;
             }
@@ -1153,11 +1155,18 @@ private:
             return tensor;
         }
         Layer layer;
+        // The models' grammar has no operation without inputs but `opaque`.
         layer.name = unique_name(constant);
-        layer.operation = "constant";
-        layer.from = "(a constant)";
+        layer.operation = "opaque";
+        layer.from = std::string{kConstant};
         const std::string element = weights_of(constant);
-        layer.attributes = {{"shape", yaml_list(shape)}, {"type", element}};
+        const Type type = value(constant).type;
+        layer.attributes = {
+            {"inputs", "[]"},
+            {"kind", "constant"},
+            {"shape", yaml_list(shape)},
+            {"type", element},
+            {"weight_bytes", std::to_string((elements_of(shape) * bits_of(type) + 7) / 8)}};
         layer.results = {{shape, element}};
         names_[tensor] = layer.name;
         count_weight(constant);
