@@ -749,7 +749,7 @@ private:
     }
 
     std::string without_ones(const std::string& tensor) {
-        const std::string key = tensor + " without ones";
+        std::string key = tensor + " without ones";
         if (!names_.contains(key)) {
             Layer layer;
             layer.name = unique_name(name_of_tensor(tensor) + ".row");
