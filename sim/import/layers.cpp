@@ -693,7 +693,9 @@ private:
             if (!is_said) {
                 layer.attributes.emplace_back("out", made);
             }
-        } else if (is_one_of(layer.operation, kMoved) && differs(draft.tensors[0])) {
+        } else if (is_one_of(layer.operation, kMoved) &&
+                   (differs(draft.tensors[0]) ||
+                    (layer.operation == "concat" && std::ranges::any_of(draft.tensors, differs)))) {
             throw CannotSay{};
         }
     }
@@ -989,11 +991,17 @@ private:
         return product;
     }
 
+    // Numbers that are counted or chosen by are not; those that are quantized are.
+    static bool is_weight(Type type) {
+        return is_float(type) || type == Type::int8 || type == Type::u8 || type == Type::int4 ||
+               type == Type::u4 || type == Type::int16 || type == Type::int32;
+    }
+
     // Of every layer that holds it, though exporters let layers share constants that are alike.
     void count_weight(const std::string& tensor) {
         const auto found = inferred_.values.find(tensor);
         if (!tensor.empty() && found != inferred_.values.end() && found->second.is_constant &&
-            is_float(found->second.type)) {
+            is_weight(found->second.type)) {
             result_.weights += elements_of(found->second.dims);
         }
     }
@@ -1276,7 +1284,7 @@ private:
         layer.name = unique_name(constant);
         layer.operation = "opaque";
         layer.from = std::string{kConstant};
-        const std::string element = weights_of(constant);
+        const std::string element = model_element(constant);
         const Type type = value(constant).type;
         layer.attributes = {
             {"inputs", "[]"},
@@ -1744,9 +1752,7 @@ private:
         if (turn_b) {
             attributes.emplace_back("transpose_b", "true");
         }
-        const auto element = [&](const std::string& one) {
-            return is_variable(one) ? model_element(one) : weights_of(one);
-        };
+        const auto element = [&](const std::string& one) { return model_element(one); };
         add_out(element(a), element(b), output, attributes);
         return true;
     }
