@@ -159,10 +159,8 @@ TEST_CASE("constant operands are shapes; more than one of them are layers") {
     CHECK(model_of(model).find(
               "  - {name: scale, operation: multiply, inputs: [conv], constant: [3]}\n"
               "  - {name: positive, operation: greater, inputs: [scale], constant: [1]}\n"
-              "  - {name: \"yes\", operation: opaque, inputs: [], kind: constant, shape: [1], "
-              "type: f32, weight_bytes: 4}\n"
-              "  - {name: \"no\", operation: opaque, inputs: [], kind: constant, shape: [1], type: "
-              "f32, weight_bytes: 4}\n"
+              "  - {name: \"yes\", operation: constant, shape: [1], type: f32}\n"
+              "  - {name: \"no\", operation: constant, shape: [1], type: f32}\n"
               "  - {name: step, operation: where, inputs: [positive, \"yes\", \"no\"]}\n") !=
           std::string::npos);
 }

@@ -1280,18 +1280,11 @@ private:
             return tensor;
         }
         Layer layer;
-        // The models' grammar has no operation without inputs but `opaque`.
         layer.name = unique_name(constant);
-        layer.operation = "opaque";
+        layer.operation = "constant";
         layer.from = std::string{kConstant};
         const std::string element = model_element(constant);
-        const Type type = value(constant).type;
-        layer.attributes = {
-            {"inputs", "[]"},
-            {"kind", "constant"},
-            {"shape", yaml_list(shape)},
-            {"type", element},
-            {"weight_bytes", std::to_string((elements_of(shape) * bits_of(type) + 7) / 8)}};
+        layer.attributes = {{"shape", yaml_list(shape)}, {"type", element}};
         layer.results = {{shape, element}};
         names_[tensor] = layer.name;
         count_weight(constant);
