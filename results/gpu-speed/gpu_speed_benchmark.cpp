@@ -275,8 +275,10 @@ double float_network_us(Device& device, const sim::Model& model, int batch, cons
         return std::span<const float>{values};
     };
     const sim::TensorShape& input = model.layers.front().output;
-    kernels::cuda::FloatNetwork network{
-        .batch = batch, .height = input.height, .width = input.width, .channels = input.channels};
+    kernels::cuda::FloatNetwork network{.batch = batch,
+                                        .height = static_cast<int>(input.height()),
+                                        .width = input.width(),
+                                        .channels = input.channels()};
     for (std::size_t l = 1; l < model.layers.size(); ++l) {
         const sim::Layer& layer = model.layers[l];
         const std::string_view operation = layer.operation->name;
@@ -285,20 +287,21 @@ double float_network_us(Device& device, const sim::Model& model, int batch, cons
         using enum kernels::cuda::FloatStepKind;
         if (operation == "conv2d" || operation == "linear") {
             const bool linear = operation == "linear";
-            const int k = linear ? 1 : layer.attributes.kernel_height;
-            const std::int64_t fan_in = linear ? in.elements() : std::int64_t{k} * k * in.channels;
+            const int k = linear ? 1 : layer.attributes.kernel_height();
+            const std::int64_t fan_in =
+                linear ? in.elements() : std::int64_t{k} * k * in.channels();
             network.steps.push_back({.kind = linear ? kernels::cuda::FloatStepKind::linear : conv2d,
-                                     .out_channels = layer.output.channels,
+                                     .out_channels = layer.output.channels(),
                                      .kernel = k,
-                                     .stride = linear ? 1 : layer.attributes.stride,
-                                     .padding = linear ? 0 : layer.attributes.padding,
+                                     .stride = linear ? 1 : layer.attributes.stride[1],
+                                     .padding = linear ? 0 : layer.attributes.pad_begin[1],
                                      .relu = true,
-                                     .weights = draw(fan_in * layer.output.channels),
-                                     .bias = draw(layer.output.channels)});
+                                     .weights = draw(fan_in * layer.output.channels()),
+                                     .bias = draw(layer.output.channels())});
         } else if (operation == "max_pool2d") {
             network.steps.push_back({.kind = max_pool2d,
-                                     .kernel = layer.attributes.kernel_height,
-                                     .stride = layer.attributes.stride});
+                                     .kernel = layer.attributes.kernel_height(),
+                                     .stride = layer.attributes.stride[1]});
         }
     }
     const auto session = calibrate::open(device.info(), 1);
