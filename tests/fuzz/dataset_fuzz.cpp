@@ -5,10 +5,10 @@
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static const fuzz::MemoryFile file;
-    constexpr sim::TensorShape kShapes[] = {{2, 3, 1, sim::Element::u8},
-                                            {28, 28, 1, sim::Element::u8},
-                                            {32, 32, 3, sim::Element::u8},
-                                            {2, 3, 1, sim::Element::int8}};
+    static const sim::TensorShape kShapes[] = {{2, 3, 1, sim::Element::u8},
+                                               {28, 28, 1, sim::Element::u8},
+                                               {32, 32, 3, sim::Element::u8},
+                                               {2, 3, 1, sim::Element::int8}};
     if (size == 0) {
         return 0;
     }
