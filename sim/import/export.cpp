@@ -671,6 +671,7 @@ Placement place(File file, const Sizes& sizes, const Model& model, const Mapping
         if (nodes[i].function.empty()) {
             continue;
         }
+        placement.of_calls[nodes[i].call].insert(segment);
         auto& of_function = placement.of_functions[nodes[i].function];
         of_function.resize(std::max(of_function.size(), at(nodes[i].place) + 1), kNowhere);
         int& known = of_function[at(nodes[i].place)];

@@ -32,6 +32,7 @@ struct Placement {
     std::vector<Segment> segments;
     std::map<std::string, int> segment_of;                 // by the tensors that nodes make
     std::map<std::string, std::vector<int>> of_functions;  // "domain:name": by node; -1: not known
+    std::map<std::string, std::set<int>> of_calls;         // of functions, by their first result
     std::map<std::string, Value> values;  // of every tensor; of large constants no numbers
     std::vector<std::string> outputs;     // of the graph
     std::set<std::string> data_files;     // external data, from the file's folder

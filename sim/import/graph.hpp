@@ -105,6 +105,7 @@ struct Node {
     std::vector<Attribute> attributes;
     std::string function = {};  // of a node in one of the file's functions: "domain:name"
     int place = -1;             // its number there
+    std::string call = {};      // and the first result of the graph's node that calls it
 
     const Attribute* find(std::string_view name) const;  // nullptr if it is not there
 };

@@ -401,8 +401,13 @@ public:
             if (depth > kDeepest) {
                 refuse(fmt::format("{}: functions call each other too deep", describe(node)));
             }
-            std::ranges::move(inlined(body(function->second, node), depth + 1),
-                              std::back_inserter(result));
+            std::vector<Node> inner = inlined(body(function->second, node), depth + 1);
+            if (depth == 0) {
+                for (Node& one : inner) {
+                    one.call = *std::ranges::find_if_not(node.outputs, &std::string::empty);
+                }
+            }
+            std::ranges::move(inner, std::back_inserter(result));
         }
         return result;
     }

@@ -342,6 +342,7 @@ private:
                 continue;
             }
             int placed = kNone;
+            say_divided(node(i));
             for (const std::string& output : node(i).output()) {
                 if (const auto found = placement_.segment_of.find(output);
                     placed == kNone && !output.empty() && found != placement_.segment_of.end()) {
@@ -365,6 +366,25 @@ private:
                                 printable(all[at(segment)].device),
                                 printable(all[at(placed)].device)));
             }
+        }
+    }
+
+    // A call of a function whose nodes are on several devices.
+    void say_divided(const proto::NodeProto& call) {
+        const auto first = std::ranges::find_if_not(call.output(), &std::string::empty);
+        const auto found = placement_.of_calls.find(*first);
+        std::set<std::string> devices;
+        if (found != placement_.of_calls.end()) {
+            for (const int segment : found->second) {
+                devices.insert(
+                    fmt::format("'{}'", printable(placement_.segments[at(segment)].device)));
+            }
+        }
+        if (devices.size() > 1) {
+            pieces_.notes.push_back(
+                fmt::format("{}: its function's nodes are on {}; it runs as one",
+                            describe(call),
+                            fmt::join(devices, ", ")));
         }
     }
 
