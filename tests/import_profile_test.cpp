@@ -205,7 +205,10 @@ TEST_CASE("what is wrong with times is said with its row") {
           "bad:2: us: expected a time above zero, got 'fast'");
     CHECK(c.error(head + "conv1,cpu,-1\n") == "bad:2: us: expected a time above zero, got '-1'");
     CHECK(c.error(head + "conv1,cpu,nan\n") == "bad:2: us: expected a time above zero, got 'nan'");
-    CHECK(c.error(head + "conv1,a/b,1\n").find("bad:2: expected a name") == 0);
+    CHECK(c.error(head + "conv1,a/b,1\n") ==
+          "bad:2: expected a name of 1 to 80 printable characters without '/', got 'a/b'");
+    CHECK(c.error(head + "a\tb,cpu,1\n") ==
+          "bad:2: expected a name of 1 to 200 printable characters, got 'a\\u0009b'");
     CHECK(c.error(head + ",cpu,1\n") == "bad:2: layer: expected a name");
     CHECK(c.error("layer,us,batch\nconv1,1,0\n") == "bad:2: batch: expected 1 to 65536, got '0'");
     CHECK(c.error(head) == "bad: CSV: it has no times of layers");

@@ -551,6 +551,31 @@ TEST_CASE("evaluator, simulator and oracle agree on 10,000 random mappings of 50
     CHECK(feasible > 8'000);
 }
 
+TEST_CASE("an evaluator that has timed whole mappings is as new once it is cleared") {
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        CAPTURE(seed);
+        const Problem p = seed % 2 ? generate::small_random(seed) : generate::wide_random(seed);
+        const Mapping first = sim::random_mapping(p, 1), second = sim::random_mapping(p, 2);
+        sim::Evaluator evaluator(p);
+        for (const Mapping& mapping : {first, second, first}) {
+            const Time expected = sim::makespan(p, mapping);
+            REQUIRE(evaluator.makespan(mapping) == expected);
+            REQUIRE(evaluator.makespan(second) == sim::makespan(p, second));
+            evaluator.clear();
+            for (const int task : mapping) {
+                REQUIRE(evaluator.next_layer(0) == p.tasks[static_cast<std::size_t>(task)].first);
+                evaluator.push(task);
+            }
+            REQUIRE(evaluator.next_layer(0) == p.layers());
+            REQUIRE(evaluator.makespan() == expected);
+            for (std::size_t i = 0; i < mapping.size(); ++i) {
+                evaluator.pop();
+            }
+            REQUIRE(evaluator.next_layer(0) == 0);
+        }
+    }
+}
+
 TEST_CASE("all readings agree on mappings of 2 to 6 devices in any order, with routes and sets") {
     int feasible = 0, with_results = 0, with_early = 0, hops = 0, out_of_order = 0;
     for (std::uint64_t seed = 1; seed <= 500; ++seed) {

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <numeric>
 #include <vector>
 
 using sim::Mapping;
@@ -144,6 +145,38 @@ TEST_CASE("a balanced mapping is as good as it says, no worse than its start, an
         if (is_in_order(p, start)) {
             CHECK(is_in_order(p, found.mapping));
         }
+    }
+}
+
+TEST_CASE(
+    "memories that the weights alone would fill are left room for the tensors of all frames") {
+    for (const std::uint64_t seed : {1, 3, 5}) {
+        CAPTURE(seed);
+        Problem p =
+            generate::squeezenet({.implementations = 8, .devices = 3, .seed = seed, .near = true});
+        generate::Random random(seed);
+        for (int i = 0; i < p.layers() * p.layouts; ++i) {
+            p.tensor_bytes.push_back(random.integer(5, 40));
+        }
+        std::vector<std::int64_t> weights;
+        for (int layer = 0; layer < p.layers(); ++layer) {
+            weights.push_back(random.integer(0, 60));
+        }
+        for (sim::Task& task : p.tasks) {
+            const int memory = p.devices[static_cast<std::size_t>(task.device)].memory;
+            task.weight_bytes.assign(static_cast<std::size_t>(p.memories), 0);
+            for (const int layer : sim::layers_of(task)) {
+                task.weight_bytes[static_cast<std::size_t>(memory)] +=
+                    weights[static_cast<std::size_t>(layer)];
+            }
+        }
+        const std::int64_t all = std::accumulate(weights.begin(), weights.end(), std::int64_t{0});
+        p.capacities = {0, all * 7 / 20 + 60, all * 7 / 20 + 60};
+        const Mapping start = sim::random_mapping(p, seed);
+        REQUIRE(sim::internal::Appraiser(p, period()).in_full(start).violation > 0);
+        const auto found = sim::internal::balance(
+            p, period(), start, {.most_placements = 1'500'000, .seed = 1, .stop = {}});
+        CHECK(found.appraisal.violation == 0);
     }
 }
 

@@ -30,7 +30,8 @@ def main():
     text = (folder / "operations.txt").read_text().splitlines()
     counts = collections.Counter(ast.literal_eval(text[-1]))
     refused = collections.Counter()
-    for line in text[:-1]:
+    layers = ast.literal_eval(text[-2])
+    for line in text[:-2]:
         if line.startswith("refused"):
             why = ("the shape depends on data" if "depends on" in line or "bounds are no" in line
                    else "an inner graph" if "inner graph" in line
@@ -45,6 +46,14 @@ def main():
               f"| nothing in it depends on an input | {counts['constant']} |"]
     lines += [f"| refused, in words: {why} | {n} |" for why, n in refused.most_common()]
     lines += [f"| not tried: sequences, maps, optionals, strings, training | {counts['out of scope']} |"]
+    some = sorted(k for k, (exact, opaque) in layers.items() if exact and opaque)
+    all_ = sorted(k for k, (exact, opaque) in layers.items() if not opaque)
+    none = sorted(k for k, (exact, opaque) in layers.items() if not exact)
+    lines += ["", "Their layers, by ONNX's operation (those that were only computed on constants are not in it):", "",
+              "| always exact | " + ", ".join(all_) + " |", "|---|---|",
+              "| exact or opaque, by how it is used (exact + opaque) | "
+              + ", ".join(f"{k} ({layers[k][0]} + {layers[k][1]})" for k in some) + " |",
+              "| always opaque | " + ", ".join(none) + " |"]
     (folder / "summary.md").write_text("\n".join(lines) + "\n")
 
 

@@ -1,6 +1,6 @@
 """The tables of search-quality: hetmap's answers beside the best of the peers'.
 
-compare.py BENCHMARK FOLDER    reads peers.csv and search-quality.csv there, prints Markdown
+compare.py BENCHMARK FOLDER    reads the CSV files there, prints Markdown
 """
 
 import csv
@@ -17,6 +17,31 @@ REACH = {
 def read(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
+
+
+def print_streams(rows):
+    ratios = [float(row["hetmap_us"]) / min(float(row["stages_us"]), float(row["annealing_us"])) for row in rows]
+    worse = sum(ratio > 1 for ratio in ratios)
+    print(f"\nStreams: {sum(ratio < 1 for ratio in ratios)} of {len(rows)} better than the better peer, "
+          f"{worse} worse; median {sorted(ratios)[len(ratios) // 2]:.3f}, most {max(ratios):.3f} of its period.\n")
+    print("| stream | hetmap [us] | lower bound [us] | stages [us] | annealing [us] | difference |")
+    print("|---|---|---|---|---|---|")
+    for row, ratio in zip(rows, ratios):
+        peers = [f"{float(row[peer]):.2f}" if row[peer] != "inf" else "none fits"
+                 for peer in ("stages_us", "annealing_us")]
+        print(f"| {row['case']} | {float(row['hetmap_us']):.2f} | {float(row['bound_us']):.2f} "
+              f"| {peers[0]} | {peers[1]} | {100 * (ratio - 1):+.2f} % |")
+
+
+def print_cases(rows):
+    right = sum(row["right"] == "yes" for row in rows)
+    print(f"\nCases: {right} of {len(rows)} as they have to be.\n")
+    print("| case | options | asked [us] | given [us] | proven | seconds |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        options = f"`{row['options']}`" if row["options"] else ""
+        print(f"| {row['case']} | {options} | {row['asked']} | {row['given_us']} | {row['proven']} "
+              f"| {row['seconds']} |")
 
 
 def main(benchmark, folder):
@@ -62,6 +87,8 @@ def main(benchmark, folder):
                 f"| {row['proven']} | {by_peer.get('annealing', '')} | {by_peer.get('cp-sat', '')} "
                 f"| {excess(name):+.2f} % |"
             )
+    print_streams(read(f"{folder}/streams.csv"))
+    print_cases(read(f"{folder}/cases.csv"))
 
 
 if __name__ == "__main__":

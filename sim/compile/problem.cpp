@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <map>
+#include <numeric>
 #include <tuple>
 
 namespace sim {
@@ -344,6 +345,11 @@ bool is_basic(const Problem& problem) {
 
 std::vector<int> keep_tasks(Problem& problem, const std::vector<char>& allowed) {
     std::vector<int> kept, place(problem.tasks.size(), -1);
+    if (std::ranges::all_of(allowed, [](char is_allowed) { return is_allowed != 0; })) {
+        kept.resize(problem.tasks.size());
+        std::iota(kept.begin(), kept.end(), 0);
+        return kept;
+    }
     std::vector<Task> tasks;
     for (std::size_t i = 0; i < problem.tasks.size(); ++i) {
         if (allowed[i]) {

@@ -58,12 +58,13 @@ std::int64_t elements_of(const Dims& dims) {
 
 std::string to_string(const Dims& dims) { return fmt::format("[{}]", fmt::join(dims, ", ")); }
 
-std::string bytes_of(const Tensor& tensor) {
+std::string bytes_of(const Tensor& tensor, std::int64_t most) {
     if (tensor.file.empty()) {
-        return tensor.bytes;
+        const auto own = static_cast<std::int64_t>(tensor.bytes.size());
+        return tensor.bytes.substr(0, static_cast<std::size_t>(std::min(own, most)));
     }
     InputFile file{tensor.file};
-    std::string bytes(static_cast<std::size_t>(tensor.length), '\0');
+    std::string bytes(static_cast<std::size_t>(std::min(tensor.length, most)), '\0');
     const int descriptor = file.release();
     std::size_t done = 0;
     while (done < bytes.size()) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -71,8 +72,10 @@ struct Tensor {
 
 using TensorPointer = std::shared_ptr<const Tensor>;
 
-// The bytes of a tensor, read from its file where they lie there.
-std::string bytes_of(const Tensor& tensor);
+// The bytes of a tensor, at most so many from its beginning, read from its file where they lie
+// there.
+std::string bytes_of(const Tensor& tensor,
+                     std::int64_t most = std::numeric_limits<std::int64_t>::max());
 
 // Is the word in a list, which begins and ends with a space: " Add Sub Mul "?
 bool is_one_of(std::string_view word, std::string_view list);

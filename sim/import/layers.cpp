@@ -95,17 +95,15 @@ bool is_binary(const Tensor& tensor) {
         }
         return true;
     };
-    if (tensor.file.empty()) {
-        // A look at the beginning is enough for nearly all that are not.
-        constexpr std::size_t kFirst = 64;
-        Tensor head;
-        head.type = tensor.type;
-        head.bytes = tensor.bytes.substr(
-            0, std::min(kFirst, each) * at(std::max(bits_of(tensor.type), 8) / 8));
-        const std::optional<Numbers> numbers = numbers_of(head);
-        if (!numbers || !are_alike(*numbers)) {
-            return false;
-        }
+    // A look at the beginning is enough for nearly all that are not.
+    constexpr std::size_t kFirst = 64;
+    Tensor head;
+    head.type = tensor.type;
+    const std::size_t bytes_each = at(std::max(bits_of(tensor.type), 8) / 8);
+    head.bytes = bytes_of(tensor, static_cast<std::int64_t>(std::min(kFirst, each) * bytes_each));
+    const std::optional<Numbers> first = numbers_of(head);
+    if (!first || !are_alike(*first)) {
+        return false;
     }
     const std::optional<Numbers> numbers = numbers_of(tensor);
     if (!numbers || !are_alike(*numbers)) {

@@ -224,7 +224,7 @@ std::vector<TimedCopy> read_copies(const std::filesystem::path& path) {
                 std::from_chars(text.data(), text.data() + text.size(), value);
             return failure == std::errc{} && end == text.data() + text.size();
         };
-        if (copy.from.empty() || copy.to.empty() || copy.from == copy.to) {
+        if (!is_device_name(copy.from) || !is_device_name(copy.to) || copy.from == copy.to) {
             throw refuse("from, to: expected two devices, or a device and 'host'");
         }
         if (!read(row[2], copy.bytes) || copy.bytes < 0) {
@@ -264,7 +264,10 @@ ImportedProfile import_profile(const ProfileRequest& request) {
                 add_once(imported.reformats, entry);
                 continue;
             }
-            std::vector<std::string> names = named.names;
+            std::vector<std::string> names;
+            for (const std::string& name : named.names) {
+                add_once(names, name);
+            }
             if (request.model != nullptr) {
                 const std::vector<int> set = set_of(*request.model, named);
                 if (set.empty() || !is_convex(*request.model, set)) {

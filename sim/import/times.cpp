@@ -6,6 +6,7 @@
 #include "sim/describe/yaml.hpp"
 #include "sim/error.hpp"
 #include "sim/index.hpp"
+#include "sim/text.hpp"
 
 #include <fmt/format.h>
 
@@ -291,21 +292,23 @@ Times of_table(const std::filesystem::path& path,
     return times;
 }
 
-// What a tool names becomes a name of ours.
+// What a tool names becomes a name of ours; of a device also a part of others, such as a link's.
 void expect_names(const std::filesystem::path& path, const Times& times) {
     for (const TimedLayers& layers : times.layers) {
-        for (const std::string* const text :
-             {&layers.name, &layers.device, &layers.variant, &layers.configuration}) {
-            const bool may_have_slash = text == &layers.name;
-            if ((!is_name(*text) && !(may_have_slash && !text->empty())) ||
-                (!may_have_slash && text->find('/') != std::string::npos)) {
-                throw error_in_row(path,
-                                   layers.row,
-                                   fmt::format("expected {}{}, got '{}'",
-                                               kNameExpected,
-                                               may_have_slash ? "" : " without '/'",
-                                               text->substr(0, 80)));
+        const auto expect = [&](bool fits, const std::string& text, std::string_view what) {
+            if (!fits) {
+                throw error_in_row(
+                    path,
+                    layers.row,
+                    fmt::format("expected {}, got '{}'", what, printable(text.substr(0, 80))));
             }
+        };
+        for (const std::string& name : layers_named(layers.name).names) {
+            expect(is_name(name), name, kNameExpected);
+        }
+        for (const std::string* const text :
+             {&layers.device, &layers.variant, &layers.configuration}) {
+            expect(is_device_name(*text), *text, kDeviceNameExpected);
         }
     }
 }
@@ -346,6 +349,11 @@ void add_parts(std::string_view text, std::vector<std::string>& names) {
 }
 
 }  // namespace
+
+bool is_device_name(std::string_view text) {
+    constexpr std::size_t kLongest = 80;
+    return is_name(text) && text.size() <= kLongest && text.find('/') == std::string_view::npos;
+}
 
 NamedLayers layers_named(const std::string& name) {
     NamedLayers layers;

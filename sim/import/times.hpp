@@ -11,6 +11,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sim {
@@ -45,6 +46,12 @@ struct NamedLayers {
     bool is_reformat = false;
 };
 NamedLayers layers_named(const std::string& name);
+
+// What a device, a variant or a configuration may be called: a name of at most 80 bytes, without
+// '/'.
+bool is_device_name(std::string_view text);
+inline constexpr std::string_view kDeviceNameExpected =
+    "a name of 1 to 80 printable characters without '/'";
 
 // Bytes of a CSV file as rows of fields (RFC 4180, fields apart by `separator`).
 std::vector<std::vector<std::string>> csv_rows(const std::string& bytes, char separator);

@@ -8,6 +8,7 @@ namespace sim {
 Evaluator::Evaluator(const Problem& problem, bool counts_loads)
     : tensors(at(problem.layers())),
       covered(at(problem.layers()) + 1, 0),
+      waiting(at(problem.layers()) * at(problem.memories * problem.layouts)),
       problem_(problem),
       devices_(problem.devices),
       devices_count_(problem.device_count()),
@@ -18,14 +19,17 @@ Evaluator::Evaluator(const Problem& problem, bool counts_loads)
       knows_energy_(problem.knows_energy()),
       counts_loads_(counts_loads) {
     ticks_.assign(at(heads_) + at(problem.layers()) * at(2 * places_), 0);
-    for (int tensor = 0; tensor < problem.layers(); ++tensor) {
-        first_slot_.push_back(at(heads_) + at(tensor) * at(2 * places_));
-    }
     for (const Time time : problem.synchronise) {
         synchronise_.push_back(time.count());
         synchronises_ |= time > Time{};
     }
     basic_ = !knows_energy_ && !synchronises_ && !counts_loads_;
+    std::vector<char> is_inner(at(problem.layers()), 0);  // a result of a task with several
+    for (const Task& task : problem.tasks) {
+        for (const TaskResult& result : task.inner) {
+            is_inner[at(result.tensor)] = 1;
+        }
+    }
     for (const Task& task : problem.tasks) {
         basic_ &= task.parts.empty();
         FlatTask flat{.cost = task.cost.count(),
@@ -54,11 +58,47 @@ Evaluator::Evaluator(const Problem& problem, bool counts_loads)
             end = static_cast<int>(all.size());
         };
         append(inputs_, task.inputs, flat.inputs_begin, flat.inputs_end);
+        // In the order in which they are made, mostly, so that little is left to sort; but those of
+        // one task stay in the reader's own.
+        const std::span<TaskInput> inputs(inputs_.data() + flat.inputs_begin,
+                                          inputs_.data() + flat.inputs_end);
+        const auto is_one_of_several = [&](const TaskInput& input) {
+            return is_inner[at(input.tensor)] != 0;
+        };
+        if (!std::ranges::is_sorted(inputs, {}, &TaskInput::tensor) &&
+            std::ranges::none_of(inputs, is_one_of_several)) {
+            std::ranges::stable_sort(inputs, {}, &TaskInput::tensor);
+        }
         append(rest_, task.rest, flat.rest_begin, flat.rest_end);
         append(inner_, task.inner, flat.inner_begin, flat.inner_end);
         tasks_.push_back(flat);
     }
     find_turns();
+    push_ = placing<true>();
+    place_ = placing<false>();
+}
+
+template <bool keep>
+Evaluator::Placing Evaluator::placing() const {
+    if (!basic_) {
+        return &Evaluator::place<keep, false, 0>;
+    }
+    switch (places_) {
+        case 1:
+            return &Evaluator::place<keep, true, 1>;
+        case 2:
+            return &Evaluator::place<keep, true, 2>;
+        case 3:
+            return &Evaluator::place<keep, true, 3>;
+        case 4:
+            return &Evaluator::place<keep, true, 4>;
+        case 6:
+            return &Evaluator::place<keep, true, 6>;
+        case 8:
+            return &Evaluator::place<keep, true, 8>;
+        default:
+            return &Evaluator::place<keep, true, 0>;
+    }
 }
 
 // A tensor's turn is the first layer of the task that makes it. Where the turns of two inputs of a
@@ -100,21 +140,14 @@ template <bool keep>
     ticks_[slot] = ticks;
 }
 
-template <bool keep>
+template <bool keep, int places>
 [[gnu::always_inline]] inline void Evaluator::change_place(int tensor,
                                                            int place,
                                                            Ticks time,
                                                            Ticks lag) {
-    const std::size_t s = slot(tensor, place);
+    const std::size_t s = slot<places>(tensor, place);
     change<keep>(s, time);
-    change<keep>(s + at(places_), lag);
-}
-
-void Evaluator::clear_places(int tensor) {
-    Ticks* const ticks = &ticks_[slot(tensor, 0)];
-    for (int place = 0; place < 2 * places_; ++place) {
-        ticks[place] = -1;
-    }
+    change<keep>(s + at(count<places>()), lag);
 }
 
 template <bool keep>
@@ -125,7 +158,7 @@ template <bool keep>
 }
 
 // All of the open segment is submitted when the dispatcher has come this far: its times are final.
-template <bool keep>
+template <bool keep, int places>
 void Evaluator::close_segment() {
     if (!problem_.whole_segments) {
         return;
@@ -133,13 +166,16 @@ void Evaluator::close_segment() {
     change<keep>(at(core.open), std::max(queue(core.open), core.dispatcher + core.pending));
     for (std::size_t i = at(core.segment); i < waiting.size(); ++i) {
         const auto [tensor, place] = waiting[i];
-        change_place<keep>(
-            tensor, place, std::max(time(tensor, place), core.dispatcher + lag(tensor, place)), -1);
+        change_place<keep, places>(
+            tensor,
+            place,
+            std::max(time<places>(tensor, place), core.dispatcher + lag<places>(tensor, place)),
+            -1);
     }
 }
 
 // Over the link from where the tensor is, as it was made.
-template <bool keep, bool basic>
+template <bool keep, bool basic, int places>
 [[gnu::always_inline]] inline Ticks Evaluator::copy_over_link(int index, int from, int memory) {
     const int layout = tensors[at(index)].layout;
     const std::size_t place = problem_.copy_place(index, layout, from, memory);
@@ -149,7 +185,7 @@ template <bool keep, bool basic>
         core.possible = false;
     } else {
         const auto engine = at(devices_count_ + problem_.engine[problem_.pair_place(from, memory)]);
-        when = std::max(time(index, place_of(from, layout)), ticks_[engine]) + copying;
+        when = std::max(time<places>(index, place_of(from, layout)), ticks_[engine]) + copying;
         change<keep>(engine, when);
         if constexpr (!basic) {
             add_load<keep>(static_cast<int>(engine), copying);
@@ -158,34 +194,34 @@ template <bool keep, bool basic>
             }
         }
     }
-    change_place<keep>(index, place_of(memory, layout), when, -1);
+    change_place<keep, places>(index, place_of(memory, layout), when, -1);
     return when;
 }
 
 // By way of another memory, which has the tensor then too.
-template <bool keep, bool basic>
+template <bool keep, bool basic, int places>
 [[gnu::noinline]] Ticks Evaluator::copy_by_way(int index, int memory) {
     const Tensor& tensor = tensors[at(index)];
     const int made_in = devices_[at(tensor.device)].memory;
     const int from = problem_.source(index, tensor.layout, made_in, memory);
     if (from < 0) {
         core.possible = false;
-        change_place<keep>(index, place_of(memory, tensor.layout), 0, -1);
+        change_place<keep, places>(index, place_of(memory, tensor.layout), 0, -1);
         return 0;
     }
-    if (time(index, place_of(from, tensor.layout)) < 0) {
-        copy<keep, basic>(index, from);
+    if (time<places>(index, place_of(from, tensor.layout)) < 0) {
+        copy<keep, basic, places>(index, from);
     }
-    return copy_over_link<keep, basic>(index, from, memory);
+    return copy_over_link<keep, basic, places>(index, from, memory);
 }
 
 // Brings a tensor to a memory where it is not, and says when it is there.
-template <bool keep, bool basic>
+template <bool keep, bool basic, int places>
 [[gnu::always_inline]] inline Ticks Evaluator::copy(int index, int memory) {
     const int made_in = devices_[at(tensors[at(index)].device)].memory;
     return problem_.engine[problem_.pair_place(made_in, memory)] >= 0
-               ? copy_over_link<keep, basic>(index, made_in, memory)
-               : copy_by_way<keep, basic>(index, memory);
+               ? copy_over_link<keep, basic, places>(index, made_in, memory)
+               : copy_by_way<keep, basic, places>(index, memory);
 }
 
 // When a device sees what is in a place since `when`: the host after the completion of what an
@@ -236,15 +272,16 @@ template <bool keep, bool basic>
 }
 
 // The task's results are where it was made.
+template <int places>
 [[gnu::always_inline]] inline void Evaluator::expose(const FlatTask& task,
                                                      int turn,
                                                      Ticks time,
                                                      Ticks lag) {
     const int memory = devices_[at(task.device)].memory;
-    const auto add = [&](int tensor, int layout) {
+    const auto add = [&](int tensor, int layout) __attribute__((always_inline)) {
         tensors[at(tensor)] = {task.device, layout, turn, true};
-        clear_places(tensor);
-        set_place(tensor, place_of(memory, layout), time, lag);
+        clear_places<places>(tensor);
+        set_place<places>(tensor, place_of(memory, layout), time, lag);
         if (lag >= 0) {
             waiting.push_back({tensor, place_of(memory, layout)});
         }
@@ -262,7 +299,7 @@ template <bool keep, bool basic>
     }
 }
 
-template <bool keep, bool basic>
+template <bool keep, bool basic, int places>
 void Evaluator::place(int index, int turn) {
     const FlatTask& task = tasks_[at(index)];
     if (!basic && task.divided) {
@@ -277,7 +314,7 @@ void Evaluator::place(int index, int turn) {
     // 1. A task elsewhere ends the open segment.
     const bool extends = device.asynchronous && core.open == task.device;
     if (core.open != 0 && !extends) {
-        close_segment<keep>();
+        close_segment<keep, places>();
     }
 
     // 2. Bring every input to the device's memory (copies go to the end of their engine's queue)
@@ -290,16 +327,16 @@ void Evaluator::place(int index, int turn) {
         assert(tensor.exposed);
         const int wanted = place_of(device.memory, input.layout);
         int read = wanted;
-        Ticks when = time(input.tensor, wanted);
+        Ticks when = time<places>(input.tensor, wanted);
         if (when < 0) {
             read = place_of(device.memory, tensor.layout);
-            when = time(input.tensor, read);
+            when = time<places>(input.tensor, read);
             if (when < 0) {
-                when = copy<keep, basic>(input.tensor, device.memory);
+                when = copy<keep, basic, places>(input.tensor, device.memory);
             }
             if (wanted != read) {
                 work += conversion<keep, basic>(input.tensor, task.device, input.layout);
-                change_place<keep>(input.tensor, wanted, work, -1);  // completed in step 4
+                change_place<keep, places>(input.tensor, wanted, work, -1);  // completed in step 4
                 waiting.push_back({input.tensor, wanted});
             }
         }
@@ -348,19 +385,21 @@ void Evaluator::place(int index, int turn) {
     //    the host from waiting for the maker's completion again.
     for (std::size_t i = before; i < waiting.size(); ++i) {
         const auto [tensor, place] = waiting[i];
-        const Ticks offset = time(tensor, place);
-        set_place(tensor,
-                  place,
-                  device.asynchronous ? start + offset : 0,
-                  base >= 0 ? base + offset : -1);
+        const Ticks offset = time<places>(tensor, place);
+        set_place<places>(tensor,
+                          place,
+                          device.asynchronous ? start + offset : 0,
+                          base >= 0 ? base + offset : -1);
     }
     if (base < 0) {
-        waiting.resize(before);
+        waiting.shrink(before);
     }
 
     // 5. The results.
-    expose(task, turn, start + work, base >= 0 ? core.pending : -1);
-    cover(task, 1);
+    expose<places>(task, turn, start + work, base >= 0 ? core.pending : -1);
+    if constexpr (keep) {
+        cover(task, 1);
+    }
 }
 
 // A layer that several devices divide: all of them are held while it runs, and it is a segment of
@@ -374,7 +413,7 @@ template <bool keep>
             {core, index, static_cast<int>(changes_.size()), static_cast<int>(waiting.size())});
     }
     if (core.open != 0) {
-        close_segment<keep>();
+        close_segment<keep, 0>();
     }
     core.open = 0;
     if (knows_energy_) {
@@ -398,7 +437,7 @@ template <bool keep>
                 read = place_of(device.memory, tensor.layout);
                 when = time(input.tensor, read);
                 if (when < 0) {
-                    when = copy<keep, false>(input.tensor, device.memory);
+                    when = copy<keep, false, 0>(input.tensor, device.memory);
                 }
                 if (wanted != read && std::ranges::none_of(converted_, [&](const Converted& c) {
                         return c.tensor == input.tensor && c.place == wanted;
@@ -445,10 +484,12 @@ template <bool keep>
 
     // 3. Places and the results; 0 as in `place`.
     for (const auto& [tensor, place, when] : converted_) {
-        change_place<keep>(tensor, place, when < 0 ? 0 : start + when, -1);
+        change_place<keep, 0>(tensor, place, when < 0 ? 0 : start + when, -1);
     }
-    expose(task, turn, end, -1);
-    cover(task, 1);
+    expose<0>(task, turn, end, -1);
+    if constexpr (keep) {
+        cover(task, 1);
+    }
 }
 
 // A copy that comes before its first reader. Of what the open segment's device has made it ends
@@ -461,10 +502,10 @@ void Evaluator::copy_early(const EarlyCopy& early) {
         return;
     }
     if (core.open != 0 && tensor.device == core.open) {
-        close_segment<keep>();
+        close_segment<keep, 0>();
         core.open = 0;
     }
-    copy<keep, false>(early.tensor, early.to);
+    copy<keep, false, 0>(early.tensor, early.to);
 }
 
 void Evaluator::pop() {
@@ -474,7 +515,7 @@ void Evaluator::pop() {
         ticks_[at(changes_.back().slot)] = changes_.back().before;
         changes_.pop_back();
     }
-    waiting.resize(at(frame.waiting));
+    waiting.shrink(at(frame.waiting));
     tensors[at(task.last)].exposed = false;
     for (int i = task.inner_begin; i < task.inner_end; ++i) {
         tensors[at(inner_[at(i)].tensor)].exposed = false;
@@ -484,32 +525,31 @@ void Evaluator::pop() {
     frames_.pop_back();
 }
 
-void Evaluator::clear() {
+void Evaluator::clear_times() {
     core = {};
     std::fill_n(ticks_.begin(), heads_, Ticks{0});
     frames_.clear();
     changes_.clear();
     waiting.clear();
+}
+
+void Evaluator::clear() {
+    clear_times();
     std::fill(covered.begin(), covered.end(), char{0});
     for (Tensor& tensor : tensors) {
         tensor.exposed = false;
     }
 }
 
-template <bool basic>
-void Evaluator::place_all(const Mapping& mapping) {
+Time Evaluator::makespan(const Mapping& mapping) {
+    clear_times();
     std::size_t next = 0;
     for (std::size_t i = 0; i < mapping.tasks.size(); ++i) {
         for (; next < mapping.early.size() && at(mapping.early[next].before) == i; ++next) {
             copy_early<false>(mapping.early[next]);
         }
-        place<false, basic>(mapping.tasks[i], static_cast<int>(i));
+        (this->*place_)(mapping.tasks[i], static_cast<int>(i));
     }
-}
-
-Time Evaluator::makespan(const Mapping& mapping) {
-    clear();
-    basic_ ? place_all<true>(mapping) : place_all<false>(mapping);
     return makespan();
 }
 
@@ -523,8 +563,5 @@ Ticks Evaluator::end(int task) const {
 Time makespan(const Problem& problem, const Mapping& mapping) {
     return Evaluator(problem).makespan(mapping);
 }
-
-template void Evaluator::place<true, true>(int, int);
-template void Evaluator::place<true, false>(int, int);
 
 }  // namespace sim

@@ -22,6 +22,8 @@
 #include "sim/index.hpp"
 #include "sim/run/turns.hpp"
 
+#include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -56,6 +58,27 @@ public:
     struct Waiting {
         int tensor = 0, place = 0;
     };
+    // Each place of each tensor is there once at most: there is room for all from the start.
+    class WaitingPlaces {
+    public:
+        explicit WaitingPlaces(std::size_t most) : places_(most) {}
+
+        std::size_t size() const { return size_; }
+        const Waiting& operator[](std::size_t index) const { return places_[index]; }
+        void push_back(const Waiting& place) {
+            assert(size_ < places_.size());
+            places_[size_++] = place;
+        }
+        void shrink(std::size_t size) {
+            assert(size <= size_);
+            size_ = size;
+        }
+        void clear() { size_ = 0; }
+
+    private:
+        std::vector<Waiting> places_;
+        std::size_t size_ = 0;
+    };
 
     // `counts_loads`: load() is wanted; placing takes a little longer then.
     explicit Evaluator(const Problem& problem, bool counts_loads = false);
@@ -63,16 +86,14 @@ public:
     // Places a task of the static order; all it reads must be there. `pop` takes the latest back.
     void push(int task) { push(task, tasks_[at(task)].first); }
     // In an order of its own: turns ascend.
-    void push(int task, int turn) {
-        basic_ ? place<true, true>(task, turn) : place<true, false>(task, turn);
-    }
+    void push(int task, int turn) { (this->*push_)(task, turn); }
     void pop();
 
     // Nothing placed. The times of tensors that are not exposed mean nothing.
     void clear();
 
-    // The time of a whole mapping in its own order, kNever if it is impossible. Clears first;
-    // nothing to pop.
+    // The time of a whole mapping in its own order, kNever if it is impossible. Needs no `clear`
+    // before, but one after it if tasks are pushed then.
     Time makespan(const Mapping& mapping);
     // The same for what is placed: meaningful when the output is.
     Time makespan() const { return core.possible ? Time{core.dispatcher} : kNever; }
@@ -106,17 +127,28 @@ public:
         return place_of(devices_[at(tensor.device)].memory, tensor.layout);
     }
     // By place; -1: not there.
-    Ticks time(int tensor, int place) const { return ticks_[slot(tensor, place)]; }
+    template <int places = 0>
+    Ticks time(int tensor, int place) const {
+        return ticks_[slot<places>(tensor, place)];
+    }
     // -1: `time` is final; else b of the head comment.
-    Ticks lag(int tensor, int place) const { return ticks_[slot(tensor, place) + at(places_)]; }
+    template <int places = 0>
+    Ticks lag(int tensor, int place) const {
+        return ticks_[slot<places>(tensor, place) + at(count<places>())];
+    }
     // The times of all its places.
-    const Ticks* times(int tensor) const { return &ticks_[slot(tensor, 0)]; }
+    const Ticks* times(int tensor) const { return &ticks_[slot<0>(tensor, 0)]; }
     const Ticks* lags(int tensor) const { return times(tensor) + places_; }
     // The tensor is nowhere, or (`set_place`) there at this time.
-    void clear_places(int tensor);
+    template <int places = 0>
+    void clear_places(int tensor) {
+        std::fill_n(&ticks_[slot<places>(tensor, 0)], 2 * count<places>(), Ticks{-1});
+    }
+    template <int places = 0>
     void set_place(int tensor, int place, Ticks time, Ticks lag) {
-        ticks_[slot(tensor, place)] = time;
-        ticks_[slot(tensor, place) + at(places_)] = lag;
+        Ticks* const there = &ticks_[slot<places>(tensor, place)];
+        there[0] = time;
+        there[count<places>()] = lag;
     }
 
     // Whether a task's inputs may be made in either order, this one and another: then `turn` is
@@ -125,9 +157,9 @@ public:
     int usual_turn(int tensor) const { return usual_turn_[at(tensor)]; }
 
     Core core;
-    std::vector<Tensor> tensors;   // by layer
-    std::vector<char> covered;     // by layer, and one more that stays 0: a sentinel
-    std::vector<Waiting> waiting;  // places whose times wait for a submission
+    std::vector<Tensor> tensors;  // by layer
+    std::vector<char> covered;    // by layer, and one more that stays 0: a sentinel
+    WaitingPlaces waiting;        // places whose times wait for a submission
 
 private:
     struct FlatTask {  // a Task without what a simulation does not need
@@ -150,18 +182,34 @@ private:
         Ticks end = 0;  // from the start; -1: by the dispatcher
     };
 
-    std::size_t slot(int tensor, int place) const { return first_slot_[at(tensor)] + at(place); }
+    // `places`: how many there are, where that is known to the compiler; 0: it is not.
+    template <int places>
+    int count() const {
+        return places > 0 ? places : places_;
+    }
+    template <int places>
+    std::size_t slot(int tensor, int place) const {
+        return at(heads_) + at(tensor) * at(2 * count<places>()) + at(place);
+    }
+
+    // Most problems have few places, and what is done for a task is little: that the compiler knows
+    // their number is worth functions of their own.
+    using Placing = void (Evaluator::*)(int, int);
+    template <bool keep>
+    Placing placing() const;
+
+    void clear_times();
 
     // keep: so that pop can take it back. basic: no energy, synchronisation or divided layers.
-    template <bool keep, bool basic>
+    template <bool keep, bool basic, int places>
     void place(int index, int turn);
     template <bool keep>
     void place_divided(int index, int turn);
-    template <bool keep, bool basic>
+    template <bool keep, bool basic, int places>
     Ticks copy(int tensor, int memory);
-    template <bool keep, bool basic>
+    template <bool keep, bool basic, int places>
     Ticks copy_over_link(int tensor, int from, int memory);
-    template <bool keep, bool basic>
+    template <bool keep, bool basic, int places>
     Ticks copy_by_way(int tensor, int memory);
     template <bool basic>
     Ticks seen(const Tensor& tensor, int place, int device, Ticks when) const;
@@ -169,17 +217,16 @@ private:
     Ticks conversion(int tensor, int device, int layout);
     template <bool keep>
     void copy_early(const EarlyCopy& early);
-    template <bool basic>
-    void place_all(const Mapping& mapping);
     template <bool keep>
     void add_load(int resource, Ticks work);
     int resource_of(int device) const { return devices_[at(device)].asynchronous ? device : 0; }
-    template <bool keep>
+    template <bool keep, int places>
     void close_segment();
     template <bool keep>
     void change(std::size_t slot, Ticks ticks);
-    template <bool keep>
+    template <bool keep, int places>
     void change_place(int tensor, int place, Ticks time, Ticks lag);
+    template <int places>
     void expose(const FlatTask& task, int turn, Ticks time, Ticks lag);
     void cover(const FlatTask& task, char value);
     std::span<const TaskInput> inputs_in_turn(const FlatTask& task);
@@ -193,7 +240,6 @@ private:
     std::vector<int> rest_;
     std::vector<Ticks> energies_;  // by task: its own and its submission's, but for the segment's
     int devices_count_ = 0, engines_count_ = 0, layouts_ = 1, places_ = 1, heads_ = 0;
-    std::vector<std::size_t> first_slot_;  // by tensor
     // Queues, engines, as many loads if they are counted, then of every tensor the times of its
     // places and their lags.
     std::vector<Ticks> ticks_;
@@ -205,6 +251,7 @@ private:
     std::vector<char> turn_matters_;  // by tensor
     std::vector<int> usual_turn_;
     bool synchronises_ = false, knows_energy_ = false, counts_loads_ = false, basic_ = true;
+    Placing push_ = nullptr, place_ = nullptr;
 };
 
 // The time of one mapping, kNever if it is impossible. For many, keep an Evaluator.

@@ -6,6 +6,7 @@
 #include "sim/search/criteria.hpp"
 #include "sim/search/dice.hpp"
 #include "sim/search/loads.hpp"
+#include "sim/search/order_free_bounds.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -32,6 +33,14 @@ constexpr std::uint64_t kExchange = 16;
 
 constexpr std::uint64_t kPlacementsBetweenQuestions = 200'000;
 
+// While loads decide, all the work is at least so many times the simulation of streams. Of a chain
+// loads and latency say more of the period, so that more of what they say is worth a simulation.
+constexpr std::uint64_t kBetweenStreams = 4, kBetweenStreamsOfAChain = 2;
+
+// Of the room for tensors, the share that the latest mapping decides; and by how much less it is
+// whenever no mapping is tried because of it, so that it does not stay too large for all.
+constexpr double kNewInRoom = 0.1, kForgotten = 0.0001;
+
 // The share of the work after which the stream itself decides what is better.
 constexpr double kByLoads = 0.5;
 
@@ -45,6 +54,7 @@ public:
           loads_(problem),
           evaluator_(problem),
           reconfigures_(reconfigures(problem)),
+          between_streams_(has_one_order(problem) ? kBetweenStreamsOfAChain : kBetweenStreams),
           dice_(options.seed),
           alternatives_(fitting_alternatives()) {
         find_devices();
@@ -83,9 +93,10 @@ public:
 private:
     // ---- How good it is. ----
 
-    // Nothing better than this: of loads and limits alone, or of the latency too.
+    // Nothing better than this: of loads alone, or of the latency too.
     struct Value {
-        double value = 0, energy = 0;
+        double value = 0;
+        double beside = 0;  // what little the other resources count
     };
 
     double violation() const {
@@ -98,27 +109,19 @@ private:
 
     Value by_loads() const {
         if (!loads_.is_possible()) {
-            return {kInfinite, kInfinite};
+            return {kInfinite, 0};
         }
         Ticks busiest = 0, all = 0;
         for (const Ticks load : loads_.loads()) {
             busiest = std::max(busiest, load);
             all += load;
         }
-        return of(static_cast<double>(busiest), static_cast<double>(all));
+        return {static_cast<double>(busiest),
+                kOfTheMean * static_cast<double>(all) / static_cast<double>(loads_.loads().size())};
     }
 
-    Value of(double value, double all) const {
-        const double energy = value + kOfTheMean * all / static_cast<double>(loads_.loads().size());
-        return {value, energy * (1 + kPenalty * violation())};
-    }
-
-    // It is not below this either.
-    void raise(Value& value, double other) const {
-        if (other > value.value) {
-            value.energy += (other - value.value) * (1 + kPenalty * violation());
-            value.value = other;
-        }
+    double energy(const Value& value) const {
+        return (value.value + value.beside) * (1 + kPenalty * violation());
     }
 
     // No more frames end than are inside in the time that one is.
@@ -146,40 +149,70 @@ private:
         exchange();
         const double most = energy_ - heat * energy_ * std::log(1 - dice_.share());
         Value now = by_loads();
-        if (now.energy <= most && now.value < kInfinite) {
+        if (energy(now) <= most && now.value < kInfinite) {
             const Mapping mapping = loads_.mapping();
-            raise(now, share_of_latency(mapping));
-            if (now.energy <= most) {
+            now.value = std::max(now.value, share_of_latency(mapping));
+            if (energy(now) <= most) {
                 if (by_stream_) {
-                    raise(now, simulated(mapping));
+                    now.value = std::max(now.value, simulated(mapping));
                 } else if (is_worth_asking(now)) {
                     simulated(mapping);
                 }
             }
         }
-        if (now.energy <= most) {
-            energy_ = now.energy;
+        if (energy(now) <= most) {
+            current_ = now;
         } else {
             loads_.undo();
             add_to_limits(gone_, come_, -1);
         }
+        energy_ = energy(current_);  // limits may be others now
     }
 
     bool is_worth_asking(const Value& now) {
-        return now.value < best_appraisal_.value && placed_ > 2 * simulating_ &&
-               seen_.insert(loads_.hash()).second && violation() == 0;
+        if (now.value >= best_appraisal_.value || placed_ <= between_streams_ * simulating_) {
+            return false;
+        }
+        if (violation() > 0) {
+            leave_room([](std::size_t) { return 0.0; }, kForgotten);
+            return false;
+        }
+        return seen_.insert(loads_.hash()).second;
     }
 
     double simulated(const Mapping& mapping) {
         const std::uint64_t cost = appraiser_.cost_in_full(mapping);
         placed_ += cost;
         simulating_ += cost;
-        const Appraisal whole = appraiser_.in_full(mapping);
+        const Assessment all = appraiser_.simulated(mapping);
+        if (all.stream && !all.stream->peak_bytes.empty()) {
+            leave_room(
+                [&](std::size_t i) {
+                    const std::int64_t peak = all.stream->peak_bytes[at(memory_of_limit_[i])];
+                    return static_cast<double>(peak - used_[i]);
+                },
+                kNewInRoom);
+        }
+        const Appraisal whole = appraiser_.of(mapping, all);
         if (whole < best_appraisal_) {
             best_appraisal_ = whole;
             best_ = mapping;
         }
         return whole.value * (1 + kPenalty * whole.violation);
+    }
+
+    // Beside the weights a memory holds tensors, of all frames inside: about as much as in the
+    // mappings that were simulated of late.
+    template <class TensorsOf>
+    void leave_room(const TensorsOf& tensors_of, double share) {
+        for (std::size_t i = 0; i < limits_.size(); ++i) {
+            if (memory_of_limit_[i] >= 0) {
+                room_[i] += share * (tensors_of(i) - room_[i]);
+                limits_[i] = std::max<std::int64_t>(1,
+                                                    problem_.capacities[at(memory_of_limit_[i])] -
+                                                        static_cast<std::int64_t>(room_[i]));
+            }
+        }
     }
 
     void begin_with(const Mapping& mapping) {
@@ -188,12 +221,12 @@ private:
         for (const int task : mapping) {
             add_to_limits({}, {&task, 1}, 1);
         }
-        Value value = by_loads();
-        raise(value, share_of_latency(mapping));
+        current_ = by_loads();
+        current_.value = std::max(current_.value, share_of_latency(mapping));
         if (by_stream_) {
-            raise(value, best_appraisal_.value);
+            current_.value = std::max(current_.value, best_appraisal_.value);
         }
-        energy_ = value.energy;
+        energy_ = energy(current_);
     }
 
     void exchange() {
@@ -417,6 +450,8 @@ private:
     void find_limits() {
         const auto add = [&](std::int64_t limit, const auto& use) {
             limits_.push_back(limit);
+            memory_of_limit_.push_back(-1);
+            room_.push_back(0);
             used_.push_back(0);
             std::vector<std::int64_t>& uses = use_.emplace_back();
             for (const Task& one : problem_.tasks) {
@@ -434,6 +469,7 @@ private:
                 add(problem_.capacities[m], [&](const Task& one) {
                     return one.weight_bytes.empty() ? std::int64_t{0} : one.weight_bytes[m];
                 });
+                memory_of_limit_.back() = static_cast<int>(m);
             }
         }
         for (const Limit& limit : goal_.limits) {
@@ -450,13 +486,17 @@ private:
     Loads loads_;
     Evaluator evaluator_;
     bool reconfigures_ = false, has_sets_ = false, by_stream_ = false;
+    std::uint64_t between_streams_ = 0;
     Dice dice_;
     const Alternatives alternatives_;
     std::vector<std::vector<int>> on_device_;     // by group and device
     std::vector<std::int64_t> limits_, used_;     // sums that have one
     std::vector<std::vector<std::int64_t>> use_;  // by limit and task
+    std::vector<int> memory_of_limit_;            // whose capacity it is; -1: none's
+    std::vector<double> room_;                    // by limit: for tensors
     std::vector<int> gone_, come_;                // the change at hand
-    double energy_ = 0;
+    Value current_;
+    double energy_ = 0;  // of that
     Mapping best_;
     Appraisal best_appraisal_;
     std::unordered_set<std::uint64_t> seen_;  // mappings whose streams were simulated

@@ -63,6 +63,8 @@ constexpr std::uint64_t kFewMappings = 1'000'000;
 // the order.
 constexpr std::uint64_t kQuickOfAStream = 1'500'000;
 constexpr double kShareOfLoads = 0.8;
+// Of a short chain one long annealing ends where several find something better now and then.
+constexpr int kLayersOfARun = 144, kMostRuns = 4;
 constexpr std::size_t kStartsOfAStream = 3;
 
 // Local and exact search take turns until the first has searched so often in vain; where the exact
@@ -279,7 +281,11 @@ Judged improved_stream(const Problem& problem,
     const bool is_for_both = reorders || is_limited;
     const double now = options.elapsed ? options.elapsed() : 0;
     const double share = is_for_both ? kShareOfLoads : 1;
-    improve(balance, best.mapping, kMostPlacements, now + share * (end - now));
+    const int runs =
+        options.elapsed ? std::clamp(kLayersOfARun / problem.layers(), 1, kMostRuns) : 1;
+    for (int run = 1; run <= runs; ++run) {
+        improve(balance, best.mapping, kMostPlacements, now + share * (end - now) * run / runs);
+    }
     if (is_for_both) {
         improve(local_search, best.mapping, kMostPlacements, end);
     }
@@ -324,12 +330,13 @@ SearchResult layered_in_order(const Problem& problem,
 SearchResult exact_in_order(const Problem& problem,
                             const SearchOptions& options,
                             const Judged& start) {
-    const bool basic = is_basic(problem);
+    if (options.goal.is_latency() && is_basic(problem)) {
+        return layered_in_order(problem, without_dominated_tasks(problem), options, start);
+    }
     if (options.goal.is_latency() && !is_coupled(problem)) {
         const Criteria criteria(problem, options.goal);
-        if (basic || criteria.sums() == 0) {
-            const Restricted few = basic ? without_dominated_tasks(problem)
-                                         : restricted(problem, criteria.undominated());
+        if (criteria.sums() == 0) {
+            const Restricted few = restricted(problem, criteria.undominated());
             return layered_in_order(problem, few, options, start);
         }
     }

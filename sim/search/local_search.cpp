@@ -51,15 +51,20 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
 }
 
 Appraisal Appraiser::in_full(const Mapping& mapping) const {
-    const Objective& objective = goal_.minimise.front();
-    Assessment whole =
-        assess(problem_, mapping, {.frames_in_flight = goal_.frames(), .is_brief = true});
+    return of(mapping, simulated(mapping));
+}
+
+Assessment Appraiser::simulated(const Mapping& mapping) const {
+    return assess(problem_, mapping, {.frames_in_flight = goal_.frames(), .is_brief = true});
+}
+
+Appraisal Appraiser::of(const Mapping& mapping, Assessment whole) const {
     if (whole.makespan >= kNever) {
         return {.violation = kInfinite, .value = kInfinite};
     }
     Appraisal appraisal{.violation = excess(goal_, whole)};
     whole.violations.clear();  // value_on knows no value of what does not fit
-    appraisal.value = value_on(problem_, objective, mapping, whole);
+    appraisal.value = value_on(problem_, goal_.minimise.front(), mapping, whole);
     return appraisal;
 }
 

@@ -8,6 +8,7 @@
 // it does not know is when to stop: nothing it finds is proven.
 
 #include "sim/compile/problem.hpp"
+#include "sim/run/assess.hpp"
 #include "sim/run/evaluator.hpp"
 #include "sim/search/goal.hpp"
 
@@ -44,8 +45,10 @@ public:
     bool is_dear() const {  // to know in full: a stream
         return goal_.minimise.front().criterion == Criterion::period;
     }
-    // From the simulation of the whole.
+    // From the simulation of the whole; and both steps of that.
     Appraisal in_full(const Mapping& mapping) const;
+    Assessment simulated(const Mapping& mapping) const;
+    Appraisal of(const Mapping& mapping, Assessment whole) const;
     // What that costs, in placements of a task.
     std::uint64_t cost_in_full(const Mapping& mapping) const;
 

@@ -14,22 +14,42 @@ namespace {
 static_assert(std::endian::native ==
               std::endian::little);  // of a number, the lower bytes come first
 
+// A number of five or six bytes comes and goes in two pieces: through memory, as one that is copied
+// byte by byte into a longer one, it would wait for itself.
 template <std::size_t kBytes>
 std::uint64_t load(const std::uint32_t* numbers, std::size_t index) {
-    if constexpr (kBytes == 4) {
-        return numbers[index];
+    const char* const from = reinterpret_cast<const char*>(numbers) + index * kBytes;
+    const auto piece = [&]<class Piece>(std::size_t begin, Piece value) {
+        std::memcpy(&value, from + begin, sizeof value);
+        return static_cast<std::uint64_t>(value) << (8 * begin);
+    };
+    if constexpr (kBytes == 8) {
+        return piece(0, std::uint64_t{});
+    } else if constexpr (kBytes == 6) {
+        return piece(0, std::uint32_t{}) | piece(4, std::uint16_t{});
+    } else if constexpr (kBytes == 5) {
+        return piece(0, std::uint32_t{}) | piece(4, std::uint8_t{});
+    } else {
+        return piece(0, std::uint32_t{});
     }
-    std::uint64_t number = 0;
-    std::memcpy(&number, reinterpret_cast<const char*>(numbers) + index * kBytes, kBytes);
-    return number;
 }
 
 template <std::size_t kBytes>
 void store(std::uint32_t* numbers, std::size_t index, std::uint64_t number) {
-    if constexpr (kBytes == 4) {
-        numbers[index] = static_cast<std::uint32_t>(number);
+    char* const to = reinterpret_cast<char*>(numbers) + index * kBytes;
+    const auto piece = [&]<class Piece>(std::size_t begin, Piece value) {
+        value = static_cast<Piece>(number >> (8 * begin));
+        std::memcpy(to + begin, &value, sizeof value);
+    };
+    if constexpr (kBytes == 8) {
+        piece(0, std::uint64_t{});
     } else {
-        std::memcpy(reinterpret_cast<char*>(numbers) + index * kBytes, &number, kBytes);
+        piece(0, std::uint32_t{});
+        if constexpr (kBytes == 6) {
+            piece(4, std::uint16_t{});
+        } else if constexpr (kBytes == 5) {
+            piece(4, std::uint8_t{});
+        }
     }
 }
 

@@ -51,6 +51,7 @@ def cases():
 def main():
     hetmap, names = sys.argv[1], sys.argv[2:]
     outcomes, lines = collections.Counter(), []
+    layers = collections.defaultdict(lambda: [0, 0])  # by operation: exact, opaque
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for case, model, inputs, expected in cases():
@@ -98,6 +99,9 @@ def main():
                 lines.append(f"{kind}: {case}: {text}")
                 continue
             answer = json.loads(done.stdout)
+            for one in answer["operations"]:
+                layers[one["operation"]][0] += one["exact"]
+                layers[one["operation"]][1] += one["opaque"]
             ours = {t["name"]: (t["type"], t["shape"]) for t in answer["tensors"]}
             # A bare name of a type in ONNX's words.
             types = {v: k.lower() for k, v in onnx.TensorProto.DataType.items()}
@@ -108,6 +112,7 @@ def main():
                 lines.append(f"different: {case}: {wrong}")
     for line in lines:
         print(line)
+    print(dict(layers))
     print(dict(outcomes))
     return 1 if outcomes["different"] or any(k.startswith("EXIT") for k in outcomes) else 0
 
