@@ -125,6 +125,9 @@ private:
             if (entry_of_.contains(static_cast<int>(i))) {
                 continue;
             }
+            if (layer.inputs.empty()) {
+                continue;  // a constant, which nothing computes
+            }
             if (!is_further_result(layer)) {
                 throw input_error(
                     {.file = mapping_.where.file},
@@ -140,7 +143,8 @@ private:
         std::set<int> inputs;
         for (const int layer : layers_[entry]) {
             for (const int input : model_.layers[at(layer)].inputs) {
-                if (input >= model_.inputs() && entry_of_.at(input) != entry) {
+                const auto maker = entry_of_.find(input);  // none of inputs and constants
+                if (maker != entry_of_.end() && maker->second != entry) {
                     inputs.insert(input);
                 }
             }
@@ -257,7 +261,8 @@ private:
             return kNowhere;
         }
         used_.insert(layer->second);
-        return segment_of_layer_.at(layer->second);
+        const auto segment = segment_of_layer_.find(layer->second);
+        return segment == segment_of_layer_.end() ? kNowhere : segment->second;
     }
 
     void by_layers() {
