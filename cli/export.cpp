@@ -92,6 +92,9 @@ void write_annotated(const Options& o, const onnx::Placement& placement) {
     std::error_code ignored;
     std::vector<std::pair<std::filesystem::path, std::filesystem::path>> copies;
     for (const std::string& name : placement.data_files) {
+        calibrate::check_outputs(
+            std::vector<calibrate::NamedFile>{{"--out", o.out}},
+            std::vector<calibrate::NamedFile>{{"FILE.onnx", from / name}, {"it", to / name}});
         if (std::filesystem::equivalent(from / name, to / name, ignored)) {
             continue;
         }
@@ -281,6 +284,13 @@ void run(const Options& o) {
         write_annotated(o, onnx::place(o.file, sizes, model, mapping));
     } else {
         expect_replaceable(o);
+        for (const calibrate::NamedFile& input : inputs) {
+            if (is_there(o.out)) {
+                const auto inside = std::filesystem::path{o.out} / input.path.filename();
+                calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--out", inside}},
+                                         std::vector<calibrate::NamedFile>{input});
+            }
+        }
         write_segments(o, model.name, mapping.platform, onnx::place(o.file, sizes, model, mapping));
     }
 }

@@ -133,6 +133,23 @@ TEST_CASE("export writes a folder of segments, all of it or nothing") {
     CHECK(hetmap({"import", out + "/segment-2.onnx", "--out", one.folder.file("second")}).code ==
           0);
 
+    // A segment is no input of a folder that would replace it.
+    const std::string again = out + "/segment-3.onnx";
+    const Outcome own = hetmap({"export",
+                                again,
+                                "--model",
+                                one.folder.file("net"),
+                                "--mapping",
+                                one.mapping,
+                                "--out",
+                                out,
+                                "--format",
+                                "segments",
+                                "--force"});
+    CHECK(own.code == 2);
+    CHECK(own.err == "hetmap: --out: '" + again + "' would overwrite what FILE.onnx reads\n");
+    CHECK(fs::exists(again));
+
     // It is replaced on request, and where it holds nothing else.
     CHECK(one.run({"--out", out, "--format", "segments"}).code == 2);
     one.folder.write("parts/of/it/segment-9.onnx", "of before");
