@@ -148,6 +148,7 @@ void run(const Options& o) {
                                           error.message())};
     }
     calibrate::write_file(model, imported.yaml);
+    onnx::check_written(imported, model);
     print(o.output.json ? json_of(imported, model, o.tensors).dump(2) + "\n"
                         : text_of(imported, model));
 }

@@ -3,6 +3,7 @@
 #include "import_onnx.hpp"
 #include "sim/import/import.hpp"
 #include "sim/import/reader.hpp"
+#include "temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,7 +13,13 @@ using test::Onnx;
 
 namespace {
 
-Imported imported(const Onnx& model) { return import_onnx(parse(model.bytes(), "net.onnx"), {}); }
+// It loads again, with the shapes that were meant.
+Imported imported(const Onnx& model) {
+    Imported result = import_onnx(parse(model.bytes(), "net.onnx"), {});
+    const TemporaryFolder folder;
+    check_written(result, folder.write("model.yaml", result.yaml));
+    return result;
+}
 
 // The model from its inputs on, without what is the same everywhere.
 std::string model_of(const Onnx& model) {

@@ -208,6 +208,24 @@ TEST_CASE("whatever has no row is an opaque layer with the shapes that it states
               .find("expected shape and type of its result") != std::string::npos);
 }
 
+TEST_CASE("what a network holds takes no time, no copy, and room where it is read") {
+    const Net net{model_text(kImage,
+                             "  - {name: table, operation: constant, shape: [4, 4, 8], "
+                             "type: f32}\n  - {name: s, operation: add, inputs: [table, x]}\n",
+                             "s"),
+                  platform_text("costs:\n" + cost("layer_names: [s]", "gpu", "10"))};
+    CHECK(net.best_us() == doctest::Approx(16));
+    CHECK(net.problem.layers() == 3);
+    const sim::SearchResult best = net.best();
+    CHECK(net.problem.tasks[static_cast<std::size_t>(best.mapping[1])].weight_bytes[1] == 512);
+    CHECK(error_of(model_text(kImage,
+                              conv("a", "x") +
+                                  "  - {name: c, operation: constant, inputs: [], shape: [2], "
+                                  "type: f32}\n",
+                              "[a, c]"))
+              .find("output: 'c' is a constant") != std::string::npos);
+}
+
 TEST_CASE("a cost may be of layers by their names, and goes before one of their shape") {
     const std::string two = conv("a", "x") + conv("b", "a");
     const std::string by_shape = cost("layers: " + kConv, "cpu", "20");

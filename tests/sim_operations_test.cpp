@@ -69,7 +69,7 @@ TEST_CASE("the table has the operations of the design, each once") {
         }
     }
     CHECK(sim::operations().size() == names.size());
-    CHECK(names.size() == 110);
+    CHECK(names.size() == 111);
     CHECK(sim::find_operation("input") == nullptr);
     CHECK(sim::find_operation("conv2d")->name == "conv2d");
 }

@@ -49,7 +49,9 @@ def main():
     some = sorted(k for k, (exact, opaque) in layers.items() if exact and opaque)
     all_ = sorted(k for k, (exact, opaque) in layers.items() if not opaque)
     none = sorted(k for k, (exact, opaque) in layers.items() if not exact)
-    lines += ["", "Their layers, by ONNX's operation (those that were only computed on constants are not in it):", "",
+    lines += ["", "Their layers, by ONNX's operation, without those that were computed on constants. Their parameters are inputs, and "
+              "many of their images are batches of several: no layer of a model has that, so that some are opaque which are "
+              "exact in the networks above.", "",
               "| always exact | " + ", ".join(all_) + " |", "|---|---|",
               "| exact or opaque, by how it is used (exact + opaque) | "
               + ", ".join(f"{k} ({layers[k][0]} + {layers[k][1]})" for k in some) + " |",

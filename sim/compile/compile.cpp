@@ -105,6 +105,9 @@ std::vector<int> static_order(const Model& model, const std::vector<Offer>& offe
     std::vector<Time> alone(layers, kNever), share(layers, kNever);
     const std::size_t inputs = at(model.inputs());
     std::fill_n(alone.begin(), inputs, Time{});
+    for (std::size_t i = inputs; i < layers; ++i) {
+        alone[i] = is_held(model.layers[i]) ? Time{} : kNever;
+    }
     for (const Offer& offer : offers) {
         const auto count = static_cast<std::int64_t>(offer.chain.size());
         for (const int layer : offer.chain) {
@@ -126,7 +129,9 @@ std::vector<int> static_order(const Model& model, const std::vector<Offer>& offe
     add_edges_without_cycle(graph, order_wishes(model, offers, alone));
     std::vector<std::int64_t> priority = longest_remaining_paths(graph, weight);
     std::fill_n(priority.begin(), inputs, std::numeric_limits<std::int64_t>::max());
-    return topological_order(graph, priority);
+    std::vector<int> order = topological_order(graph, priority);
+    std::erase_if(order, [&](int layer) { return is_held(model.layers[at(layer)]); });
+    return order;
 }
 
 // ---- 3. The arrays. -------------------------------------------------------------------------
@@ -218,7 +223,9 @@ void add_layers(Problem& problem,
         problem.model_layer.push_back(layer);
         std::vector<int> inputs;
         for (const int input : model.layers[at(layer)].inputs) {
-            inputs.push_back(place[at(input)]);
+            if (!is_held(model.layers[at(input)])) {
+                inputs.push_back(place[at(input)]);
+            }
         }
         std::ranges::sort(inputs);
         inputs.erase(std::unique(inputs.begin(), inputs.end()), inputs.end());
@@ -322,6 +329,10 @@ std::vector<std::int64_t> weight_bytes_of(const Problem& problem,
     std::int64_t bytes = 0, channels = 0;
     for (const int layer : offer.chain) {
         bytes += work_of(model, layer).weight_bytes;
+        for (const int input : model.layers[at(layer)].inputs) {
+            const Layer& read = model.layers[at(input)];
+            bytes += is_held(read) ? tensor_bytes(read.output) : 0;
+        }
     }
     for (const Part& part : offer.parts) {
         channels += part.channels;
@@ -395,7 +406,7 @@ Task task_of(Problem& problem,
             const int tensor = place[at(input)];
             const auto known = std::ranges::find(task.inputs, tensor, &TaskInput::tensor);
             const bool inside = std::ranges::find(offer.chain, input) != offer.chain.end();
-            if (!inside && known == task.inputs.end()) {
+            if (!inside && !is_held(model.layers[at(input)]) && known == task.inputs.end()) {
                 const TensorShape& shape = model.layers[at(input)].output;
                 task.inputs.push_back(
                     {.tensor = tensor,
@@ -806,7 +817,7 @@ Problem compile(const Model& model, const Platform& platform, const CompileOptio
 
     // 3. The static order.
     const std::vector<int> order = static_order(model, offers);
-    std::vector<int> place(order.size());
+    std::vector<int> place(model.layers.size(), -1);  // of what the network holds: none
     for (std::size_t i = 0; i < order.size(); ++i) {
         place[at(order[i])] = static_cast<int>(i);
     }

@@ -21,6 +21,9 @@ namespace {
     throw InputError{fmt::format("platform {}: {}", platform.name, what)};
 }
 
+// Not by itself: further results, and what the network holds.
+bool runs(const Layer& layer) { return !is_further_result(layer) && !is_held(layer); }
+
 // ---- 1. Filters. ----------------------------------------------------------------------------
 
 // Is `name` "device", "device/variant" or "device/variant/configuration" of this implementation?
@@ -498,7 +501,7 @@ void expect_all_offered(const Sources& s,
     }
     std::vector<int> missing;
     for (int layer = s.model.inputs(); layer < static_cast<int>(s.model.layers.size()); ++layer) {
-        if (!offered[at(layer)] && !is_further_result(s.model.layers[at(layer)])) {
+        if (!offered[at(layer)] && runs(s.model.layers[at(layer)])) {
             missing.push_back(layer);
         }
     }

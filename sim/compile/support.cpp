@@ -140,7 +140,8 @@ Support support_of(const Model& model, const Platform& platform, int batch) {
     support.reasons.assign(model.layers.size(), std::vector<std::string>(platform.devices.size()));
     const bool has_rules = std::ranges::any_of(rules, [](const auto& of) { return !of.empty(); });
     for (std::size_t layer = 0; has_rules && layer < model.layers.size(); ++layer) {
-        if (model.layers[layer].operation == nullptr || is_further_result(model.layers[layer])) {
+        if (model.layers[layer].operation == nullptr || is_further_result(model.layers[layer]) ||
+            is_held(model.layers[layer])) {
             continue;
         }
         const FormulaInputs inputs = formula_inputs(model, static_cast<int>(layer), batch);

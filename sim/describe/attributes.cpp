@@ -415,9 +415,11 @@ const Key kKeys[] = {
          return "to" + text;
      }},
     {"type",
-     kIgnored,
+     [](const YamlNode& n, int, Attributes& a) { a.out = read_element(n); },
      [](const Attributes& a, int) {
-         return a.results.size() == 1 ? std::string{name_of(a.results[0].element)} : std::string{};
+         return a.results.size() == 1 ? std::string{name_of(a.results[0].element)}
+                : a.out               ? std::string{name_of(*a.out)}
+                                      : std::string{};
      },
      nothing},
     {"shapes",
@@ -505,7 +507,7 @@ Attributes read_attributes(const Operation& operation, const YamlNode& entry) {
     attributes.has_weights = operation.has("vocabulary") || operation.has("hidden");
     for (const std::string_view name : operation.attributes) {
         if (const YamlNode* const value = find(entry, name)) {
-            if (operation.has("kind") && name == "shape") {
+            if (operation.has("kind") && (name == "shape" || name == "type")) {
                 continue;  // of results, below
             }
             key_named(name).read(*value, operation.sides, attributes);

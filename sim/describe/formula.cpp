@@ -189,7 +189,9 @@ FormulaInputs formula_inputs(
 
     // 1. The weights of some see the whole input as one window: its elements are the channels of a
     //    single pixel.
-    const TensorShape& first = l.inputs.empty() ? l.output : result_of(l.inputs.front());
+    const auto computed = std::ranges::find_if_not(
+        l.inputs, [&](int input) { return is_held(model.layers[at(input)]); });
+    const TensorShape& first = computed == l.inputs.end() ? l.output : result_of(*computed);
     const bool whole = l.operation->takes_whole;
     const std::int64_t ih = whole ? 1 : first.height();
     const std::int64_t iw = whole ? 1 : first.width();

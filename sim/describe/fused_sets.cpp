@@ -422,7 +422,7 @@ std::vector<int> results_in(std::span<const int> set, std::span<const int> resul
 
 SetFinder::SetFinder(const Model& model) : model_{model} {
     for (int layer = model.inputs(); layer < static_cast<int>(model.layers.size()); ++layer) {
-        if (is_further_result(model.layers[at(layer)])) {
+        if (is_further_result(model.layers[at(layer)]) || is_held(model.layers[at(layer)])) {
             continue;
         }
         const int one[] = {layer};

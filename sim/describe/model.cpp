@@ -93,10 +93,11 @@ Layer read_layer(const YamlNode& node) {
                 .inputs = {},
                 .output = {},
                 .where = position_of(node)};
-    std::vector<std::string_view> required{"name", "operation", "inputs"};
+    std::vector<std::string_view> required{"name", "operation"};
+    std::vector<std::string_view> optional{"outputs"};
+    (layer.operation->min_inputs > 0 ? required : optional).emplace_back("inputs");
     required.insert(
         required.end(), layer.operation->required.begin(), layer.operation->required.end());
-    std::vector<std::string_view> optional{"outputs"};
     for (const std::string_view key : layer.operation->attributes) {
         if (std::ranges::find(required, key) == required.end()) {
             optional.push_back(key);
@@ -330,7 +331,9 @@ void expect_all_used(const Model& model) {
     }
 }
 
-std::vector<Output> read_outputs(const YamlNode& node, Tensors& tensors) {
+std::vector<Output> read_outputs(const YamlNode& node,
+                                 Tensors& tensors,
+                                 const std::vector<Layer>& layers) {
     std::vector<Output> outputs;
     for (const YamlNode& item : items_of(node)) {
         Output output;
@@ -346,6 +349,10 @@ std::vector<Output> read_outputs(const YamlNode& node, Tensors& tensors) {
         if (std::ranges::find(outputs, output.layer, &Output::layer) != outputs.end()) {
             throw input_error(position_of(*name),
                               fmt::format("output: '{}' is here twice", name->text));
+        }
+        if (is_held(layers[at(output.layer)])) {
+            throw input_error(position_of(*name),
+                              fmt::format("output: '{}' is a constant", name->text));
         }
         outputs.push_back(std::move(output));
     }
@@ -537,11 +544,12 @@ Model read_model(const std::filesystem::path& path) {
         }
     }
     for (std::size_t i = 0; i < items.size(); ++i) {
-        std::vector<int> inputs =
-            read_inputs(at(items[i], "inputs"), model.layers[first + i], tensors);
-        model.layers[first + i].inputs = std::move(inputs);
+        if (const YamlNode* const node = find(items[i], "inputs")) {
+            std::vector<int> inputs = read_inputs(*node, model.layers[first + i], tensors);
+            model.layers[first + i].inputs = std::move(inputs);
+        }
     }
-    model.outputs = read_outputs(at(root, output_key), tensors);
+    model.outputs = read_outputs(at(root, output_key), tensors, model.layers);
     const std::vector<int> place = sort_layers(model.layers);
     for (Output& output : model.outputs) {
         output.layer = place[at(output.layer)];
@@ -697,6 +705,8 @@ bool is_output(const Model& model, int layer) {
 
 bool is_further_result(const Layer& layer) { return layer.operation == &further_result(); }
 
+bool is_held(const Layer& layer) { return layer.operation != nullptr && layer.operation->is_held; }
+
 std::vector<int> with_results(const Model& model, std::span<const int> set) {
     std::vector<int> all(set.begin(), set.end());
     for (const int layer : set) {
@@ -813,8 +823,8 @@ std::string pattern(const Model& model, std::span<const int> set) {
 
 std::vector<std::vector<int>> chains_from(const Model& model, int layer, int longest) {
     std::vector<std::vector<int>> chains;
-    if (is_further_result(layer_of(model, layer))) {
-        return chains;  // it runs with the layer that it is a result of
+    if (is_further_result(layer_of(model, layer)) || is_held(layer_of(model, layer))) {
+        return chains;  // the first runs with the layer that it is a result of
     }
     std::vector<int> chain{layer};
     const std::vector<int>& first_inputs = layer_of(model, layer).inputs;

@@ -89,6 +89,9 @@ bool is_output(const Model& model, int layer);
 // A layer of several results is one layer for each that is used: its own has the first, and the
 // others read that one and run with it (their number is in Attributes::k).
 bool is_further_result(const Layer& layer);
+// A tensor that the network holds, as it holds weights: nothing computes it, it is there wherever
+// it is read.
+bool is_held(const Layer& layer);
 // The set with all results of its layers, ascending.
 std::vector<int> with_results(const Model& model, std::span<const int> set);
 

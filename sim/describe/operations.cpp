@@ -717,6 +717,14 @@ Work attention_work(const Attributes& a, Shapes inputs, Shapes results) {
     return work;
 }
 
+// ---- What the network holds. ------------------------------------------------------------------
+
+std::vector<TensorShape> constant_results(const Attributes& a, Shapes) {
+    return {{a.shape, *a.out}};
+}
+
+Work no_work(const Attributes&, Shapes, Shapes) { return {}; }
+
 // ---- Whatever has no row. -------------------------------------------------------------------
 
 std::vector<TensorShape> opaque_results(const Attributes& a, Shapes) { return a.results; }
@@ -969,6 +977,14 @@ void add_shapes(Rows& rows) {
                     .required = {"k"},
                     .results = top_k_results,
                     .work = data_movement});
+    rows.push_back({.name = "constant",
+                    .attributes = {"shape", "type"},
+                    .required = {"shape", "type"},
+                    .min_inputs = 0,
+                    .max_inputs = 0,
+                    .is_held = true,
+                    .results = constant_results,
+                    .work = no_work});
     rows.push_back(
         {.name = "opaque",
          .attributes = {"kind", "shape", "type", "shapes", "types", "macs", "weight_bytes"},
@@ -1004,10 +1020,7 @@ const Operation* find_operation(std::string_view name) {
 }
 
 const Operation& further_result() {
-    static const Operation kFurther{
-        .name = "result",
-        .results = one<same_output>,
-        .work = [](const Attributes&, Shapes, Shapes) { return Work{}; }};
+    static const Operation kFurther{.name = "result", .results = one<same_output>, .work = no_work};
     return kFurther;
 }
 

@@ -83,6 +83,7 @@ struct Operation {
     int max_inputs = 1;
     int sides = 0;             // of its windows: 2 for conv2d; 0: it has none
     bool takes_whole = false;  // its weights see the whole input as one pixel: linear
+    bool is_held = false;      // what it gives is a weight of those that read it: constant
     // At least one; see results_of.
     std::vector<TensorShape> (*results)(const Attributes&, Shapes inputs) = nullptr;
     Work (*work)(const Attributes&, Shapes inputs, Shapes results) = nullptr;

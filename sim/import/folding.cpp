@@ -615,7 +615,7 @@ std::optional<std::vector<Numbers>> folded(const Call& call, const std::vector<V
     // 3. The values of its inputs: all must be known, but those that are left out.
     std::vector<Numbers> inputs;
     for (std::size_t i = 0; i < call.inputs.size(); ++i) {
-        if (!call.has(i)) {
+        if (!call.has(i) || (operation == "CastLike" && i == 1)) {
             inputs.emplace_back();
             continue;
         }

@@ -1,7 +1,9 @@
 #include "sim/import/import.hpp"
 
 #include "sim/checked.hpp"
+#include "sim/describe/model.hpp"
 #include "sim/describe/yaml.hpp"
+#include "sim/error.hpp"
 #include "sim/import/folding.hpp"
 #include "sim/import/reader.hpp"
 #include "sim/import/recognise.hpp"
@@ -12,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <stdexcept>
 
 namespace sim::onnx {
 namespace {
@@ -137,6 +140,55 @@ Imported import_onnx(File file, const Sizes& sizes) {
     }
     imported.yaml = to_yaml(imported);
     return imported;
+}
+
+void check_written(const Imported& imported, const std::filesystem::path& path) {
+    Model model;
+    try {
+        model = load_model(path.string(), {});
+    } catch (const InputError& error) {
+        throw InputError{fmt::format("{}: no model can hold this network: {}",
+                                     printable(imported.inferred.file.name),
+                                     error.what())};
+    }
+    std::map<std::string, const sim::Layer*> read;
+    for (const sim::Layer& layer : model.layers) {
+        read.emplace(layer.name, &layer);
+    }
+    // Sides of 1 in front say nothing: a fully connected layer gives 1x1xN.
+    const auto without_ones = [](const auto& sides) {
+        Dims dims{sides.begin(), sides.end()};
+        while (dims.size() > 1 && dims[0] == 1) {
+            dims.erase(dims.begin());
+        }
+        return dims;
+    };
+    for (const Layer& layer : imported.layers.layers) {
+        for (std::size_t i = 0; i < layer.results.size(); ++i) {
+            // Of several results the layer itself is the first.
+            const std::string& name = i == 0 ? layer.name : layer.outputs[i];
+            const ModelTensor& meant = layer.results[i];
+            const auto found = read.find(name);
+            if (found == read.end() && i > 0) {
+                continue;  // nobody reads it
+            }
+            if (found == read.end()) {
+                throw std::logic_error{
+                    fmt::format("{}: the imported model has no '{}'", path.string(), name)};
+            }
+            const TensorShape& is = found->second->output;
+            if (without_ones(is.dimensions()) != without_ones(meant.shape) ||
+                name_of(is.element) != meant.element) {
+                throw std::logic_error{fmt::format("{}: '{}' ({}) was meant to be {} {}, and is {}",
+                                                   path.string(),
+                                                   name,
+                                                   layer.operation,
+                                                   to_string(meant.shape),
+                                                   meant.element,
+                                                   sim::to_string(is))};
+            }
+        }
+    }
 }
 
 }  // namespace sim::onnx

@@ -38,4 +38,9 @@ struct Imported {
 Imported import_onnx(const std::filesystem::path& path, const Sizes& sizes);
 Imported import_onnx(File file, const Sizes& sizes);  // of a model that was read before
 
+// Reads the model that was written to `path` as every command does. Throws InputError where the
+// network is larger than models can be, std::logic_error where a layer has become another than was
+// meant.
+void check_written(const Imported& imported, const std::filesystem::path& path);
+
 }  // namespace sim::onnx

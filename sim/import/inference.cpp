@@ -290,7 +290,10 @@ private:
         const std::string& operation = node.operation;
         const bool by_chance = operation.starts_with("Random") || operation == "Bernoulli" ||
                                operation == "Multinomial";
-        const bool of_shape = operation == "Shape" || operation == "Size" || operation == "EyeLike";
+        // What matters of the input is its shape; of CastLike's second its element type.
+        const bool of_shape = operation == "Shape" || operation == "Size" ||
+                              operation == "EyeLike" ||
+                              (operation == "CastLike" && call.has(0) && call.input(0).is_constant);
         const bool is_constant =
             !by_chance && captured_by(node).empty() &&
             (of_shape || std::ranges::all_of(call.inputs,

@@ -129,7 +129,7 @@ constexpr std::string_view kOfAnyOrder =
     " Add Sub Mul Div Pow Mod Min Max Mean Sum And Or Xor Equal Less Greater LessOrEqual "
     "GreaterOrEqual Where Clip Cast QuantizeLinear DequantizeLinear Identity Dropout "
     "Concat Split Slice Pad Tile Expand ReduceMean ReduceSum ReduceMax ReduceMin "
-    "ReduceProd ReduceL2 ArgMax ArgMin Softmax LogSoftmax CumSum Relu LeakyRelu PRelu "
+    "ReduceProd ReduceL2 ArgMax ArgMin TopK Softmax LogSoftmax CumSum Relu LeakyRelu PRelu "
     "Elu Selu Celu Sigmoid HardSigmoid HardSwish Swish Gelu Tanh Softplus Softsign Mish "
     "Erf Exp Log Sqrt Reciprocal Abs Neg Floor Ceil Round Sign Sin Cos Not BipolarQuant "
     "Quant Threshold Quantized ";
@@ -260,7 +260,7 @@ public:
             return plain;
         }
         const int group = root(tensor);
-        if (is_image_[at(group)] && dims.size() >= 3 && dims[0] == 1) {
+        if (is_image_[at(group)] && dims.size() >= 3 && dims.size() <= 5 && dims[0] == 1) {
             return {Layout::image, 0};
         }
         const bool of_sequence = (dims.size() == 3 && dims[1] == 1) ||
@@ -307,6 +307,10 @@ private:
             return;
         }
         const std::size_t rank = first->dims.size();
+        // Images of one batch lie otherwise than several.
+        const auto is_alike = [&](const Dims& dims) {
+            return rank == 0 || (dims[0] == 1) == (first->dims[0] == 1);
+        };
         if (is_one_of(node.operation, kOfImages) && rank >= 3) {
             // Of Resize, Threshold and their like the rank says whether it is an image.
             const Value* const input = node.inputs.empty() ? nullptr : variable(node.inputs[0]);
@@ -319,13 +323,13 @@ private:
         } else if (is_one_of(node.operation, kOfAnyOrder)) {
             for (const std::string& input : node.inputs) {
                 const Value* const value = variable(input);
-                if (value != nullptr && value->dims.size() == rank) {
+                if (value != nullptr && value->dims.size() == rank && is_alike(value->dims)) {
                     unite(node.outputs[0], input);
                 }
             }
             for (const std::string& output : node.outputs) {
                 const Value* const value = variable(output);
-                if (value != nullptr && value->dims.size() == rank) {
+                if (value != nullptr && value->dims.size() == rank && is_alike(value->dims)) {
                     unite(node.outputs[0], output);
                 }
             }
@@ -503,6 +507,8 @@ Dims shape_of(Place place, const Dims& dims) {
 
 std::string yaml_list(const Dims& numbers) { return to_string(numbers); }
 
+constexpr std::string_view kConstant = "(a constant)";  // what a layer that is one comes from
+
 // Thrown by a row that cannot say this use of its operation: the layer becomes opaque.
 struct CannotSay {};
 
@@ -629,6 +635,8 @@ private:
     };
 
     void finish(const Node& node, Draft draft) {
+        settle_element(draft);
+        settle_ones(draft);
         Layer& layer = draft.layer;
         layer.name = layer_name(node);
         if (layer.from.empty()) {
@@ -653,6 +661,110 @@ private:
                 made.empty() ? draft.unnamed : ModelTensor{model_shape(made), model_element(made)});
         }
         result_.layers.push_back(std::move(layer));
+    }
+
+    // Operations whose result has their input's element, unless the layer says another.
+    void settle_element(Draft& draft) {
+        constexpr std::string_view kSame =
+            " relu leaky_relu prelu elu selu celu sigmoid hard_sigmoid hard_swish silu gelu tanh "
+            "softplus "
+            "softsign mish erf exp log sqrt reciprocal abs negative floor ceil round sign sin cos "
+            "not "
+            "identity clip batch_norm instance_norm layer_norm rms_norm lrn subtract multiply "
+            "divide power "
+            "minimum maximum modulo ";
+        constexpr std::string_view kMoved =
+            " max_pool1d max_pool2d max_pool3d average_pool1d average_pool2d average_pool3d "
+            "global_average_pool global_max_pool reshape slice pad expand tile gather scatter "
+            "transpose "
+            "flatten channel_shuffle depth_to_space space_to_depth upsample resize concat split "
+            "reduce_mean reduce_sum reduce_max reduce_min reduce_product reduce_l2 cumulative_sum "
+            "group_norm top_k lstm gru rnn attention softmax log_softmax ";
+        Layer& layer = draft.layer;
+        if (draft.tensors.empty() || draft.made.empty() || draft.made[0].empty()) {
+            return;
+        }
+        const std::string made = model_element(draft.made[0]);
+        const auto differs = [&](const std::string& tensor) {
+            return inferred_.values.contains(tensor) && model_element(tensor) != made;
+        };
+        if (is_one_of(layer.operation, kSame) && std::ranges::any_of(draft.tensors, differs)) {
+            const bool is_said = std::ranges::any_of(
+                layer.attributes, [](const auto& attribute) { return attribute.first == "out"; });
+            if (!is_said) {
+                layer.attributes.emplace_back("out", made);
+            }
+        } else if (is_one_of(layer.operation, kMoved) &&
+                   (differs(draft.tensors[0]) ||
+                    (layer.operation == "concat" && std::ranges::any_of(draft.tensors, differs)))) {
+            throw CannotSay{};
+        }
+    }
+
+    // A fully connected layer gives 1x1xN, where ONNX has a row of N: sides of 1 that stay in front
+    // until an operation says its whole shape. Where they would matter they are taken away first.
+    void settle_ones(Draft& draft) {
+        constexpr std::string_view kStated =
+            " reshape slice pad expand tile gather scatter opaque embedding lstm gru rnn "
+            "attention ";
+        const std::string& operation = draft.layer.operation;
+        const auto ones_of = [&](const std::string& tensor) {
+            std::string source = tensor;
+            for (auto alias = aliases_.find(source); alias != aliases_.end();
+                 alias = aliases_.find(source)) {
+                source = alias->second;
+            }
+            const auto found = ones_.find(source);
+            return found == ones_.end() ? std::int64_t{0} : found->second;
+        };
+        if (is_one_of(operation,
+                      " concat transpose split channel_shuffle embedding lstm gru rnn ") ||
+            (operation == "matmul" && draft.tensors.size() > 1)) {
+            for (std::string& tensor : draft.tensors) {
+                if (ones_of(tensor) > 0) {
+                    tensor = without_ones(tensor);
+                }
+            }
+        }
+        if (is_one_of(operation, kStated)) {
+            return;
+        }
+        std::int64_t most = 0;
+        for (const std::string& tensor : draft.tensors) {
+            if (inferred_.values.contains(tensor)) {
+                most = std::max(
+                    most, static_cast<std::int64_t>(model_shape(tensor).size()) + ones_of(tensor));
+            }
+        }
+        for (const std::string& made : draft.made) {
+            if (made.empty()) {
+                continue;
+            }
+            const auto rank = static_cast<std::int64_t>(model_shape(made).size());
+            if (operation == "linear" || operation == "flatten") {
+                ones_[made] = 3 - rank;
+            } else if (operation.starts_with("reduce_") || operation.starts_with("arg_")) {
+                ones_[made] = ones_of(draft.tensors[0]);
+            } else if (most > rank) {
+                ones_[made] = most - rank;
+            }
+        }
+    }
+
+    std::string without_ones(const std::string& tensor) {
+        std::string key = tensor + " without ones";
+        if (!names_.contains(key)) {
+            Layer layer;
+            layer.name = unique_name(name_of_tensor(tensor) + ".row");
+            layer.operation = "reshape";
+            layer.from = "Reshape";
+            layer.inputs = {name_of_tensor(tensor)};
+            layer.attributes = {{"shape", yaml_list(model_shape(tensor))}};
+            layer.results = {{model_shape(tensor), model_element(tensor)}};
+            names_[key] = layer.name;
+            result_.layers.push_back(std::move(layer));
+        }
+        return key;
     }
 
     void alias(const std::string& to, const std::string& from) {
@@ -720,7 +832,7 @@ private:
         std::vector<Layer> kept;
         for (auto layer = result_.layers.rbegin(); layer != result_.layers.rend(); ++layer) {
             const bool reshapes = layer->operation == "reshape" || layer->operation == "flatten";
-            if ((reshapes || layer->operation == "constant") && !read.contains(layer->name)) {
+            if ((reshapes || layer->from == kConstant) && !read.contains(layer->name)) {
                 result_.removed += reshapes ? 1 : 0;
                 continue;
             }
@@ -895,11 +1007,17 @@ private:
         return product;
     }
 
+    // Numbers that are counted or chosen by are not; those that are quantized are.
+    static bool is_weight(Type type) {
+        return is_float(type) || type == Type::int8 || type == Type::u8 || type == Type::int4 ||
+               type == Type::u4 || type == Type::int16 || type == Type::int32;
+    }
+
     // Of every layer that holds it, though exporters let layers share constants that are alike.
     void count_weight(const std::string& tensor) {
         const auto found = inferred_.values.find(tensor);
         if (!tensor.empty() && found != inferred_.values.end() && found->second.is_constant &&
-            is_float(found->second.type)) {
+            is_weight(found->second.type)) {
             result_.weights += elements_of(found->second.dims);
         }
     }
@@ -981,8 +1099,8 @@ private:
             return false;
         }
         draft.layer.macs = macs_of(node);
-        count_weights(node);
         finish(node, std::move(draft));
+        count_weights(node);
         return true;
     }
 
@@ -1037,6 +1155,7 @@ private:
         draft.tensors = {input};
         if (const Simple* const row = find_in(kSimple, operation)) {
             layer.operation = row->layer;
+            expect_alike(input, output);
             const bool of_channels = operation == "BatchNormalization" || operation == "LRN" ||
                                      operation == "InstanceNormalization";
             if (of_channels && value(input).dims.size() > 2 &&
@@ -1088,6 +1207,7 @@ private:
         }
         if (operation == "Softmax" || operation == "LogSoftmax") {
             layer.operation = operation == "Softmax" ? "softmax" : "log_softmax";
+            expect_alike(input, output);
             const bool is_old = node.opset != 0 && node.opset < 13;
             const std::int64_t rank = call.rank(0);
             const std::int64_t axis = call.axis("axis", is_old ? 1 : -1, rank);
@@ -1156,6 +1276,13 @@ private:
         return node.operation == "Slice" && std::ranges::min(cut_of(call).step) < 0;
     }
 
+    // Where an axis is named it must be the same of both.
+    void expect_alike(const std::string& one, const std::string& other) {
+        if (layouts_.of(one) != layouts_.of(other)) {
+            throw CannotSay{};
+        }
+    }
+
     void expect_image(const std::string& tensor) {
         if (layouts_.of(tensor).layout != Layout::image) {
             throw CannotSay{};
@@ -1171,8 +1298,8 @@ private:
         Layer layer;
         layer.name = unique_name(constant);
         layer.operation = "constant";
-        layer.from = "(a constant)";
-        const std::string element = weights_of(constant);
+        layer.from = std::string{kConstant};
+        const std::string element = model_element(constant);
         layer.attributes = {{"shape", yaml_list(shape)}, {"type", element}};
         layer.results = {{shape, element}};
         names_[tensor] = layer.name;
@@ -1216,6 +1343,13 @@ private:
         return shape;
     }
 
+    static Dims without_front(Dims dims) {
+        while (dims.size() > 1 && dims[0] == 1) {
+            dims.erase(dims.begin());
+        }
+        return dims;
+    }
+
     void write_binary(const Node& node, std::string_view operation) {
         const std::string& output = node.outputs[0];
         Draft draft;
@@ -1225,6 +1359,13 @@ private:
         std::vector<Dims> shapes;
         for (const std::string& input : node.inputs) {
             if (is_variable(input)) {
+                // It must lie as the result does, as far as it goes.
+                const bool same_rank = value(input).dims.size() == value(output).dims.size();
+                if ((same_rank && layouts_.of(input).layout != layouts_.of(output).layout) ||
+                    without_front(operand_shape(input, output)) !=
+                        without_front(model_shape(input))) {
+                    throw CannotSay{};
+                }
                 draft.tensors.push_back(input);
                 shapes.push_back(model_shape(input));
             } else if (!input.empty()) {
@@ -1274,8 +1415,8 @@ private:
         if (!is_comparison && !is_one_of(element, " f16 bf16 f32 f64 ")) {
             draft.layer.attributes.emplace_back("out", element);
         }
-        count_weights(node);
         finish(node, std::move(draft));
+        count_weights(node);
     }
 
     void write_cast(const Node& node) {
@@ -1407,6 +1548,9 @@ private:
 
     void describe_reduction(const Node& node, const Call& call, Draft& draft) {
         const std::string &input = node.inputs[0], &output = node.outputs[0];
+        if (value(input).dims.size() == value(output).dims.size()) {
+            expect_alike(input, output);
+        }
         const Dims reduced = node.operation.starts_with("Arg")
                                  ? Dims{call.axis("axis", 0, call.rank(0))}
                                  : reduced_axes(call);
@@ -1560,6 +1704,15 @@ private:
         add_window(window, pads_for(window, value(input).dims, value(output).dims, false), draft);
     }
 
+    // Are a tensor's last sides in the model those of ONNX, and what is in front in the same order?
+    bool ends_as_in_onnx(const std::string& tensor, std::int64_t sides) {
+        const Place place = layouts_.of(tensor);
+        const auto rank = static_cast<std::int64_t>(value(tensor).dims.size());
+        return place.layout == Layout::plain && rank >= sides &&
+               (place.batch == kNoBatch || (place.batch == 0 && rank > sides) ||
+                (sides == 1 && place.batch < rank - 1));
+    }
+
     bool describe_product(const Node& node, const Call& call, Draft& draft) {
         const std::string &a = node.inputs[0], &output = node.outputs[0];
         const std::string& b = node.inputs[node.operation == "QLinearMatMul" ? 3 : 1];
@@ -1578,7 +1731,11 @@ private:
         if (is_variable(a) && !is_variable(b) && weights.size() == 2 && !turn_a) {
             const std::int64_t columns = weights[turn_b ? 0 : 1];
             // One row: a fully connected layer of the whole tensor.
-            const bool is_one_row = model_shape(a).size() == 1;
+            const Dims& rows = value(a).dims;
+            const bool is_one_row = model_shape(a).size() == 1 && elements_of(rows) == rows.back();
+            if (!ends_as_in_onnx(a, 1) || !ends_as_in_onnx(output, 1)) {
+                return false;
+            }
             draft.layer.operation = is_one_row ? "linear" : "matmul";
             draft.tensors = {a};
             attributes.emplace_back("weights", weights_of(b));
@@ -1593,15 +1750,18 @@ private:
                 return false;
             }
         }
+        for (const std::string* const one : {&a, &b, &output}) {
+            if (is_variable(*one) && !ends_as_in_onnx(*one, 2)) {
+                return false;
+            }
+        }
         if (turn_a) {
             attributes.emplace_back("transpose_a", "true");
         }
         if (turn_b) {
             attributes.emplace_back("transpose_b", "true");
         }
-        const auto element = [&](const std::string& one) {
-            return is_variable(one) ? model_element(one) : weights_of(one);
-        };
+        const auto element = [&](const std::string& one) { return model_element(one); };
         add_out(element(a), element(b), output, attributes);
         return true;
     }
@@ -1717,6 +1877,7 @@ private:
         draft.made = parts;
         const std::int64_t place = model_axis(input, axis);
         for (const std::string& part : parts) {
+            expect_alike(input, part);
             if (model_axis(part, axis) != place ||
                 model_shape(part).size() != model_shape(input).size()) {
                 throw CannotSay{};
@@ -1734,6 +1895,8 @@ private:
             throw CannotSay{};
         }
         const std::int64_t axis = call.axis("axis", -1, call.rank(0));
+        expect_alike(input, node.outputs[0]);
+        expect_alike(input, node.outputs[1]);
         Draft draft;
         draft.tensors = {input};
         draft.made = node.outputs;
@@ -1792,8 +1955,8 @@ private:
         }
         draft.unnamed = {state, model_element(node.outputs[0])};
         draft.layer.macs = macs_of(node);
-        count_weights(node);
         finish(node, std::move(draft));
+        count_weights(node);
     }
 
     // What recognise.cpp put in place of a pattern.
@@ -1813,8 +1976,8 @@ private:
         } else {
             return false;
         }
-        count_weights(node);
         finish(node, std::move(draft));
+        count_weights(node);
         return true;
     }
 
@@ -1825,6 +1988,7 @@ private:
     std::set<std::string> taken_;
     std::map<std::string, std::string> names_;       // of tensors in the model
     std::map<std::string, std::string> aliases_;     // tensors that are another
+    std::map<std::string, std::int64_t> ones_;       // sides of 1 that the model has in front
     std::map<std::string, std::string> same_order_;  // tensors that are a reshape of another
     std::set<std::string> counted_;                  // constants that layers hold
 };

@@ -202,8 +202,8 @@ Platform machine_of(const ProfileRequest& request) {
 std::vector<TimedCopy> read_copies(const std::filesystem::path& path) {
     constexpr std::int64_t kLargestFile = std::int64_t{16} << 20;
     const std::vector<std::vector<std::string>> rows = csv_rows(read_file(path, kLargestFile), ',');
-    const std::vector<std::string> kHead{"from", "to", "bytes", "us"};
-    if (rows.empty() || rows.front() != kHead) {
+    const std::vector<std::string> head{"from", "to", "bytes", "us"};
+    if (rows.empty() || rows.front() != head) {
         throw InputError{fmt::format("{}:1: expected the columns from,to,bytes,us", path.string())};
     }
     std::vector<TimedCopy> copies;
@@ -215,8 +215,8 @@ std::vector<TimedCopy> read_copies(const std::filesystem::path& path) {
         const auto refuse = [&](const std::string& why) {
             return InputError{fmt::format("{}:{}: {}", path.string(), i + 1, why)};
         };
-        if (row.size() != kHead.size()) {
-            throw refuse(fmt::format("expected {} fields, got {}", kHead.size(), row.size()));
+        if (row.size() != head.size()) {
+            throw refuse(fmt::format("expected {} fields, got {}", head.size(), row.size()));
         }
         TimedCopy copy{.from = row[0], .to = row[1]};
         const auto read = [&](const std::string& text, auto& value) {
@@ -316,7 +316,7 @@ ImportedProfile import_profile(const ProfileRequest& request) {
          request.model != nullptr && layer < static_cast<int>(request.model->layers.size());
          ++layer) {
         const Layer& its = request.model->layers[at(layer)];
-        if (!timed.contains(layer) && !is_further_result(its)) {
+        if (!timed.contains(layer) && !is_further_result(its) && !is_held(its)) {
             imported.untimed_layers.push_back(its.name);
         }
     }

@@ -436,7 +436,7 @@ private:
         for (const std::string& input : node->inputs) {
             const Node* const dequantize =
                 input.empty() ? nullptr : maker(input, "DequantizeLinear");
-            if (dequantize != nullptr && !is_constant(input)) {
+            if (dequantize != nullptr) {
                 inputs.push_back(dequantize->inputs[0]);
             } else if (!input.empty() && !is_constant(input)) {
                 return;

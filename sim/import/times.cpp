@@ -186,7 +186,7 @@ Columns columns_of(const std::filesystem::path& path, const std::vector<std::str
     std::vector<std::string> times;
     for (std::size_t i = 0; i < head.size(); ++i) {
         const std::string name = lower(trimmed(head[i]));
-        const std::pair<std::string_view, int Columns::*> kNames[] = {
+        const std::pair<std::string_view, int Columns::*> names[] = {
             {"layer", &Columns::layer},
             {"layername", &Columns::layer},
             {"device", &Columns::device},
@@ -195,8 +195,8 @@ Columns columns_of(const std::filesystem::path& path, const std::vector<std::str
             {"batch", &Columns::batch},
             {"execstatus", &Columns::status}};
         const auto* const known =
-            std::ranges::find(kNames, name, &std::pair<std::string_view, int Columns::*>::first);
-        if (known != std::end(kNames)) {
+            std::ranges::find(names, name, &std::pair<std::string_view, int Columns::*>::first);
+        if (known != std::end(names)) {
             int& column = columns.*(known->second);
             if (column >= 0) {
                 throw error_in_row(path, 1, fmt::format("the column '{}' is here twice", name));

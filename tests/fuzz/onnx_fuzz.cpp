@@ -10,6 +10,7 @@
 namespace {
 
 void import(const std::string& bytes, const sim::onnx::Sizes& sizes) {
+    static const fuzz::MemoryFile file;
     const sim::onnx::Imported imported =
         sim::onnx::import_onnx(sim::onnx::parse(bytes, "fuzz.onnx"), sizes);
     for (const sim::onnx::Layer& layer : imported.layers.layers) {
@@ -26,6 +27,8 @@ void import(const std::string& bytes, const sim::onnx::Sizes& sizes) {
             }
         }
     }
+    file.write(imported.yaml);
+    sim::onnx::check_written(imported, file.path());
 }
 
 }  // namespace

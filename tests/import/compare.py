@@ -98,6 +98,13 @@ def main():
             done = subprocess.run(command, capture_output=True, text=True)
             row["seconds"] = f"{time.perf_counter() - begin:.2f}"
             rows.append(row)
+            if done.returncode == 2:
+                try:
+                    run_all(path, sizes)
+                except Exception:
+                    row["outcome"] = "refused by both"
+                    print(path.stem, "refused by both:", done.stderr.strip()[-200:], flush=True)
+                    continue
             if done.returncode != 0:
                 row["outcome"] = done.stderr.strip()[-300:]
                 failed += 1
