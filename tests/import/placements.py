@@ -136,7 +136,8 @@ def compare(hetmap, path, temporary, run_length):
     expected = outputs_of(session_of(path), feeds)
     try:
         # Beside its external data; both devices are this machine's.
-        answer = json.loads(run(*export, "--out", annotated, "--runtime-device", "gpu0=cpu"))
+        runtime = ["--runtime-device", "gpu0=cpu"] if "device: gpu0" in mapping.read_text() else []
+        answer = json.loads(run(*export, "--out", annotated, *runtime))
         copy = onnx.load(str(annotated), load_external_data=False)
         lacking = strip(copy.graph) + sum(strip(f) for f in copy.functions)
         settings = answer["session.layer_assignment_settings"]
