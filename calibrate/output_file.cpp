@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <fcntl.h>
 #include <optional>
 #include <string_view>
@@ -259,6 +260,16 @@ void sync_folder(const std::filesystem::path& folder) {
     }
 }
 
+// Of what is written before it gets its own name.
+std::filesystem::path random_name() {
+    std::uint64_t random = 0;
+    if (::getentropy(&random, sizeof random) != 0) {
+        throw sim::MachineError{
+            fmt::format("the system gives no random numbers: {}", message_of(errno))};
+    }
+    return fmt::format(".hetmap-{:016x}.part", random);
+}
+
 // Whether two paths, of files that need not be there, are the same file.
 bool is_same(const std::filesystem::path& a, const std::filesystem::path& b) {
     std::error_code ignored;
@@ -298,6 +309,84 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
         give_up(path, error);
     }
     sync_folder(folder);
+}
+
+void write_folder(const std::filesystem::path& asked,
+                  const std::function<void(const std::filesystem::path&)>& fill) {
+    // 1. Where it is: of a link what it points to.
+    std::error_code error;
+    std::filesystem::path path = std::filesystem::weakly_canonical(asked, error);
+    if (error) {
+        refuse(asked, error.message());
+    }
+    if (path.filename().empty()) {
+        path = path.parent_path();
+    }
+    const bool is_there = std::filesystem::exists(path, error);
+    if (is_there && !std::filesystem::is_directory(path, error)) {
+        refuse(asked, "it is no folder");
+    }
+    std::filesystem::create_directories(folder_of(path), error);
+    if (error) {
+        refuse(asked, error.message());
+    }
+
+    // 2. Beside it, under a name that nobody can have put there before.
+    const std::filesystem::path part = folder_of(path) / random_name();
+    if (!std::filesystem::create_directory(part, error)) {
+        refuse(asked, error ? error.message() : "its new name is taken");
+    }
+    const auto remove = [&part] {
+        std::error_code ignored;
+        std::filesystem::remove_all(part, ignored);
+    };
+    try {
+        fill(part);
+    } catch (...) {
+        remove();
+        throw;
+    }
+    sync_folder(part);
+
+    // 3. In its place. Not every file system can exchange two names at once.
+    int failure = 0;
+    if (!is_there) {
+        failure = ::rename(part.c_str(), path.c_str()) == 0 ? 0 : errno;
+    } else if (::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0) {
+        const std::filesystem::path old = folder_of(path) / random_name();
+        if (::rename(path.c_str(), old.c_str()) != 0) {
+            failure = errno;
+        } else if (::rename(part.c_str(), path.c_str()) != 0) {
+            failure = errno;
+            std::filesystem::rename(old, path, error);
+        } else {
+            std::filesystem::remove_all(old, error);
+        }
+    }
+    remove();  // what stood there, where names were exchanged
+    if (failure != 0) {
+        give_up(asked, failure);
+    }
+    sync_folder(folder_of(path));
+}
+
+void copy_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+    std::error_code error;
+    std::filesystem::create_directories(folder_of(to), error);
+    if (error) {
+        refuse(to, error.message());
+    }
+    const std::filesystem::path part = folder_of(to) / random_name();
+    const bool is_copied = std::filesystem::copy_file(from, part, error);
+    if (is_copied && !error) {
+        std::filesystem::rename(part, to, error);
+    }
+    if (error) {
+        std::error_code ignored;
+        std::filesystem::remove(part, ignored);
+        throw sim::MachineError{cannot_write(to, error.message())};
+    }
+    sync_folder(folder_of(to));
 }
 
 void check_outputs(std::span<const NamedFile> outputs, std::span<const NamedFile> inputs) {

@@ -4,6 +4,7 @@
 // or all of the new one. What stands in a profile: sim::to_yaml.
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -19,6 +20,15 @@ namespace calibrate {
 // Throws sim::InputError where that cannot be, sim::MachineError where the machine could not (a
 // full disk); the file is then as it was.
 void write_file(const std::filesystem::path& path, const std::string& text);
+
+// A folder with all that `fill` writes into the one that it is given, or as it was: what stands
+// there is replaced, whatever it holds, once all is written. Throws as write_file.
+void write_folder(const std::filesystem::path& path,
+                  const std::function<void(const std::filesystem::path&)>& fill);
+
+// Replaces the file at `to`, or makes it, with its folders, once all is copied. Throws as
+// write_file.
+void copy_file(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // Something that a command reads or writes, and the option that names it. Without a path: nothing.
 struct NamedFile {

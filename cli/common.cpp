@@ -3,12 +3,15 @@
 #include "calibrate/memory.hpp"
 #include "sim/describe/input_file.hpp"
 #include "sim/describe/joined.hpp"
+#include "sim/error.hpp"
+#include "sim/text.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <ctime>
 #include <set>
@@ -165,6 +168,28 @@ void ReportFiles::write(const sim::Answer& answer) const {
             calibrate::write_file(numbered(path, answer.point), report->render(answer));
         }
     }
+}
+
+std::map<std::string, std::int64_t> sizes_of(const std::vector<std::string>& dims) {
+    std::map<std::string, std::int64_t> sizes;
+    for (const std::string& dim : dims) {
+        const std::size_t equals = dim.rfind('=');
+        std::int64_t size = 0;
+        const char* const end = dim.data() + dim.size();
+        const auto read = equals == std::string::npos
+                              ? std::from_chars_result{dim.data(), std::errc::invalid_argument}
+                              : std::from_chars(dim.data() + equals + 1, end, size);
+        if (read.ec != std::errc{} || read.ptr != end || size < 1) {
+            throw sim::InputError{
+                fmt::format("--dim: expected NAME=N with N above zero, such as batch=1, got '{}'",
+                            sim::printable(dim))};
+        }
+        if (!sizes.emplace(dim.substr(0, equals), size).second) {
+            throw sim::InputError{
+                fmt::format("--dim: '{}' is given twice", sim::printable(dim.substr(0, equals)))};
+        }
+    }
+    return sizes;
 }
 
 }  // namespace cli

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,6 +71,9 @@ sim::Mapping resolved(const sim::MappingFile& file,
 
 // The best mapping for the least latency that is found in a minute.
 sim::Mapping best_mapping(const sim::Model& model, const sim::Problem& problem);
+
+// Of --dim "batch=1"; the name may hold what it likes but '='.
+std::map<std::string, std::int64_t> sizes_of(const std::vector<std::string>& dims);
 
 // "fronts/a.yaml" of point 2 of a front: "fronts/a-2.yaml"; of point 0, no front's, as it is.
 std::string numbered(const std::string& path, int point);

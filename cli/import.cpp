@@ -11,7 +11,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <charconv>
 #include <memory>
 
 namespace cli {
@@ -25,29 +24,6 @@ struct Options {
     bool force = false, tensors = false;
     OutputOptions output;
 };
-
-// "batch=1"; the name may hold what it likes but '='.
-onnx::Sizes sizes_of(const std::vector<std::string>& dims) {
-    onnx::Sizes sizes;
-    for (const std::string& dim : dims) {
-        const std::size_t equals = dim.rfind('=');
-        std::int64_t size = 0;
-        const char* const end = dim.data() + dim.size();
-        const auto read = equals == std::string::npos
-                              ? std::from_chars_result{dim.data(), std::errc::invalid_argument}
-                              : std::from_chars(dim.data() + equals + 1, end, size);
-        if (read.ec != std::errc{} || read.ptr != end || size < 1) {
-            throw sim::InputError{
-                fmt::format("--dim: expected NAME=N with N above zero, such as batch=1, got '{}'",
-                            sim::printable(dim))};
-        }
-        if (!sizes.emplace(dim.substr(0, equals), size).second) {
-            throw sim::InputError{
-                fmt::format("--dim: '{}' is given twice", sim::printable(dim.substr(0, equals)))};
-        }
-    }
-    return sizes;
-}
 
 std::string share(std::int64_t number) {
     return number >= 1'000'000 ? fmt::format("{:.2f} million", static_cast<double>(number) / 1e6)

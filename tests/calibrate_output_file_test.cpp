@@ -168,3 +168,47 @@ TEST_CASE("outputs are neither inputs nor each other, whatever they are called")
     CHECK(refusal({{"--out", at("new")}, {"--gantt", at("./new")}}, {}).starts_with("--gantt: "));
     CHECK(refusal({{"--out", "/dev/null"}, {"--gantt", "/dev/null"}}, {}).empty());
 }
+
+TEST_CASE("a folder is replaced once all of it is written, and stays where that fails") {
+    const TemporaryFolder folder;
+    const fs::path out = folder.path() / "a/out";
+    const auto fill = [](const char* name) {
+        return [name](const fs::path& part) { calibrate::write_file(part / name, name); };
+    };
+    const auto names = [&](const fs::path& in) {
+        std::string text;
+        for (const auto& entry : fs::directory_iterator{in}) {
+            text += entry.path().filename().string() + " ";
+        }
+        return text;
+    };
+    calibrate::write_folder(out, fill("one"));
+    CHECK(names(out) == "one ");
+    calibrate::write_folder(out.string() + "/", fill("two"));
+    CHECK(names(out) == "two ");
+    CHECK_THROWS_AS(calibrate::write_folder(out,
+                                            [&](const fs::path& part) {
+                                                fill("three")(part);
+                                                throw sim::InputError{"no"};
+                                            }),
+                    sim::InputError);
+    CHECK(names(out) == "two ");
+    CHECK(names(out.parent_path()) == "out ");
+
+    fs::create_directory_symlink(out, folder.path() / "link");
+    calibrate::write_folder(folder.path() / "link", fill("four"));
+    CHECK(fs::is_symlink(folder.path() / "link"));
+    CHECK(names(out) == "four ");
+    CHECK_THROWS_AS(calibrate::write_folder(out / "four", fill("five")), sim::InputError);
+}
+
+TEST_CASE("a copied file is there with its folders, or not at all") {
+    const TemporaryFolder folder;
+    const fs::path from = folder.write("from", "text");
+    calibrate::copy_file(from, folder.path() / "a/b/to");
+    calibrate::copy_file(from, folder.path() / "a/b/to");
+    CHECK(text_of(folder.path() / "a/b/to") == "text");
+    CHECK_THROWS_AS(calibrate::copy_file(folder.path() / "none", folder.path() / "a/other"),
+                    sim::MachineError);
+    CHECK_FALSE(fs::exists(folder.path() / "a/other"));
+}

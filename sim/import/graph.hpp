@@ -67,6 +67,7 @@ struct Tensor {
     std::string bytes;  // little-endian, as in raw_data; of what lies in another file: empty
     std::filesystem::path file = {};  // external data: it was checked to be there, and as long
     std::int64_t offset = 0, length = 0;
+    std::string location = {};  // of external data: its file as the model names it
 };
 
 using TensorPointer = std::shared_ptr<const Tensor>;
@@ -105,6 +106,9 @@ struct Node {
     std::vector<std::string> inputs;   // "" is one that is left out
     std::vector<std::string> outputs;  // the same
     std::vector<Attribute> attributes;
+    std::string function = {};  // of a node in one of the file's functions: "domain:name"
+    int place = -1;             // its number there
+    std::string call = {};      // and the first result of the graph's node that calls it
 
     const Attribute* find(std::string_view name) const;  // nullptr if it is not there
 };

@@ -526,6 +526,7 @@ public:
         }
         add_outputs();
         remove_unread();
+        add_makers();
         return std::move(result_);
     }
 
@@ -840,6 +841,21 @@ private:
         }
         std::ranges::reverse(kept);
         result_.layers = std::move(kept);
+    }
+
+    void add_makers() {
+        std::map<std::string, std::string> layers;  // by the names of their results
+        for (const Layer& layer : result_.layers) {
+            layers.emplace(layer.name, layer.name);
+            for (const std::string& output : layer.outputs) {
+                layers.emplace(output, layer.name);
+            }
+        }
+        for (const auto& [tensor, name] : names_) {
+            if (const auto found = layers.find(name); found != layers.end()) {
+                result_.made_by.emplace(tensor, found->second);
+            }
+        }
     }
 
     void convert(const Step& step) {

@@ -8,6 +8,7 @@
 #include "sim/import/inference.hpp"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,7 +51,8 @@ struct Layers {
     std::vector<LayerInput> inputs;
     std::vector<Layer> layers;
     std::vector<std::string> outputs;
-    std::int64_t removed = 0;  // nodes that move nothing
+    std::map<std::string, std::string> made_by;  // tensors of the file, and whose results they are
+    std::int64_t removed = 0;                    // nodes that move nothing
     std::int64_t weights = 0;  // elements of the constants that layers hold, each layer for itself
     std::vector<std::string> warnings;
 };

@@ -135,6 +135,7 @@ void find_external(const proto::TensorProto& from,
     }
     tensor.file = whole;
     tensor.length = length;
+    tensor.location = location;
 }
 
 // `from` loses its bytes to the result: no second copy of the weights.
@@ -374,6 +375,8 @@ Function Reader::function(proto::FunctionProto& from) {
     to.outputs.assign(from.output().begin(), from.output().end());
     for (proto::NodeProto& one : *from.mutable_node()) {
         to.nodes.push_back(node(one, 0));
+        to.nodes.back().function = fmt::format("{}:{}", domain_of(from.domain()), from.name());
+        to.nodes.back().place = static_cast<int>(to.nodes.size()) - 1;
     }
     return to;
 }
@@ -398,8 +401,13 @@ public:
             if (depth > kDeepest) {
                 refuse(fmt::format("{}: functions call each other too deep", describe(node)));
             }
-            std::ranges::move(inlined(body(function->second, node), depth + 1),
-                              std::back_inserter(result));
+            std::vector<Node> inner = inlined(body(function->second, node), depth + 1);
+            if (depth == 0) {
+                for (Node& one : inner) {
+                    one.call = *std::ranges::find_if_not(node.outputs, &std::string::empty);
+                }
+            }
+            std::ranges::move(inner, std::back_inserter(result));
         }
         return result;
     }

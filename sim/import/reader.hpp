@@ -1,7 +1,7 @@
 #pragma once
 
-// ONNX files: protobuf in, a plain graph out. The one file of this room that knows protobuf is
-// reader.cpp; built without protobuf there is reader_absent.cpp in its place.
+// ONNX files: protobuf in, a plain graph out. The files of this room that know protobuf are
+// reader.cpp and writer.cpp; built without protobuf there is reader_absent.cpp in their place.
 //
 // Start at `read_model`. No opset and no IR version is refused: what newer ones brought is skipped
 // by protobuf, and an operation that nobody knows is taken as one.
