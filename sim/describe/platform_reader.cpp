@@ -610,25 +610,23 @@ MeasuredCost read_measured(const YamlNode& node, std::span<const std::string_vie
         throw input_error(position_of(node),
                           "a cost needs either time_us or samples, p05_us, p50_us and p95_us");
     }
-    const std::string layers =
-        names == nullptr ? read_layers(at(node, keys::layers)) : std::string{};
-    return {
-        .layers = layers,
-        .layer_names =
-            read_distinct_if(node,
-                             keys::layer_names,
-                             "layer",
-                             [](const YamlNode& item) { return std::string{read_name(item)}; }),
-        .batch = static_cast<int>(read_integer(at(node, keys::batch), 1, kLargestBatch)),
-        .device = read_choice(at(node, keys::device), "device", devices),
-        .variant = read_part(node, keys::variant),
-        .configuration = read_part(node, keys::configuration),
-        .in_layout = read_layout(node, keys::in_layout),
-        .out_layout = read_layout(node, keys::out_layout),
-        .results = read_results(node, layers),
-        .time = measured ? read_measurement(node) : stated(read_time_us(*time)),
-        .where = position_of(node),
-    };
+    MeasuredCost cost;
+    if (names == nullptr) {
+        cost.layers = read_layers(at(node, keys::layers));
+        cost.results = read_results(node, cost.layers);
+    } else {
+        cost.layer_names = read_distinct(
+            *names, "layer", [](const YamlNode& item) { return std::string{read_name(item)}; });
+    }
+    cost.batch = static_cast<int>(read_integer(at(node, keys::batch), 1, kLargestBatch));
+    cost.device = read_choice(at(node, keys::device), "device", devices);
+    cost.variant = read_part(node, keys::variant);
+    cost.configuration = read_part(node, keys::configuration);
+    cost.in_layout = read_layout(node, keys::in_layout);
+    cost.out_layout = read_layout(node, keys::out_layout);
+    cost.time = measured ? read_measurement(node) : stated(read_time_us(*time));
+    cost.where = position_of(node);
+    return cost;
 }
 
 FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> devices) {
