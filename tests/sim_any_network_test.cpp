@@ -213,7 +213,8 @@ TEST_CASE("what a network holds takes no time, no copy, and room where it is rea
                              "  - {name: table, operation: constant, shape: [4, 4, 8], "
                              "type: f32}\n  - {name: s, operation: add, inputs: [table, x]}\n",
                              "s"),
-                  platform_text("costs:\n" + cost("layer_names: [s]", "gpu", "10"))};
+                  platform_text("costs:\n" + cost("layer_names: [table, s]", "gpu", "10") +
+                                cost("layer_names: [table]", "cpu", "1"))};
     CHECK(net.best_us() == doctest::Approx(16));
     CHECK(net.problem.layers() == 3);
     const sim::SearchResult best = net.best();

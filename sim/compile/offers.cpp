@@ -154,8 +154,8 @@ void for_each_set(const std::vector<Cost>& costs,
     }
 }
 
-// The layers that a cost names, ascending; nothing if the model lacks one. `network`: what stands
-// before their names where networks are joined.
+// The layers that a cost names, ascending, but for constants; nothing if the model lacks one, or
+// there are no others. `network`: what stands before their names where networks are joined.
 std::optional<std::vector<int>> named_set(const Model& model,
                                           const MeasuredCost& cost,
                                           const std::string& network) {
@@ -165,7 +165,12 @@ std::optional<std::vector<int>> named_set(const Model& model,
         if (found == model.layers.end()) {
             return std::nullopt;
         }
-        set.push_back(static_cast<int>(found - model.layers.begin()));
+        if (!is_held(*found)) {  // which is there for nothing
+            set.push_back(static_cast<int>(found - model.layers.begin()));
+        }
+    }
+    if (set.empty()) {
+        return std::nullopt;
     }
     std::ranges::sort(set);
     if (set.front() < model.inputs()) {
@@ -563,8 +568,7 @@ Sources sources_of(const Model& model,
     s.whole.resize(model.layers.size());
     for (int layer = model.inputs(); layer < static_cast<int>(model.layers.size()); ++layer) {
         for (const CompiledCost* const cost : s.allowed) {
-            if (is_further_result(model.layers[at(layer)]) ||
-                !s.support.admits(layer, cost->cost->device)) {
+            if (!runs(model.layers[at(layer)]) || !s.support.admits(layer, cost->cost->device)) {
                 continue;
             }
             if (std::optional<FormulaResult> result =

@@ -26,7 +26,8 @@ constexpr std::string_view kHost = "cpu";
 int layer_named(const Model& model, const std::string& name) {
     const auto found = std::ranges::find(model.layers, name, &Layer::name);
     const auto index = static_cast<int>(found - model.layers.begin());
-    return found == model.layers.end() || index < model.inputs() ? -1 : index;
+    const bool runs = found != model.layers.end() && index >= model.inputs() && !is_held(*found);
+    return runs ? index : -1;
 }
 
 // Layers on the ways from one to another, both included; empty if there is none.
