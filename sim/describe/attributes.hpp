@@ -12,7 +12,7 @@
 
 namespace sim {
 
-// An element by its name; `what` is the key in messages.
+// An element by its name; one that is none is refused with those there are.
 Element read_element(const YamlNode& node);
 
 // `height`, `width` and `channels`, or `shape`, and `type`, of a map. At most kMostElements.
