@@ -257,6 +257,7 @@ struct Mapping {
     std::vector<EarlyCopy> early;  // ascending by `before`
 
     Mapping() = default;
+    // NOLINTNEXTLINE(google-explicit-constructor): a mapping is written as the list of its tasks
     Mapping(std::initializer_list<int> list) : tasks(list) {}
     explicit Mapping(std::vector<int> list) : tasks(std::move(list)) {}
 
