@@ -31,15 +31,16 @@ kernels::Chain chain_of(const sim::Model& model,
                         std::span<const int> layers,
                         int batch);
 
-// Operations that may be part of a kernel's chain.
+// Whether the layer may be part of a kernel's chain, by its operation and what it makes; what it
+// reads is looked at where a chain is put together.
 bool has_kernel(const sim::Layer& layer);
 
-// Throws InputError where a model has several inputs or outputs, or wants them elsewhere than in
-// the host's memory: such run nowhere here yet.
-void expect_one_input_and_output(const sim::Model& model);
+// Throws InputError where a model wants inputs or outputs elsewhere than in the host's memory: such
+// run nowhere here yet.
+void expect_ends_on_host(const sim::Model& model);
 
 // Whether a kernel can compute these layers together: each has one, at most two tensors are read
-// from outside, and only the last layer's result is.
+// from outside, of elements and ranks that kernels know, and only the last layer's result is.
 bool fit_one_kernel(const sim::Model& model, std::span<const int> layers);
 
 }  // namespace calibrate

@@ -140,7 +140,7 @@ Executor::Executor(const sim::Model& model,
       devices_{std::move(devices.devices)},
       missing_{std::move(devices.missing)} {
     assert(devices_.size() == problem.devices.size() && devices_.front() != nullptr);
-    expect_one_input_and_output(model);
+    expect_ends_on_host(model);
     for (const std::string& name : problem.layout_names) {
         layouts_.push_back(layout_named(name));
     }
@@ -200,6 +200,11 @@ int Executor::owner_of(int memory, int layer) const {
     }
     require(owner, layer);
     return owner;
+}
+
+int Executor::tensor_of(int model_layer) const {
+    return static_cast<int>(std::ranges::find(problem_.model_layer, model_layer) -
+                            problem_.model_layer.begin());
 }
 
 kernels::Shape Executor::shape_of(int tensor) const {
@@ -332,8 +337,12 @@ public:
         for (int engine = 0; engine < problem_.engines; ++engine) {
             release(engine, -1);
         }
-        const sim::TaskInput& output = task_of(plan_.actions.back()).inputs.front();
-        recording_.output = e_.buffer({output.tensor, output.layout, 0});
+        for (const sim::Output& output : e_.model_.outputs) {
+            const int tensor = e_.tensor_of(output.layer);
+            const std::vector<sim::TaskInput>& read = task_of(plan_.actions.back()).inputs;
+            const auto wanted = std::ranges::find(read, tensor, &sim::TaskInput::tensor);
+            recording_.outputs.push_back(e_.buffer({tensor, wanted->layout, 0}));
+        }
         return std::move(recording_);
     }
 
@@ -429,7 +438,10 @@ private:
     // The host's memory for all tensors of the mapping that are not there yet, before the first is
     // allocated.
     void expect_room() const {
-        std::set<Place> places{{0, 0, 0}};
+        std::set<Place> places;
+        for (int input = 0; input < problem_.model_inputs; ++input) {
+            places.insert({input, 0, 0});
+        }
         for (const sim::Plan::Action& action : plan_.actions) {
             if (action.kind == sim::EventKind::task) {
                 const sim::Task& task = task_of(action);
@@ -712,12 +724,13 @@ Executor::Recording Executor::prepare(const sim::Mapping& mapping, bool timed) {
     return Recorder{*this, mapping, timed}.record();
 }
 
-std::span<std::byte> Executor::input() {
-    return {buffer({0, 0, 0}), (bytes_of(0, 0) + 63) / 64 * 64};
+std::span<std::byte> Executor::input(int index) {
+    const int tensor = tensor_of(index);
+    return {buffer({tensor, 0, 0}), (bytes_of(tensor, 0) + 63) / 64 * 64};
 }
 
-std::size_t Executor::output_bytes() const {
-    const sim::Layer& layer = model_.layers[at(model_.outputs.front().layer)];
+std::size_t Executor::output_bytes(int index) const {
+    const sim::Layer& layer = model_.layers[at(model_.outputs[at(index)].layer)];
     return kernels::tensor_bytes(kernel_shape(layer.output), kernels::Layout::nhwc, problem_.batch);
 }
 

@@ -52,7 +52,8 @@ public:
     };
     struct Recording {
         std::vector<Call> calls;
-        const std::byte* output = nullptr;  // the model's output on the host, int32 or packed bits
+        // By output of the model: its tensor on the host, int32 or packed bits.
+        std::vector<const std::byte*> outputs;
     };
 
     // A device that is missing is missed only by mappings that use it. References must outlive the
@@ -73,9 +74,10 @@ public:
     // simulated but not run; and DeviceError where a device fails.
     Recording prepare(const sim::Mapping& mapping, bool timed = false);
 
-    // Where to put the images: batch x height x width x channels, as the model's input wants them.
-    std::span<std::byte> input();
-    std::size_t output_bytes() const;  // of the batch
+    // Where to put the images: batch x height x width x channels, as that input of the model wants
+    // them.
+    std::span<std::byte> input(int index = 0);
+    std::size_t output_bytes(int index = 0) const;  // of the batch
 
     // Runs what was recorded. stamps[i]: nanoseconds of a steady clock after call i - 1; stamps[0]
     // before the first, so calls.size() + 1 of them, or none.
@@ -112,6 +114,7 @@ private:
     int memory_of(int device) const { return problem_.devices[sim::at(device)].memory; }
     void require(int device, int layer) const;
     int owner_of(int memory, int layer) const;
+    int tensor_of(int model_layer) const;
     std::size_t bytes_of(int tensor, int layout) const;
     kernels::Shape shape_of(int tensor) const;
     std::byte* buffer(const Place& place);

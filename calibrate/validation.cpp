@@ -140,9 +140,8 @@ double round_trip_ratio(const sim::Platform& platform, int threads) {
 
 }  // namespace
 
-std::vector<std::byte> reference_output(const sim::Model& model,
-                                        int batch,
-                                        std::span<const std::byte> images) {
+std::vector<std::vector<std::byte>> reference_outputs(
+    const sim::Model& model, int batch, std::span<const std::span<const std::byte>> inputs) {
     const int threads = all_threads(0);
     const Parameters parameters = load_parameters(model);
     const sim::Problem problem = sim::compile(
@@ -160,49 +159,68 @@ std::vector<std::byte> reference_output(const sim::Model& model,
         mapping.push_back(*std::ranges::min_element(tasks, better));
     }
     const Executor::Recording recording = executor.prepare(mapping);
-    std::ranges::copy(images.first(std::min(images.size(), executor.input().size())),
-                      executor.input().begin());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const std::span<std::byte> to = executor.input(static_cast<int>(i));
+        std::ranges::copy(inputs[i].first(std::min(inputs[i].size(), to.size())), to.begin());
+    }
     executor.run(recording);
-    return {recording.output, recording.output + executor.output_bytes()};
+    std::vector<std::vector<std::byte>> outputs;
+    for (std::size_t o = 0; o < recording.outputs.size(); ++o) {
+        const std::byte* const begin = recording.outputs[o];
+        outputs.emplace_back(begin, begin + executor.output_bytes(static_cast<int>(o)));
+    }
+    return outputs;
+}
+
+std::vector<std::byte> reference_output(const sim::Model& model,
+                                        int batch,
+                                        std::span<const std::byte> images) {
+    return reference_outputs(model, batch, {&images, 1}).front();
 }
 
 namespace {
 
-// What the reference makes of the images in the executor's input: of all, or in a large batch of
+// What the reference makes of the images in the executor's inputs: of all, or in a large batch of
 // the first and the last, since the reference is slow.
 struct Expected {
     struct Part {
+        std::size_t output;
         std::size_t offset;
         std::vector<std::byte> bytes;
     };
     std::vector<Part> parts;
 
-    bool matches(const std::byte* output) const {
+    bool matches(const Executor::Recording& recording) const {
         return std::ranges::all_of(parts, [&](const Part& part) {
-            return std::memcmp(output + part.offset, part.bytes.data(), part.bytes.size()) == 0;
+            const std::byte* const made = recording.outputs[part.output] + part.offset;
+            return std::memcmp(made, part.bytes.data(), part.bytes.size()) == 0;
         });
     }
 };
 
 Expected expected_output(const sim::Model& model, int batch, Executor& executor) {
     constexpr int kMost = 32;
-    const std::span<const std::byte> images = executor.input();
-    if (batch <= kMost) {
-        return {{{0, reference_output(model, batch, images)}}};
-    }
-    const sim::TensorShape& input = model.layers.front().output;
-    const sim::TensorShape& output =
-        model.layers[static_cast<std::size_t>(model.outputs.front().layer)].output;
-    const auto input_bytes = static_cast<std::size_t>(sim::tensor_bytes(input));
-    const auto output_bytes = static_cast<std::size_t>(sim::tensor_bytes(output));
-    const int half = kMost / 2;
+    const auto bytes_of = [&](int layer) {
+        const sim::TensorShape& shape = model.layers[static_cast<std::size_t>(layer)].output;
+        return static_cast<std::size_t>(sim::tensor_bytes(shape));
+    };
+    const bool in_one = batch <= kMost;
+    const int images = in_one ? batch : kMost / 2;
     Expected expected;
-    for (const int first : {0, batch - half}) {
-        std::vector<std::byte> result = reference_output(
-            model, half, images.subspan(static_cast<std::size_t>(first) * input_bytes));
-        result.resize(static_cast<std::size_t>(half) * output_bytes);
-        expected.parts.push_back(
-            {static_cast<std::size_t>(first) * output_bytes, std::move(result)});
+    for (const int first : in_one ? std::vector{0} : std::vector{0, batch - images}) {
+        const auto skipped = static_cast<std::size_t>(first);
+        std::vector<std::span<const std::byte>> inputs;
+        for (int i = 0; i < model.inputs(); ++i) {
+            inputs.emplace_back(executor.input(i).subspan(skipped * bytes_of(i)));
+        }
+        std::vector<std::vector<std::byte>> outputs = reference_outputs(model, images, inputs);
+        for (std::size_t o = 0; o < outputs.size(); ++o) {
+            const std::size_t image = bytes_of(model.outputs[o].layer);
+            if (!in_one) {
+                outputs[o].resize(static_cast<std::size_t>(images) * image);
+            }
+            expected.parts.push_back({o, skipped * image, std::move(outputs[o])});
+        }
     }
     return expected;
 }
@@ -263,14 +281,16 @@ bool compare_outputs(Executor& executor,
                      int batch,
                      std::vector<Contender>& contenders,
                      std::mt19937& random) {
-    for (std::byte& b : executor.input()) {
-        b = static_cast<std::byte>(random());
+    for (int i = 0; i < model.inputs(); ++i) {
+        for (std::byte& b : executor.input(i)) {
+            b = static_cast<std::byte>(random());
+        }
     }
     const Expected expected = expected_output(model, batch, executor);
     bool identical = true;
     for (Contender& c : contenders) {
         executor.run(c.recording);
-        c.result.output_identical = expected.matches(c.recording.output);
+        c.result.output_identical = expected.matches(c.recording);
         identical &= c.result.output_identical;
     }
     return identical;
@@ -397,7 +417,7 @@ Classification classify(const sim::Model& model,
         times.push_back(static_cast<double>(now_ns() - start));
         for (std::size_t i = 0; i < now; ++i) {
             std::vector<std::int32_t> logits(classes);
-            std::memcpy(logits.data(), recording.output + i * classes * 4, classes * 4);
+            std::memcpy(logits.data(), recording.outputs.front() + i * classes * 4, classes * 4);
             result.predictions.push_back(
                 static_cast<int>(std::ranges::max_element(logits) - logits.begin()));
         }

@@ -81,7 +81,12 @@ Validation validate(const sim::Model& model,
                     std::span<const sim::Mapping> sample,
                     const ValidationSettings& settings);
 
-// What the slow reference kernels make of a batch of images: the definition of right.
+// What the slow reference kernels make of a batch: the definition of right. By input of the model
+// its images, as Executor::input wants them (missing ones are zeros); by output its tensor.
+std::vector<std::vector<std::byte>> reference_outputs(
+    const sim::Model& model, int batch, std::span<const std::span<const std::byte>> inputs);
+
+// The same of the first input and the first output.
 std::vector<std::byte> reference_output(const sim::Model& model,
                                         int batch,
                                         std::span<const std::byte> images);

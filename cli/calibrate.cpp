@@ -136,6 +136,11 @@ void run(const Options& o) {
                                             out.string(),
                                             kept ? "is as it was" : "is not written")};
     }
+    if (done.measured == 0) {
+        throw sim::MachineError{fmt::format("nothing was measured, '{}' is not written: {}",
+                                            out.string(),
+                                            fmt::join(done.platform.warnings, "; "))};
+    }
     const std::filesystem::path asked = out;
     if (kept) {
         out.replace_filename(
@@ -152,8 +157,10 @@ void run(const Options& o) {
                            {"file", out.string()},
                            {"costs", done.measured},
                            {"missing", done.missing},
+                           {"rough", done.rough},
                            {"fits", done.platform.fitted.size()},
                            {"warnings", done.platform.warnings},
+                           {"left_out", done.left_out},
                            {"stopped", done.stopped},
                            {"seconds", watch.seconds()}}));
         return;
@@ -170,6 +177,9 @@ void run(const Options& o) {
     for (const std::string& warning : done.platform.warnings) {
         print(fmt::format("{:<10} {}\n", "warning", warning));
     }
+    for (const std::string& line : done.left_out) {
+        print(fmt::format("{:<10} {}\n", "left out", line));
+    }
     print(fmt::format("\n{} costs measured, {} fits, in {:.1f} s, written to {}\n",
                       done.measured,
                       done.platform.fitted.size(),
@@ -178,8 +188,11 @@ void run(const Options& o) {
     if (kept) {
         print(fmt::format("it was interrupted: {} is as it was\n", asked.string()));
     }
-    if (done.missing > 0) {
-        print(fmt::format("{} costs are still missing: {}\n", done.missing, resume));
+    if (done.missing + done.rough > 0) {
+        print(fmt::format("{} costs are still missing and {} rough, of few samples: {}\n",
+                          done.missing,
+                          done.rough,
+                          resume));
     }
 }
 

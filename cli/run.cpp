@@ -1,6 +1,5 @@
 // hetmap run: classify real inputs with a mapping.
 
-#include "calibrate/binding.hpp"
 #include "calibrate/calibrator.hpp"
 #include "calibrate/dataset.hpp"
 #include "calibrate/machine.hpp"
@@ -64,7 +63,13 @@ sim::Platform any_platform(const sim::Model& model, int batch, const sim::Mappin
 
 void run(const Options& o) {
     const sim::Model model = model_named(o.model);
-    calibrate::expect_one_input_and_output(model);
+    if (model.inputs() != 1 || model.outputs.size() != 1) {
+        throw sim::InputError{fmt::format(
+            "{}: images are classified by networks with one input and one output; it has {} and {}",
+            model.path.string(),
+            model.inputs(),
+            model.outputs.size())};
+    }
     const calibrate::Dataset data = calibrate::load_dataset(o.data, model.layers.front().output);
 
     // 1. The mapping: given, or the best on a platform, or, with neither, whatever runs here.

@@ -76,7 +76,7 @@ TEST_CASE("every mapping of the CPU and workers beside it gives the reference's 
                 std::ranges::copy(run == 1 ? others : images, executor.input().begin());
                 executor.run(recording);
                 const auto& right = run == 1 ? expected_of_others : expected;
-                REQUIRE(std::memcmp(recording.output, right.data(), right.size()) == 0);
+                REQUIRE(std::memcmp(recording.outputs.front(), right.data(), right.size()) == 0);
             }
             for (const calibrate::Executor::Call& call : recording.calls) {
                 CHECK_FALSE(call.beyond_plan);

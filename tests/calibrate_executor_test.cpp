@@ -57,7 +57,7 @@ TEST_CASE("every mapping gives the reference's output, whatever it mixes") {
             const sim::Mapping mapping = sim::random_mapping(problem, seed);
             const calibrate::Executor::Recording recording = executor.prepare(mapping);
             executor.run(recording);
-            REQUIRE(std::memcmp(recording.output, expected.data(), expected.size()) == 0);
+            REQUIRE(std::memcmp(recording.outputs.front(), expected.data(), expected.size()) == 0);
             for (const calibrate::Executor::Call& call : recording.calls) {
                 conversions += call.action == calibrate::Executor::Action::convert;
                 if (call.action == calibrate::Executor::Action::compute) {

@@ -453,7 +453,7 @@ void check(
 
         // 4. Nothing is read before it is there, and the result is the network's.
         REQUIRE(machine.races == 0);
-        REQUIRE(machine.content_of(recording.output) ==
+        REQUIRE(machine.content_of(recording.outputs.front()) ==
                 fake::Content{values[at(s.problem.inputs.back().front())], kernels::Layout::nhwc});
         count.host_waits += static_cast<int>(machine.awaited.size());
     }

@@ -88,7 +88,7 @@ TEST_CASE("every mixed mapping gives the reference's output, run after run") {
                     std::ranges::copy(run == 1 ? others : images, executor.input().begin());
                     executor.run(recording);
                     const auto& right = run == 1 ? expected_of_others : expected;
-                    REQUIRE(std::memcmp(recording.output, right.data(), right.size()) == 0);
+                    REQUIRE(std::memcmp(recording.outputs.front(), right.data(), right.size()) == 0);
                 }
                 mixed += devices_of(problem, mapping).size() > 1;
             }
@@ -220,7 +220,7 @@ TEST_CASE("OpenCL devices, workers and the CPU wait for each other without the d
         const calibrate::Executor::Recording recording = executor.prepare(mapping);
         for (int run = 0; run < 3; ++run) {
             executor.run(recording);
-            REQUIRE(std::memcmp(recording.output, expected.data(), expected.size()) == 0);
+            REQUIRE(std::memcmp(recording.outputs.front(), expected.data(), expected.size()) == 0);
         }
         for (const calibrate::Executor::Call& call : recording.calls) {
             CHECK_FALSE(call.beyond_plan);

@@ -1,0 +1,151 @@
+#include "calibrate/kernel_bench.hpp"
+
+#include "calibrate/statistics.hpp"
+#include "sim/units.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <utility>
+
+namespace calibrate {
+namespace {
+
+constexpr std::size_t kTensors = 3;  // two inputs and an output
+
+std::size_t largest_tensor(const kernels::Chain& chain) {
+    std::vector<kernels::Shape> shapes = kernels::shapes_of(chain);
+    shapes.push_back(chain.input);
+    std::size_t largest = 0;
+    for (const kernels::Shape& shape : shapes) {
+        for (const kernels::Layout layout : {kernels::Layout::nhwc, kernels::Layout::plain}) {
+            largest = std::max(largest, kernels::tensor_bytes(shape, layout, chain.batch));
+        }
+    }
+    return largest;
+}
+
+// Returns how large the largest tensor of the others is.
+std::size_t leave_out_what_is_too_large(KernelBench& bench,
+                                        const std::function<void(const std::string&)>& warn) {
+    const auto most = static_cast<std::size_t>(bench.device->info().memory_mib) << 20;
+    std::size_t largest = 0, refused = 0;
+    int smallest_refused = 0, count = 0;
+    for (KernelBench::Entry& entry : bench.entries) {
+        const std::size_t bytes = largest_tensor(entry.candidate.chain);
+        const std::size_t need = kTensors * bytes;
+        if (most == 0 || need <= most) {  // 0: the device does not say
+            largest = std::max(largest, bytes);
+            continue;
+        }
+        entry.cost->done = true;
+        ++count;
+        if (refused == 0 || need < refused) {
+            refused = need;
+            smallest_refused = entry.candidate.key.batch;
+        }
+    }
+    if (count > 0) {
+        warn(
+            fmt::format("{}: {} kernels are left out, of batch {} and more: their tensors need {} "
+                        "and more, and the device has {}",
+                        bench.name(),
+                        count,
+                        smallest_refused,
+                        sim::to_string(sim::Bytes{static_cast<std::int64_t>(refused)}),
+                        sim::to_string(sim::Bytes{static_cast<std::int64_t>(most)})));
+    }
+    return largest;
+}
+
+}  // namespace
+
+void add_candidates(KernelBench& bench,
+                    const sim::Model& model,
+                    std::vector<Candidate> candidates,
+                    Costs& costs) {
+    for (Candidate& candidate : candidates) {
+        const auto [found, fresh] = costs.try_emplace(candidate.key);
+        if (fresh) {  // else two networks share it
+            found->second.features = features_of(model, candidate.layers, candidate.key);
+            bench.entries.push_back({std::move(candidate), &found->second, nullptr});
+        }
+    }
+}
+
+void measure_kernels(KernelBench& bench,
+                     const StoppingRule& rule,
+                     const std::function<bool(double share_done)>& more,
+                     const std::function<void(const std::string&)>& warn) {
+    constexpr double kHopeless = 3;
+    constexpr int kGone = 5;
+    int failures_in_a_row = 0;
+    const std::size_t bytes = leave_out_what_is_too_large(bench, warn);
+    bench.tensors = {.input = bench.device->allocate(bytes),
+                     .second_input = bench.device->allocate(bytes),
+                     .output = bench.device->allocate(bytes)};
+    std::map<std::pair<std::string, int>, double> best;  // ns, by layers and batch
+
+    const auto samples = [](const KernelBench::Entry& entry) {
+        return static_cast<int>(entry.cost->anywhere.size());
+    };
+    const auto is_hopeless = [&](const KernelBench::Entry& entry) {
+        const CostKey& key = entry.candidate.key;
+        return quantile(entry.cost->anywhere, 0.5) > kHopeless * best.at({key.layers, key.batch});
+    };
+    const auto take_sample = [&](KernelBench::Entry& entry) {
+        const CostKey& key = entry.candidate.key;
+        Cost& cost = *entry.cost;
+        try {
+            if (entry.timer == nullptr) {
+                const int kernel =
+                    bench.device->prepare(entry.candidate.chain, key.variant, key.configuration);
+                entry.timer = std::make_unique<SegmentTimer>(*bench.device, kernel, bench.tensors);
+            }
+            // Less than nothing: noise was larger than the kernel.
+            cost.anywhere.push_back(std::max(1.0, entry.timer->sample_ns()));
+            failures_in_a_row = 0;
+        } catch (const DeviceError& error) {
+            // One kernel that does not build: the rest goes on. A device that is gone: no more.
+            cost.done = true;
+            warn(bench.name() + ": " + error.what());
+            if (++failures_in_a_row == kGone) {
+                throw DeviceError{"gave up after so many failures in a row"};
+            }
+            return;
+        }
+        const double median = quantile(cost.anywhere, 0.5);
+        const auto [found, fresh] = best.try_emplace({key.layers, key.batch}, median);
+        found->second = std::min(found->second, median);
+    };
+
+    // Rounds over the kernels that still want samples, phase by phase.
+    const std::function<bool(const KernelBench::Entry&)> phases[] = {
+        [&](const auto& e) { return samples(e) < kFirstLook; },
+        [&](const auto& e) { return samples(e) < kFewestSure && !is_hopeless(e); },
+        [&](const auto& e) { return !rule.done(e.cost->anywhere) && !is_hopeless(e); },
+        [&](const auto& e) { return samples(e) < kFewestSure; },
+    };
+    double phases_done = 0;
+    for (const auto& wants : phases) {
+        for (std::size_t left = 1; left > 0;) {
+            left = 0;
+            for (KernelBench::Entry& entry : bench.entries) {
+                if (entry.cost->done || !wants(entry)) {
+                    continue;
+                }
+                ++left;
+                if (!more(phases_done / std::size(phases))) {
+                    return;
+                }
+                take_sample(entry);
+            }
+        }
+        ++phases_done;
+    }
+}
+
+}  // namespace calibrate

@@ -1,0 +1,343 @@
+#include "calibrate/network_bench.hpp"
+
+#include "calibrate/candidates.hpp"
+#include "calibrate/clock.hpp"
+#include "calibrate/statistics.hpp"
+#include "kernels/registry.hpp"
+#include "sim/index.hpp"
+#include "sim/run/simulate.hpp"
+#include "sim/search/search.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+namespace calibrate {
+namespace {
+
+using sim::at;
+
+constexpr int kRecordedRuns = 2;  // of each turn, after one to warm up
+
+int seen(const Cost& cost) {
+    return cost.before + static_cast<int>(cost.anywhere.size() + cost.near_best.size());
+}
+
+// By the best of what is known: nanoseconds.
+std::optional<double> value_of(const Cost& cost, const StoppingRule& rule) {
+    const std::vector<double>& samples =
+        cost.samples(rule).empty() ? cost.near_best : cost.samples(rule);
+    if (!samples.empty()) {
+        return quantile(samples, 0.5);
+    }
+    return cost.before_ns;
+}
+
+// Later rows of the kernels' table are faster; fused layers are faster than apart; one thread is
+// never slow, whatever the machine does with the others.
+int guess_of(const sim::Task& task) {
+    const std::span<const kernels::Variant> variants = kernels::variants();
+    const auto row = std::ranges::find(variants, task.variant, &kernels::Variant::name);
+    const auto behind = static_cast<int>(variants.end() - row);
+    constexpr int kMostLayers = 64;
+    const int layers = std::min(kMostLayers - 1, static_cast<int>(task.rest.size()));
+    return (behind * kMostLayers + kMostLayers - layers) * 2 + (task.configuration != "1" ? 1 : 0);
+}
+
+// A mapping put together front to back: at each layer not yet covered, the task of least rank
+// among those that fit.
+template <class Rank>
+sim::Mapping assemble(const sim::Problem& problem, Rank rank) {
+    std::vector<char> covered(at(problem.layers()), 0);
+    sim::Mapping mapping;
+    for (int layer = 0; layer < problem.layers(); ++layer) {
+        if (covered[at(layer)]) {
+            continue;
+        }
+        std::optional<std::pair<decltype(rank(0)), int>> least;
+        for (const int t : problem.starting[at(layer)]) {
+            const std::vector<int>& rest = problem.tasks[at(t)].rest;
+            const bool fits =
+                std::ranges::none_of(rest, [&](int l) { return covered[at(l)] != 0; });
+            if (fits && (!least || rank(t) < least->first)) {
+                least = {rank(t), t};
+            }
+        }
+        mapping.push_back(least->second);
+        for (const int l : problem.tasks[at(least->second)].rest) {
+            covered[at(l)] = 1;
+        }
+    }
+    return mapping;
+}
+
+// What a phase wants of a task: the smaller, the sooner; nothing where it wants no more samples.
+// `near`: samples in good company.
+std::optional<std::pair<int, int>> wish(const NetworkBench& bench, int task, bool near) {
+    const Cost* const cost = bench.cost[at(task)];
+    if (cost == nullptr || cost->done) {
+        return std::nullopt;
+    }
+    const int samples = seen(*cost);
+    switch (bench.phase) {
+        case Phase::first_look:
+            return samples < kFirstLook ? std::optional{std::pair{0, bench.guess[at(task)]}}
+                                        : std::nullopt;
+        case Phase::promising:
+            return bench.unpromising[at(task)]
+                       ? std::nullopt
+                       : std::optional{std::pair{
+                             static_cast<int>((near ? cost->near_best : cost->anywhere).size()),
+                             0}};
+        default:
+            return samples < kFewestSure ? std::optional{std::pair{samples, 0}} : std::nullopt;
+    }
+}
+
+// The task that the phase wants most, at random among equals; -1: it wants none.
+int most_wanted(const NetworkBench& bench, std::mt19937_64& random, bool near) {
+    int task = -1;
+    std::pair<std::pair<int, int>, std::uint64_t> least{};
+    for (int t = 0; t < static_cast<int>(bench.problem.tasks.size()); ++t) {
+        if (const auto wanted = wish(bench, t, near)) {
+            const std::pair rank{*wanted, std::uint64_t{random()}};
+            if (task < 0 || rank < least) {
+                task = t;
+                least = rank;
+            }
+        }
+    }
+    return task;
+}
+
+// A mapping with the task `target` (-1: none), and around it the tasks of least rank.
+template <class Rank>
+sim::Mapping assemble_around(const sim::Problem& problem, int target, Rank rank) {
+    std::vector<bool> of_target(at(problem.layers()), false);
+    if (target >= 0) {
+        of_target[at(problem.tasks[at(target)].first)] = true;
+        for (const int layer : problem.tasks[at(target)].rest) {
+            of_target[at(layer)] = true;
+        }
+    }
+    return assemble(problem, [&](int t) {
+        const sim::Task& task = problem.tasks[at(t)];
+        const bool displaces =
+            t != target &&
+            (of_target[at(task.first)] ||
+             std::ranges::any_of(task.rest, [&](int layer) { return of_target[at(layer)]; }));
+        return std::pair{displaces, rank(t)};
+    });
+}
+
+// Of what the phase wants as much as fits together; elsewhere what is promising.
+sim::Mapping least_measured(const NetworkBench& bench, std::mt19937_64& random) {
+    return assemble_around(bench.problem, most_wanted(bench, random, false), [&](int t) {
+        const auto wanted = wish(bench, t, false);
+        const auto otherwise = std::pair{int{bench.unpromising[at(t)]}, 0};
+        return std::tuple{!wanted, wanted.value_or(otherwise), random()};
+    });
+}
+
+// The best mapping, but for one task that was seen the least there, and another here and there.
+sim::Mapping near_best(const NetworkBench& bench, std::mt19937_64& random) {
+    constexpr unsigned kOneIn = 6;
+    return assemble_around(bench.problem, most_wanted(bench, random, true), [&](int t) {
+        const bool chosen = std::ranges::find(bench.best, t) != bench.best.end();
+        const int last = bench.unpromising[at(t)] ? 2 : 1;
+        return std::pair{chosen && random() % kOneIn != 0 ? 0 : last, random()};
+    });
+}
+
+// Searches the best mapping by what is known so far, and says what cannot be in it; nothing while
+// there are costs of which nothing is known.
+void update_best(NetworkBench& bench, const StoppingRule& rule, const std::function<bool()>& stop) {
+    constexpr std::int64_t kMost = 1'000'000'000;  // ns
+    std::vector<sim::Time> least(bench.problem.tasks.size());
+    for (std::size_t t = 0; t < bench.problem.tasks.size(); ++t) {
+        if (bench.cost[t] == nullptr) {
+            continue;
+        }
+        const Cost& cost = *bench.cost[t];
+        const std::optional<double> value = value_of(cost, rule);
+        if (!value) {
+            return;
+        }
+        double fastest = *value;
+        for (const std::vector<double>* samples : {&cost.anywhere, &cost.near_best}) {
+            fastest = samples->empty() ? fastest : std::min(fastest, std::ranges::min(*samples));
+        }
+        bench.problem.tasks[t].cost = sim::from_microseconds(*value / 1000);
+        least[t] = sim::from_microseconds(fastest / 1000);
+    }
+    const std::int64_t begin = now_ns();
+    sim::SearchOptions options;
+    options.stop = [&] { return now_ns() - begin > kMost || (stop && stop()); };
+    const sim::SearchResult found = sim::branch_and_bound(bench.problem, options);
+    bench.best = found.mapping;
+    bench.unpromising = unpromising_tasks(bench.problem, least, found.makespan);
+}
+
+}  // namespace
+
+void begin(NetworkBench& bench, const StoppingRule& rule, const std::function<bool()>& stop) {
+    update_best(bench, rule, stop);
+    bench.phase = phase_of(bench);
+}
+
+std::string NetworkBench::name() const {
+    return fmt::format("{} batch {}", piece.model.name, problem.batch);
+}
+
+std::unique_ptr<NetworkBench> make_bench(
+    Piece piece, int batch, int threads, const std::vector<std::string>& variants, Costs& costs) {
+    auto bench = std::make_unique<NetworkBench>();
+    bench->piece = std::move(piece);
+    const sim::Model& model = bench->piece.model;
+    const std::unique_ptr<Device> cpu = open_cpu(threads);
+    const Device* const devices[] = {cpu.get()};
+    const sim::Platform platform =
+        candidates(model, bench->piece.parameters, batch, devices, variants);
+    bench->problem = sim::compile(model, platform, {.batch = batch, .only = {}});
+    drop_what_no_kernel_computes(model, bench->problem);
+    bench->executor =
+        std::make_unique<Executor>(model, bench->piece.parameters, bench->problem, threads);
+    for (const sim::Task& task : bench->problem.tasks) {
+        bench->guess.push_back(guess_of(task));
+        if (task.variant.empty()) {
+            bench->cost.push_back(nullptr);
+            continue;
+        }
+        const std::vector<int> layers = model_layers(bench->problem, task);
+        const auto layout = [&](int index) { return bench->problem.layout_names[at(index)]; };
+        const CostKey key{.device = 0,
+                          .layers = sim::signature(model, layers),
+                          .batch = batch,
+                          .variant = task.variant,
+                          .configuration = task.configuration,
+                          .in_layout = layout(task.inputs.front().layout),
+                          .out_layout = layout(task.out_layout)};
+        Cost& cost = costs[key];
+        cost.features = features_of(model, layers, key);
+        bench->cost.push_back(&cost);
+    }
+    bench->unpromising.assign(bench->problem.tasks.size(), false);
+    bench->first = assemble(bench->problem, [&](int task) { return bench->guess[at(task)]; });
+    // Any bytes do: no kernel's time depends on them. Ones that vary keep the bits mixed.
+    std::mt19937 random{1};
+    for (int input = 0; input < model.inputs(); ++input) {
+        for (std::byte& b : bench->executor->input(input)) {
+            b = static_cast<std::byte>(random());
+        }
+    }
+    return bench;
+}
+
+std::vector<bool> unpromising_tasks(const sim::Problem& problem,
+                                    std::span<const sim::Time> least,
+                                    sim::Time best) {
+    constexpr int kOneIn = 5;                        // of the best makespan
+    std::map<std::vector<int>, sim::Time> cheapest;  // by the layers of a task
+    const auto layers_of = [](const sim::Task& task) {
+        std::vector<int> layers{task.first};
+        layers.insert(layers.end(), task.rest.begin(), task.rest.end());
+        return layers;
+    };
+    for (const sim::Task& task : problem.tasks) {
+        const auto [found, fresh] = cheapest.emplace(layers_of(task), task.cost);
+        found->second = std::min(found->second, task.cost);
+    }
+    std::vector<bool> unpromising;
+    for (std::size_t t = 0; t < problem.tasks.size(); ++t) {
+        const std::vector<int> layers = layers_of(problem.tasks[t]);
+        sim::Time apart{};
+        for (const int layer : layers) {
+            const auto alone = cheapest.find({layer});
+            if (alone == cheapest.end()) {
+                apart = sim::kNever;
+                break;
+            }
+            apart += alone->second;
+        }
+        const sim::Time otherwise = std::min(cheapest.at(layers), apart);
+        unpromising.push_back(least[t] - otherwise > best / kOneIn);
+    }
+    return unpromising;
+}
+
+Phase phase_of(const NetworkBench& bench) {
+    const auto lacks = [&](int task, int fewest) {
+        const Cost* const cost = bench.cost[at(task)];
+        return cost != nullptr && !cost->done && seen(*cost) < fewest;
+    };
+    if (std::ranges::any_of(bench.first, [&](int t) { return lacks(t, kFewestSure); })) {
+        return Phase::first_mapping;
+    }
+    Phase phase = Phase::done;
+    for (int t = 0; t < static_cast<int>(bench.cost.size()); ++t) {
+        if (lacks(t, kFirstLook)) {
+            return Phase::first_look;
+        }
+        const Cost* const cost = bench.cost[at(t)];
+        if (cost != nullptr && !cost->done && !bench.unpromising[at(t)]) {
+            phase = Phase::promising;
+        } else if (phase == Phase::done && lacks(t, kFewestSure)) {
+            phase = Phase::others;
+        }
+    }
+    return phase;
+}
+
+void take_turn(NetworkBench& bench,
+               std::mt19937_64& random,
+               const StoppingRule& rule,
+               const std::function<bool()>& stop) {
+    constexpr int kUpdateEvery = 25;
+    constexpr int kNear = 130;  // percent of the best makespan
+    const std::int64_t begin = now_ns();
+    ++bench.turns;
+    if (bench.phase >= Phase::promising &&
+        (bench.best.empty() || bench.turns % kUpdateEvery == 0)) {
+        update_best(bench, rule, stop);
+    }
+    const bool explores =
+        bench.best.empty() || bench.phase != Phase::promising || bench.turns % 2 == 0;
+    const sim::Mapping mapping = bench.phase == Phase::first_mapping ? bench.first
+                                 : explores                          ? least_measured(bench, random)
+                                                                     : near_best(bench, random);
+    const bool near =
+        !bench.best.empty() && sim::simulate(bench.problem, mapping).makespan * 100 <=
+                                   sim::simulate(bench.problem, bench.best).makespan * kNear;
+    const Executor::Recording recording = bench.executor->prepare(mapping);
+    std::vector<std::int64_t> stamps(recording.calls.size() + 1);
+    bench.executor->run(recording);
+    for (int run = 0; run < kRecordedRuns; ++run) {
+        bench.executor->run(recording, stamps);
+        for (std::size_t i = 0; i < recording.calls.size(); ++i) {
+            if (recording.calls[i].action == Executor::Action::compute) {
+                Cost& cost = *bench.cost[at(recording.calls[i].tasks.front())];
+                (near ? cost.near_best : cost.anywhere)
+                    .push_back(static_cast<double>(stamps[i + 1] - stamps[i]));
+            }
+        }
+    }
+    for (const Executor::Call& call : recording.calls) {
+        Cost* const cost = bench.cost[at(call.tasks.front())];
+        if (cost != nullptr) {  // else a change of layout for the output
+            cost->done = cost->done || rule.done(cost->samples(rule)) ||
+                         static_cast<int>(cost->anywhere.size()) >= rule.most;
+        }
+    }
+    bench.phase = phase_of(bench);
+    if (bench.phase == Phase::done) {  // unless what was timed a few times only looks better now
+        update_best(bench, rule, stop);
+        bench.phase = phase_of(bench);
+    }
+    bench.spent_s += static_cast<double>(now_ns() - begin) * 1e-9;
+}
+
+}  // namespace calibrate

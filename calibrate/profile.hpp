@@ -1,0 +1,48 @@
+#pragma once
+
+// A profile in the making: the platform that a calibration fills, from nothing or from the profile
+// that it goes on from.
+
+#include "calibrate/device.hpp"
+#include "calibrate/machine.hpp"
+#include "calibrate/samples.hpp"
+#include "sim/describe/platform.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace calibrate {
+
+// Of the host's memory and the CPU alone, without costs.
+sim::Platform empty_platform(const std::string& name, std::int64_t memory_mib);
+
+// What using a device costs beside its kernels.
+struct DeviceCosts {
+    sim::Device entry;  // submit, per_task and completion
+    std::vector<sim::TransferMode> up, down;
+};
+
+// A device's entry, its memory and links. Returns its index.
+int add_device(sim::Platform& platform, const DeviceInfo& info, const DeviceCosts& costs);
+
+// Where a profile that is continued has the device; -1: nowhere.
+int index_of(const sim::Platform& platform, const DeviceInfo& info);
+
+// What a profile says about devices beside the CPU, as it is. Those that are measured again keep
+// their place, and must be the ones they were: else throws sim::InputError.
+void adopt_devices(sim::Platform& platform,
+                   const sim::Platform& before,
+                   const std::vector<DeviceInfo>& here);
+
+// Costs of a profile are only good for the machine they were measured on: else throws
+// sim::InputError.
+void check_same_machine(const sim::Platform& before, const Machine& machine);
+
+// Fits of the profile before stay where there is no new one of at least as many shapes.
+void keep_fits(std::vector<sim::FittedCost>& fits, const std::vector<sim::FittedCost>& before);
+
+// With so many samples at least.
+bool measured_before(const sim::Platform& before, const CostKey& key, int fewest);
+
+}  // namespace calibrate

@@ -1,0 +1,28 @@
+#include "calibrate/samples.hpp"
+
+#include "calibrate/statistics.hpp"
+
+#include <algorithm>
+
+namespace calibrate {
+
+bool StoppingRule::done(std::vector<double> samples) const {
+    const auto n = static_cast<int>(samples.size());
+    if (n < fewest || n >= most) {
+        return n >= most;
+    }
+    std::ranges::sort(samples);
+    return median_uncertainty(samples) < uncertainty;
+}
+
+CostKey key_of(const sim::MeasuredCost& cost) {
+    return {.device = cost.device,
+            .layers = cost.layers,
+            .batch = cost.batch,
+            .variant = cost.variant,
+            .configuration = cost.configuration,
+            .in_layout = cost.in_layout,
+            .out_layout = cost.out_layout};
+}
+
+}  // namespace calibrate

@@ -1,0 +1,64 @@
+#pragma once
+
+// What a calibration collects: the samples of each cost, filed as a profile files costs, and when
+// there are enough of them.
+
+#include "calibrate/fit.hpp"
+#include "sim/describe/platform.hpp"
+
+#include <compare>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace calibrate {
+
+// A cost with fewer samples is rough: good enough to see that something else is faster.
+constexpr int kFewestSure = 6;
+// By so many samples it is seen what a kernel is about.
+constexpr int kFirstLook = 2;
+
+// When a cost is measured well enough.
+struct StoppingRule {
+    int fewest, most;    // samples
+    double uncertainty;  // of the median
+
+    bool done(std::vector<double> samples) const;
+};
+
+constexpr StoppingRule kFull{.fewest = 24, .most = 300, .uncertainty = 0.01};
+constexpr StoppingRule kQuick{.fewest = 12, .most = 80, .uncertainty = 0.02};
+
+// What a cost is filed under in a profile.
+struct CostKey {
+    int device = 0;  // of the profile
+    std::string layers;
+    int batch = 1;
+    std::string variant, configuration, in_layout, out_layout;
+
+    friend auto operator<=>(const CostKey&, const CostKey&) = default;
+};
+
+CostKey key_of(const sim::MeasuredCost& cost);
+
+struct Cost {
+    std::vector<double> anywhere;     // nanoseconds, in mappings drawn at random
+    std::vector<double> near_best;    // in mappings about as fast as the best known
+    // What the profile that is continued says, and of how many samples.
+    std::optional<double> before_ns;
+    int before = 0;
+    // Wants no more samples: it has enough, or cannot be measured (then it has none).
+    bool done = false;
+    FitSample features;  // time not yet known
+
+    // What the profile says. A kernel between fast neighbours finds warmer caches than one between
+    // slow ones, so where it was seen in good company, that is what a chosen mapping will meet.
+    const std::vector<double>& samples(const StoppingRule& rule) const {
+        return static_cast<int>(near_best.size()) >= rule.fewest ? near_best : anywhere;
+    }
+};
+
+using Costs = std::map<CostKey, Cost>;
+
+}  // namespace calibrate
