@@ -4,6 +4,7 @@
 #include "calibrate/binding.hpp"
 #include "calibrate/clock.hpp"
 #include "calibrate/device.hpp"
+#include "calibrate/existence.hpp"
 #include "calibrate/fit.hpp"
 #include "calibrate/kernel_bench.hpp"
 #include "calibrate/machine.hpp"
@@ -162,6 +163,7 @@ private:
     std::vector<std::vector<bool>> computed_;  // by model and layer: by some kernel here
     std::vector<std::unique_ptr<NetworkBench>> networks_;
     Costs costs_;
+    Existence existence_;
 };
 
 void Calibrator::begin_profile() {
@@ -273,6 +275,14 @@ void Calibrator::measure_kernels_of(KernelBench& bench, std::size_t accelerators
                            costs_);
         }
     }
+    for (std::size_t m = 0; m < settings_.models.size() && !stop(); ++m) {
+        existence_.ask(*bench.device,
+                       bench.index,
+                       settings_.models[m],
+                       parameters_[m],
+                       settings_.batches,
+                       settings_.variants);
+    }
     for (KernelBench::Entry& entry : bench.entries) {
         entry.cost->done = before_ && measured_before(*before_, entry.candidate.key, kFewestSure);
     }
@@ -317,6 +327,14 @@ std::vector<Candidate> Calibrator::computed_on(const Device& device,
 void Calibrator::make_network_benches() {
     const std::unique_ptr<Device> cpu = open_cpu(threads_);
     for (std::size_t m = 0; m < settings_.models.size(); ++m) {
+        if (!stop()) {
+            existence_.ask(*cpu,
+                           0,
+                           settings_.models[m],
+                           parameters_[m],
+                           settings_.batches,
+                           settings_.variants);
+        }
         for (const int batch : settings_.batches) {
             if (!stop()) {
                 make_network_bench(m, batch, *cpu);
@@ -503,6 +521,9 @@ void Calibrator::write_fits() {
         }
     }
     platform().fitted = fit_costs(samples);
+    for (sim::FittedCost& fit : platform().fitted) {
+        existence_.limit(fit);
+    }
     if (before_) {
         keep_fits(platform().fitted, before_->fitted);
     }

@@ -1,5 +1,6 @@
 #include "calibrate/network_bench.hpp"
 
+#include "calibrate/assemble.hpp"
 #include "calibrate/candidates.hpp"
 #include "calibrate/clock.hpp"
 #include "calibrate/statistics.hpp"
@@ -46,33 +47,6 @@ int guess_of(const sim::Task& task) {
     constexpr int kMostLayers = 64;
     const int layers = std::min(kMostLayers - 1, static_cast<int>(task.rest.size()));
     return (behind * kMostLayers + kMostLayers - layers) * 2 + (task.configuration != "1" ? 1 : 0);
-}
-
-// A mapping put together front to back: at each layer not yet covered, the task of least rank
-// among those that fit.
-template <class Rank>
-sim::Mapping assemble(const sim::Problem& problem, Rank rank) {
-    std::vector<char> covered(at(problem.layers()), 0);
-    sim::Mapping mapping;
-    for (int layer = 0; layer < problem.layers(); ++layer) {
-        if (covered[at(layer)]) {
-            continue;
-        }
-        std::optional<std::pair<decltype(rank(0)), int>> least;
-        for (const int t : problem.starting[at(layer)]) {
-            const std::vector<int>& rest = problem.tasks[at(t)].rest;
-            const bool fits =
-                std::ranges::none_of(rest, [&](int l) { return covered[at(l)] != 0; });
-            if (fits && (!least || rank(t) < least->first)) {
-                least = {rank(t), t};
-            }
-        }
-        mapping.push_back(least->second);
-        for (const int l : problem.tasks[at(least->second)].rest) {
-            covered[at(l)] = 1;
-        }
-    }
-    return mapping;
 }
 
 // What a phase wants of a task: the smaller, the sooner; nothing where it wants no more samples.

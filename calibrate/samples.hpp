@@ -43,8 +43,8 @@ struct CostKey {
 CostKey key_of(const sim::MeasuredCost& cost);
 
 struct Cost {
-    std::vector<double> anywhere;     // nanoseconds, in mappings drawn at random
-    std::vector<double> near_best;    // in mappings about as fast as the best known
+    std::vector<double> anywhere;   // nanoseconds, in mappings drawn at random
+    std::vector<double> near_best;  // in mappings about as fast as the best known
     // What the profile that is continued says, and of how many samples.
     std::optional<double> before_ns;
     int before = 0;

@@ -1,6 +1,7 @@
 #include "calibrate/validation.hpp"
 
-#include "calibrate/calibrator.hpp"
+#include "calibrate/anchors.hpp"
+#include "calibrate/candidates.hpp"
 #include "calibrate/clock.hpp"
 #include "calibrate/executor.hpp"
 #include "calibrate/statistics.hpp"
@@ -226,10 +227,11 @@ Expected expected_output(const sim::Model& model, int batch, Executor& executor)
 }
 
 // Everything that will run, prepared: the chosen mapping first, then the baselines, then the
-// sample.
+// sample, then the anchors.
 struct Field {
     std::vector<Contender> contenders;
-    std::size_t first_random = 0;
+    std::size_t first_random = 0, first_anchor = 0;
+    std::vector<AnchorMapping> anchors;
     std::vector<std::string> left_out;
 };
 
@@ -242,7 +244,12 @@ Field make_field(Executor& executor,
                  std::span<const sim::Mapping> sample,
                  const ValidationSettings& settings) {
     Field field;
-    field.contenders.push_back(make_contender(executor, problem, "chosen", chosen));
+    try {
+        field.contenders.push_back(make_contender(executor, problem, "chosen", chosen));
+    } catch (const sim::InputError& error) {
+        throw sim::MachineError{
+            fmt::format("the chosen mapping cannot run here: {}", error.what())};
+    }
     const auto add = [&](const std::string& name, const sim::Mapping& mapping) {
         try {
             field.contenders.push_back(make_contender(executor, problem, name, mapping));
@@ -271,6 +278,14 @@ Field make_field(Executor& executor,
         add("random " + std::to_string(i + 1), sample[i]);
         running += sim::microseconds(field.contenders.back().result.predicted) * 1e-6 *
                    kRunsOfATurn * settings.fewest_rounds;
+    }
+    field.first_anchor = field.contenders.size();
+    for (AnchorMapping& anchor : anchor_mappings(problem)) {
+        const std::size_t before = field.contenders.size();
+        add(anchor.name, anchor.mapping);
+        if (field.contenders.size() > before) {
+            field.anchors.push_back(std::move(anchor));
+        }
     }
     return field;
 }
@@ -333,17 +348,43 @@ int take_turns(Executor& executor,
     return rounds;
 }
 
+// What the anchors say of the machine as it is now.
+std::vector<Anchor> anchors_of(const Field& field, const sim::Problem& problem) {
+    std::vector<Anchor> anchors;
+    for (std::size_t i = 0; i < field.anchors.size(); ++i) {
+        const Contender& c = field.contenders[field.first_anchor + i];
+        std::map<int, double> now;
+        for (const auto& [task, ns] : c.tasks) {
+            now[task] = quantile(ns, 0.5);
+        }
+        anchors.push_back(anchor_of(problem, field.anchors[i], now));
+    }
+    return anchors;
+}
+
 void summarize_field(Validation& validation, Field field, const sim::Problem& problem) {
-    std::vector<double> errors, predicted, measured;
+    validation.anchors = anchors_of(field, problem);
+    const sim::Problem now = scaled_to(problem, validation.anchors);
+    std::vector<double> errors, predicted, measured, errors_now, predicted_now;
     sim::Time best = sim::kNever;
-    for (std::size_t i = 0; i < field.contenders.size(); ++i) {
+    for (std::size_t i = 0; i < field.first_anchor; ++i) {
         Contender& c = field.contenders[i];
         conclude(c, problem);
+        c.result.predicted_now = sim::simulate(now, c.result.mapping).makespan;
+        c.result.error_now_percent = error_percent(c.result.predicted_now, c.result.measured.p50);
+        c.result.interval = sim::interval_of(problem, c.result.mapping);
         best = std::min(best, c.result.measured.p50);
         if (i >= field.first_random) {
             errors.push_back(std::abs(c.result.error_percent));
+            errors_now.push_back(std::abs(c.result.error_now_percent));
             predicted.push_back(sim::microseconds(c.result.predicted));
+            predicted_now.push_back(sim::microseconds(c.result.predicted_now));
             measured.push_back(sim::microseconds(c.result.measured.p50));
+            const std::optional<sim::Interval>& interval = c.result.interval;
+            validation.inside_interval += interval && interval->p05 <= c.result.measured.p50 &&
+                                                  c.result.measured.p50 <= interval->p95
+                                              ? 1
+                                              : 0;
             validation.sample.push_back(std::move(c.result));
         } else if (i > 0) {
             validation.baselines.push_back(std::move(c.result));
@@ -355,6 +396,9 @@ void summarize_field(Validation& validation, Field field, const sim::Problem& pr
         validation.median_error_percent = quantile(errors, 0.5);
         validation.p90_error_percent = quantile(errors, 0.9);
         validation.rank_correlation = kendall_tau_b(predicted, measured);
+        validation.median_error_now_percent = quantile(errors_now, 0.5);
+        validation.p90_error_now_percent = quantile(errors_now, 0.9);
+        validation.rank_correlation_now = kendall_tau_b(predicted_now, measured);
     }
     validation.regret_percent = error_percent(validation.chosen.measured.p50, best);
     validation.left_out = std::move(field.left_out);

@@ -10,9 +10,12 @@
 #include "sim/compile/problem.hpp"
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
+#include "sim/run/spread.hpp"
 
+#include <compare>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,10 +40,30 @@ struct MappingComparison {
     sim::Mapping mapping;
     sim::Time predicted{};
     sim::Measurement measured;
-    double error_percent = 0;  // predicted / measured - 1
+    double error_percent = 0;               // predicted / measured - 1
+    std::optional<sim::Interval> interval;  // of the prediction
+    // With the costs scaled to the machine as it is now (Validation::anchors).
+    sim::Time predicted_now{};
+    double error_now_percent = 0;
     bool output_identical = false;
     int waits_beyond_plan = 0;  // of the dispatcher, where one device cannot wait for another
     std::vector<TaskComparison> tasks;
+};
+
+// The kind of a cost: its device, and of the CPU's the number of threads; 0 elsewhere.
+struct CostClass {
+    int device = 0, threads = 0;
+    friend auto operator<=>(const CostClass&, const CostClass&) = default;
+};
+
+// Costs of one kind, measured again in turn with the mappings but in mappings of their own: what
+// they take now over what the profile says. Another ratio than 1 is the machine's doing, not the
+// model's.
+struct Anchor {
+    std::string name;  // "cpu, 1 thread", "cpu, 2 threads", "cuda0"
+    CostClass kind;
+    int costs = 0;  // how many were measured
+    double ratio = 1;
 };
 
 struct Validation {
@@ -51,6 +74,10 @@ struct Validation {
     // Over the random sample (all zero without one):
     double median_error_percent = 0, p90_error_percent = 0;  // of absolute errors
     double rank_correlation = 0;                             // Kendall tau-b
+    // The same against the machine as it is now.
+    double median_error_now_percent = 0, p90_error_now_percent = 0, rank_correlation_now = 0;
+    int inside_interval = 0;  // of the sample: the measured median is in the prediction's interval
+    std::vector<Anchor> anchors;
     // How much slower the chosen mapping is than the best of all that were measured.
     double regret_percent = 0;
     bool outputs_identical = false;  // every mapping's, to the reference's

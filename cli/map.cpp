@@ -20,6 +20,7 @@ namespace cli {
 namespace {
 
 constexpr std::size_t kLongestCertificate = 1'000'000;  // beginnings: some 100 MB
+constexpr double kRobustQuantile = 0.9;
 
 struct Options {
     std::vector<std::string> models;
@@ -32,6 +33,7 @@ struct Options {
     std::optional<std::uint64_t> memory;
     std::string order = "free";
     int threads = 1, frames_in_flight = 4;
+    bool robust = false;
     OutputOptions output;
     ReportFiles reports;
 };
@@ -153,7 +155,8 @@ Asked ask(const Options& o, const sim::Model& model, const sim::Platform& platfo
         platform,
         {.batch = batch,
          .only = o.only,
-         .transfer_modes = fixed ? fixed->transfer_modes : o.transfer_modes.value_or("first")}));
+         .transfer_modes = fixed ? fixed->transfer_modes : o.transfer_modes.value_or("first"),
+         .quantile = o.robust ? kRobustQuantile : 0.5}));
     if (fixed) {
         sim::apply_transfer_modes(*fixed, platform, *asked.problem);
     }
@@ -371,6 +374,8 @@ void add_map(Program& program) {
                        o->search,
                        "One of: " + sim::searches_that([](const sim::Search&) { return true; }));
     command.add_batches(o->batches, "Images at a time; several: 1,8");
+    command.add_flag(
+        "--robust", o->robust, "The best where every cost is what nine of ten runs keep to (p90)");
     command.add_option("--only", o->only, "Use only these: device[/variant[/configuration]]");
     command.add_percent("--min-accuracy", o->min_accuracy, "Only mappings that have it");
     command.add_option("--max",

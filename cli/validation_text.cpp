@@ -91,12 +91,46 @@ ordered_json mapping_json(const sim::Problem& problem, const MappingComparison& 
                           {"measured_us", measurement_json(t.measured)},
                           {"error_percent", t.error_percent}});
     }
+    const ordered_json interval = m.interval ? ordered_json{{"p05", microseconds(m.interval->p05)},
+                                                            {"p95", microseconds(m.interval->p95)}}
+                                             : ordered_json(nullptr);
     return {{"name", m.name},
             {"predicted_us", microseconds(m.predicted)},
             {"measured_us", measurement_json(m.measured)},
             {"error_percent", m.error_percent},
+            {"predicted_now_us", microseconds(m.predicted_now)},
+            {"error_now_percent", m.error_now_percent},
+            {"interval_us", interval},
             {"output_identical", m.output_identical},
             {"layers", layers}};
+}
+
+// What the anchors say, and what becomes of the errors with it.
+std::string anchors_text(const calibrate::Validation& v) {
+    constexpr double kOff = 0.05;
+    std::string ratios;
+    bool off = false;
+    for (const calibrate::Anchor& anchor : v.anchors) {
+        ratios += fmt::format("{}{} {:.2f}", ratios.empty() ? "" : ", ", anchor.name, anchor.ratio);
+        off = off || std::abs(anchor.ratio - 1) > kOff;
+    }
+    std::string text;
+    if (!v.sample.empty()) {
+        text += fmt::format(
+            "against the machine as it is now: median error {:.1f} %, p90 {:.1f} %, rank "
+            "correlation {:.3f}; {} of {} measured medians are inside the predicted interval\n",
+            v.median_error_now_percent,
+            v.p90_error_now_percent,
+            v.rank_correlation_now,
+            v.inside_interval,
+            v.sample.size());
+    }
+    if (!ratios.empty()) {
+        text += fmt::format("costs measured again take so many times what the profile says: {}{}\n",
+                            ratios,
+                            off ? "; more than 5 % off: calibrate again" : "");
+    }
+    return text;
 }
 
 }  // namespace
@@ -170,6 +204,7 @@ std::string validation_text(const sim::Model& model,
             v.p90_error_percent,
             v.rank_correlation);
     }
+    text += anchors_text(v);
     for (const std::string& reason : v.left_out) {
         text += fmt::format("left out: {}\n", reason);
     }
@@ -228,6 +263,15 @@ std::string validation_json(const sim::Model& model,
         json["rank_correlation"] = v.rank_correlation;
         json["median_error_percent"] = v.median_error_percent;
         json["p90_error_percent"] = v.p90_error_percent;
+        json["rank_correlation_now"] = v.rank_correlation_now;
+        json["median_error_now_percent"] = v.median_error_now_percent;
+        json["p90_error_now_percent"] = v.p90_error_now_percent;
+        json["inside_interval"] = v.inside_interval;
+    }
+    json["anchors"] = ordered_json::array();
+    for (const calibrate::Anchor& anchor : v.anchors) {
+        json["anchors"].push_back(
+            {{"name", anchor.name}, {"costs", anchor.costs}, {"ratio", anchor.ratio}});
     }
     json["left_out"] = v.left_out;
     json["mixed_mappings"] = count_mixed(problem, v);

@@ -395,8 +395,8 @@ TEST_CASE("a fitted cost is offered where nothing was measured, with its interva
     CHECK(task.variant == "w");
     CHECK(task.kind == sim::CostKind::fitted);
     CHECK(task.cost == from_microseconds(us));
-    CHECK(task.spread.p05 == from_microseconds(us * 0.8));
-    CHECK(task.spread.p95 == from_microseconds(us * 1.2));
+    CHECK(task.spread.p05 == from_microseconds(us / 1.2));
+    CHECK(task.spread.p95 == from_microseconds(us / 0.8));
     CHECK(p.tasks.size() == 6);
     CHECK(name_of(task.kind) == "fitted");
 }
@@ -417,7 +417,55 @@ TEST_CASE("a fit that gives no time above zero is not offered") {
     sim::FittedCost fit;
     fit.constant_us = 2;
     fit.p90_error_percent = 150;
-    CHECK(sim::predict(fit, {})->p05 == Time{0});
+    // A measured time m with |2 us / m - 1| of at most 150 %, of which below 2 us only 0.8 is
+    // known.
+    CHECK(sim::predict(fit, {})->p05 == from_microseconds(0.8));
+    CHECK(sim::predict(fit, {})->p95 == from_microseconds(20));
+}
+
+TEST_CASE("a fit is offered where its kernel exists") {
+    sim::Platform platform = cpu_only();
+    const sim::Model model = model_of(kChain);
+    const std::vector<int> fc{4};
+    platform.fitted = {{.pattern = "linear binary",
+                        .variant = "w",
+                        .configuration = "4x1",
+                        .in_layout = "nhwc",
+                        .out_layout = "nhwc",
+                        .constant_us = 1,
+                        .samples = 5,
+                        .where = {}}};
+    const std::vector<Cost> costs{kChainCosts.begin(), kChainCosts.end() - 1};
+    CHECK_NOTHROW(compiled(kChain, platform, costs));
+    const auto refused = [&] {
+        try {
+            (void)compiled(kChain, platform, costs);
+        } catch (const sim::InputError& error) {
+            return std::string{error.what()}.find("no device") != std::string::npos;
+        }
+        return false;
+    };
+    sim::FittedCost& fit = platform.fitted.front();
+    fit.absent = {{.layers = sim::signature(model, fc), .from = 2, .to = 9}};
+    CHECK_FALSE(refused());  // the batch is 1
+    fit.absent.front().from = 1;
+    CHECK(refused());
+    fit.absent.front().layers += "1";  // others
+    CHECK_FALSE(refused());
+    fit.absent.clear();
+    fit.largest_batch = 1;
+    CHECK_FALSE(refused());
+}
+
+TEST_CASE("costs at a quantile of their spread") {
+    const sim::Measurement spread{
+        .p05 = Time{80}, .p50 = Time{100}, .p95 = Time{190}, .samples = 9};
+    CHECK(sim::at_quantile(spread, 0.5) == Time{100});
+    CHECK(sim::at_quantile(spread, 0.05) == Time{80});
+    CHECK(sim::at_quantile(spread, 0.95) == Time{190});
+    CHECK(sim::at_quantile(spread, 0.9) == Time{180});
+    CHECK(sim::at_quantile({.p05 = Time{7}, .p50 = Time{7}, .p95 = Time{7}, .samples = 0}, 0.9) ==
+          Time{7});
 }
 
 TEST_CASE("`only` picks devices, variants, configurations") {

@@ -150,7 +150,7 @@ TEST_CASE("a balanced mapping is as good as it says, no worse than its start, an
 
 TEST_CASE(
     "memories that the weights alone would fill are left room for the tensors of all frames") {
-    for (const std::uint64_t seed : {1, 3, 5}) {
+    for (const std::uint64_t seed : {1U, 3U, 5U}) {
         CAPTURE(seed);
         Problem p =
             generate::squeezenet({.implementations = 8, .devices = 3, .seed = seed, .near = true});

@@ -369,7 +369,7 @@ Task task_of(Problem& problem,
               .inputs = {},
               .device = offer.device,
               .inner = {},
-              .cost = offer.time.p50,
+              .cost = at_quantile(offer.time, problem.quantile),
               .kind = offer.kind,
               .spread = offer.time,
               .variant = offer.variant,
@@ -829,6 +829,7 @@ Problem compile(const Model& model, const Platform& platform, const CompileOptio
     problem.set = platform.set;
     problem.batch = options.batch;
     problem.transfer_modes = options.transfer_modes;
+    problem.quantile = options.quantile;
     problem.layout_names = {std::string{kPackedLayout}};
     const Ends ends = ends_of(model, platform);
     add_layers(problem, model, ends, order, place);

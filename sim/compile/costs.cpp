@@ -90,6 +90,15 @@ CostFeatures features_of(const Model& model,
             .thousand_tiles = images * static_cast<double>(tiles) * 1e-3};
 }
 
+Time at_quantile(const Measurement& spread, double quantile) {
+    const Time from = quantile < 0.5 ? spread.p05 : spread.p50;
+    const Time to = quantile < 0.5 ? spread.p50 : spread.p95;
+    const double share = (quantile - (quantile < 0.5 ? 0.05 : 0.5)) / 0.45;
+    const double time =
+        static_cast<double>(from.count()) + share * static_cast<double>(to.count() - from.count());
+    return Time{std::max<std::int64_t>(0, std::llround(time))};
+}
+
 std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& features) {
     const double us = fit.constant_us + fit.us_per_million_macs * features.million_macs +
                       fit.us_per_kib_read * features.kib_read +
@@ -98,10 +107,12 @@ std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& fe
     if (!(us > 0)) {
         return std::nullopt;
     }
-    const double half_width = fit.p90_error_percent / 100;
-    return Measurement{.p05 = from_microseconds(us * std::max(0.0, 1 - half_width)),
+    // An error is predicted / measured - 1, so these bound what nine of ten errors leave.
+    constexpr double kMostError = 0.9;
+    const double error = fit.p90_error_percent / 100;
+    return Measurement{.p05 = from_microseconds(us / (1 + error)),
                        .p50 = from_microseconds(us),
-                       .p95 = from_microseconds(us * (1 + half_width)),
+                       .p95 = from_microseconds(us / (1 - std::min(error, kMostError))),
                        .samples = 0};
 }
 

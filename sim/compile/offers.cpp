@@ -114,9 +114,20 @@ Offer offer_of(const Platform& platform,
 
 // A fit stands in for shapes that were not measured. Where anything was measured for a chain on a
 // device, what is missing there are configurations that make no sense for this shape.
-bool is_applicable(const FittedCost& fit, const TensorShape& result, int batch) {
-    return batch >= fit.smallest_batch && result.height() >= fit.smallest_height &&
-           result.channels() >= fit.smallest_channels;
+bool is_applicable(const FittedCost& fit,
+                   const Model& model,
+                   const std::vector<int>& set,
+                   int batch) {
+    const TensorShape& result = model.layers[at(set.back())].output;
+    if (batch < fit.smallest_batch || result.height() < fit.smallest_height ||
+        result.channels() < fit.smallest_channels ||
+        (fit.largest_batch > 0 && batch > fit.largest_batch)) {
+        return false;
+    }
+    return std::ranges::none_of(fit.absent, [&](const FittedCost::Absence& absence) {
+        return batch >= absence.from && batch <= absence.to &&
+               absence.layers == signature(model, set);
+    });
 }
 
 // What is asked for again and again while offers are made.
@@ -282,14 +293,13 @@ void add_fitted(std::vector<Offer>& offers,
                 const Sources& s,
                 const std::vector<int>& set,
                 const SetCosts& costs) {
-    const TensorShape& result = s.model.layers[at(set.back())].output;
     for (const FittedCost* const fit : costs.fitted) {
         const auto is_its_device = [&](const MeasuredCost* cost) {
             return cost->device == fit->device;
         };
         if (!is_supported(s, set, fit->device) ||
             std::ranges::any_of(costs.measured, is_its_device) ||
-            !is_applicable(*fit, result, s.options.batch)) {
+            !is_applicable(*fit, s.model, set, s.options.batch)) {
             continue;
         }
         const CostFeatures features = features_of(s.model, set, s.options.batch, fit->results);

@@ -206,6 +206,15 @@ struct FittedCost {
     // The least it was fitted on, of the chain's result. It is not offered for less: a split of
     // the images over two threads says nothing about one image.
     int smallest_batch = 1, smallest_height = 1, smallest_channels = 1;
+    int largest_batch = 0;  // 0: any
+    // Where the device has no such kernel, whatever the fit would say: layers, at a range of batches.
+    struct Absence {
+        std::string layers;  // sim::signature
+        int from = 1, to = 1;
+
+        friend bool operator==(const Absence&, const Absence&) = default;
+    };
+    std::vector<Absence> absent = {};
     int samples = 0;                  // shapes it was fitted on
     double median_error_percent = 0;  // cross-validated
     double p90_error_percent = 0;     // cross-validated: the interval's half width

@@ -115,6 +115,9 @@ inline constexpr std::string_view us_per_thousand_tiles = "us_per_thousand_tiles
 inline constexpr std::string_view smallest_batch = "smallest_batch";
 inline constexpr std::string_view smallest_height = "smallest_height";
 inline constexpr std::string_view smallest_channels = "smallest_channels";
+inline constexpr std::string_view largest_batch = "largest_batch";
+inline constexpr std::string_view absent = "absent";
+inline constexpr std::string_view batches = "batches";
 inline constexpr std::string_view median_error_percent = "median_error_percent";
 inline constexpr std::string_view p90_error_percent = "p90_error_percent";
 

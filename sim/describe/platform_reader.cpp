@@ -629,6 +629,21 @@ MeasuredCost read_measured(const YamlNode& node, std::span<const std::string_vie
     return cost;
 }
 
+std::vector<FittedCost::Absence> read_absences(const YamlNode& fit) {
+    std::vector<FittedCost::Absence> absent;
+    for (const YamlNode& item : items_of(fit, keys::absent)) {
+        expect(item, "an absence", {keys::layers, keys::batches});
+        const std::vector<YamlNode>& range = read_list(at(item, keys::batches));
+        if (range.size() != 2) {
+            throw unexpected(at(item, keys::batches), "two batches, the first and the last");
+        }
+        const auto from = static_cast<int>(read_integer(range[0], 1, kMostSamples));
+        const auto to = static_cast<int>(read_integer(range[1], from, kMostSamples));
+        absent.push_back({.layers = read_layers(at(item, keys::layers)), .from = from, .to = to});
+    }
+    return absent;
+}
+
 FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> devices) {
     static const Keys kRequired = {keys::pattern,
                                    keys::device,
@@ -647,7 +662,9 @@ FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> d
                                    keys::results,
                                    keys::smallest_batch,
                                    keys::smallest_height,
-                                   keys::smallest_channels};
+                                   keys::smallest_channels,
+                                   keys::largest_batch,
+                                   keys::absent};
     expect(node, "a fit", kRequired, kOptional);
     const auto smallest = [&](std::string_view key) {
         const YamlNode* const value = find(node, key);
@@ -661,6 +678,7 @@ FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> d
         return value;
     };
     const std::string pattern = read_layers(at(node, keys::pattern));
+    const YamlNode* const largest = find(node, keys::largest_batch);
     return {
         .pattern = pattern,
         .device = read_choice(at(node, keys::device), "device", devices),
@@ -677,6 +695,9 @@ FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> d
         .smallest_batch = smallest(keys::smallest_batch),
         .smallest_height = smallest(keys::smallest_height),
         .smallest_channels = smallest(keys::smallest_channels),
+        .largest_batch =
+            largest == nullptr ? 0 : static_cast<int>(read_integer(*largest, 1, kMostSamples)),
+        .absent = read_absences(node),
         .samples = static_cast<int>(read_integer(at(node, keys::samples), 1, kMostSamples)),
         .median_error_percent = number(keys::median_error_percent),
         .p90_error_percent = number(keys::p90_error_percent),

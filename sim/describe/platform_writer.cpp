@@ -294,27 +294,43 @@ std::string measured_yaml(const Platform& platform, const MeasuredCost& c) {
     return item(2, map.text());
 }
 
+std::string absences(const std::vector<FittedCost::Absence>& absent) {
+    std::string text;
+    for (const FittedCost::Absence& a : absent) {
+        text += fmt::format("{}{}",
+                            text.empty() ? "" : ", ",
+                            Map{}
+                                .add(keys::layers, yaml_text(a.layers))
+                                .add(keys::batches, fmt::format("[{}, {}]", a.from, a.to))
+                                .text());
+    }
+    return "[" + text + "]";
+}
+
 std::string fitted_yaml(const Platform& platform, const FittedCost& f) {
-    return item(2,
-                Map{}
-                    .add(keys::pattern, yaml_text(f.pattern))
-                    .add(keys::device, device_name(platform, f.device))
-                    .add(keys::variant, yaml_text(f.variant))
-                    .add(keys::configuration, yaml_text(f.configuration))
-                    .add_layouts(f.in_layout, f.out_layout)
-                    .add_if(!f.results.empty(), keys::results, integers(f.results))
-                    .add(keys::constant_us, exactly(f.constant_us))
-                    .add(keys::us_per_million_macs, exactly(f.us_per_million_macs))
-                    .add(keys::us_per_kib_read, exactly(f.us_per_kib_read))
-                    .add(keys::us_per_kib_written, exactly(f.us_per_kib_written))
-                    .add(keys::us_per_thousand_tiles, exactly(f.us_per_thousand_tiles))
-                    .add(keys::smallest_batch, f.smallest_batch)
-                    .add(keys::smallest_height, f.smallest_height)
-                    .add(keys::smallest_channels, f.smallest_channels)
-                    .add(keys::samples, f.samples)
-                    .add(keys::median_error_percent, exactly(f.median_error_percent))
-                    .add(keys::p90_error_percent, exactly(f.p90_error_percent))
-                    .text());
+    return item(
+        2,
+        Map{}
+            .add(keys::pattern, yaml_text(f.pattern))
+            .add(keys::device, device_name(platform, f.device))
+            .add(keys::variant, yaml_text(f.variant))
+            .add(keys::configuration, yaml_text(f.configuration))
+            .add_layouts(f.in_layout, f.out_layout)
+            .add_if(!f.results.empty(), keys::results, integers(f.results))
+            .add(keys::constant_us, exactly(f.constant_us))
+            .add(keys::us_per_million_macs, exactly(f.us_per_million_macs))
+            .add(keys::us_per_kib_read, exactly(f.us_per_kib_read))
+            .add(keys::us_per_kib_written, exactly(f.us_per_kib_written))
+            .add(keys::us_per_thousand_tiles, exactly(f.us_per_thousand_tiles))
+            .add(keys::smallest_batch, f.smallest_batch)
+            .add(keys::smallest_height, f.smallest_height)
+            .add(keys::smallest_channels, f.smallest_channels)
+            .add_if(f.largest_batch > 0, keys::largest_batch, fmt::to_string(f.largest_batch))
+            .add_if(!f.absent.empty(), keys::absent, absences(f.absent))
+            .add(keys::samples, f.samples)
+            .add(keys::median_error_percent, exactly(f.median_error_percent))
+            .add(keys::p90_error_percent, exactly(f.p90_error_percent))
+            .text());
 }
 
 std::string formula_yaml(const Platform& platform, const FormulaCost& f) {

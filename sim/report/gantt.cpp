@@ -263,7 +263,8 @@ std::string draw_title(const Answer& answer, double height) {
         height,
         kMargin,
         escaped(heading(answer)),
-        escaped(finding(answer)));
+        escaped(finding(answer) +
+                (answer.interval ? "; " + interval_text(*answer.interval) : std::string{})));
 }
 
 // Every second lane shaded, and the names on the left.

@@ -331,6 +331,14 @@ ordered_json networks_array(const Answer& answer) {
     return array;
 }
 
+ordered_json interval_or_null(const Answer& answer) {
+    if (!answer.interval) {
+        return nullptr;
+    }
+    return {{"p05", exact_microseconds(answer.interval->p05)},
+            {"p95", exact_microseconds(answer.interval->p95)}};
+}
+
 ordered_json object_of(const Answer& answer) {
     const Problem& problem = *answer.problem;
     const bool searched = !answer.search.empty();
@@ -352,6 +360,8 @@ ordered_json object_of(const Answer& answer) {
         {"makespan_us",
          answered ? ordered_json(exact_microseconds(answer.schedule.makespan))
                   : ordered_json(nullptr)},
+        {"quantile", problem.quantile},
+        {"interval_us", interval_or_null(answer)},
         {"energy_mj", answer.energy ? millijoules(answer.energy->total()) : ordered_json(nullptr)},
         {"energy_unknown",
          answer.energy || problem.knows_energy() ? ordered_json(nullptr)

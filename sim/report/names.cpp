@@ -289,13 +289,21 @@ std::string platform_text(const std::string& name, std::span<const std::string> 
 }
 
 std::string heading(const Answer& answer) {
-    return fmt::format("{} on {}, batch {}, {}",
+    const double quantile = answer.problem->quantile;
+    return fmt::format("{} on {}, batch {}, {}{}",
                        answer.problem->model,
                        platform_text(answer.problem->platform, answer.problem->set),
                        answer.problem->batch,
                        answer.point > 0        ? fmt::format("point {} of the front", answer.point)
                        : answer.search.empty() ? "the given mapping"
-                                               : answer.search);
+                                               : answer.search,
+                       quantile == 0.5 ? "" : fmt::format(", costs at p{:.0f}", 100 * quantile));
+}
+
+std::string interval_text(const Interval& interval) {
+    return fmt::format("{:.2f} to {:.2f} us in nine of ten runs",
+                       exact_microseconds(interval.p05),
+                       exact_microseconds(interval.p95));
 }
 
 std::string finding(const Answer& answer) {

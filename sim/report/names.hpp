@@ -65,6 +65,7 @@ std::string heading(const Answer& answer);
 // "41.77 us, proven optimal (1,873 nodes); 2.1x faster than gpu-only": what was found. Baselines
 // in their order; of those whose names begin with the same word only the fastest.
 std::string finding(const Answer& answer);
+std::string interval_text(const Interval& interval);
 
 // A value on an objective with its unit: "15.98 us", "9.741 uJ", "1.3 points by proxy".
 std::string value_text(const Objective& objective, double value);

@@ -127,6 +127,9 @@ std::string energy_line(const Problem& problem, const EnergyBreakdown& energy) {
 std::string more_lines(const Answer& answer) {
     const Problem& problem = *answer.problem;
     std::string text;
+    if (answer.interval) {
+        text += "interval: " + interval_text(*answer.interval) + "\n";
+    }
     if (answer.energy) {
         text += "energy: " + energy_line(problem, *answer.energy) + "\n";
     }

@@ -125,6 +125,7 @@ void complete_with(Answer& answer, const Assessment& assessment) {
     answer.memories = assessment.memories;
     answer.violations = assessment.violations;
     answer.stream = assessment.stream;
+    answer.interval = interval_of(*answer.problem, answer.mapping);
     answer.segments = assessment.segments;
     answer.switches = assessment.switches;
     if (answer.model != nullptr) {

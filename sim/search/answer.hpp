@@ -9,6 +9,7 @@
 #include "sim/run/accuracy.hpp"
 #include "sim/run/assess.hpp"
 #include "sim/run/simulate.hpp"
+#include "sim/run/spread.hpp"
 #include "sim/search/constraints.hpp"
 #include "sim/search/search.hpp"
 
@@ -55,6 +56,7 @@ struct Answer {
     std::vector<Violation> violations;
     std::optional<AccuracyEstimate> accuracy;
     std::optional<Stream> stream;
+    std::optional<Interval> interval;  // of the makespan
     int segments = 0, switches = 0;
 };
 
