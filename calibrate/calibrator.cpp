@@ -134,6 +134,9 @@ private:
     void measure_host();
     void measure_accelerator(std::unique_ptr<Device> device);
     bool cpu_takes_part() const;
+    bool asked_for(const CostKey& key) const {
+        return settings_.only.empty() || settings_.only.contains(group_of(key));
+    }
     void measure_kernels_of(KernelBench& bench, std::size_t accelerators_left);
     std::vector<Candidate> computed_on(const Device& device,
                                        int index,
@@ -284,7 +287,8 @@ void Calibrator::measure_kernels_of(KernelBench& bench, std::size_t accelerators
                        settings_.variants);
     }
     for (KernelBench::Entry& entry : bench.entries) {
-        entry.cost->done = before_ && measured_before(*before_, entry.candidate.key, kFewestSure);
+        entry.cost->done = !asked_for(entry.candidate.key) ||
+                           (before_ && measured_before(*before_, entry.candidate.key, kFewestSure));
     }
     // An equal share of the time for every device, the CPU among them if any of its variants is
     // wanted; what one leaves over is the next one's.
@@ -342,8 +346,9 @@ void Calibrator::make_network_benches() {
         }
     }
     for (auto& [key, cost] : costs_) {
-        if (key.device == 0 && before_) {
-            cost.done = cost.done || measured_before(*before_, key, rule_.fewest);
+        if (key.device == 0) {
+            cost.done = cost.done || !asked_for(key) ||
+                        (before_ && measured_before(*before_, key, rule_.fewest));
         }
     }
     if (before_) {

@@ -9,11 +9,13 @@
 // docs/measuring.md tells the whole story.
 
 #include "calibrate/candidates.hpp"
+#include "calibrate/samples.hpp"
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,8 +29,9 @@ struct CalibrationSettings {
     std::vector<std::string> variants;  // empty: all this machine can run, but the reference
     // Beside the CPU, by name; empty: all that do not compute on the CPU's own cores.
     std::vector<std::string> devices;
-    bool quick = false;   // fewer samples: good enough to choose by
-    std::string command;  // for the profile's provenance
+    std::set<CostGroup> only;  // empty: all
+    bool quick = false;        // fewer samples: good enough to choose by
+    std::string command;       // for the profile's provenance
     std::string revision;
 };
 

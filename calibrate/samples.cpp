@@ -25,4 +25,8 @@ CostKey key_of(const sim::MeasuredCost& cost) {
             .out_layout = cost.out_layout};
 }
 
+CostGroup group_of(const CostKey& key) {
+    return {.device = key.device, .layers = key.layers, .batch = key.batch};
+}
+
 }  // namespace calibrate

@@ -42,6 +42,17 @@ struct CostKey {
 
 CostKey key_of(const sim::MeasuredCost& cost);
 
+// All ways to run the same layers of one batch on a device.
+struct CostGroup {
+    int device = 0;  // of the profile
+    std::string layers;
+    int batch = 1;
+
+    friend auto operator<=>(const CostGroup&, const CostGroup&) = default;
+};
+
+CostGroup group_of(const CostKey& key);
+
 struct Cost {
     std::vector<double> anywhere;   // nanoseconds, in mappings drawn at random
     std::vector<double> near_best;  // in mappings about as fast as the best known

@@ -1,11 +1,13 @@
 // hetmap map: search the best mapping of a model on a platform, or the front of several objectives.
 
 #include "calibrate/output_file.hpp"
+#include "calibrate/refine.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
 #include "sim/compile/offers.hpp"
 #include "sim/describe/mapping.hpp"
+#include "sim/describe/yaml.hpp"
 #include "sim/report/names.hpp"
 #include "sim/search/constraints.hpp"
 
@@ -25,7 +27,7 @@ constexpr double kRobustQuantile = 0.9;
 struct Options {
     std::vector<std::string> models;
     std::string platform, objective = "latency", search = "branch-and-bound";
-    std::string out, front_csv, front_plot, certificate, fix;
+    std::string out, front_csv, front_plot, certificate, fix, refine;
     std::optional<std::string> transfer_modes;
     std::vector<std::string> only, prefer, pareto, max, pin, together, set;
     std::vector<int> batches{1};
@@ -292,6 +294,59 @@ void map_the_front(const Options& o, const sim::Model& model, const sim::Platfor
     print(o.output.json ? sim::front_json(front) : sim::front_text(front));
 }
 
+// The platform with what the best mappings rest on measured here, and written to --refine's file.
+sim::Platform refined(const Options& o, const sim::Model& model, sim::Platform platform) {
+    const std::filesystem::path out{o.refine};
+    if (!sim::is_name(out.stem().string())) {
+        throw sim::InputError{
+            fmt::format("--refine: a profile is called as its file, and '{}' is not {}",
+                        out.stem().string(),
+                        sim::kNameExpected)};
+    }
+    calibrate::CalibrationSettings settings;
+    settings.budget_s = *o.time_limit;
+    settings.revision = HETMAP_REVISION;
+    settings.command = "hetmap map --refine " + o.refine;
+    settings.devices = {"cpu"};
+    for (std::size_t d = 1; d < platform.devices.size(); ++d) {
+        settings.devices.push_back(platform.devices[d].name);
+    }
+    catch_interrupts();
+    for (const int batch : o.batches) {
+        ProgressBar bar{o.output.quiet};
+        const calibrate::CalibrationHooks hooks{
+            .stop = interrupted,
+            .progress = [&](const std::string& what, double share, double left) {
+                bar.show("refining: " + what, share, left);
+            }};
+        const auto best = [&](const sim::Problem& problem) {
+            sim::Question question;
+            question.search = o.search;
+            question.options.goal = goal_of(o, problem);
+            question.options.stop = interrupted;
+            question.seconds = [watch = Stopwatch{}] { return watch.seconds(); };
+            question.time_limit = *o.time_limit;
+            return sim::answer_to(question, model, problem).mapping;
+        };
+        calibrate::Refinement found = calibrate::refine(
+            model, platform, {.batch = batch, .only = o.only}, best, settings, hooks);
+        platform = std::move(found.platform);
+        say(fmt::format(
+            "refined at batch {}: {} costs measured after {} searches; the best mapping {}\n",
+            batch,
+            found.measured,
+            found.searches,
+            found.settled ? "rests on measurements alone" : "still rests on fits"));
+        for (const std::string& cost : found.unmeasured) {
+            say(fmt::format("  nothing here measures {}\n", cost));
+        }
+    }
+    platform.name = out.stem().string();
+    calibrate::write_file(out, sim::to_yaml(platform));
+    platform.path = out;
+    return platform;
+}
+
 // Costs that nothing asks for: in a platform written by hand often a slip of the pen; a profile of
 // a machine may hold those of other models.
 void note_unmatched_costs(const sim::Model& model, const sim::Platform& platform) {
@@ -319,7 +374,8 @@ void check_files(const Options& o, const sim::Model& model, const sim::Platform&
         }
     }
     outputs.insert(outputs.end(),
-                   {{"--front", o.front_csv},
+                   {{"--refine", o.refine},
+                    {"--front", o.front_csv},
                     {"--front-plot", o.front_plot},
                     {"--certificate", o.certificate}});
     calibrate::check_outputs(
@@ -335,8 +391,16 @@ void run(const Options& o) {
         throw sim::InputError{"--front, --front-plot: these are of a front; add --pareto"};
     }
     const sim::Model model = models_named(o.models);
-    const sim::Platform platform = platform_named(o.platform, o.set);
+    sim::Platform platform = platform_named(o.platform, o.set);
     check_files(o, model, platform);
+    if (!o.refine.empty()) {
+        if (!o.set.empty() || o.models.size() > 1) {
+            throw sim::InputError{
+                "--refine: it measures this machine, for one network; --set and several --model do "
+                "not go with it"};
+        }
+        platform = refined(o, model, std::move(platform));
+    }
     if (!o.output.quiet) {
         note_unmatched_costs(model, platform);
     }
@@ -415,6 +479,12 @@ void add_map(Program& program) {
         .add_option("--certificate",
                     o->certificate,
                     "Write a proof that none is faster, which can be checked (JSON)")
+        .type_name("FILE");
+    command
+        .add_option("--refine",
+                    o->refine,
+                    "On the machine of the profile: measure what the best mapping rests on and was "
+                    "not measured, search again, write the profile")
         .type_name("FILE");
     command.add_option("--front", o->front_csv, "Write the front (CSV)").type_name("FILE");
     command.add_option("--front-plot", o->front_plot, "Draw the front (SVG)").type_name("FILE");
