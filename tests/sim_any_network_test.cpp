@@ -162,6 +162,32 @@ TEST_CASE("what is wrong with inputs and outputs is said with its place") {
           "model.yaml:3:1: input: there is 'inputs' already");
 }
 
+TEST_CASE("an input may have a depth, and errors name the key that was meant") {
+    const auto one = [](const std::string& input, const std::string& layer) {
+        return model_text(input, "  - {name: y, operation: " + layer + "}\n", "y");
+    };
+    const std::string image = "{name: x, height: 14, width: 14, channels: 64, type: f32}";
+    const std::string volume =
+        "{name: x, depth: 8, height: 14, width: 14, channels: 64, type: f32}";
+    const std::string conv3d = "conv3d, inputs: [x], weights: f32, out_channels: 64, kernel: 3";
+    const TemporaryFolder folder;
+    const sim::Model model = sim::load_model(folder.write("v.yaml", one(volume, conv3d)), {});
+    CHECK(to_string(model.layers[0].output) == "8x14x14x64 f32");
+    CHECK(to_string(model.layers[1].output) == "6x12x12x64 f32");
+    const auto says = [](const std::string& file, const std::string& what) {
+        const std::string error = error_of(file);
+        CHECK_MESSAGE(error.find(what) != std::string::npos, error);
+    };
+    says(one(image, conv3d), "model.yaml:6:5: layer 'y' (conv3d)");
+    says(one(image, conv3d), "an input has its depth as 'depth', beside 'height' and 'width'");
+    says(one("{name: x, depth: 8, shape: [8, 14, 14, 64], type: f32}", conv3d),
+         "shape: expected either it or height, width and channels");
+    says(one(image, "matmul, inputs: [x, x]"), "with 'transpose_b: true' they do");
+    says(one(image, "reshape, inputs: [x]"), "layer 'y' (reshape) needs the key 'shape'");
+    says(one(image, "custom, inputs: [x], macs: 1000"),
+         "'operation: opaque, kind: custom', with the keys 'shape' and 'type' of its result");
+}
+
 TEST_CASE("a layer of several results runs once and gives them all") {
     const std::string layers =
         "  - {name: s, operation: split, inputs: [x], sizes: [2, 6], outputs: [left, right]}\n"

@@ -451,7 +451,8 @@ TEST_CASE("what is wrong in a model is named with its place") {
         {"operation: threshold",
          "operation: treshold",
          "model.yaml:7:35: operation: unknown operation 'treshold'; there are: " + operations +
-             " (the last for any other)"},
+             " (the last for any other: 'operation: opaque, kind: treshold', with the keys 'shape' "
+             "and 'type' of its result)"},
         {"kernel: 2, stride: 2",
          "kernel: 2, strides: 2",
          "model.yaml:8:75: unknown key 'strides'; layer 'pool1' (max_pool2d) has: name, operation, "

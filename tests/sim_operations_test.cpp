@@ -240,7 +240,8 @@ TEST_CASE("what does not fit says why") {
         {"conv3d",
          conv(8, 3, 1, 1),
          {{9, 9, 1, kInt32}},
-         "it takes a tensor of 4 dimensions (depth, height, width, channels), not 9x9x1 int32"},
+         "it takes a tensor of 4 dimensions (depth, height, width, channels), not 9x9x1 int32; an "
+         "input has its depth as 'depth', beside 'height' and 'width'"},
         {"conv2d",
          {.out_channels = 8, .groups = 3},
          {{9, 9, 8, kBinary}},
@@ -271,6 +272,16 @@ TEST_CASE("what does not fit says why") {
          {},
          {{{4, 5}, kInt32}, {{6, 4}, kInt32}},
          "4x5 int32 and 6x4 int32 do not multiply: 5 columns, 6 rows"},
+        {"matmul",
+         {},
+         {{{4, 5}, kInt32}, {{6, 5}, kInt32}},
+         "4x5 int32 and 6x5 int32 do not multiply: 5 columns, 6 rows; with 'transpose_b: true' "
+         "they do"},
+        {"matmul",
+         {.transpose_a = true},
+         {{{4, 5}, kInt32}, {{5, 6}, kInt32}},
+         "4x5 int32 transposed and 5x6 int32 do not multiply: 4 columns, 5 rows; without "
+         "'transpose_a' they do"},
         {"reshape",
          {.shape = {4, 4}},
          {{{5, 3}, kInt32}},

@@ -482,7 +482,7 @@ Element read_element(const YamlNode& node) {
 
 TensorShape read_tensor(const YamlNode& map) {
     const Element element = read_element(at(map, "type"));
-    constexpr std::string_view kSides[] = {"height", "width", "channels"};
+    constexpr std::string_view kSides[] = {"depth", "height", "width", "channels"};
     const YamlNode* const shape = find(map, "shape");
     const auto is_there = [&](std::string_view key) { return find(map, key) != nullptr; };
     if (shape != nullptr) {
@@ -494,7 +494,9 @@ TensorShape read_tensor(const YamlNode& map) {
     }
     std::vector<int> sides;
     for (const std::string_view side : kSides) {
-        sides.push_back(read_int(at(map, side), 1, kLargestSize));
+        if (side != "depth" || is_there(side)) {  // images have none
+            sides.push_back(read_int(at(map, side), 1, kLargestSize));
+        }
     }
     return {sides, element};
 }

@@ -15,8 +15,8 @@ namespace sim {
 // An element by its name; one that is none is refused with those there are.
 Element read_element(const YamlNode& node);
 
-// `height`, `width` and `channels`, or `shape`, and `type`, of a map. At most kMostElements.
-inline constexpr std::string_view kTensorKeys[] = {"height", "width", "channels", "shape", "type"};
+// `height`, `width` and `channels`, of volumes before them `depth`, or `shape`; and `type`, of a
+// map. At most kMostElements.
 TensorShape read_tensor(const YamlNode& map);
 
 // Those keys of the layer's entry that its operation has. Throws InputError.

@@ -45,21 +45,25 @@ const Operation& read_operation(const YamlNode& node) {
     }
     throw input_error(
         position_of(node),
-        fmt::format("operation: unknown operation '{}'; there are: {} (the last for any other)",
-                    node.text,
-                    fmt::join(names, ", ")));
+        fmt::format(
+            "operation: unknown operation '{}'; there are: {} (the last for any other: "
+            "'operation: opaque, kind: {}', with the keys 'shape' and 'type' of its result)",
+            node.text,
+            fmt::join(names, ", "),
+            node.text));
 }
 
 Layer read_input(const YamlNode& node) {
     constexpr std::string_view kRequired[] = {"name", "type"};
     constexpr std::string_view kImage[] = {"name", "height", "width", "channels", "type"};
-    constexpr std::string_view kOptional[] = {"height", "width", "channels", "shape", "place"};
-    constexpr std::string_view kPlace[] = {"place"};
+    constexpr std::string_view kOptional[] = {
+        "depth", "height", "width", "channels", "shape", "place"};
+    constexpr std::string_view kBeside[] = {"depth", "place"};
     const bool has_shape = node.kind == YamlNode::Kind::map && find(node, "shape") != nullptr;
     expect_keys(node,
                 "input",
                 has_shape ? std::span<const std::string_view>{kRequired} : kImage,
-                has_shape ? std::span<const std::string_view>{kOptional} : kPlace);
+                has_shape ? std::span<const std::string_view>{kOptional} : kBeside);
     Layer layer{.name = read_name(at(node, "name")),
                 .attributes = {},
                 .inputs = {},

@@ -50,7 +50,13 @@ void expect_no_bits(const TensorShape& in, std::string_view operation) {
 
 void expect_rank(const TensorShape& in, int rank, std::string_view dimensions) {
     if (in.rank() != rank) {
-        misfit("it takes a tensor of {} dimensions ({}), not {}", rank, dimensions, to_string(in));
+        misfit("it takes a tensor of {} dimensions ({}), not {}{}",
+               rank,
+               dimensions,
+               to_string(in),
+               rank == 4 && in.rank() == 3
+                   ? "; an input has its depth as 'depth', beside 'height' and 'width'"
+                   : "");
     }
 }
 
@@ -289,13 +295,20 @@ TensorShape matmul_output(const Attributes& a, Shapes inputs) {
     }
     const MatrixSides one = matrix_of(left, a.transpose_a), two = matrix_of(right, a.transpose_b);
     if (one.columns != two.rows) {
-        misfit("{}{} and {}{} do not multiply: {} columns, {} rows",
+        const std::string_view turned = one.columns == two.columns ? "transpose_b"
+                                        : one.rows == two.rows     ? "transpose_a"
+                                                                   : "";
+        misfit("{}{} and {}{} do not multiply: {} columns, {} rows{}",
                to_string(left),
                a.transpose_a ? " transposed" : "",
                to_string(right),
                a.transpose_b ? " transposed" : "",
                one.columns,
-               two.rows);
+               two.rows,
+               turned.empty() ? ""
+               : (turned == "transpose_a" ? a.transpose_a : a.transpose_b)
+                   ? fmt::format("; without '{}' they do", turned)
+                   : fmt::format("; with '{}: true' they do", turned));
     }
     const Element element = product_of(left.element, right.element);
     std::vector<int> sides{one.rows, two.columns};
