@@ -105,6 +105,16 @@ bool has_kernel(const sim::Layer& layer) {
            (layer.operation->name != "max_pool2d" || layer.attributes.pad_begin == sim::Sides{});
 }
 
+std::vector<int> without_kernel(const sim::Model& model) {
+    std::vector<int> layers;
+    for (int l = model.inputs(); l < static_cast<int>(model.layers.size()); ++l) {
+        if (!has_kernel(at(model, l))) {
+            layers.push_back(l);
+        }
+    }
+    return layers;
+}
+
 void expect_ends_on_host(const sim::Model& model) {
     const auto is_elsewhere = [](const auto& end) { return !end.place.empty(); };
     if (std::ranges::any_of(model.layers, is_elsewhere) ||

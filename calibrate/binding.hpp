@@ -35,6 +35,9 @@ kernels::Chain chain_of(const sim::Model& model,
 // reads is looked at where a chain is put together.
 bool has_kernel(const sim::Layer& layer);
 
+// The layers that no kernel here computes.
+std::vector<int> without_kernel(const sim::Model& model);
+
 // Throws InputError where a model wants inputs or outputs elsewhere than in the host's memory: such
 // run nowhere here yet.
 void expect_ends_on_host(const sim::Model& model);

@@ -10,6 +10,7 @@
 #include <bit>
 #include <cmath>
 #include <random>
+#include <stdexcept>
 #include <string_view>
 
 namespace calibrate {
@@ -223,6 +224,26 @@ Parameters load_parameters(const sim::Model& model) {
         parameters.push_back(std::move(p));
     }
     return parameters;
+}
+
+std::string weights_file(const sim::Model& model, const Parameters& parameters) {
+    std::string bytes{kMagic};
+    const auto append = [&](const auto& values, std::size_t wanted, const std::string& layer) {
+        if (values.size() != wanted) {
+            throw std::logic_error{fmt::format(
+                "parameters of layer '{}': {} where {} are needed", layer, values.size(), wanted)};
+        }
+        bytes.append(reinterpret_cast<const char*>(values.data()),
+                     values.size() * sizeof(values[0]));
+    };
+    for (std::size_t l = 0; l < model.layers.size(); ++l) {
+        const sim::Layer& layer = model.layers[l];
+        const LayerParameters needed = sized(model, layer);
+        append(parameters.at(l).weights, needed.weights.size(), layer.name);
+        append(parameters.at(l).thresholds, needed.thresholds.size(), layer.name);
+        append(parameters.at(l).flips, needed.flips.size(), layer.name);
+    }
+    return bytes;
 }
 
 }  // namespace calibrate

@@ -6,6 +6,7 @@
 #include "sim/describe/model.hpp"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace calibrate {
@@ -21,5 +22,9 @@ using Parameters = std::vector<LayerParameters>;  // by model layer
 
 // Throws sim::InputError if the file is missing, is none of ours, or does not fit the model.
 Parameters load_parameters(const sim::Model& model);
+
+// The bytes of a weights file with these parameters, one entry for each of the model's layers.
+// Throws std::logic_error where an entry's sizes are not those that the model needs.
+std::string weights_file(const sim::Model& model, const Parameters& parameters);
 
 }  // namespace calibrate

@@ -3,6 +3,7 @@
 #include "sim/describe/attributes.hpp"
 #include "sim/describe/graph.hpp"
 #include "sim/describe/input_file.hpp"
+#include "sim/describe/model_text.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/index.hpp"
 
@@ -498,11 +499,10 @@ std::string_view key_of(const YamlNode& root, std::string_view one, std::string_
     return several;
 }
 
-Model read_model(const std::filesystem::path& path) {
+Model read_model(const YamlFile& file, const std::filesystem::path& path) {
     constexpr std::string_view kOptional[] = {"description", "source", "accuracy"};
 
     // 1. What stands in the file.
-    const YamlFile file = load_yaml(path, kFormat);
     const YamlNode& root = file.root;
     std::string_view input_key = "input", output_key = "output";
     if (root.kind == YamlNode::Kind::map) {
@@ -690,7 +690,12 @@ bool is_chain(const Model& model, std::span<const int> set) {
 
 Model load_model(const std::string& name_or_path,
                  std::span<const std::filesystem::path> search_path) {
-    return read_model(find_model(name_or_path, search_path));
+    const std::filesystem::path path = find_model(name_or_path, search_path);
+    return read_model(load_yaml(path, kFormat), path);
+}
+
+Model parse_model(const std::string& text, const std::filesystem::path& path) {
+    return read_model(parse_yaml(text, path, kFormat), path);
 }
 
 std::vector<std::pair<std::string_view, std::string>> attributes_of(const Layer& layer) {

@@ -308,9 +308,14 @@ std::string addresses_in(const YamlNode& parent) {
 }  // namespace
 
 YamlFile load_yaml(const std::filesystem::path& path, std::string_view format) {
+    return parse_yaml(read_file(path, kLargestFile), path, format);
+}
+
+YamlFile parse_yaml(const std::string& bytes,
+                    const std::filesystem::path& path,
+                    std::string_view format) {
     YamlFile file{.name = std::make_unique<const std::string>(path.string()), .root = {}};
     const std::string& name = *file.name;
-    const std::string bytes = read_file(path, kLargestFile);
     expect_text(bytes, name);
     expect_yaml_limits(bytes, name);
 

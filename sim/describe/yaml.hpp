@@ -45,6 +45,10 @@ struct YamlFile {
 
 // Reads a file whose first key is `hetmap: <format>`, such as "model/1".
 YamlFile load_yaml(const std::filesystem::path& path, std::string_view format);
+// The same of a text that is to be, or was, the file's; `path` is its name in messages.
+YamlFile parse_yaml(const std::string& bytes,
+                    const std::filesystem::path& path,
+                    std::string_view format);
 
 // Puts a number where "devices.cpu.active_power_w=35" says, as if it stood in the file: a path of
 // keys, the items of a list by their names or, where they have none, by their positions from 0.

@@ -542,6 +542,45 @@ std::optional<Numbers> numbers_of(const Value& value) {
     return numbers_of(*value.constant);
 }
 
+bool is_binary(const Tensor& tensor) {
+    const std::int64_t elements = elements_of(tensor.dims);
+    if (tensor.dims.empty() || elements < 2 || tensor.length < 0 ||
+        (!is_float(tensor.type) && tensor.type != Type::int8)) {
+        return false;
+    }
+    // Of channels of one element nothing is shown by each having a c.
+    const std::int64_t channel = elements / tensor.dims[0];
+    const auto each = static_cast<std::size_t>(channel > 1 ? channel : elements);
+    const auto are_alike = [&](const Numbers& numbers) {
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            const double size = std::abs(numbers.number(i - i % each));
+            if (!(size > 0) || std::abs(numbers.number(i)) != size) {
+                return false;
+            }
+        }
+        return true;
+    };
+    // A look at the beginning is enough for nearly all that are not.
+    constexpr std::size_t kFirst = 64;
+    Tensor head;
+    head.type = tensor.type;
+    const std::size_t bytes_each = static_cast<std::size_t>(std::max(bits_of(tensor.type), 8) / 8);
+    head.bytes = bytes_of(tensor, static_cast<std::int64_t>(std::min(kFirst, each) * bytes_each));
+    const std::optional<Numbers> first = numbers_of(head);
+    if (!first || !are_alike(*first)) {
+        return false;
+    }
+    const std::optional<Numbers> numbers = numbers_of(tensor);
+    if (!numbers || !are_alike(*numbers)) {
+        return false;
+    }
+    bool plus = false, minus = false;
+    for (std::size_t i = 0; i < numbers->size(); ++i) {
+        (numbers->number(i) > 0 ? plus : minus) = true;
+    }
+    return plus && minus;
+}
+
 TensorPointer tensor_of(const Numbers& numbers) {
     auto tensor = std::make_shared<Tensor>();
     tensor->type = numbers.type;

@@ -33,6 +33,10 @@ std::optional<Numbers> numbers_of(const Value& value);
 // The same of all of a tensor's values, however many.
 std::optional<Numbers> numbers_of(const Tensor& tensor);
 
+// Are all of a constant's values +c or -c, and both of them there? Each of its first sides
+// (channels) may have a c of its own.
+bool is_binary(const Tensor& tensor);
+
 TensorPointer tensor_of(const Numbers& numbers);
 
 // The values of the node's results, which are known to have these shapes; nothing where they are

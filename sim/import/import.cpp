@@ -1,7 +1,7 @@
 #include "sim/import/import.hpp"
 
 #include "sim/checked.hpp"
-#include "sim/describe/model.hpp"
+#include "sim/describe/model_text.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/error.hpp"
 #include "sim/import/folding.hpp"
@@ -58,7 +58,7 @@ std::string layer_yaml(const Layer& layer) {
     return text + "}\n";
 }
 
-std::string to_yaml(const Imported& imported) {
+std::string to_yaml(const Imported& imported, const std::string& parameters) {
     const File& file = imported.inferred.file;
     const std::filesystem::path path{file.name};
     const std::string stem = path.stem().string();
@@ -77,7 +77,7 @@ std::string to_yaml(const Imported& imported) {
             text += fmt::format("  - {}\n", tensor_yaml(input));
         }
     }
-    text += "parameters: {seed: 1}\nlayers:\n";
+    text += fmt::format("parameters: {{{}}}\nlayers:\n", parameters);
     for (const Layer& layer : layers.layers) {
         text += layer_yaml(layer);
     }
@@ -138,14 +138,19 @@ Imported import_onnx(File file, const Sizes& sizes) {
     for (const auto& [operation, count] : counts) {
         imported.counts.push_back(count);
     }
-    imported.yaml = to_yaml(imported);
+    imported.carried = carried_numbers(imported.inferred, imported.layers);
+    imported.yaml = to_yaml(imported, "seed: 1");
     return imported;
 }
 
-void check_written(const Imported& imported, const std::filesystem::path& path) {
+std::string yaml_with_file(const Imported& imported, const std::string& file) {
+    return to_yaml(imported, fmt::format("file: {}", yaml_text(file)));
+}
+
+Model checked_model(const Imported& imported, const std::filesystem::path& path) {
     Model model;
     try {
-        model = load_model(path.string(), {});
+        model = parse_model(imported.yaml, path);
     } catch (const InputError& error) {
         throw InputError{fmt::format("{}: no model can hold this network: {}",
                                      printable(imported.inferred.file.name),
@@ -189,6 +194,7 @@ void check_written(const Imported& imported, const std::filesystem::path& path) 
             }
         }
     }
+    return model;
 }
 
 }  // namespace sim::onnx

@@ -75,47 +75,6 @@ std::string_view element_of(Type type) {
     return "";
 }
 
-// Are all of a constant's values +c or -c, and both of them there? Each of its first sides
-// (channels) may have a c of its own.
-bool is_binary(const Tensor& tensor) {
-    const std::int64_t elements = elements_of(tensor.dims);
-    if (tensor.dims.empty() || elements < 2 || tensor.length < 0 ||
-        (!is_float(tensor.type) && tensor.type != Type::int8)) {
-        return false;
-    }
-    // Of channels of one element nothing is shown by each having a c.
-    const std::int64_t channel = elements / tensor.dims[0];
-    const auto each = at(channel > 1 ? channel : elements);
-    const auto are_alike = [&](const Numbers& numbers) {
-        for (std::size_t i = 0; i < numbers.size(); ++i) {
-            const double size = std::abs(numbers.number(i - i % each));
-            if (!(size > 0) || std::abs(numbers.number(i)) != size) {
-                return false;
-            }
-        }
-        return true;
-    };
-    // A look at the beginning is enough for nearly all that are not.
-    constexpr std::size_t kFirst = 64;
-    Tensor head;
-    head.type = tensor.type;
-    const std::size_t bytes_each = at(std::max(bits_of(tensor.type), 8) / 8);
-    head.bytes = bytes_of(tensor, static_cast<std::int64_t>(std::min(kFirst, each) * bytes_each));
-    const std::optional<Numbers> first = numbers_of(head);
-    if (!first || !are_alike(*first)) {
-        return false;
-    }
-    const std::optional<Numbers> numbers = numbers_of(tensor);
-    if (!numbers || !are_alike(*numbers)) {
-        return false;
-    }
-    bool plus = false, minus = false;
-    for (std::size_t i = 0; i < numbers->size(); ++i) {
-        (numbers->number(i) > 0 ? plus : minus) = true;
-    }
-    return plus && minus;
-}
-
 // ---- layouts
 // --------------------------------------------------------------------------------------
 
@@ -1686,7 +1645,9 @@ private:
         constexpr std::string_view kReal = " f8 f16 bf16 f32 f64 ";
         const std::string out = model_element(output);
         const bool one_is_real = is_one_of(one, kReal), other_is_real = is_one_of(other, kReal);
-        const bool is_clear = one == other || one_is_real != other_is_real;
+        constexpr std::string_view kWide = " int64 u64 ";
+        const bool is_clear = one == other || one_is_real != other_is_real ||
+                              (!one_is_real && !is_one_of(one, kWide) && !is_one_of(other, kWide));
         const std::string natural = !one_is_real && !other_is_real ? "int32"
                                     : one_is_real                  ? one
                                                                    : other;

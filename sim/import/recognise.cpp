@@ -12,6 +12,10 @@ namespace sim::onnx {
 namespace {
 
 constexpr std::string_view kOwn = "hetmap";
+// Of one tensor, whose values they keep.
+constexpr std::string_view kMoving =
+    " MaxPool Reshape Flatten Squeeze Unsqueeze Transpose Identity Dropout ";
+constexpr int kMostMoves = 32;  // one after the other
 
 bool is_own(const Node& node, std::string_view operation) {
     return node.domain.empty() && node.operation == operation;
@@ -30,6 +34,14 @@ Attribute integer_attribute(const std::string& name, std::int64_t number) {
     attribute.name = name;
     attribute.kind = Attribute::Kind::integer;
     attribute.integer = number;
+    return attribute;
+}
+
+Attribute number_attribute(const std::string& name, double number) {
+    Attribute attribute;
+    attribute.name = name;
+    attribute.kind = Attribute::Kind::number;
+    attribute.number = number;
     return attribute;
 }
 
@@ -56,6 +68,11 @@ public:
             }
         }
         live_ = live_part_of(inferred_);
+        for (const Step* const step : live_.steps) {
+            for (const std::string& input : step->node.inputs) {
+                live_readers_[input].push_back(&step->node);
+            }
+        }
         for (const Step& step : inferred_.steps) {
             if (!step.is_folded && !step.is_declared) {
                 pass_elements_on(step.node);
@@ -226,41 +243,110 @@ private:
             for (const std::string& output : node.outputs) {
                 if (alike && !output.empty()) {
                     inferred_.elements[output] = first;
+                    if (scales_.contains(node.inputs[0]) && node.operation != "Concat") {
+                        scales_[output] = scales_[node.inputs[0]];
+                    }
                 }
             }
         }
-        if ((is_own(node, "Conv") || is_own(node, "Gemm") || is_own(node, "MatMul")) &&
-            !first.empty() && is_read_by_thresholds(node.outputs[0])) {
+        if (is_own(node, "Cast") && is_bytes(node.inputs[0]) &&
+            only_binary_products_read(node.outputs[0], kMostMoves)) {
+            inferred_.elements[node.outputs[0]] = "u8";
+        }
+        if (is_product(node) && !first.empty() &&
+            ends_in_thresholds(node.outputs[0], gives_whole_numbers(node, first), kMostMoves)) {
             inferred_.elements[node.outputs[0]] = "int32";
         }
     }
 
-    bool is_read_by_thresholds(const std::string& tensor) const {
-        int thresholds = 0;
-        for (const Step* const step : live_.steps) {
-            for (const std::string& input : step->node.inputs) {
-                if (input == tensor) {
-                    if (step->node.domain != kOwn || step->node.operation != "Threshold") {
-                        return false;
-                    }
-                    ++thresholds;
-                }
+    static bool is_product(const Node& node) {
+        return (is_own(node, "Conv") || is_own(node, "Gemm") || is_own(node, "MatMul")) &&
+               node.inputs.size() >= 2;
+    }
+
+    // The constant as it lies in the file, nullptr if it was computed.
+    TensorPointer stored(const std::string& tensor) const {
+        const auto found = inferred_.file.graph.constants.find(tensor);
+        return found == inferred_.file.graph.constants.end() ? nullptr : found->second;
+    }
+
+    bool is_bytes(const std::string& tensor) const {
+        const auto found = inferred_.values.find(tensor);
+        return found != inferred_.values.end() && !found->second.is_constant &&
+               found->second.type == Type::u8;
+    }
+
+    // What reads the bytes are products with binary weights, perhaps once they have been moved, so
+    // many times at most.
+    bool only_binary_products_read(const std::string& tensor, int moves) const {
+        const auto readers = live_readers_.find(tensor);
+        return moves > 0 && readers != live_readers_.end() && !is_output(tensor) &&
+               std::ranges::all_of(readers->second, [&](const Node* reader) {
+                   if (is_product(*reader)) {
+                       const TensorPointer weights = stored(reader->inputs[1]);
+                       return reader->inputs[0] == tensor && weights && is_binary(*weights);
+                   }
+                   return reader->domain.empty() && is_one_of(reader->operation, kMoving) &&
+                          only_binary_products_read(reader->outputs[0], moves - 1);
+               });
+    }
+
+    // Weights of +1 and -1, no bias, and bits of +1 and -1 or bytes that come in.
+    bool gives_whole_numbers(const Node& node, const std::string& element) const {
+        const TensorPointer weights = stored(node.inputs[1]);
+        const auto scale = scales_.find(node.inputs[0]);
+        const bool is_one = scale != scales_.end() && scale->second == 1;
+        if (!weights || !is_binary(*weights) ||
+            !(element == "u8" || (element == "binary" && is_one)) ||
+            call_of(node, inferred_.values).number("alpha", 1) != 1 ||
+            (node.inputs.size() > 2 && number(node.inputs[2]) != 0.0)) {
+            return false;
+        }
+        const std::optional<Numbers> numbers = numbers_of(*weights);
+        for (std::size_t i = 0; numbers && i < numbers->size(); ++i) {
+            if (std::abs(numbers->number(i)) != 1) {
+                return false;
             }
         }
-        return thresholds > 0 &&
-               std::ranges::none_of(inferred_.file.graph.outputs,
-                                    [&](const Declared& output) { return output.name == tensor; });
+        return numbers.has_value();
+    }
+
+    bool is_output(const std::string& tensor) const {
+        return std::ranges::any_of(inferred_.file.graph.outputs,
+                                   [&](const Declared& output) { return output.name == tensor; });
+    }
+
+    // Do only thresholds read the tensor, perhaps once it has been moved, or the outputs, where
+    // they may? So many moves at most.
+    bool ends_in_thresholds(const std::string& tensor, bool may_be_output, int moves) const {
+        const auto readers = live_readers_.find(tensor);
+        if (moves == 0 || (is_output(tensor) ? !may_be_output : readers == live_readers_.end())) {
+            return false;
+        }
+        return readers == live_readers_.end() ||
+               std::ranges::all_of(readers->second, [&](const Node* reader) {
+                   if (reader->domain == kOwn && reader->operation == "Threshold") {
+                       return true;
+                   }
+                   return reader->domain.empty() && is_one_of(reader->operation, kMoving) &&
+                          ends_in_thresholds(reader->outputs[0], may_be_output, moves - 1);
+               });
     }
 
     void threshold(Node& node) {
         std::string input, from;
+        std::vector<Attribute> rule;  // what parameters.cpp needs to find the integers
+        double scale = 1;
         if (is_own(node, "Sign")) {
             input = node.inputs[0];
             from = "Sign";
+            rule = {text_attribute("comparison", "Sign")};
         } else if (node.operation == "BipolarQuant" && !node.domain.empty() &&
                    !node.inputs.empty()) {
             input = node.inputs[0];
             from = "BipolarQuant";
+            rule = {text_attribute("comparison", "BipolarQuant")};
+            scale = node.inputs.size() > 1 ? number(node.inputs[1]).value_or(0) : 0;
         } else if (is_own(node, "Where") && node.inputs.size() == 3 &&
                    is_constant(node.inputs[1]) && is_constant(node.inputs[2])) {
             const std::optional<double> yes = number(node.inputs[1]), no = number(node.inputs[2]);
@@ -274,6 +360,10 @@ private:
                     !is_constant(compare->inputs[0]) && is_constant(compare->inputs[1])) {
                     input = compare->inputs[0];
                     from = std::string{comparison} + " + Where";
+                    rule = {text_attribute("comparison", std::string{comparison}),
+                            text_attribute("level", compare->inputs[1]),
+                            integer_attribute("plus", *yes > 0 ? 1 : 0)};
+                    scale = std::abs(*yes);
                 }
             }
         }
@@ -283,14 +373,19 @@ private:
         // What does not change the sign: a clip around zero.
         if (const Node* const clip = maker(input, "Clip"); clip != nullptr && around_zero(*clip)) {
             input = clip->inputs[0];
+            rule.push_back(integer_attribute("clipped", 1));
         }
         const Node* const norm = maker(input, "BatchNormalization");
         if (norm != nullptr && (has_one_reader(input) || only_compared(input))) {
             from = "BatchNormalization + " + from;
+            rule.push_back(text_attribute("norm", input));
             input = norm->inputs[0];
         }
         const std::string output = node.outputs[0];
         replace(node, "Threshold", from, {input});
+        rule.push_back(number_attribute("scale", scale));
+        node.attributes.insert(node.attributes.end(), rule.begin(), rule.end());
+        scales_[output] = scale;
         inferred_.elements[output] = "binary";
     }
 
@@ -461,6 +556,8 @@ private:
     Live live_;
     std::unordered_map<std::string, Step*> makers_;
     std::unordered_map<std::string, int> readers_;
+    std::unordered_map<std::string, std::vector<const Node*>> live_readers_;
+    std::unordered_map<std::string, double> scales_;  // of binary tensors: what a bit stands for
 };
 
 }  // namespace

@@ -19,7 +19,14 @@ namespace sim::onnx {
 // - DequantizeLinear, an operation, QuantizeLinear -> the operation on the quantized tensors
 //
 // Then what is known of elements goes on to the results of operations that only move them: a pool
-// of binary tensors is binary. Products of whole numbers that only thresholds read are int32.
+// of binary tensors is binary. Bytes that only products with binary weights read stay bytes where
+// the file casts them. Products of whole numbers that only thresholds read are int32, and so are
+// the network's results where they are whole numbers by themselves.
+//
+// A Threshold's attributes say what it was: `comparison` (Sign, BipolarQuant, Greater, ...),
+// `level` (the constant compared with), `plus` (1: the result is positive where the comparison
+// holds), `clipped` (1: to a range around zero before that), `norm` (the result of the
+// BatchNormalization, which goes with the dead nodes), `scale` (what +1 stands for).
 void recognise(Inferred& inferred);
 
 }  // namespace sim::onnx

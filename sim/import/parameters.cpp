@@ -1,0 +1,600 @@
+#include "sim/import/parameters.hpp"
+
+#include "sim/checked.hpp"
+#include "sim/import/exact_sign.hpp"
+#include "sim/import/folding.hpp"
+#include "sim/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+
+namespace sim::onnx {
+namespace {
+
+constexpr std::string_view kOwn = "hetmap";
+constexpr std::int64_t kLargestSum = std::numeric_limits<std::int32_t>::max() - 1;
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+// Where ONNX has what a model's tensor has at a place: images turned, [C, H, W] as [H, W, C], and
+// what they were flattened to; or the same.
+class Order {
+public:
+    Order() = default;
+    // Of [1, C, H, W]. Of one channel, or one pixel, it is the same.
+    static Order of_image(const Dims& dims) {
+        Order order;
+        if (dims[1] > 1 && dims[2] * dims[3] > 1) {
+            order.channels_ = dims[1];
+            order.pixels_ = dims[2] * dims[3];
+        }
+        return order;
+    }
+    std::int64_t operator()(std::int64_t i) const {
+        return channels_ == 1 ? i : i % channels_ * pixels_ + i / channels_;
+    }
+    friend bool operator==(const Order&, const Order&) = default;
+
+private:
+    std::int64_t channels_ = 1, pixels_ = 1;
+};
+
+// What is known of a tensor: its elements are scale x whole number + offset.
+struct Known {
+    enum class Kind {
+        nothing,
+        bits,   // +1 and -1
+        bytes,  // 0 to 255
+        sums    // up to `most` away from zero
+    };
+    Kind kind = Kind::nothing;
+    std::vector<double> scale{1}, offset{0};  // by channel, or one for all; scales above zero
+    std::int64_t most = 1;
+    bool has_any_parity = true;  // else the sums are odd, or even, as `most` is
+    Order order = {};
+};
+
+double of_channel(const std::vector<double>& all, std::size_t channel) {
+    return all.size() == 1 ? all[0] : all[channel];
+}
+
+// Thrown where a kernel cannot take a layer; the rest is looked at all the same.
+struct CannotRun {
+    std::string why;
+};
+
+class Carrier {
+public:
+    Carrier(const Inferred& inferred, const Layers& layers)
+        : inferred_{inferred}, layers_{layers}, live_{live_part_of(inferred)} {
+        for (const Step& step : inferred.steps) {
+            for (const std::string& output : step.node.outputs) {
+                makers_.emplace(output, &step.node);
+            }
+        }
+        std::ranges::for_each(layers.layers,
+                              [&](const Layer& layer) { layers_by_name_[layer.name] = &layer; });
+    }
+
+    Carried run() {
+        read_inputs();
+        for (const Step* const step : live_.steps) {
+            const Node& node = step->node;
+            try {
+                if (step->is_declared || node.outputs.empty() || node.outputs[0].empty()) {
+                    throw CannotRun{"no kernel here computes it"};
+                }
+                known_[node.outputs[0]] = result_of(node);
+            } catch (const CannotRun& cannot) {
+                refuse(node, cannot.why);
+            } catch (const Unknown& unknown) {
+                refuse(node, unknown.why);
+            } catch (const std::invalid_argument& misfit) {  // attributes that no shape needed
+                refuse(node, misfit.what());
+            }
+        }
+        expect_whole_outputs();
+        return std::move(carried_);
+    }
+
+private:
+    // ---- 1. what is known -----------------------------------------------------------------------
+    void read_inputs() {
+        std::size_t next = 0;  // of the model's inputs: those that are read, in order
+        for (const Declared& input : inferred_.file.graph.inputs) {
+            if (!live_.tensors.contains(input.name)) {
+                continue;
+            }
+            const Value& value = inferred_.values.at(input.name);
+            const LayerInput& of_model = layers_.inputs.at(next++);
+            Known& known = known_[input.name];
+            if (value.type != Type::u8) {
+                carried_.obstacles.push_back(
+                    fmt::format("input '{}': it is {}, and kernels here begin with uint8, which "
+                                "the file casts to float",
+                                printable(input.name),
+                                name_of(value.type)));
+                continue;
+            }
+            known.kind = Known::Kind::bytes;
+            known.most = 255;
+            if (of_model.is_image) {
+                known.order = Order::of_image(value.dims);
+            }
+        }
+    }
+
+    const Dims& dims(const std::string& tensor) const { return inferred_.values.at(tensor).dims; }
+
+    Known known(const std::string& tensor) const {
+        const auto found = known_.find(tensor);
+        return found == known_.end() ? Known{} : found->second;
+    }
+
+    // All values of a constant; nothing where they are not known.
+    std::optional<Numbers> numbers(const std::string& tensor) const {
+        const auto& constants = inferred_.file.graph.constants;
+        if (const auto found = constants.find(tensor); found != constants.end()) {
+            return numbers_of(*found->second);
+        }
+        const auto found = inferred_.values.find(tensor);
+        return found == inferred_.values.end() ? std::nullopt : numbers_of(found->second);
+    }
+
+    std::string layer_of(const Node& node) const {
+        const auto found = layers_.made_by.find(node.outputs.empty() ? "" : node.outputs[0]);
+        return found == layers_.made_by.end() ? std::string{} : found->second;
+    }
+
+    void refuse(const Node& node, const std::string& why) {
+        const std::string layer = layer_of(node);
+        const auto found = layers_by_name_.find(layer);
+        const std::string from =
+            found == layers_by_name_.end() ? node.operation : found->second->from;
+        carried_.obstacles.push_back(
+            layer.empty() ? fmt::format("{}: {}", describe(node), why)
+                          : fmt::format("layer '{}' ({}): {}", layer, printable(from), why));
+    }
+
+    // ---- 2. nodes -------------------------------------------------------------------------------
+    Known result_of(const Node& node) {
+        const std::string& operation = node.operation;
+        if (node.domain == kOwn && operation == "Threshold") {
+            return threshold(node);
+        }
+        if (node.domain.empty() && operation == "Conv") {
+            return convolution(node);
+        }
+        if (node.domain.empty() && (operation == "Gemm" || operation == "MatMul")) {
+            return product(node);
+        }
+        constexpr std::string_view kMoving =
+            " Identity Dropout Cast MaxPool Reshape Flatten Squeeze Unsqueeze Transpose ";
+        if (!node.domain.empty() || !is_one_of(operation, kMoving)) {
+            throw CannotRun{"no kernel here computes it"};
+        }
+        Known moved = known(node.inputs[0]);
+        if (moved.kind == Known::Kind::nothing) {
+            return moved;  // whoever made it was refused
+        }
+        const Dims &from = dims(node.inputs[0]), &to = dims(node.outputs[0]);
+        if (operation == "Cast") {
+            const Type type = inferred_.values.at(node.outputs[0]).type;
+            if (type != Type::f32 && type != Type::f64) {
+                throw CannotRun{fmt::format("no kernel here casts to {}", name_of(type))};
+            }
+        } else if (operation == "MaxPool") {
+            if (from.size() != 4 || moved.order != Order::of_image(from)) {
+                throw CannotRun{"kernels here pool images of one batch"};
+            }
+            moved.order = Order::of_image(to);
+        } else if (operation == "Transpose") {
+            const Dims turn = permutation_of(call_of(node, inferred_.values));
+            const bool to_channels_first =
+                turn == Dims{0, 3, 1, 2} && from[0] == 1 && moved.order == Order{};
+            if (!to_channels_first) {
+                throw CannotRun{"no kernel here exchanges axes"};
+            }
+            moved.order = Order::of_image(to);
+        } else if (from != to) {  // reshapes
+            if (to.empty() || to[0] != 1 ||
+                (to.size() == 4 && moved.order != Order::of_image(to))) {
+                throw CannotRun{"what it makes is no image that a kernel here reads"};
+            }
+            if (moved.scale.size() > 1 && from.size() > 1 && from[1] != elements_of(from)) {
+                spread(moved.scale, elements_of(from));
+                spread(moved.offset, elements_of(from));
+            }
+        }
+        return moved;
+    }
+
+    // Of channels, to one for each element in ONNX's order.
+    static void spread(std::vector<double>& all, std::int64_t elements) {
+        const std::int64_t each = elements / static_cast<std::int64_t>(all.size());
+        std::vector<double> wide;
+        wide.reserve(at(elements));
+        for (const double one : all) {
+            wide.insert(wide.end(), at(each), one);
+        }
+        all = std::move(wide);
+    }
+
+    // ---- 3. products ----------------------------------------------------------------------------
+    // Weights by output channel and place in the model: row r, place i is values[place(r, i)].
+    template <class Place>
+    Known summed(const Node& node,
+                 const Known& input,
+                 std::int64_t rows,
+                 std::int64_t fan_in,
+                 const Place& place) {
+        const std::optional<Numbers> values = numbers(node.inputs[1]);
+        if (!values || checked_product(rows, fan_in) != static_cast<std::int64_t>(values->size())) {
+            throw CannotRun{"its weights are no constant whose values are known"};
+        }
+        Known sums{.kind = Known::Kind::sums, .scale = {}, .offset = {}, .order = {}};
+        sums.most = checked_product(fan_in, input.most);
+        sums.has_any_parity = input.kind != Known::Kind::bits;
+        if (sums.most > kLargestSum) {
+            throw CannotRun{"its sums may be larger than 32 bits hold"};
+        }
+        LayerNumbers own{layer_of(node), {}, {}, {}};
+        const std::int64_t words = (fan_in + 63) / 64;
+        own.weights.resize(at(rows * words));
+        for (std::int64_t row = 0; row < rows; ++row) {
+            const double size = std::abs(values->number(at(place(row, 0))));
+            const double scale = size * input.scale[0];
+            if (!(size > 0) || !std::isfinite(size) ||
+                std::fma(size, input.scale[0], -scale) != 0) {
+                throw CannotRun{"its weights are not +c and -c, with one c for each channel"};
+            }
+            for (std::int64_t i = 0; i < fan_in; ++i) {
+                const double weight = values->number(at(place(row, i)));
+                if (std::abs(weight) != size) {
+                    throw CannotRun{"its weights are not +c and -c, with one c for each channel"};
+                }
+                own.weights[at(row * words + i / 64)] |= std::uint64_t{weight > 0} << (i % 64);
+            }
+            sums.scale.push_back(scale);
+        }
+        sums.offset = bias(node, rows);
+        carried_.layers.push_back(std::move(own));
+        return sums;
+    }
+
+    std::vector<double> bias(const Node& node, std::int64_t rows) const {
+        if (node.inputs.size() < 3 || node.inputs[2].empty()) {
+            return {0.0};
+        }
+        const std::optional<Numbers> values = numbers(node.inputs[2]);
+        const auto elements = values ? static_cast<std::int64_t>(values->size()) : 0;
+        if (!values || (elements != 1 && elements != rows)) {
+            throw CannotRun{"its bias is no constant of one number for each channel"};
+        }
+        std::vector<double> all;
+        for (std::size_t i = 0; i < values->size(); ++i) {
+            all.push_back(values->number(i));
+        }
+        return all;
+    }
+
+    // What a product reads: bits or bytes, all of one scale. Of what is not known whoever made it
+    // was refused.
+    Known factor(const Node& node) const {
+        Known input = known(node.inputs[0]);
+        if (input.kind == Known::Kind::nothing) {
+            return input;
+        }
+        if (input.kind != Known::Kind::bits && input.kind != Known::Kind::bytes) {
+            throw CannotRun{"what it reads is neither bits nor uint8"};
+        }
+        return input;
+    }
+
+    Known convolution(const Node& node) {
+        Known input = factor(node);
+        if (input.kind == Known::Kind::nothing) {
+            return input;
+        }
+        const Call call = call_of(node, inferred_.values);
+        const Dims &from = dims(node.inputs[0]), &weights = call.input(1).dims;
+        if (from.size() != 4 || weights.size() != 4 || input.order != Order::of_image(from) ||
+            call.integer("group", 1) != 1) {
+            throw CannotRun{"kernels here convolve images of one batch, in one group"};
+        }
+        const auto pad = call.integer("hetmap_pad_value", 0);
+        if (pad != 0 && input.scale[0] != 1) {
+            throw CannotRun{"its padding is not what +1 and -1 of its input are"};
+        }
+        const std::int64_t channels = weights[1], pixels = weights[2] * weights[3];
+        // (ky, kx, channel) in the model, (channel, ky, kx) in ONNX.
+        const auto place = [&](std::int64_t row, std::int64_t i) {
+            return (row * channels + i % channels) * pixels + i / channels;
+        };
+        Known sums = summed(node, input, weights[0], channels * pixels, place);
+        const Dims pads = call.integers("pads");
+        const bool pads_with_zeros =
+            pad == 0 && (call.text("auto_pad", "NOTSET") != "NOTSET" ||
+                         std::ranges::any_of(pads, [](std::int64_t one) { return one != 0; }));
+        sums.has_any_parity = sums.has_any_parity || pads_with_zeros;
+        sums.order = Order::of_image(dims(node.outputs[0]));
+        return sums;
+    }
+
+    Known product(const Node& node) {
+        Known input = factor(node);
+        if (input.kind == Known::Kind::nothing) {
+            return input;
+        }
+        const Call call = call_of(node, inferred_.values);
+        const Dims &from = dims(node.inputs[0]), &weights = call.input(1).dims;
+        const bool is_plain = call.number("alpha", 1) == 1 && call.integer("transA", 0) == 0 &&
+                              (node.inputs.size() < 3 || call.number("beta", 1) == 1);
+        if (from.size() != 2 || from[0] != 1 || weights.size() != 2 || !is_plain) {
+            throw CannotRun{"kernels here multiply one row of elements by a matrix"};
+        }
+        const bool by_rows = call.integer("transB", 0) != 0;
+        const std::int64_t rows = weights[by_rows ? 0 : 1], fan_in = weights[by_rows ? 1 : 0];
+        return summed(node, input, rows, fan_in, [&](std::int64_t row, std::int64_t i) {
+            const std::int64_t from_place = input.order(i);
+            return by_rows ? row * fan_in + from_place : from_place * rows + row;
+        });
+    }
+
+    // ---- 4. thresholds --------------------------------------------------------------------------
+    // A constant with one value for each channel of a tensor, or one for all.
+    std::vector<double> by_channel(const std::string& constant, const Dims& whole) const {
+        const std::optional<Numbers> values = numbers(constant);
+        if (!values || values->size() == 0) {
+            throw CannotRun{"what it compares with is no constant"};
+        }
+        Dims sides = values->dims;
+        const bool fits = sides.size() <= whole.size();
+        sides.insert(sides.begin(), whole.size() - std::min(whole.size(), sides.size()), 1);
+        for (std::size_t i = 0; i < sides.size(); ++i) {
+            if (!fits || (sides[i] != 1 && (i != 1 || sides[i] != whole[1]))) {
+                throw CannotRun{"what it compares with is not one number for each channel"};
+            }
+        }
+        std::vector<double> all;
+        for (std::size_t i = 0; i < values->size(); ++i) {
+            all.push_back(values->number(i));
+        }
+        return all;
+    }
+
+    struct Norms {
+        std::vector<double> gamma, beta, mean, variance;
+        double epsilon = 0;
+
+        Norm of(std::size_t channel) const {
+            return {of_channel(gamma, channel),
+                    of_channel(beta, channel),
+                    of_channel(mean, channel),
+                    of_channel(variance, channel),
+                    epsilon};
+        }
+    };
+
+    Norms norms(const std::string& made, const Dims& whole) const {
+        const Node& node = *makers_.at(made);
+        const Call call = call_of(node, inferred_.values);
+        if (node.inputs.size() < 5 || call.integer("training_mode", 0) != 0) {
+            throw CannotRun{"its batch norm is one for training"};
+        }
+        constexpr float kEpsilon = 1e-5F;  // ONNX's default, a float
+        Norms all{.gamma = {},
+                  .beta = {},
+                  .mean = {},
+                  .variance = {},
+                  .epsilon = call.number("epsilon", static_cast<double>(kEpsilon))};
+        std::vector<double>* const parts[] = {&all.gamma, &all.beta, &all.mean, &all.variance};
+        for (std::size_t i = 0; i < std::size(parts); ++i) {
+            const std::optional<Numbers> values = numbers(node.inputs[i + 1]);
+            if (!values || static_cast<std::int64_t>(values->size()) != whole[1]) {
+                throw CannotRun{"its batch norm's numbers are no constants"};
+            }
+            for (std::size_t c = 0; c < values->size(); ++c) {
+                parts[i]->push_back(values->number(c));
+            }
+        }
+        return all;
+    }
+
+    // What a channel's sums are turned into: the sign of a number that grows or falls with them.
+    struct Rule {
+        std::string comparison;
+        bool plus = true;  // the result where the comparison holds
+
+        bool is_plus(int sign) const {
+            if (comparison == "Sign" || comparison == "BipolarQuant") {
+                return sign >= 0;
+            }
+            const bool holds = comparison == "Greater"          ? sign > 0
+                               : comparison == "GreaterOrEqual" ? sign >= 0
+                               : comparison == "Less"           ? sign < 0
+                                                                : sign <= 0;
+            return holds == plus;
+        }
+    };
+
+    struct Threshold {
+        std::int32_t value = 0;
+        bool flip = false;
+        bool has_tie = false;  // a sum that can occur is exactly there
+    };
+
+    static constexpr Threshold kAlways{std::numeric_limits<std::int32_t>::min(), false, false};
+    static constexpr Threshold kNever{std::numeric_limits<std::int32_t>::max(), false, false};
+
+    // sign_at(x) grows or falls with x; of the sums from -most to most.
+    template <class SignAt>
+    static Threshold between(const Rule& rule, const Known& sums, const SignAt& sign_at) {
+        std::int64_t low = -sums.most, high = sums.most;
+        const bool first = rule.is_plus(sign_at(low)), last = rule.is_plus(sign_at(high));
+        const auto can_be = [&](std::int64_t x) {
+            return sums.has_any_parity || (x - sums.most) % 2 == 0;
+        };
+        // 1. The two neighbours between which it changes.
+        while (first != last && high - low > 1) {
+            const std::int64_t middle = low + (high - low) / 2;
+            (rule.is_plus(sign_at(middle)) == first ? low : high) = middle;
+        }
+        // 2. The one of them that is above, or below.
+        Threshold found = first ? kAlways : kNever;
+        if (first != last) {
+            found = {static_cast<std::int32_t>(first ? low : high), first, false};
+        }
+        // 3. Only between neighbours, or where nothing changes, the number can be zero.
+        for (const std::int64_t x : {low, high}) {
+            found.has_tie = found.has_tie || (sign_at(x) == 0 && can_be(x));
+        }
+        return found;
+    }
+
+    Threshold of_channel_numbers(const Rule& rule,
+                                 const Known& sums,
+                                 std::size_t channel,
+                                 const std::optional<Norm>& norm,
+                                 double level) const {
+        const double scale = of_channel(sums.scale, channel),
+                     offset = of_channel(sums.offset, channel);
+        const auto is_finite = [&] {
+            const Norm n = norm.value_or(Norm{});
+            const double all[] = {
+                scale, offset, level, n.gamma, n.beta, n.mean, n.variance, n.epsilon};
+            return std::ranges::all_of(all, [](double one) { return std::isfinite(one); });
+        };
+        if (is_finite()) {
+            if (norm && !(norm->variance + norm->epsilon > 0)) {
+                throw CannotRun{"a variance with its epsilon is not above zero"};
+            }
+            if (norm) {
+                const Line line{scale, offset, *norm, level};
+                return between(rule, sums, [&](std::int64_t x) { return line.sign_at(x); });
+            }
+            const Line line{scale, offset, level};
+            return between(rule, sums, [&](std::int64_t x) { return line.sign_at(x); });
+        }
+        // What is infinite outweighs the sum: the same for the smallest and the largest.
+        std::array<int, 2> signs{};
+        for (std::size_t i = 0; i < 2; ++i) {
+            const auto sum = static_cast<double>(i == 0 ? -sums.most : sums.most);
+            double value = scale * sum + offset;
+            if (norm) {
+                value =
+                    norm->gamma * (value - norm->mean) / std::sqrt(norm->variance + norm->epsilon) +
+                    norm->beta;
+            }
+            const double beyond = value == level ? 0 : value - level;
+            if (std::isnan(beyond)) {
+                throw CannotRun{"it compares what is no number (NaN)"};
+            }
+            signs[i] = beyond > 0 ? 1 : beyond < 0 ? -1 : 0;
+        }
+        if (signs[0] != signs[1]) {
+            throw CannotRun{"its numbers are infinite"};
+        }
+        Threshold same = rule.is_plus(signs[0]) ? kAlways : kNever;
+        same.has_tie = signs[0] == 0;
+        return same;
+    }
+
+    Known threshold(const Node& node) {
+        const Call call = call_of(node, inferred_.values);
+        Known sums = known(node.inputs[0]);
+        const Dims& whole = dims(node.inputs[0]);
+        const Rule rule{.comparison = call.text("comparison", ""),
+                        .plus = call.integer("plus", 1) != 0};
+        Known bits{.kind = Known::Kind::bits, .scale = {call.number("scale", 0)}, .order = {}};
+        bits.order = sums.order;
+        if (rule.comparison.empty() || !(bits.scale[0] > 0) || !std::isfinite(bits.scale[0])) {
+            throw CannotRun{"what it gives is not known to be +c and -c"};
+        }
+        if (sums.kind == Known::Kind::nothing) {
+            return sums;
+        }
+        if (sums.kind != Known::Kind::sums || whole.size() < 2 || whole[0] != 1 ||
+            (whole.size() != 2 && (whole.size() != 4 || sums.order != Order::of_image(whole)))) {
+            throw CannotRun{"kernels here have thresholds for sums, one for each channel"};
+        }
+        const std::string level = call.text("level", "");
+        const std::vector<double> levels =
+            level.empty() ? std::vector<double>{0.0} : by_channel(level, whole);
+        const bool clips = call.integer("clipped", 0) != 0 &&
+                           std::ranges::any_of(levels, [](double one) { return one != 0; });
+        if (clips) {
+            throw CannotRun{"it clips, and compares with other numbers than zero"};
+        }
+        const std::string norm = call.text("norm", "");
+        const std::optional<Norms> all =
+            norm.empty() ? std::nullopt : std::optional{norms(norm, whole)};
+        LayerNumbers own{layer_of(node), {}, {}, {}};
+        own.flips.resize(at((whole[1] + 63) / 64));
+        std::int64_t ties = 0;
+        for (std::int64_t c = 0; c < whole[1]; ++c) {
+            // Of a flattened image every element is a channel, in its own order.
+            const std::size_t from = at(whole.size() == 2 ? sums.order(c) : c);
+            const Threshold found =
+                of_channel_numbers(rule,
+                                   sums,
+                                   from,
+                                   all ? std::optional{all->of(from)} : std::nullopt,
+                                   of_channel(levels, from));
+            own.thresholds.push_back(found.value);
+            own.flips[at(c / 64)] |= std::uint64_t{found.flip} << (c % 64);
+            ties += found.has_tie && rule.comparison == "Sign" ? 1 : 0;
+        }
+        if (ties > 0) {
+            carried_.warnings.push_back(fmt::format(
+                "layer '{}': in {} of its {} channels the sign of zero, which is 0 in ONNX, can be "
+                "asked for; here it is +1",
+                own.layer,
+                ties,
+                whole[1]));
+        }
+        carried_.layers.push_back(std::move(own));
+        return bits;
+    }
+
+    // ---- 5. the answer --------------------------------------------------------------------------
+    void expect_whole_outputs() {
+        for (const Declared& output : inferred_.file.graph.outputs) {
+            const Known known = this->known(output.name);
+            const auto all_are = [](const std::vector<double>& all, double value) {
+                return std::ranges::all_of(all, [&](double one) { return one == value; });
+            };
+            if (known.kind != Known::Kind::nothing &&
+                !(all_are(known.scale, 1) && all_are(known.offset, 0))) {
+                carried_.obstacles.push_back(
+                    fmt::format("output '{}': it is no whole number, but a multiple of one, or one "
+                                "with a bias",
+                                printable(output.name)));
+            }
+        }
+    }
+
+    const Inferred& inferred_;
+    const Layers& layers_;
+    Live live_;
+    Carried carried_;
+    std::unordered_map<std::string, Known> known_;
+    std::unordered_map<std::string, const Node*> makers_;
+    std::unordered_map<std::string, const Layer*> layers_by_name_;
+};
+
+}  // namespace
+
+Carried carried_numbers(const Inferred& inferred, const Layers& layers) {
+    return Carrier{inferred, layers}.run();
+}
+
+}  // namespace sim::onnx

@@ -1,0 +1,177 @@
+// Weights and thresholds of ONNX files. What networks of any shape compute with them, against ONNX
+// Runtime: tests/import/parameters.py.
+
+#include "import_onnx.hpp"
+#include "sim/import/exact_sign.hpp"
+#include "sim/import/import.hpp"
+#include "sim/import/reader.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+using namespace sim::onnx;
+using test::Ints;
+using test::Onnx;
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr std::int32_t kAlways = std::numeric_limits<std::int32_t>::min();
+constexpr std::int32_t kNever = std::numeric_limits<std::int32_t>::max();
+
+Carried carried(const Onnx& model) {
+    return import_onnx(parse(model.bytes(), "net.onnx"), {}).carried;
+}
+
+// Four pixels of uint8, times +1, +1, -1, -1 for each of as many channels as `gamma` has.
+Onnx four_pixels(std::size_t channels) {
+    Onnx model{14};
+    model.input("x", {1, 4}, onnx::TensorProto::UINT8);
+    std::vector<float> weights;
+    for (std::size_t c = 0; c < channels; ++c) {
+        weights.insert(weights.end(), {1, 1, -1, -1});
+    }
+    model.floats("w", {static_cast<std::int64_t>(channels), 4}, weights);
+    model.node("Cast", {"x"}, {"f"}).with("to", onnx::TensorProto::FLOAT);
+    model.node("Gemm", {"f", "w"}, {"g"}, "fc").with("transB", 1);
+    return model;
+}
+
+struct Norms {
+    std::vector<float> gamma, beta, mean, variance;
+};
+
+// The thresholds of that, with a batch norm and a comparison with `level`.
+Carried thresholds(const Norms& norms, const std::string& comparison, float level = 0) {
+    const auto channels = static_cast<std::int64_t>(norms.gamma.size());
+    Onnx model = four_pixels(norms.gamma.size());
+    model.floats("gamma", {channels}, norms.gamma).floats("beta", {channels}, norms.beta);
+    model.floats("mean", {channels}, norms.mean).floats("variance", {channels}, norms.variance);
+    model.node("BatchNormalization", {"g", "gamma", "beta", "mean", "variance"}, {"n"}, "norm");
+    model.graph().mutable_node(2)->add_attribute()->set_name("epsilon");
+    model.graph().mutable_node(2)->mutable_attribute(0)->set_type(onnx::AttributeProto::FLOAT);
+    model.graph().mutable_node(2)->mutable_attribute(0)->set_f(0);
+    if (comparison == "Sign") {
+        model.node("Sign", {"n"}, {"y"}, "t");
+    } else {
+        model.constant("level", {}, level).constant("yes", {}, 1).constant("no", {}, -1);
+        model.node(comparison, {"n", "level"}, {"b"}).node("Where", {"b", "yes", "no"}, {"y"}, "t");
+    }
+    model.output("y");
+    return carried(model);
+}
+
+}  // namespace
+
+TEST_CASE("signs of what has a square root in it are found without rounding") {
+    // 2 x - 6 against sqrt(4), and against sqrt(2): x = 3 +- 1, and 3 +- 0.707.
+    const Line whole{1, 0, {.gamma = 2, .beta = -1, .mean = 3, .variance = 4, .epsilon = 0}, 0};
+    CHECK(whole.sign_at(3) == -1);
+    CHECK(whole.sign_at(4) == 0);
+    CHECK(whole.sign_at(5) == 1);
+    const Line root{1, 0, {.gamma = 2, .beta = 1, .mean = 3, .variance = 2, .epsilon = 0}, 0};
+    CHECK(root.sign_at(2) == -1);
+    CHECK(root.sign_at(3) == 1);
+    // One unit in the last place decides.
+    const double above = std::nextafter(4.0, 5.0);
+    const Line close{1, 0, {.gamma = 2, .beta = -1, .mean = 3, .variance = above, .epsilon = 0}, 0};
+    CHECK(close.sign_at(4) == -1);
+    CHECK(Line{0x1p-140, 0, -0x1p-149}.sign_at(0) == 1);
+    CHECK(Line{0.1, -0.3, 0}.sign_at(3) == 1);  // 0.1 is a little more, 0.3 a little less
+}
+
+TEST_CASE("a batch norm and a sign are one whole number for each channel, and a direction") {
+    // 1 (x - 2) / 2 + 0.75 is zero at 0.5, -(x - 2) / 2 + 0.75 at 3.5.
+    const Carried got = thresholds({.gamma = {1, -1, 0, 0, 1, 1},
+                                    .beta = {0.75, 0.75, 0.5, -0.5, kInfinity, -kInfinity},
+                                    .mean = {2, 2, 0, 0, 0, 0},
+                                    .variance = {4, 4, 1, 1, 1, 1}},
+                                   "Sign");
+    REQUIRE(got.obstacles.empty());
+    CHECK(got.warnings.empty());
+    REQUIRE(got.layers.size() == 2);
+    CHECK(got.layers[0].layer == "fc");
+    CHECK(got.layers[0].weights == std::vector<std::uint64_t>(6, 3));
+    CHECK(got.layers[1].layer == "t");
+    CHECK(got.layers[1].thresholds ==
+          std::vector<std::int32_t>{1, 3, kAlways, kNever, kAlways, kNever});
+    CHECK(got.layers[1].flips == std::vector<std::uint64_t>{2});
+}
+
+TEST_CASE("a sum that is exactly there goes where the comparison says") {
+    const Norms norms{.gamma = {1, -1}, .beta = {0, 0}, .mean = {5, 5}, .variance = {1, 1}};
+    const auto of = [&](const std::string& comparison) {
+        const Carried got = thresholds(norms, comparison);
+        CHECK(got.obstacles.empty());
+        CHECK(got.warnings.empty());
+        return std::pair{got.layers.at(1).thresholds, got.layers.at(1).flips.at(0)};
+    };
+    using Both = std::pair<std::vector<std::int32_t>, std::uint64_t>;
+    CHECK(of("GreaterOrEqual") == Both{{5, 5}, 2});
+    CHECK(of("Greater") == Both{{6, 4}, 2});
+    CHECK(of("LessOrEqual") == Both{{5, 5}, 1});
+    CHECK(of("Less") == Both{{4, 6}, 1});
+    // Sign has 0 there, for which there is no bit.
+    const Carried sign = thresholds(norms, "Sign");
+    CHECK(sign.layers.at(1).thresholds == std::vector<std::int32_t>{5, 5});
+    REQUIRE(sign.warnings.size() == 1);
+    CHECK(sign.warnings[0] ==
+          "layer 't': in 2 of its 2 channels the sign of zero, which is 0 in ONNX, can be asked "
+          "for; here it is +1");
+    // Beyond what four pixels add up to, nothing changes any more.
+    const Carried far = thresholds(
+        {.gamma = {1, 1}, .beta = {0, 0}, .mean = {-1021, 1021}, .variance = {1, 1}}, "Sign");
+    CHECK(far.warnings.empty());
+    CHECK(far.layers.at(1).thresholds == std::vector<std::int32_t>{kAlways, kNever});
+}
+
+TEST_CASE("what kernels cannot take is said with the layer") {
+    const auto says = [](const Carried& got, const std::string& what) {
+        REQUIRE(got.obstacles.size() == 1);
+        CHECK(got.obstacles[0] == what);
+    };
+    const std::string norm = "layer 't' (BatchNormalization + Sign): ";
+    says(thresholds({{1}, {kNan}, {0}, {1}}, "Sign"), norm + "it compares what is no number (NaN)");
+    says(thresholds({{kInfinity}, {0}, {1}, {1}}, "Sign"), norm + "its numbers are infinite");
+    says(thresholds({{1}, {0}, {0}, {0}}, "Sign"),
+         norm + "a variance with its epsilon is not above zero");
+    Onnx soft = four_pixels(2);
+    soft.node("Softmax", {"g"}, {"y"}, "soft").output("y");
+    says(carried(soft), "layer 'soft' (Softmax): no kernel here computes it");
+    Onnx biased = four_pixels(2);
+    biased.constant("b", {2}, 0.5F);
+    *biased.graph().mutable_node(1)->add_input() = "b";
+    biased.output("g");
+    says(carried(biased),
+         "output 'g': it is no whole number, but a multiple of one, or one with a bias");
+    Onnx uneven = four_pixels(2);
+    uneven.graph().mutable_initializer(0)->set_float_data(3, -0.5F);
+    uneven.output("g");
+    says(carried(uneven),
+         "layer 'fc' (Gemm): its weights are not +c and -c, with one c for each channel");
+    Onnx real;
+    real.input("x", {1, 4}).floats("w", {2, 4}, {1, 1, -1, -1, 1, 1, -1, -1});
+    real.node("Gemm", {"x", "w"}, {"y"}, "fc").with("transB", 1).output("y");
+    says(carried(real),
+         "input 'x': it is float, and kernels here begin with uint8, which the file casts to "
+         "float");
+}
+
+TEST_CASE("weights are in the order of the model's elements: channels last") {
+    // 1 x 2 x 2 x 2: channel 0 is 1 to 4, channel 1 is 5 to 8, in ONNX's order.
+    Onnx model{14};
+    model.input("x", {1, 1, 2, 2}, onnx::TensorProto::UINT8);
+    model.floats("w", {2, 1, 1, 1}, {1, -1}).floats("v", {1, 8}, {1, -1, -1, -1, 1, 1, -1, -1});
+    model.node("Cast", {"x"}, {"f"}).with("to", onnx::TensorProto::FLOAT);
+    model.node("Conv", {"f", "w"}, {"c"}, "conv").node("Sign", {"c"}, {"s"}, "sign");
+    model.node("Flatten", {"s"}, {"r"}, "flat");
+    model.node("Gemm", {"r", "v"}, {"y"}, "fc").with("transB", 1).output("y");
+    const Carried got = carried(model);
+    REQUIRE(got.obstacles.empty());
+    CHECK(got.layers.at(2).layer == "fc");
+    // (pixel, channel): +1 +1, -1 +1, -1 -1, -1 -1
+    CHECK(got.layers.at(2).weights == std::vector<std::uint64_t>{0b00001011});
+}
