@@ -132,3 +132,47 @@ TEST_CASE("import --json is one object; with --tensors it lists them all") {
     }
     CHECK(found);
 }
+
+TEST_CASE("weights come along where kernels can run the network, which then runs") {
+    if (!can_import()) {
+        return;
+    }
+    const TemporaryFolder folder;
+    const std::string examples = HETMAP_SOURCE_DIR "/examples/minute/";
+    const std::string bits = folder.file("bits"), net = folder.file("net");
+    REQUIRE(hetmap({"import", examples + "bits.onnx", "--out", bits, "--parameters"}).code == 0);
+    CHECK(text_of(bits + "/model.yaml").find("parameters: {file: weights.bin}\n") !=
+          std::string::npos);
+    const Outcome ran = hetmap({"run",
+                                "--model",
+                                bits,
+                                "--data",
+                                HETMAP_SOURCE_DIR "/models/vgg3-fashion/images",
+                                "--json"});
+    CHECK(ran.err == "");
+    REQUIRE(ran.code == 0);
+    const nlohmann::json answer = nlohmann::json::parse(ran.out);
+    // As ONNX Runtime 1.32 gives them.
+    const std::vector<int> first{4, 4, 5, 2, 4, 2, 6, 4};
+    CHECK(std::vector<int>(answer.at("predictions").begin(),
+                           answer.at("predictions").begin() + 8) == first);
+    // Of a network that cannot run they are made up, or the command says why not.
+    const std::vector<std::string> import{
+        "import", examples + "net.onnx", "--dim", "batch=1", "--out", net};
+    std::vector<std::string> strict = import;
+    strict.emplace_back("--parameters");
+    const Outcome refused = hetmap(strict);
+    CHECK(refused.code == 2);
+    CHECK(refused.out == "");
+    CHECK(refused.err.find("cannot run here: input 'image': it is float") != std::string::npos);
+    CHECK(refused.err.find("; layer 'relu1' (Relu): no kernel here computes it; ") !=
+          std::string::npos);
+    CHECK(!std::filesystem::exists(net));
+    CHECK(hetmap(import).code == 0);
+    CHECK(!std::filesystem::exists(net + "/weights.bin"));
+    // A file that is there stays.
+    std::filesystem::remove(bits + "/model.yaml");
+    const Outcome there = hetmap({"import", examples + "bits.onnx", "--out", bits});
+    CHECK(there.code == 2);
+    CHECK(there.err == "hetmap: --out: there is '" + bits + "/weights.bin'; --force replaces it\n");
+}
