@@ -344,6 +344,49 @@ TEST_CASE("devices may be faster while others work") {
           doctest::Approx(10));
 }
 
+TEST_CASE("how much others slow a device down may depend on what it runs") {
+    // Two independent layers: a on the big core, beside it b on the CPU; then their sum there.
+    const auto platform = [](const std::string& of_big) {
+        return "hetmap: platform/1\nname: soc\nmemories: [{name: ram}]\ndevices:\n"
+               "  - {name: cpu, kind: cpu, memory: ram, asynchronous: false}\n"
+               "  - {name: big, kind: cpu, memory: ram, asynchronous: true, submit_us: 0, "
+               "per_task_us: 0, completion_us: 0, contention: {cpu: 1.5}" +
+               of_big + "}\ncosts:\n" + cost("layers: " + kConv, "big", "20") +
+               cost("layers: relu f32 4x4x8", "cpu", "10") +
+               cost("layers: add f32 4x4x8 + f32 4x4x8", "cpu", "1");
+    };
+    const std::string model = model_text(kImage,
+                                         conv("a", "x") +
+                                             "  - {name: b, operation: relu, inputs: [x]}\n"
+                                             "  - {name: s, operation: add, inputs: [a, b]}\n",
+                                         "s");
+    const auto best = [&](const std::string& of_big) {
+        return Net{model, platform(of_big)}.best_us();
+    };
+    // In the CPU's 10 us the big core does 10 / 1.5 us of 20, and the rest alone.
+    CHECK(best("") == doctest::Approx(10 + 20 - 10 / 1.5 + 1).epsilon(1e-4));
+    CHECK(best(", contention_of: {relu: {cpu: 9}}") ==
+          doctest::Approx(10 + 20 - 10 / 1.5 + 1).epsilon(1e-4));
+    CHECK(best(", contention_of: {conv2d: {cpu: 2}}") == doctest::Approx(10 + 20 - 5 + 1));
+    CHECK(best(", contention_of: {conv2d: {cpu: 1}}") == doctest::Approx(20 + 1));
+    // Twice as fast beside another: all of it is done when that ends. Alone it takes its 20 us.
+    CHECK(best(", contention_of: {conv2d: {cpu: 0.5}}") == doctest::Approx(10 + 1));
+    CHECK(Net{model_text(kImage, conv("a", "x"), "a"),
+              platform(", contention_of: {conv2d: {cpu: 0.5}}")}
+              .best_us() == doctest::Approx(20));
+    const TemporaryFolder folder;
+    const auto error = [&](const std::string& of_big) {
+        return folder.error_of(
+            [&] { sim::load_platform(folder.write("p.yaml", platform(of_big)), {}); });
+    };
+    CHECK(error(", contention_of: {conv: {cpu: 2}}")
+              .find("contention_of: unknown operation 'conv'") != std::string::npos);
+    CHECK(error(", contention_of: {conv2d: {npu: 2}}").find("conv2d: no device 'npu'") !=
+          std::string::npos);
+    CHECK(error(", contention_of: {conv2d: 2}")
+              .find("conv2d: expected a map of other devices to factors") != std::string::npos);
+}
+
 TEST_CASE("inputs may start, and outputs be wanted, in any memory") {
     const std::string costs =
         "costs:\n" + cost("layers: " + kConv, "cpu", "40") + cost("layers: " + kConv, "gpu", "10");

@@ -750,6 +750,15 @@ TEST_CASE("contention, buses, synchronisation and reconfiguration go from platfo
     CHECK(is_coupled(problem()));
     platform.devices[1].contention = {{"cpu", 1.0}};
     CHECK(is_basic(problem()));
+    // By operation: a table each, with what is said of all where nothing else is.
+    platform.devices[1].contention = {{"cpu", 1.25}};
+    platform.devices[1].contention_of = {{"threshold", {{"cpu", 2.0}}}, {"conv2d", {{"cpu", 0.5}}}};
+    const Problem of_kinds = problem();
+    CHECK(of_kinds.contention ==
+          std::vector{1.0, 1.0, 1.25, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0});
+    CHECK(of_kinds.alone ==
+          std::vector{1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0});
+    platform.devices[1].contention_of.clear();
     platform.devices[1].contention = {{"npu", 2.0}};
     CHECK(error_of(kChain, platform, kChainCosts) ==
           "platform made-up: device 'gpu0' has contention with 'npu', and there is no such device");

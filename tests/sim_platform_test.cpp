@@ -791,7 +791,8 @@ TEST_CASE("a number that is set is checked as if it stood in the file") {
     CHECK(error({"devices.gpu0.speed=3"}) ==
           "--set devices.gpu0.speed=3: unknown key 'speed'; a device has: name, kind, memory, "
           "asynchronous, submit_us, per_task_us, completion_us, conversions, active_power_w, "
-          "idle_power_w, supports, resources, longest_stream, reconfiguration_us, contention");
+          "idle_power_w, supports, resources, longest_stream, reconfiguration_us, contention, "
+          "contention_of");
     CHECK(error({"devices.cpu.submit_us=3"}) ==
           "--set devices.cpu.submit_us=3: submit_us: only an asynchronous device has it");
     CHECK(error({"costs.0.batch=1.5"}) ==

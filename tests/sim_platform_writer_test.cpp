@@ -110,7 +110,8 @@ sim::Platform machine() {
                          .resources = {{"alm", 80'330}, {"a \"b\"", 0}},
                          .longest_stream = 8,
                          .reconfiguration = sim::Time{200'000'000'001},
-                         .contention = {{"cpu", 1.0 / 0.7}}});
+                         .contention = {{"cpu", 1.0 / 0.7}},
+                         .contention_of = {{"conv2d", {{"cpu", 0.53}}}, {"add", {{"cpu", 2}}}}});
     p.links[0].energy_pj_per_byte = 62.5;
     p.links[0].element_bits = 8;
     p.links[0].modes.push_back(
@@ -234,7 +235,8 @@ auto fields(const sim::Device& d) {
                  resources,
                  longest_stream,
                  reconfiguration,
-                 contention] = d;
+                 contention,
+                 contention_of] = d;
     return std::tie(name,
                     kind,
                     memory,
@@ -249,7 +251,8 @@ auto fields(const sim::Device& d) {
                     resources,
                     longest_stream,
                     reconfiguration,
-                    contention);
+                    contention,
+                    contention_of);
 }
 auto fields(const sim::Link& l) {
     const auto& [name, from, to, engine, modes, energy_pj_per_byte, element_bits] = l;

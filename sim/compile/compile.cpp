@@ -249,6 +249,24 @@ void add_layers(Problem& problem,
     problem.model_ends = static_cast<int>(ends.outputs.size());
 }
 
+// Operations that have factors of their own on some device, ascending: each has a table.
+std::vector<std::string> contention_kinds(const Platform& platform) {
+    std::set<std::string> kinds;
+    for (const Device& device : platform.devices) {
+        for (const auto& [operation, factors] : device.contention_of) {
+            kinds.insert(operation);
+        }
+    }
+    return {kinds.begin(), kinds.end()};
+}
+
+// The table of a task that begins with this layer.
+int contention_of(const Platform& platform, const Layer& layer) {
+    const std::vector<std::string> kinds = contention_kinds(platform);
+    const auto found = std::ranges::find(kinds, layer.operation->name);
+    return found == kinds.end() ? 0 : static_cast<int>(found - kinds.begin()) + 1;
+}
+
 void add_devices(Problem& problem, const Platform& platform, const Ends& ends) {
     const Device& host = platform.devices.front();
     bool has_contention = false;
@@ -263,30 +281,46 @@ void add_devices(Problem& problem, const Platform& platform, const Ends& ends) {
                                    .idle = {device.idle_power_w.value_or(0)},
                                    .submit_energy = drawn_above_idle(host, device.submit),
                                    .per_task_energy = drawn_above_idle(host, device.per_task)});
-        has_contention = has_contention || !device.contention.empty();
+        has_contention =
+            has_contention || !device.contention.empty() || !device.contention_of.empty();
     }
     for (const int memory : ends.memories) {
         problem.device_names.push_back(platform.memories[at(memory)].name + " (place)");
         problem.devices.push_back({.memory = memory});
     }
-    const std::size_t devices = problem.devices.size();
-    problem.contention.assign(has_contention ? devices * devices : 0, 1.0);
-    for (std::size_t i = 0; i < platform.devices.size(); ++i) {
-        for (const auto& [name, factor] : platform.devices[i].contention) {
+    const std::vector<std::string> kinds = contention_kinds(platform);
+    const std::size_t devices = problem.devices.size(), table = devices * devices;
+    problem.contention.assign(has_contention ? (1 + kinds.size()) * table : 0, 1.0);
+    const auto set = [&](std::size_t kind,
+                         std::size_t device,
+                         const std::vector<std::pair<std::string, double>>& factors) {
+        for (const auto& [name, factor] : factors) {
             const auto other = std::ranges::find(platform.devices, name, &Device::name);
             if (other == platform.devices.end()) {
                 refuse(platform,
                        fmt::format("device '{}' has contention with '{}', and there is no such "
                                    "device",
-                                   platform.devices[i].name,
+                                   platform.devices[device].name,
                                    name));
             }
-            const std::size_t pair =
-                i * devices + at(static_cast<int>(other - platform.devices.begin()));
+            const std::size_t pair = kind * table + device * devices +
+                                     at(static_cast<int>(other - platform.devices.begin()));
             problem.contention[pair] = std::max(1.0, factor);
             if (factor < 1) {
-                problem.alone.resize(devices * devices, 1.0);
-                problem.alone[pair] = 1 / factor;
+                problem.alone.resize(problem.contention.size(), 1.0);
+            }
+            if (!problem.alone.empty()) {
+                problem.alone[pair] = factor < 1 ? 1 / factor : 1;
+            }
+        }
+    };
+    for (std::size_t kind = 0; kind <= kinds.size(); ++kind) {
+        for (std::size_t i = 0; i < platform.devices.size(); ++i) {
+            set(kind, i, platform.devices[i].contention);
+            for (const auto& [operation, factors] : platform.devices[i].contention_of) {
+                if (kind > 0 && operation == kinds[kind - 1]) {
+                    set(kind, i, factors);
+                }
             }
         }
     }
@@ -387,12 +421,14 @@ Task task_of(Problem& problem,
     }
 
     // 2. The least it takes: beside others that make it faster.
+    task.contention = contention_of(platform, model.layers[at(offer.chain.front())]);
     if (!problem.alone.empty()) {
+        const int table = task.contention * problem.device_count();
         double most = 1;
         for_each_bit(devices_of(task), [&](int device) {
             double all = 1;
             for (int other = 0; other < problem.device_count(); ++other) {
-                all *= problem.alone[at(device * problem.device_count() + other)];
+                all *= problem.alone[at((table + device) * problem.device_count() + other)];
             }
             most = std::max(most, all);
         });

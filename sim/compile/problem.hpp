@@ -96,6 +96,7 @@ struct Task {
     std::int64_t loss = 0;           // proxy: accuracy lost, in millionths of a percentage point
     std::vector<std::int64_t> uses;  // by budget; empty: none
     std::vector<std::int64_t> weight_bytes;  // by memory; empty: none
+    int contention = 0;                      // which of the problem's tables it is slowed down by
 };
 
 struct ProblemDevice {
@@ -166,10 +167,12 @@ struct Problem {
     std::vector<std::int64_t> capacities;    // bytes by memory, 0: not stated
     std::vector<std::int64_t> tensor_bytes;  // [tensor * layouts + layout]
 
-    std::vector<Time> synchronise;   // by memory
-    std::vector<double> contention;  // [device * devices + other]: times as long while other works
+    std::vector<Time> synchronise;  // by memory
+    // Tables of [device * devices + other]: times as long while other works. The first is for all
+    // that has no table of its own (Task::contention), conversions among it.
+    std::vector<double> contention;
     // And while it does not, where it takes longer then: a task's cost is the least it can take.
-    // Empty: 1 everywhere.
+    // Tables likewise. Empty: 1 everywhere.
     std::vector<double> alone;
     std::vector<ProblemBus> buses;
     std::vector<int> bus;  // [from * memories + to]; -1: a link of its own

@@ -142,6 +142,9 @@ struct Device {
     // While `first` (a device's name) works, this device's tasks take `second` times as long as
     // they do alone; less than 1 where they are faster then.
     std::vector<std::pair<std::string, double>> contention = {};
+    // By operation: factors of tasks that begin with such a layer, in place of those above.
+    std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> contention_of =
+        {};
 
     friend bool operator==(const Device&, const Device&) = default;
 };

@@ -65,6 +65,7 @@ inline constexpr std::string_view resources = "resources";
 inline constexpr std::string_view longest_stream = "longest_stream";
 inline constexpr std::string_view reconfiguration_us = "reconfiguration_us";
 inline constexpr std::string_view contention = "contention";
+inline constexpr std::string_view contention_of = "contention_of";
 
 // Of a conversion, a link.
 inline constexpr std::string_view from = "from";

@@ -286,7 +286,7 @@ std::vector<std::pair<std::string, double>> read_contention(const YamlNode& node
     std::vector<std::pair<std::string, double>> factors;
     for (const YamlNode& child : node.children) {
         const auto refuse = [&](const std::string& why) {
-            throw input_error(position_of_key(child), fmt::format("contention: {}", why));
+            throw input_error(position_of_key(child), fmt::format("{}: {}", node.key, why));
         };
         const auto other = std::ranges::find(platform.devices, child.key, &Device::name);
         if (other == platform.devices.end()) {
@@ -308,6 +308,24 @@ std::vector<std::pair<std::string, double>> read_contention(const YamlNode& node
         factors.emplace_back(child.key, factor);
     }
     return factors;
+}
+
+// The same by operation.
+std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> read_contention_of(
+    const YamlNode& node, const Platform& platform, const Device& device) {
+    if (node.kind != YamlNode::Kind::map || node.children.empty()) {
+        throw unexpected(node, "a map of operations to maps of other devices to factors");
+    }
+    std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> all;
+    for (const YamlNode& child : node.children) {
+        if (find_operation(child.key) == nullptr) {
+            throw input_error(
+                position_of_key(child),
+                fmt::format("{}: unknown operation '{}'", node.key, printable(child.key)));
+        }
+        all.emplace_back(child.key, read_contention(child, platform, device));
+    }
+    return all;
 }
 
 Conversion read_conversion(const YamlNode& node) {
@@ -404,7 +422,8 @@ Device read_device(const YamlNode& node, const Platform& platform) {
                                        keys::resources,
                                        keys::longest_stream,
                                        keys::reconfiguration_us,
-                                       keys::contention}) {
+                                       keys::contention,
+                                       keys::contention_of}) {
         optional.push_back(key);
     }
     expect(node, "a device", {keys::name, keys::kind, keys::memory, keys::asynchronous}, optional);
@@ -1032,6 +1051,10 @@ void read_memories_and_devices(const YamlNode& root, Platform& platform) {
         if (const YamlNode* const contention = find(devices.children[i], keys::contention)) {
             Device& device = platform.devices[i];
             device.contention = read_contention(*contention, platform, device);
+        }
+        if (const YamlNode* const by_operation = find(devices.children[i], keys::contention_of)) {
+            Device& device = platform.devices[i];
+            device.contention_of = read_contention_of(*by_operation, platform, device);
         }
     }
 }

@@ -224,6 +224,10 @@ std::string device_yaml(const Platform& platform, const Device& device) {
     if (!device.contention.empty()) {
         text += line(4, keys::contention, map_of(device.contention, exactly));
     }
+    if (!device.contention_of.empty()) {
+        const auto factors = [](const auto& all) { return map_of(all, exactly); };
+        text += line(4, keys::contention_of, map_of(device.contention_of, factors));
+    }
     return as_item(2, text);
 }
 

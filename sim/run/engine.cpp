@@ -365,12 +365,12 @@ private:
                     continue;
                 }
                 double factor = 1;
-                for_each_bit(working & ~step->works, [&](int other) {
-                    factor *= problem_.contention[at(d * devices + other)];
-                });
+                const int row = (step->contention * devices + d) * devices;
+                for_each_bit(working & ~step->works,
+                             [&](int other) { factor *= problem_.contention[at(row + other)]; });
                 for (int other = 0; !problem_.alone.empty() && other < devices; ++other) {
                     if ((working & bit(other)) == 0) {
-                        factor *= problem_.alone[at(d * devices + other)];
+                        factor *= problem_.alone[at(row + other)];
                     }
                 }
                 slowdown[i] = std::max(slowdown[i], factor);

@@ -422,6 +422,7 @@ private:
                 {.kind = EventKind::task, .resource = workers[i], .task = index});
         }
         plan_.steps.back().events_end = static_cast<int>(plan_.events.size());
+        plan_.steps.back().contention = task.contention;
 
         // 4. Its results are where it was made, as it was made.
         for_each_result(task, [&](const TaskResult& result) {

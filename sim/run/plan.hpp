@@ -44,6 +44,7 @@ struct Plan {
         Time work{};            // alone
         Energy energy{};        // what it adds to the platform's at rest
         Bits works = 0;         // devices that work and slow each other meanwhile
+        int contention = 0;     // which of the problem's tables says by how much
         int bus = -1;           // whose bandwidth its bytes share
         BytesPerSecond rate{};  // of its bytes, alone
         int events_begin = 0, events_end = 0;
