@@ -88,7 +88,8 @@ TEST_CASE("every mixed mapping gives the reference's output, run after run") {
                     std::ranges::copy(run == 1 ? others : images, executor.input().begin());
                     executor.run(recording);
                     const auto& right = run == 1 ? expected_of_others : expected;
-                    REQUIRE(std::memcmp(recording.outputs.front(), right.data(), right.size()) == 0);
+                    REQUIRE(std::memcmp(recording.outputs.front(), right.data(), right.size()) ==
+                            0);
                 }
                 mixed += devices_of(problem, mapping).size() > 1;
             }

@@ -32,8 +32,8 @@ CostFeatures features_of(const Model& model,
 // Median and interval of a fitted cost; nothing where the formula gives no time above zero.
 std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& features);
 
-// A cost at a quantile of what was measured, 0 to 1: straight lines through p05, p50 and p95, and on
-// beyond them, not below zero. Of a stated cost, which has no spread, the cost.
+// A cost at a quantile of what was measured, 0 to 1: straight lines through p05, p50 and p95, and
+// on beyond them, not below zero. Of a stated cost, which has no spread, the cost.
 Time at_quantile(const Measurement& spread, double quantile);
 
 // Bytes of one image's tensor in a layout: `plain` binary tensors have one byte an element, all

@@ -210,7 +210,8 @@ struct FittedCost {
     // the images over two threads says nothing about one image.
     int smallest_batch = 1, smallest_height = 1, smallest_channels = 1;
     int largest_batch = 0;  // 0: any
-    // Where the device has no such kernel, whatever the fit would say: layers, at a range of batches.
+    // Where the device has no such kernel, whatever the fit would say: layers, at a range of
+    // batches.
     struct Absence {
         std::string layers;  // sim::signature
         int from = 1, to = 1;
