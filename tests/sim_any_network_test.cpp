@@ -344,6 +344,22 @@ TEST_CASE("devices may be faster while others work") {
           doctest::Approx(10));
 }
 
+TEST_CASE("a conversion takes what is stated where no other device works") {
+    // The second core is faster beside the first, which has nothing to do.
+    const std::string platform =
+        "hetmap: platform/1\nname: soc\nmemories: [{name: ram}]\ndevices:\n"
+        "  - {name: cpu, kind: cpu, memory: ram, asynchronous: false}\n"
+        "  - name: big\n    kind: cpu\n    memory: ram\n    asynchronous: true\n"
+        "    submit_us: 0\n    per_task_us: 0\n    completion_us: 0\n"
+        "    contention: {cpu: 0.5}\n"
+        "    conversions:\n"
+        "      - {from: nhwc, to: blocked, latency_us: 4, bandwidth_gb_per_s: 1000}\n"
+        "costs:\n" +
+        cost("layers: " + kConv + ", in_layout: blocked", "big", "10");
+    const Net net{model_text(kImage, conv("a", "x"), "a"), platform};
+    CHECK(net.best_us() == doctest::Approx(4 + 10).epsilon(1e-3));
+}
+
 TEST_CASE("how much others slow a device down may depend on what it runs") {
     // Two independent layers: a on the big core, beside it b on the CPU; then their sum there.
     const auto platform = [](const std::string& of_big) {

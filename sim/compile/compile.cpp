@@ -423,17 +423,11 @@ Task task_of(Problem& problem,
     // 2. The least it takes: beside others that make it faster.
     task.contention = contention_of(platform, model.layers[at(offer.chain.front())]);
     if (!problem.alone.empty()) {
-        const int table = task.contention * problem.device_count();
         double most = 1;
         for_each_bit(devices_of(task), [&](int device) {
-            double all = 1;
-            for (int other = 0; other < problem.device_count(); ++other) {
-                all *= problem.alone[at((table + device) * problem.device_count() + other)];
-            }
-            most = std::max(most, all);
+            most = std::max(most, problem.alone_factor(task.contention, device));
         });
-        task.cost = Time{
-            static_cast<std::int64_t>(std::floor(static_cast<double>(task.cost.count()) / most))};
+        task.cost = shortened(task.cost, most);
     }
 
     // 3. What it reads from outside.

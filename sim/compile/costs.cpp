@@ -99,6 +99,12 @@ Time at_quantile(const Measurement& spread, double quantile) {
     return Time{std::max<std::int64_t>(0, std::llround(time))};
 }
 
+Time shortened(Time time, double factor) {
+    return factor == 1 || time >= kNever ? time
+                                         : Time{static_cast<std::int64_t>(std::floor(
+                                               static_cast<double>(time.count()) / factor))};
+}
+
 std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& features) {
     const double us = fit.constant_us + fit.us_per_million_macs * features.million_macs +
                       fit.us_per_kib_read * features.kib_read +

@@ -36,6 +36,9 @@ std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& fe
 // on beyond them, not below zero. Of a stated cost, which has no spread, the cost.
 Time at_quantile(const Measurement& spread, double quantile);
 
+// The least that something may take which takes `time` alone and is slowed down by `factor` then.
+Time shortened(Time time, double factor);
+
 // Bytes of one image's tensor in a layout: `plain` binary tensors have one byte an element, all
 // others are as in tensor_bytes().
 std::int64_t bytes_in_layout(const Platform& platform,

@@ -238,6 +238,15 @@ struct Problem {
         }
         return has_routes() ? last_hop[copy_place(tensor, layout, from, to)] : -1;
     }
+    // How many times as long as its least something takes on a device while no other works, by the
+    // table of contention that it follows; 1 where others only slow it down.
+    double alone_factor(int table, int device) const {
+        double factor = 1;
+        for (int other = 0; !alone.empty() && other < device_count(); ++other) {
+            factor *= alone[at((table * device_count() + device) * device_count() + other)];
+        }
+        return factor;
+    }
     Time convert(int tensor, int device, int from, int to) const {
         return convert_times[conversion_place(tensor, device, from, to)];
     }

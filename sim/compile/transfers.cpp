@@ -120,7 +120,8 @@ void add_conversions(Problem& problem,
             const int to = index_of(problem.layout_names, conversion.to);
             if (from < layouts && to < layouts) {
                 const Time time = conversion.time.time(packed);
-                problem.convert_times[place(from, to)] = time;
+                problem.convert_times[place(from, to)] =
+                    shortened(time, problem.alone_factor(0, device));
                 problem.convert_energies[place(from, to)] =
                     time < kNever ? drawn_above_idle(platform.devices[at(device)], time) : Energy{};
             }
