@@ -152,6 +152,51 @@ TEST_CASE("layers without a kernel are named, and the rest of the network is mea
     }
 }
 
+TEST_CASE("a network with several inputs and outputs is calibrated and validated") {
+    const sim::Model model = small_model(R"(hetmap: model/1
+name: two
+inputs:
+  - {name: left, height: 8, width: 8, channels: 64, type: binary}
+  - {name: right, height: 8, width: 8, channels: 64, type: binary}
+parameters: {seed: 1}
+layers:
+  - {name: a, operation: conv2d, inputs: [left], weights: binary, out_channels: 64, kernel: 3, padding: 1}
+  - {name: b, operation: conv2d, inputs: [right], weights: binary, out_channels: 64, kernel: 3, padding: 1}
+  - {name: s, operation: add, inputs: [a, b]}
+  - {name: t, operation: threshold, inputs: [s]}
+outputs: [t, b]
+)");
+    calibrate::CalibrationSettings two = settings();
+    two.models = {model};
+    two.batches = {3};
+    const calibrate::Calibration done = calibrate::calibrate_machine(two, {}, std::nullopt);
+    CHECK(done.left_out.empty());
+    const sim::Problem problem = sim::compile(model, done.platform, {.batch = 3, .only = {}});
+    std::vector<sim::Mapping> sample;
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+        sample.push_back(sim::random_mapping(problem, seed));
+    }
+    calibrate::ValidationSettings quick;
+    quick.budget_s = 3600;
+    quick.fewest_rounds = quick.most_rounds = 3;
+    quick.threads = 2;
+    const calibrate::Validation v = calibrate::validate(model,
+                                                        done.platform,
+                                                        problem,
+                                                        sim::branch_and_bound(problem, {}).mapping,
+                                                        {},
+                                                        sample,
+                                                        quick);
+    CHECK(v.outputs_identical);  // both, of each mapping
+    CHECK(v.anchors.size() == 2);
+    // The two inputs are not the same, or this would say little.
+    const std::vector<std::byte> left(4096, std::byte{0x5a}), right(4096, std::byte{0x3c});
+    const std::span<const std::byte> ab[] = {left, right}, ba[] = {right, left};
+    const auto first = calibrate::reference_outputs(model, 3, ab);
+    REQUIRE(first.size() == 2);
+    CHECK(first != calibrate::reference_outputs(model, 3, ba));
+}
+
 TEST_CASE("pieces of a network are networks") {
     const sim::Model model = small_model(kPartly);
     const calibrate::Parameters parameters = calibrate::load_parameters(model);
