@@ -3,7 +3,7 @@
 
     python3 summarize.py FOLDER
 
-Reads FOLDER/<model>-b<batch>.json, prints a table in Markdown, writes FOLDER/predicted-measured.svg.
+Reads FOLDER/<model>-b<batch>-run<run>.json, prints a table in Markdown, writes FOLDER/predicted-measured.svg.
 """
 import glob
 import json
@@ -14,20 +14,25 @@ import sys
 
 def main(folder):
     results = []
-    for path in sorted(glob.glob(os.path.join(folder, "*-b*.json"))):
+    for path in sorted(glob.glob(os.path.join(folder, "*-b*-run*.json"))):
         with open(path) as file:
-            results.append(json.load(file))
+            results.append(json.load(file) | {"run": int(path[:-len(".json")].split("-run")[1])})
     order = ["vgg3-fashion", "vgg7-cifar10", "resnet18-imagenet"]
-    results.sort(key=lambda r: (order.index(r["model"]), r["batch"]))
-    print("| network | batch | random mappings | median error [%] | p90 error [%] | tau-b | "
-          "chosen: predicted [us] | measured [us] | error [%] | regret [%] | round trip | outputs |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|")
+    results.sort(key=lambda r: (order.index(r["model"]), r["batch"], r["run"]))
+    print("| network | batch | run | random mappings | median error [%] | p90 error [%] | tau-b | "
+          "as it is now: median [%] | p90 [%] | tau-b | inside the interval | anchors | "
+          "chosen: predicted [us] | measured [us] | error [%] | now [%] | regret [%] | outputs |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|---|")
     for r in results:
-        print(f'| {r["model"]} | {r["batch"]} | {len(r["sample"])} | '
+        anchors = ", ".join(f'{a["name"].removeprefix("cpu, ")} {a["ratio"]:.2f}'
+                            for a in r["anchors"])
+        print(f'| {r["model"]} | {r["batch"]} | {r["run"]} | {len(r["sample"])} | '
               f'{r["median_error_percent"]:.2f} | {r["p90_error_percent"]:.2f} | '
-              f'{r["rank_correlation"]:.3f} | {r["predicted_us"]:.2f} | '
+              f'{r["rank_correlation"]:.3f} | {r["median_error_now_percent"]:.2f} | '
+              f'{r["p90_error_now_percent"]:.2f} | {r["rank_correlation_now"]:.3f} | '
+              f'{r["inside_interval"]} | {anchors} | {r["predicted_us"]:.2f} | '
               f'{r["measured_us"]["p50"]:.2f} | {r["error_percent"]:+.2f} | '
-              f'{r["regret_percent"]:.2f} | {r["round_trip_ratio"]:.2f} | '
+              f'{r["error_now_percent"]:+.2f} | {r["regret_percent"]:.2f} | '
               f'{"identical" if r["outputs_identical"] else "DIFFERENT"} |')
     with open(os.path.join(folder, "predicted-measured.svg"), "w") as file:
         file.write(plot(results))
