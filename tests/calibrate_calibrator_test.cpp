@@ -16,7 +16,7 @@ calibrate::CalibrationSettings settings() {
     calibrate::CalibrationSettings s;
     s.models = {small_model()};
     s.batches = {1};
-    s.budget_s = 60;
+    s.budget_s = 300;
     s.threads = 2;
     s.quick = true;
     s.command = "a test";

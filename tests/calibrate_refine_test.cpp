@@ -12,7 +12,7 @@ calibrate::CalibrationSettings settings() {
     calibrate::CalibrationSettings s;
     s.models = {small_model()};
     s.batches = {1};
-    s.budget_s = 20;
+    s.budget_s = 300;
     s.threads = 2;
     s.variants = {"scalar"};
     s.devices = {"cpu"};
