@@ -5,15 +5,31 @@
 // mapping for each kind of cost: the CPU's kernels on one thread, on each other number of threads,
 // and every other device's.
 
-#include "calibrate/validation.hpp"
 #include "sim/compile/problem.hpp"
 
+#include <compare>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace calibrate {
+
+// The kind of a cost: its device, and of the CPU's the number of threads; 0 elsewhere.
+struct CostClass {
+    int device = 0, threads = 0;
+    friend auto operator<=>(const CostClass&, const CostClass&) = default;
+};
+
+// Costs of one kind, measured again in turn with the mappings but in mappings of their own: what
+// they take now over what the profile says. Another ratio than 1 is the machine's doing, not the
+// model's.
+struct Anchor {
+    std::string name;  // "cpu, 1 thread", "cpu, 2 threads", "cuda0"
+    CostClass kind;
+    int costs = 0;  // how many were measured
+    double ratio = 1;
+};
 
 CostClass class_of(const sim::Task& task);
 

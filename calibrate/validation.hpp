@@ -6,13 +6,13 @@
 // alike; every mapping's output is compared with the reference's, bit by bit; errors are reported
 // for every layer as well as in total, so that errors which cancel are seen.
 
+#include "calibrate/anchors.hpp"
 #include "calibrate/dataset.hpp"
 #include "sim/compile/problem.hpp"
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
 #include "sim/run/spread.hpp"
 
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -48,22 +48,6 @@ struct MappingComparison {
     bool output_identical = false;
     int waits_beyond_plan = 0;  // of the dispatcher, where one device cannot wait for another
     std::vector<TaskComparison> tasks;
-};
-
-// The kind of a cost: its device, and of the CPU's the number of threads; 0 elsewhere.
-struct CostClass {
-    int device = 0, threads = 0;
-    friend auto operator<=>(const CostClass&, const CostClass&) = default;
-};
-
-// Costs of one kind, measured again in turn with the mappings but in mappings of their own: what
-// they take now over what the profile says. Another ratio than 1 is the machine's doing, not the
-// model's.
-struct Anchor {
-    std::string name;  // "cpu, 1 thread", "cpu, 2 threads", "cuda0"
-    CostClass kind;
-    int costs = 0;  // how many were measured
-    double ratio = 1;
 };
 
 struct Validation {
