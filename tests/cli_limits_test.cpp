@@ -95,6 +95,6 @@ TEST_CASE("a batch that does not fit the memory is the machine's fault, and it s
                      "calibrate --quick --budget 5s --device cpu --model resnet18-imagenet" +
                          std::string{" --batch 65536 --out "} + folder.file("p.yaml"));
     CHECK(outcome.code == 1);
-    CHECK(has(outcome.err, "tensors need "));
+    CHECK(has(outcome.err, "the tensors of a batch of 65536 need "));
     CHECK(has(outcome.err, " are free"));
 }
