@@ -453,8 +453,9 @@ std::set<CostKey> Calibrator::keep_costs_before() {
     for (const sim::MeasuredCost& old : before_->measured) {
         const CostKey key = key_of(old);
         const auto found = costs_.find(key);
-        const bool better = found != costs_.end() && found->second.samples(rule_).size() >=
-                                                         static_cast<std::size_t>(old.time.samples);
+        const bool better =
+            asked_for(key) && found != costs_.end() &&
+            found->second.samples(rule_).size() >= static_cast<std::size_t>(old.time.samples);
         if (!better) {
             platform().measured.push_back(old);
             kept.insert(key);
@@ -468,9 +469,9 @@ void Calibrator::write_costs() {
     int outliers = 0;
     std::size_t samples = 0;
     for (const auto& [key, cost] : costs_) {
-        const std::vector<double>& seen =
-            cost.samples(rule_).empty() ? cost.near_best : cost.samples(rule_);
-        if (kept.contains(key)) {
+        const std::vector<double>& seen = cost.samples(rule_);
+        // What only ran beside what was asked for has too few samples to be told.
+        if (kept.contains(key) || !asked_for(key)) {
             continue;
         }
         if (seen.empty()) {

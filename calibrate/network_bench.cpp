@@ -30,8 +30,7 @@ int seen(const Cost& cost) {
 
 // By the best of what is known: nanoseconds.
 std::optional<double> value_of(const Cost& cost, const StoppingRule& rule) {
-    const std::vector<double>& samples =
-        cost.samples(rule).empty() ? cost.near_best : cost.samples(rule);
+    const std::vector<double>& samples = cost.samples(rule);
     if (!samples.empty()) {
         return quantile(samples, 0.5);
     }

@@ -73,6 +73,16 @@ Refinement refine(const sim::Model& model,
         now.budget_s = 0;
         measure();
         now.budget_s = settings.budget_s;
+        // And all other ways to run its layers, of which no fit speaks any more.
+        for (const sim::MeasuredCost& cost : result.platform.measured) {
+            if (std::ranges::find(platform.measured, key_of(cost), key_of) ==
+                platform.measured.end()) {
+                now.only.insert(group_of(key_of(cost)));
+            }
+        }
+        if (!now.only.empty()) {
+            measure();
+        }
     }
     // Measures what a search of this platform rests on. False where there is nothing more to do.
     const auto improve = [&](const sim::Platform& searched) {

@@ -66,7 +66,8 @@ struct Cost {
     // What the profile says. A kernel between fast neighbours finds warmer caches than one between
     // slow ones, so where it was seen in good company, that is what a chosen mapping will meet.
     const std::vector<double>& samples(const StoppingRule& rule) const {
-        return static_cast<int>(near_best.size()) >= rule.fewest ? near_best : anywhere;
+        const bool enough = static_cast<int>(near_best.size()) >= rule.fewest;
+        return enough || anywhere.empty() ? near_best : anywhere;
     }
 };
 

@@ -124,9 +124,12 @@ bool is_applicable(const FittedCost& fit,
         (fit.largest_batch > 0 && batch > fit.largest_batch)) {
         return false;
     }
+    if (fit.absent.empty()) {
+        return true;
+    }
+    const std::string layers = signature(model, set);
     return std::ranges::none_of(fit.absent, [&](const FittedCost::Absence& absence) {
-        return batch >= absence.from && batch <= absence.to &&
-               absence.layers == signature(model, set);
+        return batch >= absence.from && batch <= absence.to && absence.layers == layers;
     });
 }
 
