@@ -134,6 +134,38 @@ TEST_CASE("a chain has one order, and what is proven in it is proven in any") {
     CHECK(result.lower_bound_in_any_order == result.makespan);
 }
 
+TEST_CASE("where the host does all, the order decides nothing, or what fits together") {
+    int any = 0, proven = 0;
+    for (std::uint64_t seed = 1; seed < 400 && any < 40; ++seed) {
+        CAPTURE(seed);
+        Problem p = seed % 2 ? generate::small_random(seed) : generate::wide_random(seed);
+        std::vector<char> on_host;
+        for (const sim::Task& task : p.tasks) {
+            on_host.push_back(task.device == 0 && task.parts.empty());
+        }
+        sim::keep_tasks(p, on_host);
+        if (!sim::internal::is_sequential(p) || sim::count_mappings(p) > 3'000 ||
+            orders_of(p) > 60 || sim::internal::has_one_order(p)) {
+            continue;
+        }
+        const Time optimum = best_of_all(p);
+        const sim::SearchResult free = sim::branch_and_bound(p, in_any_order());
+        if (free.status == SearchStatus::infeasible) {
+            continue;
+        }
+        ++any;
+        CHECK(free.makespan == optimum);
+        CHECK(sim::internal::makespan_bound_in_any_order(p) <= optimum);
+        if (sim::internal::order_decides_nothing(p)) {
+            ++proven;
+            CHECK(free.in_any_order);
+            CHECK(sim::exhaustive(p, {}).makespan == optimum);
+        }
+    }
+    CHECK(any >= 20);
+    CHECK(proven >= 5);
+}
+
 TEST_CASE("no answer is worse than a mapping that was known, whatever the goal and the time") {
     for (std::uint64_t seed = 1; seed <= 24; ++seed) {
         CAPTURE(seed);

@@ -491,7 +491,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         return within_own_limit(problem, options, *own);
     }
     const Appraiser appraiser(problem, goal);  // throws where the goal needs an unknown energy
-    const bool one_order = has_one_order(problem);
+    const bool one_order = has_one_order(problem) || order_decides_nothing(problem);
     const bool decides_order = options.free_order && !one_order && goal.prefer.empty();
     const bool is_windowed = can_search_windows(problem, goal);
     std::uint64_t evaluated = 0;
@@ -615,9 +615,11 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
         }
     }
     Pace pace(problem, options, orders_end);
-    const int most_vain = options.elapsed ? kVainTurnsInTime
-                          : has_bounds    ? kVainTurns
-                                          : kVainTurnsWhereHard;
+    //    Where orders differ by what fits them alone, there is little to find.
+    const int most_vain = is_sequential(problem) ? 1
+                          : options.elapsed      ? kVainTurnsInTime
+                          : has_bounds           ? kVainTurns
+                                                 : kVainTurnsWhereHard;
     for (int turn = 0, vain = 0;
          decides_order && !goal.is_stream() && !is_closed() && !orders.stop();
          ++turn) {

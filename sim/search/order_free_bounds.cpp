@@ -1,12 +1,14 @@
 #include "sim/search/order_free_bounds.hpp"
 
 #include "sim/search/bounds.hpp"
+#include "sim/search/covers.hpp"
 #include "sim/search/mixes.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 namespace sim::internal {
@@ -351,11 +353,43 @@ Time period_bound_in_any_order(const Problem& problem, int frames_in_flight) {
     return std::max(share, shared_work(problem).bound);
 }
 
+// The cheapest set of tasks that covers every layer once, whether or not an order has all of them.
+Time cheapest_cover(const Problem& problem) {
+    Problem all = problem;
+    for (std::vector<int>& tasks : all.starting) {
+        tasks.clear();
+    }
+    for (std::size_t t = 0; t < all.tasks.size(); ++t) {
+        all.starting[at(all.tasks[t].first)].push_back(static_cast<int>(t));
+    }
+    const auto cost = [&](int t) { return all.tasks[at(t)].cost.count(); };
+    const std::optional<Mapping> cover = Covers(all).cheapest(cost);
+    Time sum{};
+    for (std::size_t i = 0; cover && i < cover->size(); ++i) {
+        sum += problem.tasks[at((*cover)[i])].cost;
+    }
+    return sum;
+}
+
 Time makespan_bound_in_any_order(const Problem& problem) {
+    if (is_sequential(problem)) {
+        return cheapest_cover(problem);
+    }
     const SharedWork work = shared_work(problem);
     const Time bound =
         std::max({longest_path_bound(problem), work.bound, work_between(problem, work)});
     return is_interacting(problem) ? bound : Time{rounded_up(bound.count(), common_unit(problem))};
+}
+
+bool is_sequential(const Problem& problem) {
+    return !is_coupled(problem) && problem.turns.empty() &&
+           std::ranges::all_of(problem.tasks, [](const Task& task) {
+               return task.device == 0 && task.parts.empty();
+           });
+}
+
+bool order_decides_nothing(const Problem& problem) {
+    return is_sequential(problem) && std::ranges::all_of(problem.tasks, fits_order);
 }
 
 bool has_one_order(const Problem& problem) {

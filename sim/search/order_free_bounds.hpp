@@ -37,4 +37,12 @@ Time period_bound_in_any_order(const Problem& problem, int frames_in_flight);
 // proven in the static order is proven.
 bool has_one_order(const Problem& problem);
 
+// Whether all tasks are the host's, one after the other: then the order only decides which of them
+// fit together, not what they take.
+bool is_sequential(const Problem& problem);
+
+// Whether every task of a sequential problem fits the static order, so that every set of them that
+// covers the layers does. Then, too, what is proven in the static order is proven.
+bool order_decides_nothing(const Problem& problem);
+
 }  // namespace sim::internal

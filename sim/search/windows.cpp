@@ -3,6 +3,7 @@
 #include "sim/run/evaluator.hpp"
 #include "sim/search/alternatives.hpp"
 #include "sim/search/dice.hpp"
+#include "sim/search/order_free_bounds.hpp"
 #include "sim/search/results.hpp"
 
 #include <algorithm>
@@ -661,7 +662,7 @@ private:
 
 bool can_search_windows(const Problem& problem, const Goal& goal) {
     return goal.is_latency() && !is_coupled(problem) && problem.budgets.empty() &&
-           !has_bonds(problem);
+           !has_bonds(problem) && !is_sequential(problem);  // whose orders take the same time
 }
 
 LocalSearchResult search_windows(const Problem& problem,
