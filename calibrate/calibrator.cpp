@@ -109,6 +109,7 @@ public:
         // 5. The profile: costs, then what they say about shapes not measured.
         say_what_is_left_out();
         write_costs();
+        write_handovers();
         write_fits();
         return std::move(calibration_);
     }
@@ -149,6 +150,7 @@ private:
     void say_what_is_left_out();
     std::set<CostKey> keep_costs_before();
     void write_costs();
+    void write_handovers();
     void write_fits();
 
     const CalibrationSettings& settings_;
@@ -166,6 +168,7 @@ private:
     std::vector<std::vector<bool>> computed_;  // by model and layer: by some kernel here
     std::vector<std::unique_ptr<NetworkBench>> networks_;
     Costs costs_;
+    Crossings crossings_;
     Existence existence_;
 };
 
@@ -211,6 +214,7 @@ void Calibrator::measure_host() {
         platform().host_copy = before_->host_copy;
         platform().measurements = before_->measurements;
         cpu.conversions = before_->devices.front().conversions;
+        cpu.handovers = before_->devices.front().handovers;
         return;
     }
     platform().host_copy = measure_host_copies();
@@ -384,7 +388,7 @@ void Calibrator::make_network_bench(std::size_t model, int batch, const Device& 
     }
     for (Piece& piece : pieces_of(whole, parameters_[model], keep)) {
         networks_.push_back(
-            make_bench(std::move(piece), batch, threads_, settings_.variants, costs_));
+            make_bench(std::move(piece), batch, threads_, settings_.variants, costs_, crossings_));
     }
 }
 
@@ -513,6 +517,11 @@ void Calibrator::write_costs() {
             warn(fmt::format("noisy: {:.1f} % of the samples were outliers", share));
         }
     }
+}
+
+void Calibrator::write_handovers() {
+    std::vector<sim::Handover>& handovers = platform().devices.front().handovers;
+    handovers = merged(crossings_.handovers(rule_), handovers);
 }
 
 void Calibrator::write_fits() {

@@ -141,8 +141,8 @@ Executor::Executor(const sim::Model& model,
       missing_{std::move(devices.missing)} {
     assert(devices_.size() == problem.devices.size() && devices_.front() != nullptr);
     expect_ends_on_host(model);
-    for (const std::string& name : problem.layout_names) {
-        layouts_.push_back(layout_named(name));
+    for (int layout = 0; layout < problem.layouts; ++layout) {
+        layouts_.push_back(layout_named(problem.layout_names[at(problem.bits_of(layout))]));
     }
     for (int d = problem.device_count() - 1; d > 0; --d) {
         if (devices_[at(d)] != nullptr && !devices_[at(d)]->modes(Direction::up).empty()) {
@@ -215,7 +215,8 @@ std::size_t Executor::bytes_of(int tensor, int layout) const {
     return kernels::tensor_bytes(shape_of(tensor), layouts_[at(layout)], problem_.batch);
 }
 
-std::byte* Executor::buffer(const Place& place) {
+std::byte* Executor::buffer(Place place) {
+    place.layout = problem_.bits_of(place.layout);
     const auto found = buffers_.find(place);
     if (found != buffers_.end()) {
         return found->second;
@@ -428,7 +429,10 @@ private:
                     "simulated, not run");
             }
             e_.require(task.device, task.first);
-            const bool converts = action.steps_end - action.steps_begin > 1;
+            bool converts = false;
+            for (int s = action.steps_begin; s + 1 < action.steps_end; ++s) {
+                converts = converts || !is_handover(s);
+            }
             if (converts && !e_.devices_[at(task.device)]->info().converts) {
                 refuse(fmt::format("'{}' cannot change layouts", e_.device_name(task.device)));
             }
@@ -447,10 +451,10 @@ private:
                 const sim::Task& task = task_of(action);
                 const int memory = e_.memory_of(task.device);
                 if (problem_.model_layer[at(task.last)] >= 0) {  // the output is no tensor
-                    places.insert({task.last, task.out_layout, memory});
+                    places.insert({task.last, problem_.bits_of(task.out_layout), memory});
                 }
                 for (const sim::TaskInput& input : task.inputs) {
-                    places.insert({input.tensor, input.layout, memory});
+                    places.insert({input.tensor, problem_.bits_of(input.layout), memory});
                 }
             }
         }
@@ -476,9 +480,18 @@ private:
     void find_signals() {
         for (const sim::Plan::Action& action : plan_.actions) {
             for (const sim::Plan::Wait& wait : plan_.waits_of(action)) {
-                if (wait.reason != sim::Plan::Reason::submitted && needs_event(action, wait.step)) {
-                    steps_[at(wait.step)].signals = true;
+                if (wait.reason == sim::Plan::Reason::submitted ||
+                    !needs_event(action, wait.step)) {
+                    continue;
                 }
+                if (is_handover(wait.step)) {
+                    throw sim::InputError{
+                        fmt::format("layer '{}': it waits for what '{}' need not do; that can be "
+                                    "simulated, not run",
+                                    e_.layer_name(task_of(action).first),
+                                    e_.device_name(event_of(wait.step).resource))};
+                }
+                steps_[at(wait.step)].signals = true;
             }
         }
     }
@@ -524,7 +537,7 @@ private:
         }
         for (int s = action.steps_begin; s < action.steps_end; ++s) {
             const bool converts = event_of(s).kind == sim::EventKind::conversion;
-            if (!converts && is_boundary(problem_, task)) {
+            if (is_handover(s) || (!converts && is_boundary(problem_, task))) {
                 continue;
             }
             const calibrate::Stage stage = stage_of(s);
@@ -541,13 +554,14 @@ private:
         std::vector<int> tasks;
         for (const int t : segments_[at(a)]) {
             const sim::Plan::Action& action = action_at(t);
+            const std::size_t first = stages.size();
             for (int s = action.steps_begin; s < action.steps_end; ++s) {
-                stages.push_back(stage_of(s));
-                stages.back().signal = signal_of(s);
-                if (s == action.steps_begin) {
-                    stages.back().waits = waits_of(action);
+                if (!is_handover(s)) {
+                    stages.push_back(stage_of(s));
+                    stages.back().signal = signal_of(s);
                 }
             }
+            stages[first].waits = waits_of(action);
             tasks.push_back(action.task);
         }
         recording_.calls.push_back({.action = Action::submit,
@@ -572,6 +586,13 @@ private:
             }
         }
         return events;
+    }
+
+    // What the host's threads had in their caches is where it is for everybody: nothing to do.
+    bool is_handover(int step) const {
+        const sim::Event& event = event_of(step);
+        return event.kind == sim::EventKind::conversion &&
+               problem_.bits_of(event.from) == problem_.bits_of(event.to);
     }
 
     calibrate::Stage stage_of(int step) {

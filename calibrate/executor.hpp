@@ -117,7 +117,7 @@ private:
     int tensor_of(int model_layer) const;
     std::size_t bytes_of(int tensor, int layout) const;
     kernels::Shape shape_of(int tensor) const;
-    std::byte* buffer(const Place& place);
+    std::byte* buffer(Place place);
     Address address(int device, int tensor, int layout);
     kernels::Tensors tensors_of(const sim::Task& task);
     int kernel(int task);

@@ -30,7 +30,7 @@ std::vector<std::vector<Crossing>> crossings_of(const sim::Problem& problem,
         return crossings;
     }
     struct Tensor {
-        std::size_t made_by = 0;      // place in the mapping
+        std::size_t made_by = 0;  // place in the mapping
         int layout = 0;
         std::set<std::string> teams;  // in whose caches it is
     };
@@ -64,34 +64,43 @@ std::vector<std::vector<Crossing>> crossings_of(const sim::Problem& problem,
 void Crossings::add(const Crossing& crossing, const Cost& cost, double ns) {
     std::vector<Seen>& kernels = seen_[crossing];
     const auto found = std::ranges::find(kernels, &cost, &Seen::cost);
-    Seen& seen = found == kernels.end() ? kernels.emplace_back(Seen{.cost = &cost, .ns = {}}) : *found;
+    Seen& seen =
+        found == kernels.end() ? kernels.emplace_back(Seen{.cost = &cost, .ns = {}}) : *found;
     seen.ns.push_back(ns);
 }
 
 std::vector<sim::Handover> Crossings::handovers(const StoppingRule& rule) const {
     // 1. What each kernel loses by a side.
-    std::map<Crossing, std::vector<double>> lost;  // without its side: both added up
-    std::map<Crossing, double> sum;
+    std::map<Crossing, double> sum;  // of both sides
     for (const auto& [crossing, kernels] : seen_) {
-        std::vector<double> losses;
+        std::vector<std::pair<double, double>> losses;  // of kernels, by what they take alone
         for (const Seen& seen : kernels) {
             const std::vector<double>& alone = seen.cost->alone(rule);
             if (!alone.empty()) {
-                losses.push_back(quantile(seen.ns, 0.5) - quantile(alone, 0.5));
+                const double median = quantile(alone, 0.5);
+                losses.emplace_back(median, quantile(seen.ns, 0.5) - median);
             }
         }
         if (losses.empty()) {
             continue;
         }
+        std::ranges::sort(losses);
+        std::vector<double> of_fast;
+        for (std::size_t i = 0; i < (losses.size() + 1) / 2; ++i) {
+            of_fast.push_back(losses[i].second);
+        }
         Crossing both = crossing;
         both.reads = false;
-        sum[both] += std::max(0.0, quantile(losses, 0.5));
+        sum[both] += std::max(0.0, quantile(of_fast, 0.5));
     }
 
-    // 2. A table for each pair of teams' sizes.
+    // 2. A table for each pair of teams' sizes. More bytes take no less.
     std::map<std::pair<int, int>, sim::Handover> tables;
-    for (const auto& [crossing, ns] : sum) {
-        sim::Handover& table = tables[{crossing.from, crossing.to}];
+    std::map<std::pair<int, int>, double> most;
+    for (const auto& [crossing, lost] : sum) {
+        const std::pair threads{crossing.from, crossing.to};
+        const double ns = most[threads] = std::max(most[threads], lost);
+        sim::Handover& table = tables[threads];
         table.from = crossing.from;
         table.to = crossing.to;
         table.time.points.push_back(

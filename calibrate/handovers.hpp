@@ -35,8 +35,9 @@ public:
     // this.
     void add(const Crossing& crossing, const Cost& cost, double ns);
 
-    // By threads and bytes, both sides together: of each side the median of what each kernel lost
-    // by it. What too little is known of is left out.
+    // By threads and bytes, both sides together: of each side the median of what kernels lost by
+    // it, the faster half of them, which a chosen mapping is made of. What nothing is known of is
+    // left out.
     std::vector<sim::Handover> handovers(const StoppingRule& rule) const;
 
 private:

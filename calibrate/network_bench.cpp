@@ -5,6 +5,7 @@
 #include "calibrate/clock.hpp"
 #include "calibrate/statistics.hpp"
 #include "kernels/registry.hpp"
+#include "sim/compile/transfers.hpp"
 #include "sim/index.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -23,10 +25,9 @@ namespace {
 using sim::at;
 
 constexpr int kRecordedRuns = 2;  // of each turn, after one to warm up
+constexpr int kMixedTurns = 40;   // of Phase::handovers
 
-int seen(const Cost& cost) {
-    return cost.before + static_cast<int>(cost.anywhere.size() + cost.near_best.size());
-}
+int seen(const Cost& cost) { return cost.before + cost.count(); }
 
 // By the best of what is known: nanoseconds.
 std::optional<double> value_of(const Cost& cost, const StoppingRule& rule) {
@@ -67,7 +68,7 @@ std::optional<std::pair<int, int>> wish(const NetworkBench& bench, int task, boo
                              static_cast<int>((near ? cost->near_best : cost->anywhere).size()),
                              0}};
         default:
-            return samples < kFewestSure ? std::optional{std::pair{samples, 0}} : std::nullopt;
+            return samples < kFewestOfOthers ? std::optional{std::pair{samples, 0}} : std::nullopt;
     }
 }
 
@@ -107,22 +108,42 @@ sim::Mapping assemble_around(const sim::Problem& problem, int target, Rank rank)
     });
 }
 
-// Of what the phase wants as much as fits together; elsewhere what is promising.
+// Whether two tasks are the same threads' work; -1 is everybody's.
+bool are_one_team(const sim::Problem& problem, int a, int b) {
+    const auto team = [&](int t) { return problem.teams[at(problem.tasks[at(t)].out_layout)]; };
+    return problem.teams.empty() || a < 0 || b < 0 || team(a) == team(b);
+}
+
+// Of what the phase wants as much as fits together; elsewhere what is promising. As few tensors as
+// can be change threads.
 sim::Mapping least_measured(const NetworkBench& bench, std::mt19937_64& random) {
-    return assemble_around(bench.problem, most_wanted(bench, random, false), [&](int t) {
+    const int target = most_wanted(bench, random, false);
+    return assemble_around(bench.problem, target, [&](int t) {
         const auto wanted = wish(bench, t, false);
         const auto otherwise = std::pair{int{bench.unpromising[at(t)]}, 0};
-        return std::tuple{!wanted, wanted.value_or(otherwise), random()};
+        return std::tuple{
+            !are_one_team(bench.problem, t, target), !wanted, wanted.value_or(otherwise), random()};
     });
 }
 
 // The best mapping, but for one task that was seen the least there, and another here and there.
 sim::Mapping near_best(const NetworkBench& bench, std::mt19937_64& random) {
     constexpr unsigned kOneIn = 6;
-    return assemble_around(bench.problem, most_wanted(bench, random, true), [&](int t) {
+    const int target = most_wanted(bench, random, true);
+    return assemble_around(bench.problem, target, [&](int t) {
         const bool chosen = std::ranges::find(bench.best, t) != bench.best.end();
         const int last = bench.unpromising[at(t)] ? 2 : 1;
-        return std::pair{chosen && random() % kOneIn != 0 ? 0 : last, random()};
+        return std::tuple{!are_one_team(bench.problem, t, target),
+                          chosen && random() % kOneIn != 0 ? 0 : last,
+                          random()};
+    });
+}
+
+// Anything, so that tensors change threads; half the time of what is promising.
+sim::Mapping mixed(const NetworkBench& bench, std::mt19937_64& random) {
+    return assemble(bench.problem, [&](int t) {
+        const std::uint64_t dice = random();
+        return std::pair{bench.unpromising[at(t)] && dice % 2 == 0, dice};
     });
 }
 
@@ -141,18 +162,33 @@ void update_best(NetworkBench& bench, const StoppingRule& rule, const std::funct
             return;
         }
         double fastest = *value;
-        for (const std::vector<double>* samples : {&cost.anywhere, &cost.near_best}) {
+        for (const std::vector<double>* samples :
+             {&cost.anywhere, &cost.near_best, &cost.beside_others}) {
             fastest = samples->empty() ? fastest : std::min(fastest, std::ranges::min(*samples));
         }
         bench.problem.tasks[t].cost = sim::from_microseconds(*value / 1000);
         least[t] = sim::from_microseconds(fastest / 1000);
     }
+    sim::set_handovers(bench.problem, 0, bench.crossings->handovers(rule));
     const std::int64_t begin = now_ns();
     sim::SearchOptions options;
     options.stop = [&] { return now_ns() - begin > kMost || (stop && stop()); };
     const sim::SearchResult found = sim::branch_and_bound(bench.problem, options);
     bench.best = found.mapping;
     bench.unpromising = unpromising_tasks(bench.problem, least, found.makespan);
+}
+
+// Files what a task took, with those of its kind. What changes threads on two sides tells of none.
+void keep_sample(
+    NetworkBench& bench, Cost& cost, const std::vector<Crossing>& crossings, bool near, double ns) {
+    if (crossings.empty()) {
+        (near ? cost.near_best : cost.anywhere).push_back(ns);
+        return;
+    }
+    cost.beside_others.push_back(ns);
+    if (crossings.size() == 1) {
+        bench.crossings->add(crossings.front(), cost, ns);
+    }
 }
 
 // Any bytes do: no kernel's time depends on them. Ones that vary keep the bits mixed. To be called
@@ -183,15 +219,40 @@ std::string NetworkBench::name() const {
     return fmt::format("{} batch {}", piece.model.name, problem.batch);
 }
 
-std::unique_ptr<NetworkBench> make_bench(
-    Piece piece, int batch, int threads, const std::vector<std::string>& variants, Costs& costs) {
+namespace {
+
+// Between all numbers of threads there are, so that layouts tell whose they are.
+std::vector<sim::Handover> unknown_handovers(const sim::Platform& platform) {
+    std::set<int> threads;
+    for (const sim::MeasuredCost& cost : platform.measured) {
+        threads.insert(parse_configuration(cost.configuration).threads);
+    }
+    std::vector<sim::Handover> handovers;
+    for (const int from : threads) {
+        for (const int to : threads) {
+            handovers.push_back(
+                {.from = from, .to = to, .time = {.points = {{}}, .bandwidth = {1e12}}});
+        }
+    }
+    return handovers;
+}
+
+}  // namespace
+
+std::unique_ptr<NetworkBench> make_bench(Piece piece,
+                                         int batch,
+                                         int threads,
+                                         const std::vector<std::string>& variants,
+                                         Costs& costs,
+                                         Crossings& crossings) {
     auto bench = std::make_unique<NetworkBench>();
+    bench->crossings = &crossings;
     bench->piece = std::move(piece);
     const sim::Model& model = bench->piece.model;
     const std::unique_ptr<Device> cpu = open_cpu(threads);
     const Device* const devices[] = {cpu.get()};
-    const sim::Platform platform =
-        candidates(model, bench->piece.parameters, batch, devices, variants);
+    sim::Platform platform = candidates(model, bench->piece.parameters, batch, devices, variants);
+    platform.devices.front().handovers = unknown_handovers(platform);
     bench->problem = sim::compile(model, platform, {.batch = batch, .only = {}});
     drop_what_no_kernel_computes(model, bench->problem);
     bench->executor =
@@ -203,7 +264,9 @@ std::unique_ptr<NetworkBench> make_bench(
             continue;
         }
         const std::vector<int> layers = model_layers(bench->problem, task);
-        const auto layout = [&](int index) { return bench->problem.layout_names[at(index)]; };
+        const auto layout = [&](int index) {
+            return bench->problem.layout_names[at(bench->problem.bits_of(index))];
+        };
         const CostKey key{.device = 0,
                           .layers = sim::signature(model, layers),
                           .batch = batch,
@@ -268,11 +331,13 @@ Phase phase_of(const NetworkBench& bench) {
         const Cost* const cost = bench.cost[at(t)];
         if (cost != nullptr && !cost->done && !bench.unpromising[at(t)]) {
             phase = Phase::promising;
-        } else if (phase == Phase::done && lacks(t, kFewestSure)) {
+        } else if (phase == Phase::done && lacks(t, kFewestOfOthers)) {
             phase = Phase::others;
         }
     }
-    return phase;
+    const bool has_teams = !bench.problem.teams.empty();
+    return phase != Phase::done && has_teams && bench.mixed_turns < kMixedTurns ? Phase::handovers
+                                                                                : phase;
 }
 
 void take_turn(NetworkBench& bench,
@@ -289,7 +354,10 @@ void take_turn(NetworkBench& bench,
     }
     const bool explores =
         bench.best.empty() || bench.phase != Phase::promising || bench.turns % 2 == 0;
+    const bool mixes = bench.phase == Phase::handovers;
+    bench.mixed_turns += mixes ? 1 : 0;
     const sim::Mapping mapping = bench.phase == Phase::first_mapping ? bench.first
+                                 : mixes                             ? mixed(bench, random)
                                  : explores                          ? least_measured(bench, random)
                                                                      : near_best(bench, random);
     const bool near =
@@ -299,23 +367,29 @@ void take_turn(NetworkBench& bench,
     if (bench.turns == 1) {
         fill_inputs(bench);
     }
+    const std::vector<std::vector<Crossing>> crossings = crossings_of(bench.problem, mapping);
     std::vector<std::int64_t> stamps(recording.calls.size() + 1);
     bench.executor->run(recording);
     for (int run = 0; run < kRecordedRuns; ++run) {
         bench.executor->run(recording, stamps);
         for (std::size_t i = 0; i < recording.calls.size(); ++i) {
             if (recording.calls[i].action == Executor::Action::compute) {
-                Cost& cost = *bench.cost[at(recording.calls[i].tasks.front())];
-                (near ? cost.near_best : cost.anywhere)
-                    .push_back(static_cast<double>(stamps[i + 1] - stamps[i]));
+                const int task = recording.calls[i].tasks.front();
+                const auto place = std::ranges::find(mapping, task) - mapping.begin();
+                keep_sample(bench,
+                            *bench.cost[at(task)],
+                            crossings[static_cast<std::size_t>(place)],
+                            near,
+                            static_cast<double>(stamps[i + 1] - stamps[i]));
             }
         }
     }
     for (const Executor::Call& call : recording.calls) {
         Cost* const cost = bench.cost[at(call.tasks.front())];
         if (cost != nullptr) {  // else a change of layout for the output
-            cost->done = cost->done || rule.done(cost->samples(rule)) ||
-                         static_cast<int>(cost->anywhere.size()) >= rule.most;
+            cost->done = cost->done || rule.done(cost->alone(rule)) ||
+                         static_cast<int>(cost->anywhere.size()) >= rule.most ||
+                         static_cast<int>(cost->beside_others.size()) >= rule.most;
         }
     }
     bench.phase = phase_of(bench);

@@ -5,11 +5,12 @@
 // the executor (once to warm up, then twice for the record) and stamps every task.
 //
 // The order is that of promise. First one mapping that is thought to be fast, so that whatever the
-// time, the profile can map the network; then a look at everything; then the samples go to what may
-// be in the best mapping, by the search itself; what cannot is timed a few times, if there is time.
-// Start at `take_turn`.
+// time, the profile can map the network; then a look at everything; then what it takes that tensors
+// change threads; then the samples go to what may be in the best mapping, by the search itself;
+// what cannot is timed a few times, if there is time. Start at `take_turn`.
 
 #include "calibrate/executor.hpp"
+#include "calibrate/handovers.hpp"
 #include "calibrate/pieces.hpp"
 #include "calibrate/samples.hpp"
 #include "sim/compile/problem.hpp"
@@ -24,29 +25,35 @@
 namespace calibrate {
 
 // In the order in which a bench goes through them. A bench in an earlier one goes before others.
-enum class Phase { first_mapping, first_look, promising, others, done };
+enum class Phase { first_mapping, first_look, handovers, promising, others, done };
 
 // One network, or piece of one, at one batch size, ready to run any mapping of it.
 struct NetworkBench {
     Piece piece;
     sim::Problem problem;
     std::unique_ptr<Executor> executor;
-    std::vector<Cost*> cost;        // by task; nullptr: input and output
-    std::vector<int> guess;         // by task: the smaller, the faster it is thought to be unseen
-    std::vector<bool> unpromising;  // by task: none of the mappings that may be best has it
-    sim::Mapping first;             // of the best guesses
-    sim::Mapping best;              // by the medians so far; empty until all has been looked at
-    int turns = 0;
+    std::vector<Cost*> cost;         // by task; nullptr: input and output
+    Crossings* crossings = nullptr;  // of all benches
+    std::vector<int> guess;          // by task: the smaller, the faster it is thought to be unseen
+    std::vector<bool> unpromising;   // by task: none of the mappings that may be best has it
+    sim::Mapping first;              // of the best guesses
+    sim::Mapping best;               // by the medians so far; empty until all has been looked at
+    int turns = 0, mixed_turns = 0;  // mixed: of Phase::handovers
     double spent_s = 0;
     Phase phase = Phase::first_mapping;
 
     std::string name() const;
 };
 
-// The CPU's candidates of the piece, compiled; their costs are filed in `costs`, which must outlive
-// the bench. Throws sim::InputError where no mapping covers the piece.
-std::unique_ptr<NetworkBench> make_bench(
-    Piece piece, int batch, int threads, const std::vector<std::string>& variants, Costs& costs);
+// The CPU's candidates of the piece, compiled; their costs are filed in `costs`, what is seen of
+// changes of threads in `crossings`; both must outlive the bench. Throws sim::InputError where no
+// mapping covers the piece.
+std::unique_ptr<NetworkBench> make_bench(Piece piece,
+                                         int batch,
+                                         int threads,
+                                         const std::vector<std::string>& variants,
+                                         Costs& costs,
+                                         Crossings& crossings);
 
 // One turn: draws a mapping, warms up, runs, keeps the stamps. `stop` ends a search that takes
 // long. Throws sim::MachineError where the mapping's tensors find no memory.

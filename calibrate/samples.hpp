@@ -16,6 +16,9 @@ namespace calibrate {
 
 // A cost with fewer samples is rough: good enough to see that something else is faster.
 constexpr int kFewestSure = 6;
+// What cannot be in the best mapping gets these: some at first sight, some later, when the machine
+// may be in another mood.
+constexpr int kFewestOfOthers = 12;
 // By so many samples it is seen what a kernel is about.
 constexpr int kFirstLook = 2;
 
@@ -54,8 +57,11 @@ struct CostGroup {
 CostGroup group_of(const CostKey& key);
 
 struct Cost {
-    std::vector<double> anywhere;   // nanoseconds, in mappings drawn at random
-    std::vector<double> near_best;  // in mappings about as fast as the best known
+    // Nanoseconds, among tasks of the same threads: in mappings drawn at random, and in mappings
+    // about as fast as the best known.
+    std::vector<double> anywhere, near_best;
+    std::vector<double>
+        beside_others;  // where some tensor changes threads (calibrate/handovers.hpp)
     // What the profile that is continued says, and of how many samples.
     std::optional<double> before_ns;
     int before = 0;
@@ -66,8 +72,21 @@ struct Cost {
     // What the profile says. A kernel between fast neighbours finds warmer caches than one between
     // slow ones, so where it was seen in good company, that is what a chosen mapping will meet.
     const std::vector<double>& samples(const StoppingRule& rule) const {
+        const std::vector<double>& undisturbed = alone(rule);
+        const bool enough = static_cast<int>(undisturbed.size()) >= kFewestSure;
+        return enough || beside_others.size() < undisturbed.size() ? undisturbed : beside_others;
+    }
+    // Of those without a change of threads.
+    const std::vector<double>& alone(const StoppingRule& rule) const {
         const bool enough = static_cast<int>(near_best.size()) >= rule.fewest;
         return enough || anywhere.empty() ? near_best : anywhere;
+    }
+    // Those that count: without a change of threads, but for a kernel that is never seen so.
+    int count() const {
+        constexpr std::size_t kNever = 48;
+        const std::size_t undisturbed = anywhere.size() + near_best.size();
+        return static_cast<int>(beside_others.size() < kNever ? undisturbed
+                                                              : undisturbed + beside_others.size());
     }
 };
 

@@ -627,6 +627,16 @@ TEST_CASE("what is wrong in a platform is named with its place") {
          "[{from: plain, to: nhwc, latency_us: 1, bandwidth_gb_per_s: 2}, {from: plain, to: nhwc, "
          "latency_us: 1, bandwidth_gb_per_s: 2}]",
          "p.yaml:5:140: there are two conversions from 'plain' to 'nhwc'"},
+        {"[{from: plain, to: nhwc, latency_us: 1, bandwidth_gb_per_s: 2}]",
+         "[], handovers: [{from: 1, to: 2, latency_us: 1, bandwidth_gb_per_s: 2}, {from: 1, to: 2, "
+         "latency_us: 1, bandwidth_gb_per_s: 2}]",
+         "p.yaml:5:148: there are two handovers from 1 to 2 threads"},
+        {"[{from: plain, to: nhwc, latency_us: 1, bandwidth_gb_per_s: 2}]",
+         "[], handovers: [{from: 0, to: 2, latency_us: 1, bandwidth_gb_per_s: 2}]",
+         "p.yaml:5:99: from: expected a whole number from 1 to 100000, got '0'"},
+        {"submit_us: 4",
+         "handovers: [{from: 1, to: 2, latency_us: 1, bandwidth_gb_per_s: 2}], submit_us: 4",
+         "p.yaml:6:63: handovers: only the host, the first device, has them"},
         // Costs and fits.
         {"device: cpu, variant: avx512",
          "device: cpu1, variant: avx512",
@@ -792,7 +802,7 @@ TEST_CASE("a number that is set is checked as if it stood in the file") {
           "--set devices.gpu0.speed=3: unknown key 'speed'; a device has: name, kind, memory, "
           "asynchronous, submit_us, per_task_us, completion_us, conversions, active_power_w, "
           "idle_power_w, supports, resources, longest_stream, reconfiguration_us, contention, "
-          "contention_of");
+          "contention_of, handovers");
     CHECK(error({"devices.cpu.submit_us=3"}) ==
           "--set devices.cpu.submit_us=3: submit_us: only an asynchronous device has it");
     CHECK(error({"costs.0.batch=1.5"}) ==

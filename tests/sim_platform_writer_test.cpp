@@ -163,6 +163,8 @@ sim::Platform machine() {
     p.layouts = {{.name = "chw16", .element = sim::Element::f16, .channels_multiple = 16},
                  {.name = "x: y"}};
     p.devices[0].conversions[0].elements = {"int8", "f32"};
+    p.devices[0].handovers = {{.from = 1, .to = 2, .time = p.devices[0].conversions[0].time},
+                              {.from = 16, .to = 16, .time = p.links[0].modes[0].time}};
     p.fitted.push_back(p.fitted[0]);
     p.fitted[1].pattern = "conv2d int8 wint8 | threshold";
     p.fitted[1].results = {0, 1};
@@ -236,7 +238,8 @@ auto fields(const sim::Device& d) {
                  longest_stream,
                  reconfiguration,
                  contention,
-                 contention_of] = d;
+                 contention_of,
+                 handovers] = d;
     return std::tie(name,
                     kind,
                     memory,
@@ -252,7 +255,12 @@ auto fields(const sim::Device& d) {
                     longest_stream,
                     reconfiguration,
                     contention,
-                    contention_of);
+                    contention_of,
+                    handovers);
+}
+auto fields(const sim::Handover& h) {
+    const auto& [from, to, time] = h;
+    return std::tie(from, to, time);
 }
 auto fields(const sim::Link& l) {
     const auto& [name, from, to, engine, modes, energy_pj_per_byte, element_bits] = l;
@@ -492,6 +500,7 @@ TEST_CASE("the platform that is written and loaded says something in every field
     CHECK(says_all(p.formulas));
     CHECK(says_all(p.splits));
     CHECK(says_all(conversions));
+    CHECK(says_all(p.devices[0].handovers));
     CHECK(says_all(rules));
     CHECK(says_all(budgets));
     CHECK(says_all(modes));

@@ -3,6 +3,7 @@
 #include "sim/compile/costs.hpp"
 #include "sim/compile/offers.hpp"
 #include "sim/compile/problem.hpp"
+#include "sim/compile/teams.hpp"
 #include "sim/compile/transfers.hpp"
 #include "sim/describe/graph.hpp"
 #include "sim/describe/yaml.hpp"
@@ -344,9 +345,17 @@ void add_devices(Problem& problem, const Platform& platform, const Ends& ends) {
 int layout_of(Problem& problem,
               const Platform& platform,
               const TensorShape& shape,
-              const std::string& layout) {
+              const std::string& layout,
+              const std::string& team) {
     const bool is_first = layout.empty() || (layout == kPlainLayout && bits_of(shape.element) >= 8);
-    const int index = is_first ? 0 : intern(problem.layout_names, layout);
+    const int bits = is_first ? 0 : intern(problem.layout_names, layout);
+    const int index =
+        team.empty() ? bits
+                     : intern(problem.layout_names, problem.layout_names[at(bits)] + '/' + team);
+    problem.same_bits.resize(problem.layout_names.size(), index);
+    problem.teams.resize(problem.layout_names.size());
+    problem.same_bits[at(bits)] = problem.same_bits[at(index)] = bits;
+    problem.teams[at(index)] = team;
     if (index >= kMostOfAKind) {
         refuse(platform,
                fmt::format("the layouts {}: at most {} are supported",
@@ -390,6 +399,7 @@ Task task_of(Problem& problem,
              const Model& model,
              const Platform& platform,
              const Offer& offer,
+             const std::string& team,
              const std::vector<int>& place) {
     // 1. Its layers in static order, in which any may come first.
     std::vector<int> layers;
@@ -440,7 +450,7 @@ Task task_of(Problem& problem,
                 const TensorShape& shape = model.layers[at(input)].output;
                 task.inputs.push_back(
                     {.tensor = tensor,
-                     .layout = layout_of(problem, platform, shape, offer.in_layout)});
+                     .layout = layout_of(problem, platform, shape, offer.in_layout, team)});
             }
         }
     }
@@ -450,7 +460,7 @@ Task task_of(Problem& problem,
     for (const int layer : offer.results) {
         const TensorShape& shape = model.layers[at(layer)].output;
         results.push_back({.tensor = place[at(layer)],
-                           .layout = layout_of(problem, platform, shape, offer.out_layout)});
+                           .layout = layout_of(problem, platform, shape, offer.out_layout, team)});
     }
     std::ranges::sort(results);
     assert(results.back().tensor == task.last);
@@ -473,8 +483,9 @@ void add_tasks(Problem& problem,
         input.device = ends.device(platform, ends.inputs[at(i)]);
         problem.tasks.push_back(std::move(input));
     }
+    const Teams teams(platform, offers);
     for (const Offer& offer : offers) {
-        Task task = task_of(problem, model, platform, offer, place);
+        Task task = task_of(problem, model, platform, offer, teams.of(offer), place);
         for (const int link : offer.links) {
             task.engines.push_back(engines.of_link[at(link)]);
         }
@@ -495,6 +506,10 @@ void add_tasks(Problem& problem,
     }
     std::ranges::stable_sort(problem.tasks, {}, &Task::first);
     problem.layouts = static_cast<int>(problem.layout_names.size());
+    if (std::ranges::all_of(problem.teams, &std::string::empty)) {
+        problem.teams.clear();
+        problem.same_bits.clear();
+    }
 }
 
 // ---- 4. Energy. ------------------------------------------------------------------------------

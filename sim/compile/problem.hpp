@@ -146,6 +146,11 @@ struct Problem {
     // is made before their first layer). The others are for mappings in other orders.
     std::vector<std::vector<int>> starting;
 
+    // Layouts of the same bits, which teams of the host's threads have in their caches
+    // (compile/teams.hpp): by layout the first of them, and the team. Empty: there are no teams.
+    std::vector<int> same_bits;
+    std::vector<std::string> teams;
+
     // By copy_place: over the link between the two memories, kNever without one.
     std::vector<Time> copy_times;
     // By conversion_place: kNever where impossible.
@@ -247,6 +252,8 @@ struct Problem {
         }
         return factor;
     }
+    // The layout that says how the bits lie, whoever has them.
+    int bits_of(int layout) const { return same_bits.empty() ? layout : same_bits[at(layout)]; }
     Time convert(int tensor, int device, int from, int to) const {
         return convert_times[conversion_place(tensor, device, from, to)];
     }

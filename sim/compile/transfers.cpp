@@ -2,6 +2,7 @@
 
 #include "sim/compile/costs.hpp"
 #include "sim/compile/formula_costs.hpp"
+#include "sim/compile/teams.hpp"
 #include "sim/index.hpp"
 
 #include <fmt/format.h>
@@ -77,7 +78,7 @@ void add_copies(Problem& problem,
                 int tensor,
                 const TensorShape& shape) {
     for (int layout = 0; layout < problem.layouts; ++layout) {
-        const std::string& name = problem.layout_names[at(layout)];
+        const std::string& name = problem.layout_names[at(problem.bits_of(layout))];
         for (int memory = 0; memory < problem.memories; ++memory) {
             problem.copy_times[problem.copy_place(tensor, layout, memory, memory)] = Time{};
         }
@@ -93,6 +94,31 @@ void add_copies(Problem& problem,
 
 // ---- 3. Conversions. A conversion is known by the bytes of the packed tensor. ----------------
 
+// To another team, and to another order of bits if need be.
+void add_handovers(Problem& problem, const Device& its, int device, int tensor) {
+    for (int from = 0; from < problem.layouts; ++from) {
+        for (int to = 0; to < problem.layouts; ++to) {
+            const int bits = problem.bits_of(from), wanted = problem.bits_of(to);
+            const std::size_t other = problem.conversion_place(tensor, device, bits, wanted);
+            if (from == to || problem.convert_times[other] >= kNever) {
+                continue;
+            }
+            const Time moved =
+                handover(its,
+                         problem.teams[at(from)],
+                         problem.teams[at(to)],
+                         Bytes{problem.tensor_bytes[problem.tensor_place(tensor, bits)]});
+            const std::size_t place = problem.conversion_place(tensor, device, from, to);
+            problem.convert_times[place] = std::min(
+                kNever,
+                problem.convert_times[other] + shortened(moved, problem.alone_factor(0, device)));
+            problem.convert_energies[place] =
+                problem.convert_energies[other] +
+                (moved < kNever ? drawn_above_idle(its, moved) : Energy{});
+        }
+    }
+}
+
 void add_conversions(Problem& problem,
                      const Platform& platform,
                      int tensor,
@@ -104,8 +130,12 @@ void add_conversions(Problem& problem,
         const auto place = [&](int from, int to) {
             return problem.conversion_place(tensor, device, from, to);
         };
-        for (int layout = 0; layout < layouts; ++layout) {
-            problem.convert_times[place(layout, layout)] = Time{};
+        for (int from = 0; from < layouts; ++from) {
+            for (int to = 0; to < layouts; ++to) {
+                if (problem.bits_of(from) == problem.bits_of(to)) {
+                    problem.convert_times[place(from, to)] = Time{};
+                }
+            }
         }
         if (at(device) >= platform.devices.size()) {
             continue;  // a place
@@ -125,6 +155,9 @@ void add_conversions(Problem& problem,
                 problem.convert_energies[place(from, to)] =
                     time < kNever ? drawn_above_idle(platform.devices[at(device)], time) : Energy{};
             }
+        }
+        if (!problem.teams.empty()) {
+            add_handovers(problem, platform.devices[at(device)], device, tensor);
         }
     }
 }
@@ -211,13 +244,25 @@ void add_transfers(Problem& problem,
         const int layer = problem.model_layer[at(tensor)];
         const TensorShape shape =
             layer < 0 ? TensorShape{1, 1, 1, Element::u8} : model.layers[at(layer)].output;
-        for (const std::string& layout : problem.layout_names) {
+        for (int layout = 0; layout < problem.layouts; ++layout) {
+            const std::string& name = problem.layout_names[at(problem.bits_of(layout))];
             // The last layer's result has no reader.
             problem.tensor_bytes.push_back(
-                layer < 0 ? 0 : problem.batch * bytes_in_layout(platform, shape, layout));
+                layer < 0 ? 0 : problem.batch * bytes_in_layout(platform, shape, name));
         }
         add_copies(problem, platform, modes, tensor, shape);
         add_conversions(problem, platform, tensor, shape);
+    }
+}
+
+void set_handovers(Problem& problem, int device, std::vector<Handover> handovers) {
+    if (problem.teams.empty()) {
+        return;
+    }
+    Device its;
+    its.handovers = std::move(handovers);
+    for (int tensor = 0; tensor < problem.layers(); ++tensor) {
+        add_handovers(problem, its, device, tensor);
     }
 }
 

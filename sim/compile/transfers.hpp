@@ -46,6 +46,9 @@ void add_transfers(Problem& problem,
                    const Platform& platform,
                    const std::string& modes);
 
+// What a device's changes of team take is this, and nothing else was said before.
+void set_handovers(Problem& problem, int device, std::vector<Handover> handovers);
+
 // Changes the mode of one copy. Throws InputError at `where`.
 void set_transfer_mode(Problem& problem,
                        const Platform& platform,

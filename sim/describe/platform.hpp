@@ -121,6 +121,16 @@ struct Conversion {
     friend bool operator==(const Conversion&, const Conversion&) = default;
 };
 
+// What the host's threads wait for when they read a tensor that others of them have made: it lies
+// in the caches of other cores. Both sides of it: the reader fetches, and the next writer takes
+// back.
+struct Handover {
+    int from = 1, to = 1;  // threads that made it, that read it; equal: they divide it otherwise
+    TransferTable time;    // by the tensor's bytes
+
+    friend bool operator==(const Handover&, const Handover&) = default;
+};
+
 struct Device {
     std::string name;
     std::string kind;  // "cpu", "cuda", ...: which backend runs it; the simulator ignores it
@@ -145,6 +155,7 @@ struct Device {
     // By operation: factors of tasks that begin with such a layer, in place of those above.
     std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> contention_of =
         {};
+    std::vector<Handover> handovers = {};  // of the host
 
     friend bool operator==(const Device&, const Device&) = default;
 };

@@ -66,6 +66,7 @@ inline constexpr std::string_view longest_stream = "longest_stream";
 inline constexpr std::string_view reconfiguration_us = "reconfiguration_us";
 inline constexpr std::string_view contention = "contention";
 inline constexpr std::string_view contention_of = "contention_of";
+inline constexpr std::string_view handovers = "handovers";
 
 // Of a conversion, a link.
 inline constexpr std::string_view from = "from";

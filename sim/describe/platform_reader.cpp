@@ -23,6 +23,7 @@ namespace {
 constexpr double kBytesPerGb = 1e9;
 constexpr std::int64_t kMostSamples = std::numeric_limits<int>::max();
 constexpr std::int64_t kLongestStream = 1000;  // layers
+constexpr std::int64_t kMostThreads = 100'000;
 constexpr double kLeastContention = 0.01, kMostContention = 1000;
 constexpr std::int64_t kMostPadding = 4096;  // channels of a layout
 constexpr double kMostOfAFit = 1e9;  // microseconds, percent: what is computed from it stays finite
@@ -413,6 +414,28 @@ std::vector<Conversion> read_conversions(const YamlNode& device) {
     return conversions;
 }
 
+std::vector<Handover> read_handovers(const YamlNode& device) {
+    std::vector<Handover> handovers;
+    for (const YamlNode& item : items_of(device, keys::handovers)) {
+        expect(item, "a handover", {keys::from, keys::to}, kTransferKeys);
+        const auto threads = [&](std::string_view key) {
+            return static_cast<int>(read_integer(at(item, key), 1, kMostThreads));
+        };
+        Handover next{
+            .from = threads(keys::from), .to = threads(keys::to), .time = read_transfer(item)};
+        for (const Handover& other : handovers) {
+            if (other.from == next.from && other.to == next.to) {
+                throw input_error(
+                    position_of(item),
+                    fmt::format(
+                        "there are two handovers from {} to {} threads", next.from, next.to));
+            }
+        }
+        handovers.push_back(std::move(next));
+    }
+    return handovers;
+}
+
 Device read_device(const YamlNode& node, const Platform& platform) {
     Keys optional = kAsynchronousKeys;
     for (const std::string_view key : {keys::conversions,
@@ -423,7 +446,8 @@ Device read_device(const YamlNode& node, const Platform& platform) {
                                        keys::longest_stream,
                                        keys::reconfiguration_us,
                                        keys::contention,
-                                       keys::contention_of}) {
+                                       keys::contention_of,
+                                       keys::handovers}) {
         optional.push_back(key);
     }
     expect(node, "a device", {keys::name, keys::kind, keys::memory, keys::asynchronous}, optional);
@@ -440,6 +464,11 @@ Device read_device(const YamlNode& node, const Platform& platform) {
     read_dispatch(node, device);
     read_powers(node, device);
     device.conversions = read_conversions(node);
+    device.handovers = read_handovers(node);
+    if (!platform.devices.empty() && !device.handovers.empty()) {
+        throw input_error(position_of_key(*find(node, keys::handovers)),
+                          "handovers: only the host, the first device, has them");
+    }
     for (const YamlNode& item : items_of(node, keys::supports)) {
         device.supports.push_back(read_support(item));
     }

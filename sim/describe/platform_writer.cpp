@@ -202,6 +202,14 @@ std::string device_yaml(const Platform& platform, const Device& device) {
                 (c.elements.empty() ? std::string{} : line(8, keys::elements, names(c.elements))) +
                 transfer(8, c.time));
     }
+    if (!device.handovers.empty()) {
+        text += heading(4, keys::handovers);
+    }
+    for (const Handover& h : device.handovers) {
+        text += as_item(6,
+                        line(8, keys::from, fmt::format("{}", h.from)) +
+                            line(8, keys::to, fmt::format("{}", h.to)) + transfer(8, h.time));
+    }
     if (!device.supports.empty()) {
         text += heading(4, keys::supports);
     }

@@ -143,6 +143,11 @@ std::string proof(const Answer& answer) {
                        effort);
 }
 
+// A conversion from one team of the host's threads to another: the bits stay as they are.
+bool is_handover(const Problem& problem, const Event& event) {
+    return problem.bits_of(event.from) == problem.bits_of(event.to);
+}
+
 }  // namespace
 
 std::string layer_name(const Problem& problem, int layer) {
@@ -205,7 +210,8 @@ std::string event_name(const Problem& problem, const Event& event) {
         case EventKind::task:
             return chain_name(problem, problem.tasks[at(event.task)]);
         case EventKind::conversion:
-            return "conversion of " + layer_name(problem, event.tensor);
+            return (is_handover(problem, event) ? "handover of " : "conversion of ") +
+                   layer_name(problem, event.tensor);
         case EventKind::copy:
             return "copy of " + layer_name(problem, event.tensor);
         case EventKind::reconfiguration:
@@ -224,7 +230,9 @@ std::string event_detail(const Problem& problem, const Event& event) {
             }
             return kernel_name(problem.tasks[at(event.task)]);
         case EventKind::conversion:
-            return layout_name(problem, event.from) + " to " + layout_name(problem, event.to);
+            return is_handover(problem, event)
+                       ? problem.teams[at(event.from)] + " to " + problem.teams[at(event.to)]
+                       : layout_name(problem, event.from) + " to " + layout_name(problem, event.to);
         case EventKind::copy:
             return memory_name(problem, event.from) + " to " + memory_name(problem, event.to);
         case EventKind::reconfiguration:

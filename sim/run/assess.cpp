@@ -308,7 +308,7 @@ std::vector<Stay> stays_of(const Problem& problem,
     const int places = problem.memories * problem.layouts;
     std::vector<int> stay_of(at(problem.layers() * places), -1);  // by tensor and place
     const auto place = [&](int tensor, int memory, int layout) -> int& {
-        return stay_of[at(tensor * places + memory * problem.layouts + layout)];
+        return stay_of[at(tensor * places + memory * problem.layouts + problem.bits_of(layout))];
     };
     const auto memory_of = [&](int device) { return problem.devices[at(device)].memory; };
     const auto layout_of = [&](int tensor) { return plan.makers[at(tensor)].layout; };
@@ -338,7 +338,8 @@ std::vector<Stay> stays_of(const Problem& problem,
             });
         } else if (event.kind == EventKind::copy) {
             write(event.tensor, event.to, layout_of(event.tensor), event, layer);
-        } else if (event.kind == EventKind::conversion) {
+        } else if (event.kind == EventKind::conversion &&
+                   problem.bits_of(event.from) != problem.bits_of(event.to)) {
             write(event.tensor, memory_of(event.resource), event.to, event, layer);
         }
     }

@@ -89,11 +89,32 @@ Schedule forward_pass(const Problem& problem, const Plan& plan) {
     return schedule;
 }
 
+// A team that finds a tensor where it lies has nothing to do; its task waited for it then.
+void drop_idle_handovers(const Problem& problem, std::vector<Event>& events) {
+    std::vector<Time> waited(problem.tasks.size());
+    const auto is_idle = [&](const Event& event) {
+        return event.kind == EventKind::conversion && event.start == event.end &&
+               problem.bits_of(event.from) == problem.bits_of(event.to);
+    };
+    for (Event& event : events) {
+        if (is_idle(event)) {
+            waited[at(event.task)] += event.waited;
+        } else if (event.kind == EventKind::task || event.kind == EventKind::conversion) {
+            event.waited += std::exchange(waited[at(event.task)], Time{});
+        }
+    }
+    std::erase_if(events, is_idle);
+}
+
 }  // namespace
 
 Schedule simulate(const Problem& problem, const Plan& plan) {
-    return is_interacting(problem) ? simulate_interacting(problem, plan)
-                                   : forward_pass(problem, plan);
+    Schedule schedule =
+        is_interacting(problem) ? simulate_interacting(problem, plan) : forward_pass(problem, plan);
+    if (!problem.same_bits.empty()) {
+        drop_idle_handovers(problem, schedule.events);
+    }
+    return schedule;
 }
 
 Schedule simulate(const Problem& problem, const Mapping& mapping) {
