@@ -1,7 +1,9 @@
 #include "calibrate/anchors.hpp"
 
 #include "calibrate/assemble.hpp"
+#include "calibrate/statistics.hpp"
 #include "sim/index.hpp"
+#include "sim/run/simulate.hpp"
 
 #include <fmt/format.h>
 
@@ -21,6 +23,9 @@ bool can_be_anchor(const sim::Task& task) {
 
 std::string name_of(const sim::Problem& problem, const CostClass& kind) {
     const std::string& device = problem.device_names[sim::at(kind.device)];
+    if (kind.threads == CostClass::kHandovers) {
+        return device + ", changes of threads";
+    }
     return kind.threads == 0
                ? device
                : fmt::format("{}, {} thread{}", device, kind.threads, kind.threads == 1 ? "" : "s");
@@ -37,6 +42,71 @@ CostClass class_of(const sim::Task& task) {
     return kind;
 }
 
+namespace {
+
+bool is_of_kind(const sim::Problem& problem, int task, const CostClass& kind) {
+    const sim::Task& one = problem.tasks[sim::at(task)];
+    return can_be_anchor(one) && (kind.threads == CostClass::kHandovers || class_of(one) == kind);
+}
+
+// Each layer on another number of threads than the one before it, where it can be.
+AnchorMapping handover_mapping(const sim::Problem& problem) {
+    std::set<int> threads;
+    for (const sim::Task& task : problem.tasks) {
+        if (can_be_anchor(task) && task.device == 0) {
+            threads.insert(class_of(task).threads);
+        }
+    }
+    const std::vector<int> counts{threads.begin(), threads.end()};
+    const CostClass kind{.device = 0, .threads = CostClass::kHandovers};
+    return {.name = name_of(problem, kind),
+            .kind = kind,
+            .mapping = assemble(problem, [&](int t) {
+                const sim::Task& task = problem.tasks[sim::at(t)];
+                const int wanted = counts.empty() ? 0 : counts[sim::at(task.first) % counts.size()];
+                const bool is_so = can_be_anchor(task) && task.device == 0 && task.rest.empty() &&
+                                   class_of(task).threads == wanted;
+                return std::tuple{!is_so, task.cost, t};
+            })};
+}
+
+double ratio_of(const sim::Task& task, std::span<const Anchor> anchors) {
+    const auto anchor = std::ranges::find(anchors, class_of(task), &Anchor::kind);
+    return anchor == anchors.end() ? 1 : anchor->ratio;
+}
+
+// `then_ns`, `now_ns`: of all tasks of the mapping. Without its handovers it takes what it took
+// then, as its kinds of tasks have changed since; what is left now is handovers.
+void find_handovers(const sim::Problem& problem,
+                    const sim::Mapping& mapping,
+                    double then_ns,
+                    double now_ns,
+                    std::span<const Anchor> known,
+                    Anchor& anchor) {
+    constexpr double kLeast = 0.03;  // of all that the tasks take: less is lost in it
+    double handovers_ns = 0, costs = 0, costs_now = 0;
+    int count = 0;
+    for (const sim::Event& event : sim::simulate(problem, mapping).events) {
+        if (event.kind == sim::EventKind::conversion &&
+            problem.bits_of(event.from) == problem.bits_of(event.to)) {
+            handovers_ns += 1000 * sim::microseconds(event.end - event.start);
+            ++count;
+        }
+    }
+    for (const int t : mapping) {
+        const sim::Task& task = problem.tasks[sim::at(t)];
+        costs += sim::microseconds(task.cost);
+        costs_now += sim::microseconds(task.cost) * ratio_of(task, known);
+    }
+    if (then_ns > 0 && costs > 0 && handovers_ns > kLeast * then_ns) {
+        const double tasks_ns = std::max(0.0, then_ns - handovers_ns) * costs_now / costs;
+        anchor.costs = count;
+        anchor.ratio = std::max(0.0, now_ns - tasks_ns) / handovers_ns;
+    }
+}
+
+}  // namespace
+
 std::vector<AnchorMapping> anchor_mappings(const sim::Problem& problem) {
     std::set<CostClass> kinds;
     for (const sim::Task& task : problem.tasks) {
@@ -46,32 +116,94 @@ std::vector<AnchorMapping> anchor_mappings(const sim::Problem& problem) {
     }
     std::vector<AnchorMapping> anchors;
     for (const CostClass& kind : kinds) {
-        anchors.push_back({.name = name_of(problem, kind),
-                           .kind = kind,
-                           .mapping = assemble(problem, [&](int t) {
-                               const sim::Task& task = problem.tasks[sim::at(t)];
-                               const bool is_of_kind =
-                                   can_be_anchor(task) && class_of(task) == kind;
-                               const auto layers = static_cast<std::int64_t>(task.rest.size()) + 1;
-                               return std::tuple{!is_of_kind, task.cost / layers, t};
-                           })});
+        anchors.push_back(
+            {.name = name_of(problem, kind),
+             .kind = kind,
+             .mapping = assemble(problem, [&](int t) {
+                 const sim::Task& task = problem.tasks[sim::at(t)];
+                 const auto layers = static_cast<std::int64_t>(task.rest.size()) + 1;
+                 return std::tuple{!is_of_kind(problem, t, kind), task.cost / layers, t};
+             })});
+    }
+    if (!problem.teams.empty()) {
+        anchors.push_back(handover_mapping(problem));
     }
     return anchors;
 }
 
-Anchor anchor_of(const sim::Problem& problem,
+std::string measurement_name(const sim::Problem& problem, const AnchorMapping& mapping) {
+    return fmt::format("anchor {} batch {}: {}", problem.model, problem.batch, mapping.name);
+}
+
+std::vector<std::pair<std::string, sim::Measurement>> time_anchors(
+    Executor& executor, const sim::Problem& problem, const std::function<bool()>& stop) {
+    constexpr int kRounds = 15, kRecordedRuns = 2;
+    struct Timed {
+        AnchorMapping anchor;
+        Executor::Recording recording;
+        std::vector<double> ns;
+    };
+    std::vector<Timed> all;
+    for (AnchorMapping& anchor : anchor_mappings(problem)) {
+        if (anchor.kind.device == 0) {
+            Executor::Recording recording = executor.prepare(anchor.mapping);
+            all.push_back({std::move(anchor), std::move(recording), {}});
+        }
+    }
+    for (int round = 0; round < kRounds && !(stop && stop()); ++round) {
+        for (Timed& one : all) {
+            executor.run(one.recording);  // warms up
+            std::vector<std::int64_t> stamps(one.recording.calls.size() + 1);
+            for (int run = 0; run < kRecordedRuns; ++run) {
+                executor.run(one.recording, stamps);
+                double ns = 0;
+                for (std::size_t i = 0; i < one.recording.calls.size(); ++i) {
+                    const Executor::Call& call = one.recording.calls[i];
+                    if (call.action == Executor::Action::compute &&
+                        is_of_kind(problem, call.tasks.front(), one.anchor.kind)) {
+                        ns += static_cast<double>(stamps[i + 1] - stamps[i]);
+                    }
+                }
+                one.ns.push_back(ns);
+            }
+        }
+    }
+    std::vector<std::pair<std::string, sim::Measurement>> measurements;
+    for (Timed& one : all) {
+        if (!one.ns.empty()) {
+            measurements.emplace_back(measurement_name(problem, one.anchor),
+                                      summarize(std::move(one.ns)));
+        }
+    }
+    return measurements;
+}
+
+Anchor anchor_of(const sim::Platform& platform,
+                 const sim::Problem& problem,
                  const AnchorMapping& mapping,
-                 const std::map<int, double>& now) {
+                 const std::map<int, double>& now,
+                 std::span<const Anchor> known) {
     Anchor anchor{.name = mapping.name, .kind = mapping.kind};
     double before_ns = 0, now_ns = 0;
     for (const auto& [t, ns] : now) {
         const sim::Task& task = problem.tasks[sim::at(t)];
-        if (can_be_anchor(task) && class_of(task) == mapping.kind) {
+        if (is_of_kind(problem, t, mapping.kind)) {
             before_ns += 1000 * sim::microseconds(task.spread.p50);
             now_ns += ns;
             ++anchor.costs;
         }
     }
+    const auto& written = platform.measurements;
+    const auto then = std::ranges::find(written,
+                                        measurement_name(problem, mapping),
+                                        &std::pair<std::string, sim::Measurement>::first);
+    const double then_ns = then == written.end() ? 0 : 1000 * sim::microseconds(then->second.p50);
+    if (mapping.kind.threads == CostClass::kHandovers) {
+        anchor.costs = 0;
+        find_handovers(problem, mapping.mapping, then_ns, now_ns, known, anchor);
+        return anchor;
+    }
+    before_ns = then_ns > 0 ? then_ns : before_ns;
     anchor.ratio = before_ns > 0 && now_ns > 0 ? now_ns / before_ns : 1;
     return anchor;
 }
@@ -82,10 +214,21 @@ sim::Problem scaled_to(const sim::Problem& problem, std::span<const Anchor> anch
         if (task.variant.empty()) {
             continue;
         }
-        const auto anchor = std::ranges::find(anchors, class_of(task), &Anchor::kind);
-        if (anchor != anchors.end()) {
-            const double cost = static_cast<double>(task.cost.count()) * anchor->ratio;
-            task.cost = sim::Time{std::llround(cost)};
+        const double cost = static_cast<double>(task.cost.count()) * ratio_of(task, anchors);
+        task.cost = sim::Time{std::llround(cost)};
+    }
+    const auto handovers = std::ranges::find(
+        anchors, CostClass{.device = 0, .threads = CostClass::kHandovers}, &Anchor::kind);
+    for (int tensor = 0; handovers != anchors.end() && tensor < scaled.layers(); ++tensor) {
+        for (int from = 0; from < scaled.layouts; ++from) {
+            for (int to = 0; to < scaled.layouts; ++to) {
+                if (scaled.bits_of(from) == scaled.bits_of(to)) {
+                    sim::Time& time =
+                        scaled.convert_times[scaled.conversion_place(tensor, 0, from, to)];
+                    const double now = static_cast<double>(time.count()) * handovers->ratio;
+                    time = sim::Time{std::llround(now)};
+                }
+            }
         }
     }
     return scaled;

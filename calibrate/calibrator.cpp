@@ -1,6 +1,7 @@
 #include "calibrate/calibrator.hpp"
 
 #include "calibrate/accelerator.hpp"
+#include "calibrate/anchors.hpp"
 #include "calibrate/binding.hpp"
 #include "calibrate/clock.hpp"
 #include "calibrate/device.hpp"
@@ -111,6 +112,7 @@ public:
         write_costs();
         write_handovers();
         write_fits();
+        measure_anchors();
         return std::move(calibration_);
     }
 
@@ -152,6 +154,8 @@ private:
     void write_costs();
     void write_handovers();
     void write_fits();
+    void measure_anchors();
+    void set_measurement(const std::string& name, const sim::Measurement& time);
 
     const CalibrationSettings& settings_;
     const CalibrationHooks& hooks_;
@@ -543,6 +547,49 @@ void Calibrator::write_fits() {
         keep_fits(platform().fitted, before_->fitted);
     }
     platform().provenance.emplace_back("duration", fmt::format("{:.1f} s", elapsed()));
+}
+
+// What validations measure again, of every network that was measured now.
+void Calibrator::measure_anchors() {
+    std::set<std::pair<std::string, int>> measured;  // models and batches
+    for (const std::unique_ptr<NetworkBench>& network : networks_) {
+        if (network->turns > 0 && settings_.only.empty()) {
+            measured.emplace(network->piece.model.name, network->problem.batch);
+        }
+    }
+    networks_.clear();  // whose threads have the cores
+    for (std::size_t m = 0; m < settings_.models.size(); ++m) {
+        const sim::Model& model = settings_.models[m];
+        for (const int batch : settings_.batches) {
+            if (stop() || !measured.contains({model.name, batch})) {
+                continue;
+            }
+            try {
+                const sim::Problem problem =
+                    sim::compile(model, platform(), {.batch = batch, .only = {"cpu"}});
+                Executor executor{model, parameters_[m], problem, threads_};
+                for (auto& [name, time] :
+                     time_anchors(executor, problem, [this] { return stop(); })) {
+                    set_measurement(name, time);
+                }
+            } catch (const sim::InputError&) {
+                continue;  // the CPU cannot run all of it
+            } catch (const sim::MachineError&) {
+                continue;
+            }
+        }
+    }
+}
+
+void Calibrator::set_measurement(const std::string& name, const sim::Measurement& time) {
+    auto& all = platform().measurements;
+    const auto there =
+        std::ranges::find(all, name, &std::pair<std::string, sim::Measurement>::first);
+    if (there == all.end()) {
+        all.emplace_back(name, time);
+    } else {
+        there->second = time;
+    }
 }
 
 }  // namespace

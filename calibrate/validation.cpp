@@ -349,7 +349,9 @@ int take_turns(Executor& executor,
 }
 
 // What the anchors say of the machine as it is now.
-std::vector<Anchor> anchors_of(const Field& field, const sim::Problem& problem) {
+std::vector<Anchor> anchors_of(const Field& field,
+                               const sim::Platform& platform,
+                               const sim::Problem& problem) {
     std::vector<Anchor> anchors;
     for (std::size_t i = 0; i < field.anchors.size(); ++i) {
         const Contender& c = field.contenders[field.first_anchor + i];
@@ -357,13 +359,19 @@ std::vector<Anchor> anchors_of(const Field& field, const sim::Problem& problem) 
         for (const auto& [task, ns] : c.tasks) {
             now[task] = quantile(ns, 0.5);
         }
-        anchors.push_back(anchor_of(problem, field.anchors[i], now));
+        Anchor anchor = anchor_of(platform, problem, field.anchors[i], now, anchors);
+        if (anchor.costs > 0) {
+            anchors.push_back(std::move(anchor));
+        }
     }
     return anchors;
 }
 
-void summarize_field(Validation& validation, Field field, const sim::Problem& problem) {
-    validation.anchors = anchors_of(field, problem);
+void summarize_field(Validation& validation,
+                     Field field,
+                     const sim::Platform& platform,
+                     const sim::Problem& problem) {
+    validation.anchors = anchors_of(field, platform, problem);
     const sim::Problem now = scaled_to(problem, validation.anchors);
     std::vector<double> errors, predicted, measured, errors_now, predicted_now;
     sim::Time best = sim::kNever;
@@ -430,7 +438,7 @@ Validation validate(const sim::Model& model,
     validation.round_trip_ratio =
         std::abs(std::log(after)) > std::abs(std::log(before)) ? after : before;
 
-    summarize_field(validation, std::move(field), problem);
+    summarize_field(validation, std::move(field), platform, problem);
     return validation;
 }
 
