@@ -2,13 +2,13 @@
 
 #include "calibrate/assemble.hpp"
 #include "calibrate/statistics.hpp"
+#include "sim/compile/teams.hpp"
 #include "sim/index.hpp"
 #include "sim/run/simulate.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <set>
@@ -35,9 +35,8 @@ std::string name_of(const sim::Problem& problem, const CostClass& kind) {
 
 CostClass class_of(const sim::Task& task) {
     CostClass kind{.device = task.device};
-    if (task.device == 0) {  // "1", "2y"
-        const char* const text = task.configuration.data();
-        std::from_chars(text, text + task.configuration.size(), kind.threads);
+    if (task.device == 0) {
+        kind.threads = sim::threads_of(task.configuration);
     }
     return kind;
 }
@@ -87,8 +86,7 @@ void find_handovers(const sim::Problem& problem,
     double handovers_ns = 0, costs = 0, costs_now = 0;
     int count = 0;
     for (const sim::Event& event : sim::simulate(problem, mapping).events) {
-        if (event.kind == sim::EventKind::conversion &&
-            problem.bits_of(event.from) == problem.bits_of(event.to)) {
+        if (sim::is_handover(problem, event)) {
             handovers_ns += 1000 * sim::microseconds(event.end - event.start);
             ++count;
         }

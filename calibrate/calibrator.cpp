@@ -146,6 +146,7 @@ private:
                                        std::size_t model,
                                        int batch);
     void make_network_benches();
+    void leave_out_what_fits_no_mapping();
     void make_network_bench(std::size_t model, int batch, const Device& cpu);
     void measure_networks();
     void leave_out(NetworkBench& network, const std::string& why);
@@ -368,8 +369,25 @@ void Calibrator::make_network_benches() {
             }
         }
     }
+    leave_out_what_fits_no_mapping();
     for (const auto& network : networks_) {
         begin(*network, rule_, [this] { return stop(); });
+    }
+}
+
+// Fused layers that read what comes later in every network's static order: no mapping here has
+// them.
+void Calibrator::leave_out_what_fits_no_mapping() {
+    std::set<const Cost*> fitting;
+    for (const auto& network : networks_) {
+        for (std::size_t t = 0; t < network->cost.size(); ++t) {
+            if (sim::fits_order(network->problem.tasks[t])) {
+                fitting.insert(network->cost[t]);
+            }
+        }
+    }
+    for (auto& [key, cost] : costs_) {
+        cost.done = cost.done || (key.device == 0 && !fitting.contains(&cost));
     }
 }
 

@@ -589,11 +589,7 @@ private:
     }
 
     // What the host's threads had in their caches is where it is for everybody: nothing to do.
-    bool is_handover(int step) const {
-        const sim::Event& event = event_of(step);
-        return event.kind == sim::EventKind::conversion &&
-               problem_.bits_of(event.from) == problem_.bits_of(event.to);
-    }
+    bool is_handover(int step) const { return sim::is_handover(problem_, event_of(step)); }
 
     calibrate::Stage stage_of(int step) {
         const sim::Event& event = event_of(step);

@@ -1,27 +1,17 @@
 #include "calibrate/handovers.hpp"
 
 #include "calibrate/statistics.hpp"
+#include "sim/compile/teams.hpp"
 #include "sim/index.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 namespace calibrate {
-namespace {
 
 using sim::at;
-
-int threads_of(const std::string& team) {
-    int threads = 1;
-    std::from_chars(team.data(), team.data() + team.size(), threads);
-    return threads;
-}
-
-}  // namespace
 
 std::vector<std::vector<Crossing>> crossings_of(const sim::Problem& problem,
                                                 const sim::Mapping& mapping) {
@@ -46,8 +36,8 @@ std::vector<std::vector<Crossing>> crossings_of(const sim::Problem& problem,
             }
             const int bits = problem.bits_of(tensor.layout);
             Crossing crossing{
-                .from = threads_of(from),
-                .to = threads_of(to),
+                .from = sim::threads_of(from),
+                .to = sim::threads_of(to),
                 .bytes = problem.tensor_bytes[problem.tensor_place(input.tensor, bits)]};
             crossings[tensor.made_by].push_back(crossing);
             crossing.reads = true;

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,8 +25,10 @@ namespace {
 
 using sim::at;
 
-constexpr int kRecordedRuns = 2;  // of each turn, after one to warm up
-constexpr int kMixedTurns = 40;   // of Phase::handovers
+constexpr int kRecordedRuns = 2;              // of each turn, after one to warm up
+constexpr std::int64_t kLongRun = 5'000'000;  // ns: at first sight one such run is enough
+constexpr int kMixedTurns = 12;               // of Phase::handovers
+constexpr int kMixedOneIn = 5;                // of the turns after it
 
 int seen(const Cost& cost) { return cost.before + cost.count(); }
 
@@ -53,7 +56,7 @@ int guess_of(const sim::Task& task) {
 // `near`: samples in good company.
 std::optional<std::pair<int, int>> wish(const NetworkBench& bench, int task, bool near) {
     const Cost* const cost = bench.cost[at(task)];
-    if (cost == nullptr || cost->done) {
+    if (cost == nullptr || cost->done || !sim::fits_order(bench.problem.tasks[at(task)])) {
         return std::nullopt;
     }
     const int samples = seen(*cost);
@@ -139,11 +142,11 @@ sim::Mapping near_best(const NetworkBench& bench, std::mt19937_64& random) {
     });
 }
 
-// Anything, so that tensors change threads; half the time of what is promising.
+// Anything, so that tensors change threads; three times in four of what is promising.
 sim::Mapping mixed(const NetworkBench& bench, std::mt19937_64& random) {
     return assemble(bench.problem, [&](int t) {
         const std::uint64_t dice = random();
-        return std::pair{bench.unpromising[at(t)] && dice % 2 == 0, dice};
+        return std::pair{bench.unpromising[at(t)] && dice % 4 != 0, dice};
     });
 }
 
@@ -151,6 +154,7 @@ sim::Mapping mixed(const NetworkBench& bench, std::mt19937_64& random) {
 // there are costs of which nothing is known.
 void update_best(NetworkBench& bench, const StoppingRule& rule, const std::function<bool()>& stop) {
     constexpr std::int64_t kMost = 1'000'000'000;  // ns
+    constexpr sim::Time kUnknown = std::chrono::seconds{10};
     std::vector<sim::Time> least(bench.problem.tasks.size());
     for (std::size_t t = 0; t < bench.problem.tasks.size(); ++t) {
         if (bench.cost[t] == nullptr) {
@@ -158,6 +162,10 @@ void update_best(NetworkBench& bench, const StoppingRule& rule, const std::funct
         }
         const Cost& cost = *bench.cost[t];
         const std::optional<double> value = value_of(cost, rule);
+        if (!value && !sim::fits_order(bench.problem.tasks[t])) {
+            bench.problem.tasks[t].cost = least[t] = kUnknown;  // no mapping here has it
+            continue;
+        }
         if (!value) {
             return;
         }
@@ -318,7 +326,8 @@ std::vector<bool> unpromising_tasks(const sim::Problem& problem,
 Phase phase_of(const NetworkBench& bench) {
     const auto lacks = [&](int task, int fewest) {
         const Cost* const cost = bench.cost[at(task)];
-        return cost != nullptr && !cost->done && seen(*cost) < fewest;
+        return cost != nullptr && !cost->done && seen(*cost) < fewest &&
+               sim::fits_order(bench.problem.tasks[at(task)]);
     };
     if (std::ranges::any_of(bench.first, [&](int t) { return lacks(t, kFewestSure); })) {
         return Phase::first_mapping;
@@ -329,7 +338,8 @@ Phase phase_of(const NetworkBench& bench) {
             return Phase::first_look;
         }
         const Cost* const cost = bench.cost[at(t)];
-        if (cost != nullptr && !cost->done && !bench.unpromising[at(t)]) {
+        if (cost != nullptr && !cost->done && !bench.unpromising[at(t)] &&
+            sim::fits_order(bench.problem.tasks[at(t)])) {
             phase = Phase::promising;
         } else if (phase == Phase::done && lacks(t, kFewestOfOthers)) {
             phase = Phase::others;
@@ -354,7 +364,10 @@ void take_turn(NetworkBench& bench,
     }
     const bool explores =
         bench.best.empty() || bench.phase != Phase::promising || bench.turns % 2 == 0;
-    const bool mixes = bench.phase == Phase::handovers;
+    // A machine may have its cores elsewhere later, so handovers are seen again and again.
+    const bool mixes = bench.phase == Phase::handovers ||
+                       (bench.phase > Phase::handovers && !bench.problem.teams.empty() &&
+                        bench.turns % kMixedOneIn == 0);
     bench.mixed_turns += mixes ? 1 : 0;
     const sim::Mapping mapping = bench.phase == Phase::first_mapping ? bench.first
                                  : mixes                             ? mixed(bench, random)
@@ -369,8 +382,11 @@ void take_turn(NetworkBench& bench,
     }
     const std::vector<std::vector<Crossing>> crossings = crossings_of(bench.problem, mapping);
     std::vector<std::int64_t> stamps(recording.calls.size() + 1);
+    const std::int64_t warming = now_ns();
     bench.executor->run(recording);
-    for (int run = 0; run < kRecordedRuns; ++run) {
+    const bool is_long = now_ns() - warming > kLongRun;
+    const int runs = bench.phase == Phase::first_look && is_long ? 1 : kRecordedRuns;
+    for (int run = 0; run < runs; ++run) {
         bench.executor->run(recording, stamps);
         for (std::size_t i = 0; i < recording.calls.size(); ++i) {
             if (recording.calls[i].action == Executor::Action::compute) {

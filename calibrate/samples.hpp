@@ -20,7 +20,7 @@ constexpr int kFewestSure = 6;
 // may be in another mood.
 constexpr int kFewestOfOthers = 12;
 // By so many samples it is seen what a kernel is about.
-constexpr int kFirstLook = 2;
+constexpr int kFirstLook = 1;
 
 // When a cost is measured well enough.
 struct StoppingRule {

@@ -5,16 +5,12 @@
 #include <set>
 
 namespace sim {
-namespace {
 
-// The threads of a configuration, "2" of "2y"; 0 where it does not begin with a number.
 int threads_of(const std::string& configuration) {
     int threads = 0;
     std::from_chars(configuration.data(), configuration.data() + configuration.size(), threads);
     return threads;
 }
-
-}  // namespace
 
 Teams::Teams(const Platform& platform, const std::vector<Offer>& offers) {
     constexpr std::size_t kMost = 8;  // each has its layouts

@@ -27,6 +27,10 @@ private:
     bool by_threads_ = false;
 };
 
+// The threads that a configuration or a team says, 2 of "2y"; 0 where it does not begin with a
+// number.
+int threads_of(const std::string& configuration);
+
 // From one team to another, either may be empty: nobody's. Nothing where the device does not say.
 Time handover(const Device& device, const std::string& from, const std::string& to, Bytes bytes);
 

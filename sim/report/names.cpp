@@ -1,6 +1,7 @@
 #include "sim/report/names.hpp"
 
 #include "sim/index.hpp"
+#include "sim/run/plan.hpp"
 
 #include <fmt/format.h>
 
@@ -141,11 +142,6 @@ std::string proof(const Answer& answer) {
     return fmt::format(", not proven optimal: at most {:.1f}% above the optimum in this order{}",
                        percent_above(bound),
                        effort);
-}
-
-// A conversion from one team of the host's threads to another: the bits stay as they are.
-bool is_handover(const Problem& problem, const Event& event) {
-    return problem.bits_of(event.from) == problem.bits_of(event.to);
 }
 
 }  // namespace

@@ -338,8 +338,7 @@ std::vector<Stay> stays_of(const Problem& problem,
             });
         } else if (event.kind == EventKind::copy) {
             write(event.tensor, event.to, layout_of(event.tensor), event, layer);
-        } else if (event.kind == EventKind::conversion &&
-                   problem.bits_of(event.from) != problem.bits_of(event.to)) {
+        } else if (event.kind == EventKind::conversion && !is_handover(problem, event)) {
             write(event.tensor, memory_of(event.resource), event.to, event, layer);
         }
     }

@@ -470,6 +470,11 @@ private:
 
 }  // namespace
 
+bool is_handover(const Problem& problem, const Event& event) {
+    return event.kind == EventKind::conversion &&
+           problem.bits_of(event.from) == problem.bits_of(event.to);
+}
+
 void check_cover(const Problem& problem, const Mapping& mapping) {
     const auto name_of = [&](int layer) { return name_in(problem.layer_names, layer); };
     std::vector<int> covered(at(problem.layers()), 0);

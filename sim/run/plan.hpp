@@ -103,6 +103,10 @@ struct Plan {
     }
 };
 
+// A conversion to another team of the host's threads (compile/teams.hpp): the bits stay where they
+// are and as they are.
+bool is_handover(const Problem& problem, const Event& event);
+
 // A mapping comes from a user's file: that it is one is checked, not assumed. Throws InputError if
 // it does not cover every layer exactly once, or a task reads what no task before it makes, or an
 // early copy is of what is not made yet.

@@ -93,8 +93,7 @@ Schedule forward_pass(const Problem& problem, const Plan& plan) {
 void drop_idle_handovers(const Problem& problem, std::vector<Event>& events) {
     std::vector<Time> waited(problem.tasks.size());
     const auto is_idle = [&](const Event& event) {
-        return event.kind == EventKind::conversion && event.start == event.end &&
-               problem.bits_of(event.from) == problem.bits_of(event.to);
+        return event.start == event.end && is_handover(problem, event);
     };
     for (Event& event : events) {
         if (is_idle(event)) {
