@@ -188,7 +188,9 @@ outputs: [t, b]
                                                         sample,
                                                         quick);
     CHECK(v.outputs_identical);  // both, of each mapping
-    CHECK(v.anchors.size() == 2);
+    REQUIRE(v.anchors.size() >= 2);  // a third where handovers are enough to tell
+    CHECK(v.anchors[0].name == "cpu, 1 thread");
+    CHECK(v.anchors[1].name == "cpu, 2 threads");
     // The two inputs are not the same, or this would say little.
     const std::vector<std::byte> left(4096, std::byte{0x5a}), right(4096, std::byte{0x3c});
     const std::span<const std::byte> ab[] = {left, right}, ba[] = {right, left};
