@@ -187,7 +187,7 @@ outputs: [t, b]
                                                         {},
                                                         sample,
                                                         quick);
-    CHECK(v.outputs_identical);  // both, of each mapping
+    CHECK(v.outputs_identical);      // both, of each mapping
     REQUIRE(v.anchors.size() >= 2);  // a third where handovers are enough to tell
     CHECK(v.anchors[0].name == "cpu, 1 thread");
     CHECK(v.anchors[1].name == "cpu, 2 threads");
