@@ -25,6 +25,7 @@
 #include <random>
 #include <set>
 #include <tuple>
+#include <utility>
 
 namespace calibrate {
 namespace {
@@ -585,7 +586,11 @@ void Calibrator::measure_anchors() {
             try {
                 const sim::Problem problem =
                     sim::compile(model, platform(), {.batch = batch, .only = {"cpu"}});
-                Executor executor{model, parameters_[m], problem, threads_};
+                OpenDevices cpu_alone;
+                cpu_alone.devices.resize(problem.devices.size());
+                cpu_alone.missing.assign(problem.devices.size(), "the anchors are the CPU's");
+                cpu_alone.devices.front() = open_cpu(threads_);
+                Executor executor{model, parameters_[m], problem, std::move(cpu_alone)};
                 for (auto& [name, time] :
                      time_anchors(executor, problem, [this] { return stop(); })) {
                     set_measurement(name, time);

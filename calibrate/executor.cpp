@@ -378,27 +378,32 @@ private:
         return e_.owner_of(copy.from == 0 ? copy.to : copy.from, copy.tensor);
     }
 
-    // What happens at the end of a step; nothing where the dispatcher does it itself.
+    // What happens at the end of a step; nothing where the dispatcher does it itself. Whose threads
+    // had a tensor makes no other event of it: a copy is recorded once for its buffers.
     std::optional<Happening> happening_of(int step) const {
         const sim::Event& event = event_of(step);
+        const auto place = [&](int tensor, int layout, int memory) {
+            return Place{tensor, problem_.bits_of(layout), memory};
+        };
         switch (event.kind) {
             case sim::EventKind::copy:
-                return Happening{copier_of(event),
-                                 {event.tensor, plan_.makers[at(event.tensor)].layout, event.to},
-                                 true};
+                return Happening{
+                    copier_of(event),
+                    place(event.tensor, plan_.makers[at(event.tensor)].layout, event.to),
+                    true};
             case sim::EventKind::conversion:
                 if (!problem_.devices[at(event.resource)].asynchronous) {
                     return std::nullopt;
                 }
                 return Happening{event.resource,
-                                 {event.tensor, event.to, e_.memory_of(event.resource)}};
+                                 place(event.tensor, event.to, e_.memory_of(event.resource))};
             default: {
                 const sim::Task& task = problem_.tasks[at(event.task)];
                 if (!problem_.devices[at(task.device)].asynchronous) {
                     return std::nullopt;
                 }
                 return Happening{task.device,
-                                 {task.last, task.out_layout, e_.memory_of(task.device)}};
+                                 place(task.last, task.out_layout, e_.memory_of(task.device))};
             }
         }
     }

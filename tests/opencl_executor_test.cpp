@@ -64,10 +64,15 @@ TEST_CASE("every mixed mapping gives the reference's output, run after run") {
         for (const int batch : {1, 3}) {
             const sim::Model model = small_model(text);
             const calibrate::Parameters parameters = calibrate::load_parameters(model);
+            sim::Platform platform = calibrate::candidates(model, batch, devices, {});
+            if (batch > 1) {  // layouts tell whose threads have them, and commands do not
+                const sim::TransferTable time{.points = {{}}, .bandwidth = {1e9}};
+                platform.devices.front().handovers = {{.from = 1, .to = 2, .time = time},
+                                                      {.from = 2, .to = 1, .time = time}};
+            }
             const sim::Problem problem =
-                sim::compile(model,
-                             calibrate::candidates(model, batch, devices, {}),
-                             {.batch = batch, .only = {}});
+                sim::compile(model, platform, {.batch = batch, .only = {}});
+            CHECK(problem.teams.empty() == (batch == 1));
             calibrate::Executor executor{model, parameters, problem, 2};
             std::mt19937 random{5};
             std::vector<std::byte> images(executor.input().size());
