@@ -584,8 +584,8 @@ void Calibrator::measure_anchors() {
                 continue;
             }
             try {
-                const sim::Problem problem =
-                    sim::compile(model, platform(), {.batch = batch, .only = {"cpu"}});
+                const sim::Problem problem = sim::compile(
+                    model, platform(), {.batch = batch, .only = {platform().devices.front().name}});
                 OpenDevices cpu_alone;
                 cpu_alone.devices.resize(problem.devices.size());
                 cpu_alone.missing.assign(problem.devices.size(), "the anchors are the CPU's");

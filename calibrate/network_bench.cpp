@@ -52,11 +52,20 @@ int guess_of(const sim::Task& task) {
     return (behind * kMostLayers + kMostLayers - layers) * 2 + (task.configuration != "1" ? 1 : 0);
 }
 
+// The task's cost while it wants samples; nullptr once it is done, or if no mapping here has the
+// task.
+const Cost* wanting(const NetworkBench& bench, int task) {
+    const Cost* const cost = bench.cost[at(task)];
+    const bool wants =
+        cost != nullptr && !cost->done && sim::fits_order(bench.problem.tasks[at(task)]);
+    return wants ? cost : nullptr;
+}
+
 // What a phase wants of a task: the smaller, the sooner; nothing where it wants no more samples.
 // `near`: samples in good company.
 std::optional<std::pair<int, int>> wish(const NetworkBench& bench, int task, bool near) {
-    const Cost* const cost = bench.cost[at(task)];
-    if (cost == nullptr || cost->done || !sim::fits_order(bench.problem.tasks[at(task)])) {
+    const Cost* const cost = wanting(bench, task);
+    if (cost == nullptr) {
         return std::nullopt;
     }
     const int samples = seen(*cost);
@@ -325,9 +334,8 @@ std::vector<bool> unpromising_tasks(const sim::Problem& problem,
 
 Phase phase_of(const NetworkBench& bench) {
     const auto lacks = [&](int task, int fewest) {
-        const Cost* const cost = bench.cost[at(task)];
-        return cost != nullptr && !cost->done && seen(*cost) < fewest &&
-               sim::fits_order(bench.problem.tasks[at(task)]);
+        const Cost* const cost = wanting(bench, task);
+        return cost != nullptr && seen(*cost) < fewest;
     };
     if (std::ranges::any_of(bench.first, [&](int t) { return lacks(t, kFewestSure); })) {
         return Phase::first_mapping;
@@ -337,9 +345,7 @@ Phase phase_of(const NetworkBench& bench) {
         if (lacks(t, kFirstLook)) {
             return Phase::first_look;
         }
-        const Cost* const cost = bench.cost[at(t)];
-        if (cost != nullptr && !cost->done && !bench.unpromising[at(t)] &&
-            sim::fits_order(bench.problem.tasks[at(t)])) {
+        if (wanting(bench, t) != nullptr && !bench.unpromising[at(t)]) {
             phase = Phase::promising;
         } else if (phase == Phase::done && lacks(t, kFewestOfOthers)) {
             phase = Phase::others;

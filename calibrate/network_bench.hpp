@@ -38,7 +38,7 @@ struct NetworkBench {
     std::vector<bool> unpromising;   // by task: none of the mappings that may be best has it
     sim::Mapping first;              // of the best guesses
     sim::Mapping best;               // by the medians so far; empty until all has been looked at
-    int turns = 0, mixed_turns = 0;  // mixed: of Phase::handovers
+    int turns = 0, mixed_turns = 0;  // mixed: so that tensors change threads
     double spent_s = 0;
     Phase phase = Phase::first_mapping;
 

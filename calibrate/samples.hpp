@@ -83,10 +83,10 @@ struct Cost {
     }
     // Those that count: without a change of threads, but for a kernel that is never seen so.
     int count() const {
-        constexpr std::size_t kNever = 48;
+        constexpr std::size_t kOftenEnough = 48;
         const std::size_t undisturbed = anywhere.size() + near_best.size();
-        return static_cast<int>(beside_others.size() < kNever ? undisturbed
-                                                              : undisturbed + beside_others.size());
+        return static_cast<int>(
+            beside_others.size() < kOftenEnough ? undisturbed : undisturbed + beside_others.size());
     }
 };
 

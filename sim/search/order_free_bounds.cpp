@@ -372,12 +372,11 @@ Time cheapest_cover(const Problem& problem) {
 }
 
 Time makespan_bound_in_any_order(const Problem& problem) {
-    if (is_sequential(problem)) {
-        return cheapest_cover(problem);
-    }
     const SharedWork work = shared_work(problem);
-    const Time bound =
-        std::max({longest_path_bound(problem), work.bound, work_between(problem, work)});
+    const Time bound = std::max({longest_path_bound(problem),
+                                 work.bound,
+                                 work_between(problem, work),
+                                 is_sequential(problem) ? cheapest_cover(problem) : Time{}});
     return is_interacting(problem) ? bound : Time{rounded_up(bound.count(), common_unit(problem))};
 }
 

@@ -26,8 +26,9 @@ struct SharedWork {
 SharedWork shared_work(const Problem& problem);
 
 // The larger of the two, and what the work is at least that must be done in between: of those
-// layers alone that neither start before some instant nor end after another. Rounded up to what all
-// times are multiples of where makespans are, too.
+// layers alone that neither start before some instant nor end after another; of a sequential
+// problem also its cheapest cover. Rounded up to what all times are multiples of where makespans
+// are, too.
 Time makespan_bound_in_any_order(const Problem& problem);
 
 // Of a stream: no more frames end than are inside in the time that one is.
