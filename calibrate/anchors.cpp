@@ -1,6 +1,7 @@
 #include "calibrate/anchors.hpp"
 
 #include "calibrate/assemble.hpp"
+#include "calibrate/profile.hpp"
 #include "calibrate/statistics.hpp"
 #include "sim/compile/teams.hpp"
 #include "sim/index.hpp"
@@ -191,11 +192,9 @@ Anchor anchor_of(const sim::Platform& platform,
             ++anchor.costs;
         }
     }
-    const auto& written = platform.measurements;
-    const auto then = std::ranges::find(written,
-                                        measurement_name(problem, mapping),
-                                        &std::pair<std::string, sim::Measurement>::first);
-    const double then_ns = then == written.end() ? 0 : 1000 * sim::microseconds(then->second.p50);
+    const sim::Measurement* const then =
+        find_measurement(platform, measurement_name(problem, mapping));
+    const double then_ns = then == nullptr ? 0 : 1000 * sim::microseconds(then->p50);
     if (mapping.kind.threads == CostClass::kHandovers) {
         anchor.costs = 0;
         find_handovers(problem, mapping.mapping, then_ns, now_ns, known, anchor);

@@ -157,7 +157,6 @@ private:
     void write_handovers();
     void write_fits();
     void measure_anchors();
-    void set_measurement(const std::string& name, const sim::Measurement& time);
 
     const CalibrationSettings& settings_;
     const CalibrationHooks& hooks_;
@@ -593,7 +592,7 @@ void Calibrator::measure_anchors() {
                 Executor executor{model, parameters_[m], problem, std::move(cpu_alone)};
                 for (auto& [name, time] :
                      time_anchors(executor, problem, [this] { return stop(); })) {
-                    set_measurement(name, time);
+                    set_measurement(platform(), name, time);
                 }
             } catch (const sim::InputError&) {
                 continue;  // the CPU cannot run all of it
@@ -601,17 +600,6 @@ void Calibrator::measure_anchors() {
                 continue;
             }
         }
-    }
-}
-
-void Calibrator::set_measurement(const std::string& name, const sim::Measurement& time) {
-    auto& all = platform().measurements;
-    const auto there =
-        std::ranges::find(all, name, &std::pair<std::string, sim::Measurement>::first);
-    if (there == all.end()) {
-        all.emplace_back(name, time);
-    } else {
-        there->second = time;
     }
 }
 

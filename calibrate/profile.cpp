@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string_view>
 #include <tuple>
+#include <utility>
 
 namespace calibrate {
 namespace {
@@ -129,6 +129,19 @@ void keep_fits(std::vector<sim::FittedCost>& fits, const std::vector<sim::Fitted
             *same = old;
         }
     }
+}
+
+const sim::Measurement* find_measurement(const sim::Platform& platform, std::string_view name) {
+    const auto found = std::ranges::find(
+        platform.measurements, name, &std::pair<std::string, sim::Measurement>::first);
+    return found == platform.measurements.end() ? nullptr : &found->second;
+}
+
+void set_measurement(sim::Platform& platform,
+                     const std::string& name,
+                     const sim::Measurement& time) {
+    std::erase_if(platform.measurements, [&](const auto& one) { return one.first == name; });
+    platform.measurements.emplace_back(name, time);
 }
 
 bool measured_before(const sim::Platform& before, const CostKey& key, int fewest) {

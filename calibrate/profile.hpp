@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace calibrate {
@@ -41,6 +42,13 @@ void check_same_machine(const sim::Platform& before, const Machine& machine);
 
 // Fits of the profile before stay where there is no new one of at least as many shapes.
 void keep_fits(std::vector<sim::FittedCost>& fits, const std::vector<sim::FittedCost>& before);
+
+// One of the named measurements; nullptr if there is none of that name.
+const sim::Measurement* find_measurement(const sim::Platform& platform, std::string_view name);
+// Takes the place of the one of that name, if there is one.
+void set_measurement(sim::Platform& platform,
+                     const std::string& name,
+                     const sim::Measurement& time);
 
 // With so many samples at least.
 bool measured_before(const sim::Platform& before, const CostKey& key, int fewest);

@@ -4,6 +4,7 @@
 #include "calibrate/candidates.hpp"
 #include "calibrate/clock.hpp"
 #include "calibrate/executor.hpp"
+#include "calibrate/profile.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
 #include "sim/describe/input_file.hpp"
@@ -120,12 +121,10 @@ void conclude(Contender& c, const sim::Problem& problem) {
 
 // What is measured now over what the profile says, of one of its named measurements.
 double ratio_to(const sim::Platform& platform, std::string_view name, sim::Measurement now) {
-    const auto before = std::ranges::find(
-        platform.measurements, name, &std::pair<std::string, sim::Measurement>::first);
-    return before == platform.measurements.end() || before->second.p50 == sim::Time{}
+    const sim::Measurement* const before = find_measurement(platform, name);
+    return before == nullptr || before->p50 == sim::Time{}
                ? 1
-               : static_cast<double>(now.p50.count()) /
-                     static_cast<double>(before->second.p50.count());
+               : static_cast<double>(now.p50.count()) / static_cast<double>(before->p50.count());
 }
 
 double round_trip_ratio(const sim::Platform& platform, int threads) {
