@@ -136,7 +136,7 @@ TEST_CASE("a chain has one order, and what is proven in it is proven in any") {
 
 TEST_CASE("where the host does all, the order decides nothing, or what fits together") {
     int any = 0, proven = 0;
-    for (std::uint64_t seed = 1; seed < 400 && any < 40; ++seed) {
+    for (std::uint64_t seed = 1; seed < 1000 && any < 100; ++seed) {
         CAPTURE(seed);
         Problem p = seed % 2 ? generate::small_random(seed) : generate::wide_random(seed);
         std::vector<char> on_host;
@@ -162,7 +162,7 @@ TEST_CASE("where the host does all, the order decides nothing, or what fits toge
             CHECK(sim::exhaustive(p, {}).makespan == optimum);
         }
     }
-    CHECK(any >= 20);
+    CHECK(any >= 50);
     CHECK(proven >= 5);
 }
 

@@ -122,6 +122,13 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
     }
     if (options.free_order && options.goal.is_latency()) {
         std::ranges::move(list_schedules(problem), std::back_inserter(starts));
+        // In turn there is nothing better, but for conversions, if it fits an order at all.
+        if (is_sequential(problem) && !order_decides_nothing(problem)) {
+            const std::optional<Mapping> cover = cheapest_cover(problem);
+            if (auto mapping = cover ? in_some_order(problem, *cover) : std::nullopt) {
+                starts.push_back(std::move(*mapping));
+            }
+        }
     }
     // Where memory is short: the covers that put the least weights into each.
     const Covers covers(problem);

@@ -1,5 +1,6 @@
 #include "sim/search/covers.hpp"
 
+#include "sim/describe/graph.hpp"
 #include "sim/index.hpp"
 
 #include <algorithm>
@@ -215,6 +216,44 @@ std::vector<int> Covers::fitting(const std::vector<char>& covered, int layer) co
         found.push_back(k);
     }
     return found;
+}
+
+std::optional<Mapping> cheapest_cover(const Problem& problem) {
+    Problem all = problem;
+    for (std::vector<int>& tasks : all.starting) {
+        tasks.clear();
+    }
+    for (std::size_t t = 0; t < all.tasks.size(); ++t) {
+        all.starting[at(all.tasks[t].first)].push_back(static_cast<int>(t));
+    }
+    const auto cost = [&](int t) { return all.tasks[at(t)].cost.count(); };
+    return Covers(all).cheapest(cost);
+}
+
+std::optional<Mapping> in_some_order(const Problem& problem, const Mapping& cover) {
+    std::vector<int> maker(at(problem.layers()), -1);
+    for (std::size_t i = 0; i < cover.size(); ++i) {
+        for_each_result(problem.tasks[at(cover[i])], [&](const TaskResult& result) {
+            maker[at(result.tensor)] = static_cast<int>(i);
+        });
+    }
+    Graph graph{.vertices = static_cast<int>(cover.size()), .edges = {}};
+    std::vector<std::int64_t> priority;
+    for (std::size_t i = 0; i < cover.size(); ++i) {
+        const Task& task = problem.tasks[at(cover[i])];
+        priority.push_back(-task.first);
+        for (const TaskInput& input : task.inputs) {
+            if (maker[at(input.tensor)] < 0) {
+                return std::nullopt;  // it stays inside a fused set
+            }
+            graph.edges.emplace_back(maker[at(input.tensor)], static_cast<int>(i));
+        }
+    }
+    Mapping mapping;
+    for (const int place : topological_order(graph, priority)) {
+        mapping.push_back(cover[at(place)]);
+    }
+    return mapping.size() == cover.size() ? std::optional{mapping} : std::nullopt;
 }
 
 }  // namespace sim::internal

@@ -45,4 +45,12 @@ private:
     std::vector<char> safe_;  // by group: each layer has a task of its own, so every start can end
 };
 
+// The cover whose tasks' costs have the least sum, of all tasks, whether the static order has them
+// or not; not yet in an order that has them all. Nothing if there is no cover.
+std::optional<Mapping> cheapest_cover(const Problem& problem);
+
+// A cover as a mapping: every task after those that make what it reads, as near to the static order
+// as that allows. Nothing if sets wait for each other, or read what stays inside another.
+std::optional<Mapping> in_some_order(const Problem& problem, const Mapping& cover);
+
 }  // namespace sim::internal

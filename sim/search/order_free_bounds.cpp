@@ -263,6 +263,16 @@ Time work_between(const Problem& problem, const SharedWork& weighting) {
     return std::min(Time{bound}, kNever);
 }
 
+// What the cheapest set of tasks that covers every layer once takes, in turn.
+Time least_of_covers(const Problem& problem) {
+    const std::optional<Mapping> cover = cheapest_cover(problem);
+    Time sum{};
+    for (std::size_t i = 0; cover && i < cover->size(); ++i) {
+        sum += problem.tasks[at((*cover)[i])].cost;
+    }
+    return sum;
+}
+
 }  // namespace
 
 Time longest_path_bound(const Problem& problem) {
@@ -353,30 +363,12 @@ Time period_bound_in_any_order(const Problem& problem, int frames_in_flight) {
     return std::max(share, shared_work(problem).bound);
 }
 
-// The cheapest set of tasks that covers every layer once, whether or not an order has all of them.
-Time cheapest_cover(const Problem& problem) {
-    Problem all = problem;
-    for (std::vector<int>& tasks : all.starting) {
-        tasks.clear();
-    }
-    for (std::size_t t = 0; t < all.tasks.size(); ++t) {
-        all.starting[at(all.tasks[t].first)].push_back(static_cast<int>(t));
-    }
-    const auto cost = [&](int t) { return all.tasks[at(t)].cost.count(); };
-    const std::optional<Mapping> cover = Covers(all).cheapest(cost);
-    Time sum{};
-    for (std::size_t i = 0; cover && i < cover->size(); ++i) {
-        sum += problem.tasks[at((*cover)[i])].cost;
-    }
-    return sum;
-}
-
 Time makespan_bound_in_any_order(const Problem& problem) {
     const SharedWork work = shared_work(problem);
     const Time bound = std::max({longest_path_bound(problem),
                                  work.bound,
                                  work_between(problem, work),
-                                 is_sequential(problem) ? cheapest_cover(problem) : Time{}});
+                                 is_sequential(problem) ? least_of_covers(problem) : Time{}});
     return is_interacting(problem) ? bound : Time{rounded_up(bound.count(), common_unit(problem))};
 }
 
