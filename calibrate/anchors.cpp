@@ -136,7 +136,7 @@ std::string measurement_name(const sim::Problem& problem, const AnchorMapping& m
 
 std::vector<std::pair<std::string, sim::Measurement>> time_anchors(
     Executor& executor, const sim::Problem& problem, const std::function<bool()>& stop) {
-    constexpr int kRounds = 15, kRecordedRuns = 2;
+    constexpr int kRounds = 15;
     struct Timed {
         AnchorMapping anchor;
         Executor::Recording recording;

@@ -91,7 +91,7 @@ std::int64_t big_endian(std::span<const std::uint8_t> bytes) {
            std::int64_t{bytes[2]} << 8 | std::int64_t{bytes[3]};
 }
 
-void expect_memory_for(std::int64_t bytes) {
+void expect_memory_for_images(std::int64_t bytes) {
     expect_free_memory({bytes}, "the images of the data set");
 }
 
@@ -161,7 +161,7 @@ Dataset idx(const std::filesystem::path& path,
                         file.size())};
     }
     expect_shape(path, height, width, 1, shape);
-    expect_memory_for(file.size());
+    expect_memory_for_images(file.size());
     Dataset data{.height = static_cast<int>(shape.height()),
                  .width = shape.width(),
                  .channels = 1,
@@ -183,7 +183,7 @@ Dataset cifar(const std::filesystem::path& path,
               Bytes& file,
               const sim::TensorShape& shape) {
     expect_shape(path, 32, 32, 3, shape);
-    expect_memory_for(file.size());
+    expect_memory_for_images(file.size());
     Dataset data{.height = 32, .width = 32, .channels = 3, .pixels = {}, .labels = {}};
     const std::size_t count = static_cast<std::size_t>(file.size()) / kCifarRecord;
     data.pixels.resize(count * 3 * 1024);

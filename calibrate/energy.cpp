@@ -30,7 +30,7 @@ std::vector<std::filesystem::path> packages_in(const std::filesystem::path& powe
     return found;
 }
 
-std::optional<std::uint64_t> number_in(const std::filesystem::path& path) {
+std::optional<std::uint64_t> microjoules_in(const std::filesystem::path& path) {
     std::ifstream file{path};
     std::uint64_t number = 0;
     return file >> number ? std::optional{number} : std::nullopt;
@@ -47,8 +47,8 @@ std::optional<double> PackageEnergy::joules() {
     }
     std::uint64_t sum_uj = 0;
     for (const std::filesystem::path& package : packages) {
-        const std::optional<std::uint64_t> now = number_in(package / "energy_uj");
-        const std::optional<std::uint64_t> most = number_in(package / "max_energy_range_uj");
+        const std::optional<std::uint64_t> now = microjoules_in(package / "energy_uj");
+        const std::optional<std::uint64_t> most = microjoules_in(package / "max_energy_range_uj");
         if (!now) {
             return std::nullopt;
         }

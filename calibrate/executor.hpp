@@ -28,6 +28,9 @@
 
 namespace calibrate {
 
+// Of a mapping in a turn, after one to warm up.
+inline constexpr int kRecordedRuns = 2;
+
 // The devices that a problem names, as this machine has them; by the problem's device.
 struct OpenDevices {
     std::vector<std::unique_ptr<Device>> devices;  // nullptr: not here

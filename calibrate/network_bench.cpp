@@ -25,7 +25,6 @@ namespace {
 
 using sim::at;
 
-constexpr int kRecordedRuns = 2;              // of each turn, after one to warm up
 constexpr std::int64_t kLongRun = 5'000'000;  // ns: at first sight one such run is enough
 constexpr int kMixedTurns = 12;               // of Phase::handovers
 constexpr int kMixedOneIn = 5;                // of the turns after it

@@ -69,7 +69,7 @@ LayerParameters sized(const sim::Model& model, const sim::Layer& layer) {
     return parameters;
 }
 
-void expect_memory_for(std::int64_t parameters) {
+void expect_memory_for_parameters(std::int64_t parameters) {
     expect_free_memory({parameters}, "the model's weights and thresholds");
 }
 
@@ -96,7 +96,7 @@ public:
             throw sim::InputError{
                 fmt::format("{}: has more parameters than the model needs", path_.string())};
         }
-        expect_memory_for(need);
+        expect_memory_for_parameters(need);
     }
 
     template <class T>
@@ -167,7 +167,7 @@ Parameters made_up(const sim::Model& model) {
     for (const sim::Layer& layer : model.layers) {
         bytes = sim::checked_sum(bytes, bytes_of(model, layer));
     }
-    expect_memory_for(bytes);
+    expect_memory_for_parameters(bytes);
     const std::vector<double> spreads = spreads_of(model);
     std::mt19937_64 random{model.parameters.seed};
     Parameters parameters;

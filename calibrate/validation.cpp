@@ -62,7 +62,7 @@ Contender make_contender(Executor& executor,
     return c;
 }
 
-constexpr int kRecordedRuns = 2, kRunsOfATurn = 1 + kRecordedRuns;
+constexpr int kRunsOfATurn = 1 + kRecordedRuns;
 
 // One turn: a run to warm up, then two for the record, as the calibrator does; and one in which
 // the accelerators time their kernels, which may slow the whole.

@@ -23,7 +23,7 @@
 namespace cli {
 namespace {
 
-struct Options {
+struct CalibrateOptions {
     std::vector<std::string> models, variants, devices;
     std::vector<int> batches{1, 8};
     std::optional<double> budget;
@@ -33,7 +33,7 @@ struct Options {
     OutputOptions output;
 };
 
-std::string command_line(const Options& o) {
+std::string command_line(const CalibrateOptions& o) {
     std::string text = fmt::format("hetmap calibrate --batch {}", fmt::join(o.batches, ","));
     for (const std::string& model : o.models) {
         text += " --model " + model;
@@ -66,7 +66,7 @@ bool keeps_the_old(const std::filesystem::path& out, const std::optional<sim::Pl
            !(before && std::filesystem::equivalent(out, before->path, ignored));
 }
 
-void run(const Options& o) {
+void run(const CalibrateOptions& o) {
     calibrate::CalibrationSettings settings;
     settings.batches = o.batches;
     settings.quick = o.quick;
@@ -200,7 +200,7 @@ void run(const Options& o) {
 
 void add_calibrate(Program& program) {
     Command command = program.add_command("calibrate", "Measure this machine into a profile");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<CalibrateOptions>();
     command.add_option("--model", o->models, "Name in models/, or path; default: all");
     command.add_batches(o->batches, "Batch sizes, default 1,8");
     command.add_duration("--budget", o->budget, "Time for measuring, default 170s (quick: 15s)");

@@ -14,7 +14,7 @@
 namespace cli {
 namespace {
 
-struct Options {
+struct DemoOptions {
     std::string model = "vgg3-fashion", out = "hetmap-demo", data;
     bool brief = false;
     OutputOptions output;
@@ -46,7 +46,7 @@ struct Images {
     bool few = false;
 };
 
-Images find_images(const Options& o, const sim::Model& model) {
+Images find_images(const DemoOptions& o, const sim::Model& model) {
     if (!o.data.empty()) {
         return {.path = o.data};
     }
@@ -64,7 +64,7 @@ Images find_images(const Options& o, const sim::Model& model) {
     return {};
 }
 
-void run(const Options& o) {
+void run(const DemoOptions& o) {
     const Stopwatch watch;
     const sim::Model model = model_named(o.model);
     std::error_code error;
@@ -129,7 +129,7 @@ void run(const Options& o) {
 
 void add_demo(Program& program) {
     Command command = program.add_command("demo", "All of it, small, on this machine");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<DemoOptions>();
     command.add_option("--model", o->model, "Name in models/, or path");
     command.add_option("--out", o->out, "Folder for what it makes").type_name("DIR");
     command.add_option("--data",

@@ -26,7 +26,7 @@ using nlohmann::ordered_json;
 constexpr std::int64_t kMostBytes = std::numeric_limits<std::int32_t>::max();  // of an ONNX file
 constexpr std::string_view kList = "segments.json";
 
-struct Options {
+struct ExportOptions {
     std::string file, model, mapping, out, format = "annotated";
     std::vector<std::string> dims, runtime_devices;
     bool force = false;
@@ -85,7 +85,7 @@ std::string notes_text(const std::vector<std::string>& notes) {
 //     gpu(hetmap/gpu0/); cpu(hetmap/cpu/)
 //
 //     written to annotated.onnx
-void write_annotated(const Options& o, const onnx::Placement& placement) {
+void write_annotated(const ExportOptions& o, const onnx::Placement& placement) {
     const std::string settings =
         onnx::assignment_settings(placement, runtime_devices_of(o.runtime_devices));
     const std::filesystem::path from = folder_of(o.file), to = folder_of(o.out);
@@ -179,7 +179,7 @@ bool is_of_segments(const std::string& name) {
 }
 
 // A folder of segments may be replaced, or one that is empty; nothing else is lost to --force.
-void expect_replaceable(const Options& o) {
+void expect_replaceable(const ExportOptions& o) {
     std::error_code error;
     if (!is_there(o.out)) {
         return;
@@ -207,7 +207,7 @@ void expect_replaceable(const Options& o) {
     }
 }
 
-void write_segments(const Options& o,
+void write_segments(const ExportOptions& o,
                     const std::string& model,
                     const std::string& platform,
                     const onnx::Placement& placement) {
@@ -270,7 +270,7 @@ void write_segments(const Options& o,
                       sim::printable(o.out)));
 }
 
-void run(const Options& o) {
+void run(const ExportOptions& o) {
     const sim::Model model = model_named(o.model);
     const sim::MappingFile mapping = sim::load_mapping_file(o.mapping);
     const onnx::Sizes sizes = sizes_of(o.dims);
@@ -300,7 +300,7 @@ void run(const Options& o) {
 void add_export(Program& program) {
     Command command =
         program.add_command("export", "Bring a mapping back to the ONNX file of its model");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<ExportOptions>();
     command.add_option("file", o->file, "The ONNX file").required().type_name("FILE.onnx");
     command.add_option("--model", o->model, "What hetmap import made of it").required();
     command.add_option("--mapping", o->mapping, "A file written by hetmap map --out").required();

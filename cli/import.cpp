@@ -21,7 +21,7 @@ namespace {
 
 namespace onnx = sim::onnx;
 
-struct Options {
+struct ImportOptions {
     std::string file, folder;
     std::vector<std::string> dims;
     bool force = false, tensors = false, parameters = false;
@@ -192,7 +192,7 @@ nlohmann::ordered_json json_of(const onnx::Imported& imported,
     return json;
 }
 
-void run(const Options& o) {
+void run(const ImportOptions& o) {
     const std::filesystem::path path = std::filesystem::path{o.folder} / "model.yaml";
     std::error_code ignored;
     if (!o.force && std::filesystem::exists(std::filesystem::symlink_status(path, ignored))) {
@@ -239,7 +239,7 @@ void run(const Options& o) {
 
 void add_import(Program& program) {
     Command command = program.add_command("import", "Make a model of an ONNX file");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<ImportOptions>();
     command.add_option("file", o->file, "The ONNX file").required().type_name("FILE.onnx");
     command.add_option("--out", o->folder, "Folder for model.yaml; made if it is not there")
         .required()

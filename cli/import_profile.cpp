@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-struct Options {
+struct ImportProfileOptions {
     std::vector<std::string> files;
     std::string out, name, model, base, links, bandwidth, latency, submit;
     int batch = 1;
@@ -111,7 +111,7 @@ ordered_json json_of(const sim::ProfileRequest& request,
             {"warnings", imported.platform.warnings}};
 }
 
-void run(const Options& o) {
+void run(const ImportProfileOptions& o) {
     sim::ProfileRequest request;
     request.batch = o.batch;
     request.bandwidth_gb_per_s = o.bandwidth.empty() ? 0 : number_of("--bandwidth", o.bandwidth);
@@ -156,7 +156,7 @@ void run(const Options& o) {
 void add_import_profile(Program& program) {
     Command command =
         program.add_command("import-profile", "Make a platform of times that other tools measured");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<ImportProfileOptions>();
     command
         .add_option("files",
                     o->files,

@@ -24,7 +24,7 @@ namespace {
 constexpr std::size_t kLongestCertificate = 1'000'000;  // beginnings: some 100 MB
 constexpr double kRobustQuantile = 0.9;
 
-struct Options {
+struct MapOptions {
     std::vector<std::string> models;
     std::string platform, objective = "latency", search = "branch-and-bound";
     std::string out, front_csv, front_plot, certificate, fix, refine;
@@ -40,7 +40,7 @@ struct Options {
     ReportFiles reports;
 };
 
-sim::Goal goal_of(const Options& o, const sim::Problem& problem) {
+sim::Goal goal_of(const MapOptions& o, const sim::Problem& problem) {
     sim::Goal goal;
     goal.frames_in_flight = o.frames_in_flight;
     goal.minimise.clear();
@@ -57,7 +57,7 @@ sim::Goal goal_of(const Options& o, const sim::Problem& problem) {
 }
 
 // Refuses options that the search cannot use, and names the searches that can.
-void expect_able(const Options& o) {
+void expect_able(const MapOptions& o) {
     const sim::Search& search = sim::find_search(o.search);
     const bool is_latency = o.pareto.empty() && o.objective == "latency" && o.prefer.empty();
     // Every search keeps to what leaves tasks out, and to what memories hold.
@@ -110,7 +110,7 @@ struct Asked {
 };
 
 // The partial mapping of --fix, for this batch size and these transfer modes.
-std::optional<sim::MappingFile> partial_mapping(const Options& o, int batch) {
+std::optional<sim::MappingFile> partial_mapping(const MapOptions& o, int batch) {
     if (o.fix.empty()) {
         return std::nullopt;
     }
@@ -130,7 +130,7 @@ std::optional<sim::MappingFile> partial_mapping(const Options& o, int batch) {
     return file;
 }
 
-std::vector<sim::Constraint> constraints_of(const Options& o,
+std::vector<sim::Constraint> constraints_of(const MapOptions& o,
                                             const std::optional<sim::MappingFile>& fixed,
                                             const sim::Problem& problem) {
     std::vector<sim::Constraint> all;
@@ -149,7 +149,7 @@ std::vector<sim::Constraint> constraints_of(const Options& o,
     return all;
 }
 
-Asked ask(const Options& o, const sim::Model& model, const sim::Platform& platform, int batch) {
+Asked ask(const MapOptions& o, const sim::Model& model, const sim::Platform& platform, int batch) {
     Asked asked;
     const std::optional<sim::MappingFile> fixed = partial_mapping(o, batch);
     asked.problem = std::make_unique<sim::Problem>(sim::compile(
@@ -190,7 +190,7 @@ struct Mapped {
     sim::Answer answer;
 };
 
-Mapped map_one(const Options& o,
+Mapped map_one(const MapOptions& o,
                const sim::Model& model,
                const sim::Platform& platform,
                int batch) {
@@ -213,7 +213,7 @@ Mapped map_one(const Options& o,
 }
 
 // Each batch size by itself. Those that cannot be mapped are told, unless none can.
-std::vector<Mapped> map_batches(const Options& o,
+std::vector<Mapped> map_batches(const MapOptions& o,
                                 const sim::Model& model,
                                 const sim::Platform& platform) {
     std::vector<Mapped> all;
@@ -233,7 +233,7 @@ std::vector<Mapped> map_batches(const Options& o,
     return all;
 }
 
-void map_for_one_objective(const Options& o,
+void map_for_one_objective(const MapOptions& o,
                            const sim::Model& model,
                            const sim::Platform& platform) {
     const std::vector<Mapped> all = map_batches(o, model, platform);
@@ -270,7 +270,7 @@ void map_for_one_objective(const Options& o,
 
 // ---- several objectives ------------------------------------------------------------------
 
-void map_the_front(const Options& o, const sim::Model& model, const sim::Platform& platform) {
+void map_the_front(const MapOptions& o, const sim::Model& model, const sim::Platform& platform) {
     if (o.batches.size() != 1) {
         throw sim::InputError{"--pareto: a front is of one batch size; name one with --batch"};
     }
@@ -295,7 +295,7 @@ void map_the_front(const Options& o, const sim::Model& model, const sim::Platfor
 }
 
 // The platform with what the best mappings rest on measured here, and written to --refine's file.
-sim::Platform refined(const Options& o, const sim::Model& model, sim::Platform platform) {
+sim::Platform refined(const MapOptions& o, const sim::Model& model, sim::Platform platform) {
     const std::filesystem::path out{o.refine};
     if (!sim::is_name(out.stem().string())) {
         throw sim::InputError{
@@ -364,7 +364,7 @@ void note_unmatched_costs(const sim::Model& model, const sim::Platform& platform
 }
 
 // Of a front's mappings and reports, whose number nobody knows yet, the first stands for all.
-void check_files(const Options& o, const sim::Model& model, const sim::Platform& platform) {
+void check_files(const MapOptions& o, const sim::Model& model, const sim::Platform& platform) {
     const int point = o.pareto.empty() ? 0 : 1;
     std::vector<calibrate::NamedFile> outputs = o.reports.named();
     outputs.insert(outputs.begin(), {"--out", o.out});
@@ -384,7 +384,7 @@ void check_files(const Options& o, const sim::Model& model, const sim::Platform&
             {"--model", model.path}, {"--platform", platform.path}, {"--fix", o.fix}});
 }
 
-void run(const Options& o) {
+void run(const MapOptions& o) {
     // Complain before the work.
     expect_able(o);
     if (o.pareto.empty() && (!o.front_csv.empty() || !o.front_plot.empty())) {
@@ -413,7 +413,7 @@ void run(const Options& o) {
 void add_map(Program& program) {
     Command command =
         program.add_command("map", "Search the best mapping of a model on a platform");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<MapOptions>();
     command
         .add_option("--model",
                     o->models,

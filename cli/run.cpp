@@ -21,7 +21,7 @@
 namespace cli {
 namespace {
 
-struct Options {
+struct RunOptions {
     std::string model, data, mapping, platform;
     std::vector<std::string> set;
     int batch = 1, print_first = 0;
@@ -30,7 +30,7 @@ struct Options {
 
 // With neither a mapping nor a profile: the last variant of the table that this machine can run,
 // on one thread, with as many layers fused as it can.
-bool guessing(const Options& o) { return o.mapping.empty() && o.platform.empty(); }
+bool guessing(const RunOptions& o) { return o.mapping.empty() && o.platform.empty(); }
 
 std::vector<std::string> best_variant() {
     std::string best;
@@ -61,7 +61,7 @@ sim::Platform any_platform(const sim::Model& model, int batch, const sim::Mappin
     return calibrate::candidates(model, batch, devices, {});
 }
 
-void run(const Options& o) {
+void run(const RunOptions& o) {
     const sim::Model model = model_named(o.model);
     if (model.inputs() != 1 || model.outputs.size() != 1) {
         throw sim::InputError{fmt::format(
@@ -128,7 +128,7 @@ void run(const Options& o) {
 
 void add_run(Program& program) {
     Command command = program.add_command("run", "Classify real images");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<RunOptions>();
     command.add_option("--model", o->model, "Name in models/, or path").required();
     command.add_option("--data", o->data, "A test set (IDX, CIFAR-10 binary) or its folder")
         .required();

@@ -26,7 +26,7 @@ namespace {
 using nlohmann::ordered_json;
 using sim::microseconds;
 
-struct Options {
+struct ShowOptions {
     std::string what, name;
     std::vector<std::string> set;
     bool signatures = false;
@@ -98,7 +98,7 @@ ordered_json layer_json(const sim::Model& model, int l) {
             {"weight_bytes", work.weight_bytes}};
 }
 
-ordered_json model_json(const sim::Model& model, const Options& o) {
+ordered_json model_json(const sim::Model& model, const ShowOptions& o) {
     ordered_json layers = ordered_json::array(), chains = ordered_json::array();
     for (int l = 0; l < static_cast<int>(model.layers.size()); ++l) {
         ordered_json& json = layers.emplace_back(layer_json(model, l));
@@ -129,7 +129,7 @@ ordered_json model_json(const sim::Model& model, const Options& o) {
     return json;
 }
 
-void show_model(const Options& o) {
+void show_model(const ShowOptions& o) {
     const sim::Model model = model_named(o.name);
     if (o.output.json) {
         print(sim::dumped(model_json(model, o)));
@@ -214,7 +214,7 @@ void show_formulas(const sim::Platform& platform) {
     }
 }
 
-void show_platform(const Options& o) {
+void show_platform(const ShowOptions& o) {
     const sim::Platform platform = platform_named(o.name, o.set);
     std::map<std::tuple<std::string, std::string, std::string>, int> variants;
     std::set<int> batches;
@@ -335,7 +335,7 @@ void show_platform(const Options& o) {
                       platform.formulas.size()));
 }
 
-void show_mapping(const Options& o) {
+void show_mapping(const ShowOptions& o) {
     const sim::MappingFile mapping = sim::load_mapping_file(o.name);
     if (o.output.json) {
         ordered_json entries = ordered_json::array();
@@ -387,9 +387,9 @@ void show_mapping(const Options& o) {
     print(fmt::format("\n{:.2f} us predicted when it was made\n", mapping.predicted_us));
 }
 
-void show_result(const Options& o) { print(sim::result_text(o.name, o.output.json)); }
+void show_result(const ShowOptions& o) { print(sim::result_text(o.name, o.output.json)); }
 
-void show_devices(const Options& o) {
+void show_devices(const ShowOptions& o) {
     const calibrate::Discovery found = calibrate::discover();
     if (o.output.json) {
         ordered_json devices = ordered_json::array();
@@ -437,7 +437,7 @@ void show_devices(const Options& o) {
 void add_show(Program& program) {
     Command command = program.add_command(
         "show", "Describe a model, platform, mapping or result, or this machine's devices");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<ShowOptions>();
     command.add_option("what", o->what, "model, platform, mapping, result, or devices")
         .required()
         .one_of({"model", "platform", "mapping", "result", "devices"});
@@ -463,7 +463,7 @@ void add_show(Program& program) {
                                               o->what,
                                               o->name.empty() ? "a name or file" : "nothing more")};
         }
-        static const std::map<std::string, void (*)(const Options&)> kShow{
+        static const std::map<std::string, void (*)(const ShowOptions&)> kShow{
             {"model", show_model},
             {"platform", show_platform},
             {"mapping", show_mapping},

@@ -12,7 +12,7 @@
 namespace cli {
 namespace {
 
-struct Options {
+struct SimulateOptions {
     std::vector<std::string> models;
     std::string platform, mapping;
     std::vector<std::string> set;
@@ -21,7 +21,7 @@ struct Options {
     ReportFiles reports;
 };
 
-void run(const Options& o) {
+void run(const SimulateOptions& o) {
     const sim::Model model = models_named(o.models);
     const sim::Platform platform = platform_named(o.platform, o.set);
     calibrate::check_outputs(
@@ -41,7 +41,7 @@ void run(const Options& o) {
 
 void add_simulate(Program& program) {
     Command command = program.add_command("simulate", "Show the timeline of one mapping");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<SimulateOptions>();
     command
         .add_option("--model",
                     o->models,

@@ -18,7 +18,7 @@
 namespace cli {
 namespace {
 
-struct Options {
+struct ValidateOptions {
     std::string model, platform, mapping, data, csv;
     std::vector<std::string> set;
     int batch = 1, sample = 0;
@@ -27,7 +27,7 @@ struct Options {
     OutputOptions output;
 };
 
-void run(const Options& o) {
+void run(const ValidateOptions& o) {
     const sim::Model model = model_named(o.model);
     const sim::Platform platform = platform_named(o.platform, o.set);
 
@@ -101,7 +101,7 @@ void run(const Options& o) {
 void add_validate(Program& program) {
     Command command =
         program.add_command("validate", "Run on this machine, compare with the prediction");
-    const auto o = std::make_shared<Options>();
+    const auto o = std::make_shared<ValidateOptions>();
     command.add_option("--model", o->model, "Name in models/, or path").required();
     command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
     command.add_set(o->set);

@@ -1,5 +1,7 @@
 #include "sim/text.hpp"
 
+#include "sim/index.hpp"
+
 #include <fmt/format.h>
 
 #include <cstdint>
@@ -110,6 +112,10 @@ std::string csv_field(std::string_view text) {
         }
     }
     return quoted + '"';
+}
+
+std::string name_in(std::span<const std::string> names, int index) {
+    return at(index) < names.size() ? names[at(index)] : std::to_string(index);
 }
 
 }  // namespace sim

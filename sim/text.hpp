@@ -4,6 +4,7 @@
 // show, and what stands for the others.
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,5 +24,8 @@ std::string printable(std::string_view text, std::string_view kept = "");
 // A field of a CSV file: in quotes where RFC 4180 asks for them, and behind an apostrophe where a
 // spreadsheet would take it for a formula.
 std::string csv_field(std::string_view text);
+
+// The name at the index, or the index itself where there are no names.
+std::string name_in(std::span<const std::string> names, int index);
 
 }  // namespace sim

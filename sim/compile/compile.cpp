@@ -24,10 +24,6 @@
 namespace sim {
 namespace {
 
-[[noreturn]] void refuse(const Platform& platform, const std::string& what) {
-    throw InputError{fmt::format("platform {}: {}", platform.name, what)};
-}
-
 // ---- 1. Limits. -----------------------------------------------------------------------------
 
 void expect_limits(const Platform& platform, int batch) {

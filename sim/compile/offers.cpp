@@ -17,10 +17,6 @@
 namespace sim {
 namespace {
 
-[[noreturn]] void refuse(const Platform& platform, const std::string& what) {
-    throw InputError{fmt::format("platform {}: {}", platform.name, what)};
-}
-
 // Not by itself: further results, and what the network holds.
 bool runs(const Layer& layer) { return !is_further_result(layer) && !is_held(layer); }
 
@@ -609,6 +605,10 @@ Sources sources_of(const Model& model,
 int layers_in(std::string_view text) { return 1 + static_cast<int>(std::ranges::count(text, '|')); }
 
 }  // namespace
+
+void refuse(const Platform& platform, const std::string& what) {
+    throw InputError{fmt::format("platform {}: {}", platform.name, what)};
+}
 
 void expect_known(const Platform& platform, const std::vector<std::string>& only) {
     for (const std::string& name : only) {

@@ -15,6 +15,9 @@
 
 namespace sim {
 
+// Throws InputError with the platform's name.
+[[noreturn]] void refuse(const Platform& platform, const std::string& what);
+
 struct Offer {
     std::vector<int> chain;    // the set of layers: indices into Model::layers, ascending
     std::vector<int> results;  // those of them whose results are made and read outside, ascending

@@ -88,14 +88,14 @@ std::string list_text(std::span<const int> values) {
 }
 
 // One number where it says all.
-std::string sides_text(std::span<const int> values) {
+std::string one_or_list(std::span<const int> values) {
     return all_are(values, values.front()) ? std::to_string(values.front()) : list_text(values);
 }
 
 std::string padding_text(const Attributes& a, int sides) {
     const std::span<const int> begin = used(a.pad_begin, sides), end = used(a.pad_end, sides);
     if (std::ranges::equal(begin, end)) {
-        return sides_text(begin);
+        return one_or_list(begin);
     }
     return fmt::format("[{}, {}]", fmt::join(begin, ", "), fmt::join(end, ", "));
 }
@@ -266,7 +266,7 @@ const Key kKeys[] = {
      }},
     {"stride",
      read_window<&Attributes::stride, 1>,
-     [](const Attributes& a, int sides) { return sides_text(used(a.stride, sides)); },
+     [](const Attributes& a, int sides) { return one_or_list(used(a.stride, sides)); },
      [](const Attributes& a, int sides) {
          return "s" + sides_signature(used(a.stride, sides), true);
      }},
@@ -279,7 +279,7 @@ const Key kKeys[] = {
      read_window<&Attributes::output_padding, 0>,
      [](const Attributes& a, int sides) {
          const auto values = used(a.output_padding, sides);
-         return all_are(values, 0) ? std::string{} : sides_text(values);
+         return all_are(values, 0) ? std::string{} : one_or_list(values);
      },
      [](const Attributes& a, int sides) {
          const auto values = used(a.output_padding, sides);
@@ -289,7 +289,7 @@ const Key kKeys[] = {
      read_window<&Attributes::dilation, 1>,
      [](const Attributes& a, int sides) {
          const auto values = used(a.dilation, sides);
-         return all_are(values, 1) ? std::string{} : sides_text(values);
+         return all_are(values, 1) ? std::string{} : one_or_list(values);
      },
      [](const Attributes& a, int sides) {
          const auto values = used(a.dilation, sides);

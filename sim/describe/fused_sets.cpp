@@ -18,13 +18,13 @@ bool holds(std::span<const int> set, int layer) { return std::ranges::binary_sea
 // ---- 1. What a text tells of the edges. -----------------------------------------------------
 
 // One layer of a signature or a pattern.
-struct Part {
+struct Member {
     std::string_view operation;
     std::vector<int> reads;  // positions of layers of the set before it, ascending, each once
 };
 
 struct Edges {
-    std::vector<Part> parts;
+    std::vector<Member> parts;
     std::vector<int> readers;  // by position: how many of the set read it
 };
 
@@ -51,13 +51,13 @@ std::optional<int> whole_number(std::string_view text) {
 bool is_element(std::string_view word) { return find_element(word).has_value(); }
 
 // The layer at `position`; nothing where the text is no layer's.
-std::optional<Part> part_of(std::string_view text, int position, bool has_shapes) {
+std::optional<Member> part_of(std::string_view text, int position, bool has_shapes) {
     const std::vector<std::string_view> words = divided(text, " ");
     const Operation* const operation = find_operation(words.front());
     if (operation == nullptr) {
         return std::nullopt;
     }
-    Part part{.operation = operation->name, .reads = {}};
+    Member part{.operation = operation->name, .reads = {}};
     int named = 0;
     std::size_t next = 1;
     const auto word = [&] { return next < words.size() ? words[next] : std::string_view{}; };
@@ -95,7 +95,7 @@ std::optional<Part> part_of(std::string_view text, int position, bool has_shapes
 std::optional<Edges> edges_of(std::string_view text, bool has_shapes) {
     Edges edges;
     for (const std::string_view part_text : divided(text, " | ")) {
-        std::optional<Part> part =
+        std::optional<Member> part =
             part_of(part_text, static_cast<int>(edges.parts.size()), has_shapes);
         if (!part) {
             return std::nullopt;
@@ -158,7 +158,7 @@ std::vector<Growth> growth_of(const Edges& edges) {
     return static_cast<int>(growth.size()) == size ? growth : std::vector<Growth>{};
 }
 
-struct Search {
+struct SetSearch {
     const Model& model;
     std::string_view text;
     std::size_t size = 1;
@@ -175,7 +175,7 @@ struct Search {
     void add_run(int first);
 };
 
-void Search::count_try() {
+void SetSearch::count_try() {
     if (++tries > SetFinder::kMostTries) {
         throw InputError{fmt::format("'{}': more than {} sets of layers to try in model '{}'",
                                      text,
@@ -185,7 +185,7 @@ void Search::count_try() {
 }
 
 // A layer whose result stays inside is read by the set's layers and by no other.
-bool Search::is_read_enough(int layer, int position, int readers, bool exactly) const {
+bool SetSearch::is_read_enough(int layer, int position, int readers, bool exactly) const {
     if (is_result[at(position)]) {
         return true;
     }
@@ -193,7 +193,7 @@ bool Search::is_read_enough(int layer, int position, int readers, bool exactly) 
     return !is_output(model, layer) && count > 0 && (exactly ? count == readers : count <= readers);
 }
 
-void Search::add_if_right(const std::vector<int>& set) {
+void SetSearch::add_if_right(const std::vector<int>& set) {
     const std::vector<int> outside = read_outside(model, set);
     std::size_t position = 0;
     for (const int layer : outside) {
@@ -217,7 +217,7 @@ void Search::add_if_right(const std::vector<int>& set) {
 }
 
 // Depth first: at each depth one position more has a layer.
-void Search::grow(const Edges& edges, const std::vector<Growth>& growth, int first) {
+void SetSearch::grow(const Edges& edges, const std::vector<Growth>& growth, int first) {
     std::vector<int> set(size, -1);            // by position
     std::vector<std::vector<int>> left(size);  // by depth: layers still to be tried
     const auto fits = [&](int layer, int position) {
@@ -267,7 +267,7 @@ void Search::grow(const Edges& edges, const std::vector<Growth>& growth, int fir
 }
 
 // Chains in which each layer reads the one before.
-void Search::grow_chains(int first) {
+void SetSearch::grow_chains(int first) {
     const std::vector<std::string_view> parts = divided(text, " | ");
     std::vector<int> chain;
     std::vector<std::vector<int>> left(size);  // by position: layers still to be tried
@@ -306,7 +306,7 @@ void Search::grow_chains(int first) {
 }
 
 // Consecutive layers, unless they are a chain, which grow_chains() finds.
-void Search::add_run(int first) {
+void SetSearch::add_run(int first) {
     const int last = first + static_cast<int>(size) - 1;
     if (!is_branching_run(model, first, last)) {
         return;
@@ -325,16 +325,16 @@ void Search::add_run(int first) {
 }
 
 // Nothing if `results` has a position that `text` has not.
-std::optional<Search> search_of(const Model& model,
-                                std::string_view text,
-                                std::span<const int> results,
-                                std::string (*text_of)(const Model&, std::span<const int>)) {
-    Search search{.model = model,
-                  .text = text,
-                  .size = divided(text, " | ").size(),
-                  .is_result = {},
-                  .text_of = text_of,
-                  .found = {}};
+std::optional<SetSearch> search_of(const Model& model,
+                                   std::string_view text,
+                                   std::span<const int> results,
+                                   std::string (*text_of)(const Model&, std::span<const int>)) {
+    SetSearch search{.model = model,
+                     .text = text,
+                     .size = divided(text, " | ").size(),
+                     .is_result = {},
+                     .text_of = text_of,
+                     .found = {}};
     search.is_result.assign(search.size, 0);
     if (results.empty()) {
         search.is_result.back() = 1;
@@ -433,7 +433,7 @@ SetFinder::SetFinder(const Model& model) : model_{model} {
 
 std::vector<std::vector<int>> SetFinder::with_signature(std::string_view signature_text,
                                                         std::span<const int> results) const {
-    std::optional<Search> search = search_of(model_, signature_text, results, signature);
+    std::optional<SetSearch> search = search_of(model_, signature_text, results, signature);
     const std::optional<Edges> edges = edges_of(signature_text, true);
     if (!search || !edges) {
         return {};
@@ -450,7 +450,7 @@ std::vector<std::vector<int>> SetFinder::with_signature(std::string_view signatu
 
 std::vector<std::vector<int>> SetFinder::with_pattern(std::string_view pattern_text,
                                                       std::span<const int> results) const {
-    std::optional<Search> search = search_of(model_, pattern_text, results, pattern);
+    std::optional<SetSearch> search = search_of(model_, pattern_text, results, pattern);
     if (!search) {
         return {};
     }

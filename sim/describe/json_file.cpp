@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::int64_t kLargestFile = std::int64_t{64} << 20;
+constexpr std::int64_t kLargestJson = std::int64_t{64} << 20;
 // Printing JSON recurses, looking up a key goes through all of an object, and a value takes about
 // 100 bytes. Results have 5 levels, 100 keys and 10 values a layer; profiles of other tools less.
 constexpr std::size_t kDeepest = 32;
@@ -85,7 +85,7 @@ private:
 }  // namespace
 
 ordered_json load_json(const std::filesystem::path& path, std::string_view what) {
-    const std::string bytes = read_file(path, kLargestFile);
+    const std::string bytes = read_file(path, kLargestJson);
     Limits limits;
     if (!ordered_json::sax_parse(bytes, &limits)) {
         throw InputError{fmt::format("{}: {}: {}", path.string(), what, limits.refusal())};

@@ -17,7 +17,7 @@
 namespace sim {
 namespace {
 
-constexpr std::string_view kFormat = "mapping/1";
+constexpr std::string_view kMappingFormat = "mapping/1";
 constexpr std::int64_t kMostChannels = std::int64_t{1} << 30;
 constexpr std::string_view kOrders[] = {"static", "listed"};
 constexpr std::string_view kDivisions[] = {"output_channels", "input_channels"};
@@ -418,7 +418,7 @@ MappingFile load_mapping_file(const std::filesystem::path& path) {
     constexpr std::string_view kRequired[] = {"hetmap", "model", "platform", "batch", "entries"};
     constexpr std::string_view kOptional[] = {
         "set", "predicted_us", "transfer_modes", "order", "copies"};
-    const YamlFile file = load_yaml(path, kFormat);
+    const YamlFile file = load_yaml(path, kMappingFormat);
     const YamlNode& root = file.root;
     expect_keys(root, "a mapping", kRequired, kOptional);
     const YamlNode* const predicted = find(root, "predicted_us");
@@ -457,7 +457,7 @@ std::string to_yaml(const MappingFile& mapping) {
     }
     std::string text = fmt::format(
         "hetmap: {}\nmodel: {}\nplatform: {}\n{}batch: {}\npredicted_us: {}\n{}{}entries:{}\n",
-        kFormat,
+        kMappingFormat,
         yaml_text(mapping.model),
         yaml_text(mapping.platform),
         set.empty() ? "" : fmt::format("set: [{}]\n", fmt::join(set, ", ")),

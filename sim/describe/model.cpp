@@ -21,7 +21,7 @@
 namespace sim {
 namespace {
 
-constexpr std::string_view kFormat = "model/1";
+constexpr std::string_view kModelFormat = "model/1";
 
 const Layer& layer_of(const Model& model, int layer) { return model.layers[at(layer)]; }
 
@@ -36,7 +36,7 @@ std::vector<TensorShape> input_shapes(const Model& model, const Layer& layer) {
 
 // ---- Reading. -------------------------------------------------------------------------------
 
-const Operation& read_operation(const YamlNode& node) {
+const Operation& read_known_operation(const YamlNode& node) {
     if (const Operation* const operation = find_operation(read_name(node))) {
         return *operation;
     }
@@ -93,7 +93,7 @@ Layer read_layer(const YamlNode& node) {
         throw unexpected(node, "a layer as a map with the keys name, operation, inputs");
     }
     Layer layer{.name = read_name(at(node, "name")),
-                .operation = &read_operation(at(node, "operation")),
+                .operation = &read_known_operation(at(node, "operation")),
                 .attributes = {},
                 .inputs = {},
                 .output = {},
@@ -691,11 +691,11 @@ bool is_chain(const Model& model, std::span<const int> set) {
 Model load_model(const std::string& name_or_path,
                  std::span<const std::filesystem::path> search_path) {
     const std::filesystem::path path = find_model(name_or_path, search_path);
-    return read_model(load_yaml(path, kFormat), path);
+    return read_model(load_yaml(path, kModelFormat), path);
 }
 
 Model parse_model(const std::string& text, const std::filesystem::path& path) {
-    return read_model(parse_yaml(text, path, kFormat), path);
+    return read_model(parse_yaml(text, path, kModelFormat), path);
 }
 
 std::vector<std::pair<std::string_view, std::string>> attributes_of(const Layer& layer) {

@@ -187,7 +187,7 @@ auto read_distinct_if(const YamlNode& map, std::string_view key, std::string_vie
                            : read_distinct(*node, what, read);
 }
 
-std::string read_operation(const YamlNode& node) {
+std::string read_operation_name(const YamlNode& node) {
     std::vector<std::string_view> names;
     for (const Operation& operation : operations()) {
         names.push_back(operation.name);
@@ -247,7 +247,7 @@ SupportRule read_support(const YamlNode& node) {
         return value == nullptr ? 1 : up_to(kLargestSize)(*value);
     };
     return {
-        .operations = read_distinct_if(node, keys::operations, "operation", read_operation),
+        .operations = read_distinct_if(node, keys::operations, "operation", read_operation_name),
         .kernels = read_distinct_if(node, keys::kernels, "size", up_to(kLargestWindow)),
         .strides = read_distinct_if(node, keys::strides, "stride", up_to(kLargestWindow)),
         .groups = read_distinct_if(node, keys::groups, "number of groups", up_to(kLargestSize)),
@@ -831,7 +831,7 @@ FormulaCost read_formula(const YamlNode& node, const Platform& platform) {
             keys::shares});
     FormulaCost cost;
     cost.device = read_choice(at(node, keys::device), "device", names_of(platform.devices));
-    cost.operations = read_distinct(at(node, keys::operations), "operation", read_operation);
+    cost.operations = read_distinct(at(node, keys::operations), "operation", read_operation_name);
     cost.variant = read_part(node, keys::variant);
     cost.configuration = read_part(node, keys::configuration);
     cost.in_layout = read_layout(node, keys::in_layout);
@@ -950,7 +950,7 @@ SplitRule read_split(const YamlNode& node, const Platform& platform) {
     rule.devices = read_distinct(devices, "device", [&](const YamlNode& item) {
         return read_choice(item, "device", names_of(platform.devices));
     });
-    rule.operations = read_distinct(operations_node, "operation", read_operation);
+    rule.operations = read_distinct(operations_node, "operation", read_operation_name);
     rule.by = static_cast<SplitRule::By>(read_choice(at(node, keys::by), "way", keys::kBy));
     if (const YamlNode* const step = find(node, keys::step)) {
         rule.step = static_cast<int>(read_integer(*step, 1, kLargestSize));

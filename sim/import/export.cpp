@@ -18,8 +18,6 @@ namespace {
 constexpr int kNowhere = -1;
 constexpr std::size_t kMostKeptBytes = 4096;  // of a constant in a placement: shapes are short
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 // ---- the mapping --------------------------------------------------------------------------------
 
 // The model's layers by name; of those with several results the first, which the others run with.

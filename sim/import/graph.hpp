@@ -5,11 +5,13 @@
 // Start at reader.hpp, which makes one of a file. What the operations mean is in operations.hpp.
 // Names follow ONNX's specification (https://onnx.ai/onnx/repo-docs/IR.html).
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +20,17 @@
 namespace sim::onnx {
 
 using Dims = std::vector<std::int64_t>;
+
+constexpr std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+// What is wrong; entry points add the name of the file, or of the node.
+[[noreturn]] inline void refuse(const std::string& what) { throw std::invalid_argument{what}; }
+
+constexpr std::size_t kMostRank = 64;
+constexpr std::int64_t kMostBytes = std::numeric_limits<std::int32_t>::max();  // protobuf's limit
+
+// The domain of what recognise.hpp puts in place of patterns.
+constexpr std::string_view kOwnDomain = "hetmap";
 
 // What one element of a tensor is, by ONNX's numbers (TensorProto.DataType).
 enum class Type {

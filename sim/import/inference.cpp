@@ -15,7 +15,7 @@ namespace sim::onnx {
 namespace {
 
 constexpr std::size_t kMostWarnings = 20;
-constexpr int kDeepest = 32;                                   // branches in branches
+constexpr int kDeepestBranch = 32;                             // branches in branches
 constexpr std::int64_t kMostElements = std::int64_t{1} << 40;  // of a tensor
 
 class Inference {
@@ -343,7 +343,8 @@ private:
         const Call call = call_of(node, result_.values);
         const std::optional<Numbers> condition =
             call.has(0) ? numbers_of(call.input(0)) : std::nullopt;
-        if (!condition || condition->size() != 1 || !condition->is_integral || depth > kDeepest) {
+        if (!condition || condition->size() != 1 || !condition->is_integral ||
+            depth > kDeepestBranch) {
             return false;
         }
         const Attribute* const branch =

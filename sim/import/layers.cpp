@@ -19,10 +19,6 @@ namespace sim::onnx {
 namespace {
 
 constexpr std::size_t kMostSides = 8;  // of a tensor in a model
-constexpr std::string_view kOwn =
-    "hetmap";  // domain of what recognise.cpp puts in place of patterns
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // ---- elements -----------------------------------------------------------------------------------
 
@@ -135,24 +131,24 @@ constexpr Simple kSimple[] = {{"Relu", "relu"},
                               {"InstanceNormalization", "instance_norm"},
                               {"LRN", "lrn"},
                               {"RMSNormalization", "rms_norm"}};
-constexpr Simple kBinary[] = {{"Add", "add"},
-                              {"Sum", "add"},
-                              {"Sub", "subtract"},
-                              {"Mul", "multiply"},
-                              {"Div", "divide"},
-                              {"Pow", "power"},
-                              {"Min", "minimum"},
-                              {"Max", "maximum"},
-                              {"Mod", "modulo"},
-                              {"Equal", "equal"},
-                              {"Less", "less"},
-                              {"Greater", "greater"},
-                              {"LessOrEqual", "less_equal"},
-                              {"GreaterOrEqual", "greater_equal"},
-                              {"And", "and"},
-                              {"Or", "or"},
-                              {"Xor", "xor"},
-                              {"Where", "where"}};
+constexpr Simple kBinaryLayers[] = {{"Add", "add"},
+                                    {"Sum", "add"},
+                                    {"Sub", "subtract"},
+                                    {"Mul", "multiply"},
+                                    {"Div", "divide"},
+                                    {"Pow", "power"},
+                                    {"Min", "minimum"},
+                                    {"Max", "maximum"},
+                                    {"Mod", "modulo"},
+                                    {"Equal", "equal"},
+                                    {"Less", "less"},
+                                    {"Greater", "greater"},
+                                    {"LessOrEqual", "less_equal"},
+                                    {"GreaterOrEqual", "greater_equal"},
+                                    {"And", "and"},
+                                    {"Or", "or"},
+                                    {"Xor", "xor"},
+                                    {"Where", "where"}};
 constexpr Simple kReductions[] = {{"ReduceMean", "reduce_mean"},
                                   {"ReduceSum", "reduce_sum"},
                                   {"ReduceMax", "reduce_max"},
@@ -1000,7 +996,7 @@ private:
             }
             return true;
         };
-        if (node.domain == kOwn) {
+        if (node.domain == kOwnDomain) {
             return write_own(node, call);
         }
         if (!node.domain.empty() && node.domain != "com.microsoft") {
@@ -1048,7 +1044,7 @@ private:
                 return true;
             }
         }
-        if (const Simple* const row = find_in(kBinary, operation)) {
+        if (const Simple* const row = find_in(kBinaryLayers, operation)) {
             write_binary(node, row->layer);
             return true;
         }
@@ -1367,9 +1363,9 @@ private:
             }
         }
         // Of whole numbers a sum is wider than its parts; here it is what ONNX says.
-        constexpr std::string_view kComparisons =
+        constexpr std::string_view kGivesTruth =
             " equal less greater less_equal greater_equal and or xor ";
-        const bool is_comparison = is_one_of(operation, kComparisons);
+        const bool is_comparison = is_one_of(operation, kGivesTruth);
         const std::string element = model_element(output);
         if (!is_comparison && !is_one_of(element, " f16 bf16 f32 f64 ")) {
             draft.layer.attributes.emplace_back("out", element);

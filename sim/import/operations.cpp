@@ -18,10 +18,7 @@ namespace sim::onnx {
 namespace {
 
 using Values = std::vector<Value>;
-constexpr std::size_t kMostRank = 64;
 constexpr std::int64_t kLargestWindow = std::int64_t{1} << 30;
-
-[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument{what}; }
 
 void expect(bool holds, const std::string& what) {
     if (!holds) {
@@ -35,8 +32,6 @@ Value tensor(Type type, Dims dims) {
     value.dims = std::move(dims);
     return value;
 }
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 std::int64_t size_of(const Dims& dims) { return static_cast<std::int64_t>(dims.size()); }
 

@@ -19,10 +19,7 @@
 namespace sim::onnx {
 namespace {
 
-constexpr std::string_view kOwn = "hetmap";
 constexpr std::int64_t kLargestSum = std::numeric_limits<std::int32_t>::max() - 1;
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // Where ONNX has what a model's tensor has at a place: images turned, [C, H, W] as [H, W, C], and
 // what they were flattened to; or the same.
@@ -167,7 +164,7 @@ private:
     // ---- 2. nodes -------------------------------------------------------------------------------
     Known result_of(const Node& node) {
         const std::string& operation = node.operation;
-        if (node.domain == kOwn && operation == "Threshold") {
+        if (node.domain == kOwnDomain && operation == "Threshold") {
             return threshold(node);
         }
         if (node.domain.empty() && operation == "Conv") {

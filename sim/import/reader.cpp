@@ -26,14 +26,9 @@ namespace {
 namespace proto = ::onnx;
 using google::protobuf::io::CodedInputStream;
 
-constexpr std::int64_t kMostBytes = std::numeric_limits<std::int32_t>::max();  // protobuf's limit
 constexpr std::size_t kMostNodes = 200'000;  // after functions are put in place
-constexpr std::size_t kMostRank = 64;
 constexpr std::int64_t kLongestSide = std::int64_t{1} << 40;
 constexpr int kDeepest = 32;  // of graphs in graphs, and of functions that call functions
-
-// What is wrong, without the file's name, which the entry points add.
-[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument{what}; }
 
 std::string mebibytes(std::int64_t bytes) { return fmt::format("{} MiB", bytes >> 20); }
 

@@ -11,7 +11,6 @@
 namespace sim::onnx {
 namespace {
 
-constexpr std::string_view kOwn = "hetmap";
 // Of one tensor, whose values they keep.
 constexpr std::string_view kMoving =
     " MaxPool Reshape Flatten Squeeze Unsqueeze Transpose Identity Dropout ";
@@ -145,7 +144,7 @@ private:
                  const std::string& operation,
                  const std::string& from,
                  std::vector<std::string> inputs) {
-        node.domain = kOwn;
+        node.domain = kOwnDomain;
         node.operation = operation;
         node.inputs = std::move(inputs);
         node.attributes = {text_attribute("from", from)};
@@ -234,8 +233,8 @@ private:
             return;
         }
         const std::string first = element(node.inputs[0]);
-        if ((node.domain.empty() || node.domain == kOwn) && is_one_of(node.operation, kKeep) &&
-            !first.empty()) {
+        if ((node.domain.empty() || node.domain == kOwnDomain) &&
+            is_one_of(node.operation, kKeep) && !first.empty()) {
             const bool alike = node.operation != "Concat" ||
                                std::ranges::all_of(node.inputs, [&](const std::string& input) {
                                    return element(input) == first;
@@ -325,7 +324,7 @@ private:
         }
         return readers == live_readers_.end() ||
                std::ranges::all_of(readers->second, [&](const Node* reader) {
-                   if (reader->domain == kOwn && reader->operation == "Threshold") {
+                   if (reader->domain == kOwnDomain && reader->operation == "Threshold") {
                        return true;
                    }
                    return reader->domain.empty() && is_one_of(reader->operation, kMoving) &&

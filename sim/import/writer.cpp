@@ -22,11 +22,8 @@ namespace {
 
 namespace proto = ::onnx;
 
-constexpr std::int64_t kMostBytes = std::numeric_limits<std::int32_t>::max();  // protobuf's limit
 constexpr std::int64_t kLeastIrVersion = 4;  // before it constants had to be inputs too
 constexpr int kNone = -1;
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // ---- names --------------------------------------------------------------------------------------
 

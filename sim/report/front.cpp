@@ -106,7 +106,8 @@ std::string conclusion(const FrontAnswer& front) {
 
 // ---- The picture: the first objective to the right, the second upwards --------------------------
 
-constexpr double kWidth = 720, kHeight = 480, kLeft = 90, kRight = 24, kTop = 48, kBottom = 64;
+constexpr double kPlotWidth = 720, kPlotHeight = 480, kLeft = 90, kRight = 24, kTop = 48,
+                 kBottom = 64;
 
 // An objective along one side of the picture.
 struct Scale {
@@ -135,10 +136,10 @@ Scale scale_of(const FrontAnswer& front, std::size_t objective) {
 }
 
 double x_of(const Scale& scale, double value) {
-    return kLeft + scale.share_of(value) * (kWidth - kLeft - kRight);
+    return kLeft + scale.share_of(value) * (kPlotWidth - kLeft - kRight);
 }
 double y_of(const Scale& scale, double value) {
-    return kHeight - kBottom - scale.share_of(value) * (kHeight - kTop - kBottom);
+    return kPlotHeight - kBottom - scale.share_of(value) * (kPlotHeight - kTop - kBottom);
 }
 
 // Calls `draw(value, number)` for round values within the scale.
@@ -159,8 +160,8 @@ std::string draw_grid(const Scale& right, const Scale& up) {
             "x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4}</text>\n",
             x_of(right, value),
             kTop,
-            kHeight - kBottom,
-            kHeight - kBottom + 18,
+            kPlotHeight - kBottom,
+            kPlotHeight - kBottom + 18,
             number);
     });
     for_each_tick(up, [&](double value, const std::string& number) {
@@ -170,19 +171,19 @@ std::string draw_grid(const Scale& right, const Scale& up) {
             "dominant-baseline=\"middle\">{4}</text>\n",
             y_of(up, value),
             kLeft,
-            kWidth - kRight,
+            kPlotWidth - kRight,
             kLeft - 8,
             number);
     });
     svg += fmt::format("<text x=\"{:.0f}\" y=\"{}\" text-anchor=\"middle\">{} [{}]</text>\n",
-                       (kLeft + kWidth - kRight) / 2,
-                       kHeight - 20,
+                       (kLeft + kPlotWidth - kRight) / 2,
+                       kPlotHeight - 20,
                        right.name.name,
                        right.name.unit);
     return svg + fmt::format(
                      "<text transform=\"translate(20 {:.0f}) rotate(-90)\" "
                      "text-anchor=\"middle\">{} [{}]</text>\n",
-                     (kTop + kHeight - kBottom) / 2,
+                     (kTop + kPlotHeight - kBottom) / 2,
                      up.name.name,
                      up.name.unit);
 }
@@ -303,8 +304,8 @@ std::string front_svg(const FrontAnswer& front) {
         "viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" font-size=\"12\">\n"
         "<rect width=\"{0}\" height=\"{1}\" fill=\"white\"/>\n"
         "<text x=\"{2}\" y=\"24\" font-size=\"14\">{3}</text>\n",
-        kWidth,
-        kHeight,
+        kPlotWidth,
+        kPlotHeight,
         kLeft,
         escaped(title_of(front)));
     // Of more than two objectives the picture is a shadow, in which steps mean nothing.

@@ -3,6 +3,7 @@
 #include "sim/index.hpp"
 #include "sim/run/engine.hpp"
 #include "sim/run/simulate.hpp"
+#include "sim/text.hpp"
 
 #include <fmt/format.h>
 
@@ -14,10 +15,6 @@
 
 namespace sim {
 namespace {
-
-std::string name_in(const std::vector<std::string>& names, int index) {
-    return at(index) < names.size() ? names[at(index)] : std::to_string(index);
-}
 
 std::vector<std::int64_t> weights_of(const Problem& problem, const Mapping& mapping) {
     std::vector<std::int64_t> weights(at(problem.memories), 0);

@@ -4,6 +4,7 @@
 
 #include "sim/error.hpp"
 #include "sim/run/turns.hpp"
+#include "sim/text.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -12,10 +13,6 @@
 
 namespace sim {
 namespace {
-
-std::string name_in(const std::vector<std::string>& names, int index) {
-    return at(index) < names.size() ? names[at(index)] : std::to_string(index);
-}
 
 std::string reads(const Problem& problem, const Task& task, int tensor) {
     return "mapping: layer '" + name_in(problem.layer_names, task.first) + "' reads '" +

@@ -7,6 +7,7 @@
 #include "sim/search/dice.hpp"
 #include "sim/search/loads.hpp"
 #include "sim/search/order_free_bounds.hpp"
+#include "sim/search/results.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -17,21 +18,19 @@
 namespace sim::internal {
 namespace {
 
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
-
 // Temperatures as shares of the value, as in local_search.cpp.
-constexpr double kHottest = 0.02, kColdest = 0.0001;
+constexpr double kHottestBalance = 0.02, kColdestBalance = 0.0001;
 
 // Of all resources together, beside the busiest one: of two mappings with the same busiest one the
 // one that leaves more room is better.
 constexpr double kOfTheMean = 0.05;
 
-constexpr double kPenalty = 10;  // of a limit exceeded by all of it
+constexpr double kPenaltyOfALimit = 10;  // of a limit exceeded by all of it
 
 // What an exchange of a task costs, in placements of one.
 constexpr std::uint64_t kExchange = 16;
 
-constexpr std::uint64_t kPlacementsBetweenQuestions = 200'000;
+constexpr std::uint64_t kBalancedBetweenQuestions = 200'000;
 
 // While loads decide, all the work is at least so many times the simulation of streams. Of a chain
 // loads and latency say more of the period, so that more of what they say is worth a simulation.
@@ -70,7 +69,7 @@ public:
         std::uint64_t asked = 0;
         double elapsed = 0;
         while (placed_ < options_.most_placements && elapsed < 1) {
-            if (placed_ >= asked + kPlacementsBetweenQuestions) {
+            if (placed_ >= asked + kBalancedBetweenQuestions) {
                 asked = placed_;
                 elapsed = options_.elapsed ? options_.elapsed() : 0;
                 if (options_.stop && options_.stop()) {
@@ -83,8 +82,8 @@ public:
                 begin_with(best_);
             }
             const double part = by_stream_ ? (done - kByLoads) / (1 - kByLoads) : done / kByLoads;
-            const double heat =
-                (by_stream_ ? kHottest / 4 : kHottest) * std::pow(kColdest / kHottest, part);
+            const double heat = (by_stream_ ? kHottestBalance / 4 : kHottestBalance) *
+                                std::pow(kColdestBalance / kHottestBalance, part);
             step(heat);
         }
         return {.mapping = std::move(best_), .appraisal = best_appraisal_, .evaluated = evaluated_};
@@ -121,7 +120,7 @@ private:
     }
 
     double energy(const Value& value) const {
-        return (value.value + value.beside) * (1 + kPenalty * violation());
+        return (value.value + value.beside) * (1 + kPenaltyOfALimit * violation());
     }
 
     // No more frames end than are inside in the time that one is.
@@ -198,7 +197,7 @@ private:
             best_appraisal_ = whole;
             best_ = mapping;
         }
-        return whole.value * (1 + kPenalty * whole.violation);
+        return whole.value * (1 + kPenaltyOfALimit * whole.violation);
     }
 
     // Beside the weights a memory holds tensors, of all frames inside: about as much as in the

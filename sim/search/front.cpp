@@ -23,8 +23,6 @@
 namespace sim::internal {
 namespace {
 
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
-
 // Passes begin with this many states of a level and grow by the factor.
 constexpr std::size_t kFirstWidth = 64, kFactor = 8;
 

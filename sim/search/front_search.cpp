@@ -11,8 +11,6 @@
 namespace sim::internal {
 namespace {
 
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
-
 // `count` numbers of 64 bits between a state, whose numbers have 32, and memory that may be null
 // where there are none.
 template <class From, class To>

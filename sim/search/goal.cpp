@@ -3,6 +3,7 @@
 #include "sim/error.hpp"
 #include "sim/index.hpp"
 #include "sim/search/criteria.hpp"
+#include "sim/search/results.hpp"
 
 #include <algorithm>
 #include <array>
@@ -74,7 +75,6 @@ double value_on(const Problem& problem,
                 const Objective& objective,
                 const Mapping& mapping,
                 const Assessment& assessment) {
-    constexpr double kInfinite = std::numeric_limits<double>::infinity();
     const auto energy = [&] {
         expect_known_energy(problem, "objective " + name_of(problem, objective));
         return assessment.energy ? static_cast<double>(assessment.energy->femtojoules) : kInfinite;

@@ -16,8 +16,6 @@
 namespace sim::internal {
 namespace {
 
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
-
 // Temperatures as shares of the value: from where most small losses are accepted to where none is.
 constexpr double kHottest = 0.03, kColdest = 0.00005;
 

@@ -17,8 +17,8 @@ namespace {
 using Ticks = Time::rep;
 
 // Of a weighting the weights add up to this; small enough that weighted sums of days fit.
-constexpr Ticks kScale = 1024;
-constexpr int kRounds = 120;  // of improving the weighting
+constexpr Ticks kWeightScale = 1024;
+constexpr int kWeightingRounds = 120;  // of improving the weighting
 
 // From the end of `from`, which makes the tensor in this layout, to the start of `to`; what is
 // converted is done after its start but counted here. kNever if it cannot be.
@@ -298,7 +298,7 @@ SharedWork shared_work(const Problem& problem) {
     for (const Task& task : problem.tasks) {
         longest = std::max(longest, static_cast<double>(task.cost.count()));
     }
-    if (longest * static_cast<double>(problem.layers()) * kScale >= 0x1p61) {
+    if (longest * static_cast<double>(problem.layers()) * kWeightScale >= 0x1p61) {
         return best;
     }
     std::vector<int> resources;
@@ -312,10 +312,10 @@ SharedWork shared_work(const Problem& problem) {
         share[at(r)] = 1.0 / static_cast<double>(resources.size());
     }
     const std::vector<Ticks> units = units_of_work(problem);
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < kWeightingRounds; ++round) {
         SharedWork now{.weight = std::vector<Ticks>(share.size(), 0)};
         for (const int r : resources) {
-            now.weight[at(r)] = std::llround(share[at(r)] * static_cast<double>(kScale));
+            now.weight[at(r)] = std::llround(share[at(r)] * static_cast<double>(kWeightScale));
             now.all += now.weight[at(r)];
         }
         const LeastWork least = least_work(problem, now.weight, true);

@@ -7,10 +7,13 @@
 #include "sim/search/search.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace sim::internal {
+
+inline constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 // The same options, but that the search ends when so much of the time is over. They refer to
 // `options`.

@@ -104,8 +104,8 @@ std::vector<Stage> in_their_order(const Problem& problem, const Fastest& fastest
 
 // ---- For every number of stages. ----------------------------------------------------------------
 
-constexpr std::size_t kMostSets = 400;    // of devices, of one number of stages
-constexpr std::size_t kMostValued = 100;  // pipelines of one number of stages
+constexpr std::size_t kMostSetsOfStages = 400;  // of devices, of one number of stages
+constexpr std::size_t kMostValued = 100;        // pipelines of one number of stages
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
 
 // Stages on a set of devices that take the first so many layers: the last one, and of all the
@@ -156,7 +156,7 @@ public:
                 sets.emplace_back(staged[at(end_)].longest, set);
             }
             std::ranges::sort(sets);
-            sets.resize(std::min(sets.size(), kMostSets));
+            sets.resize(std::min(sets.size(), kMostSetsOfStages));
             levels_.emplace_back();
             for (const auto& [longest, set] : sets) {
                 levels_.back()[set] = std::move(level[set]);

@@ -13,9 +13,9 @@ namespace sim::internal {
 namespace {
 
 // Of every search for the fastest mapping at some prices, and of all of them together.
-constexpr std::size_t kWidth = 16;
-constexpr std::uint64_t kMostNodes = 600'000;
-constexpr int kRounds = 90;
+constexpr std::size_t kStreamWidth = 16;
+constexpr std::uint64_t kMostStreamNodes = 600'000;
+constexpr int kPriceRounds = 90;
 
 constexpr std::size_t kMostMappings = 6;
 
@@ -160,12 +160,12 @@ StreamPrices price_stream(const Problem& problem, const SearchOptions& options) 
     quietly.threads = 1;
     Averages averages(few.problem, options.goal);
     std::vector<std::pair<double, Mapping>> found;
-    for (int round = 0; round < kRounds && best.nodes < kMostNodes; ++round) {
+    for (int round = 0; round < kPriceRounds && best.nodes < kMostStreamNodes; ++round) {
         if (options.stop && options.stop()) {
             break;
         }
         const Problem priced = averages.priced(frames);
-        const Incumbent fastest = Layered(priced, {}, quietly).pass(kWidth, {});
+        const Incumbent fastest = Layered(priced, {}, quietly).pass(kStreamWidth, {});
         best.nodes += fastest.nodes;
         if (fastest.mapping.empty()) {
             break;

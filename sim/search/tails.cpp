@@ -1,5 +1,7 @@
 #include "sim/search/tails.hpp"
 
+#include "sim/search/results.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -7,8 +9,6 @@
 
 namespace sim::internal {
 namespace {
-
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 // Sets of memories to which a cut's tensor is copied: every one is looked at.
 constexpr int kMostMemories = 5;

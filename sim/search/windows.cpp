@@ -23,15 +23,15 @@ constexpr Ticks kLate = Ticks{1} << 50;
 constexpr Ticks kNothingLeft = -(Ticks{1} << 55);
 
 // Temperatures as shares of a task's mean time.
-constexpr std::array<double, 4> kHottest{0.3, 0.15, 0.6, 0.1};  // by seed
-constexpr double kColdest = 0.002;
+constexpr std::array<double, 4> kHottestOfWindows{0.3, 0.15, 0.6, 0.1};  // by seed
+constexpr double kColdestOfWindows = 0.002;
 
 constexpr int kLeastWidth = 10, kMostWidth = 40;  // of a window, in tasks
 constexpr int kChangesOfATask = 20;               // tried in each visit of a window
 constexpr int kMissesOfASignature = 3;            // until it gets a table of its own
 constexpr std::size_t kMostTables = 12;           // at the end of a window
 
-constexpr std::uint64_t kPlacementsBetweenQuestions = 200'000;
+constexpr std::uint64_t kWindowedBetweenQuestions = 200'000;
 
 // What makes two states differ in more than times: where tensors are, and whose segment is open.
 using Signature = std::vector<std::uint64_t>;
@@ -58,7 +58,7 @@ public:
           options_(options),
           evaluator_(problem),
           dice_(options.seed),
-          hottest_(kHottest[options.seed % kHottest.size()]),
+          hottest_(kHottestOfWindows[options.seed % kHottestOfWindows.size()]),
           alternatives_(alternatives_of(problem, [](int) { return true; })) {
         find_readers();
     }
@@ -145,7 +145,7 @@ private:
     }
 
     bool is_over() {
-        if (placed_ >= asked_ + kPlacementsBetweenQuestions) {
+        if (placed_ >= asked_ + kWindowedBetweenQuestions) {
             asked_ = placed_;
             is_stopped_ = options_.stop && options_.stop();
         }
@@ -403,7 +403,7 @@ private:
             ++evaluated_;
             const Ticks next = value_of_candidate();
             const double heat = unit_ * hottest_ *
-                                std::pow(kColdest / hottest_,
+                                std::pow(kColdestOfWindows / hottest_,
                                          static_cast<double>(placed_) /
                                              static_cast<double>(options_.most_placements));
             const auto loss = static_cast<double>(next - value_);
