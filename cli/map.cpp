@@ -421,11 +421,13 @@ void add_map(Program& program) {
         .required();
     command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
     command.add_set(o->set);
-    const Option objective = command.add_option("--objective",
-                                                o->objective,
-                                                "What to minimise: latency, energy, edp (energy x "
-                                                "delay), accuracy (what is lost of it); or "
-                                                "throughput, to maximise");
+    const Option objective =
+        command.add_option("--objective",
+                           o->objective,
+                           "What to minimise: latency, sum (of the latencies of "
+                           "several networks), energy, edp (energy x delay), "
+                           "accuracy (what is lost of it); or throughput, to "
+                           "maximise");
     command.add_option("--pareto", o->pareto, "The front of several objectives: latency,energy")
         .delimiter(',')
         .excludes(objective);

@@ -22,6 +22,8 @@ using Time = std::chrono::duration<std::int64_t, std::pico>;
 // Later than anything; small enough that adding two of them does not overflow.
 inline constexpr Time kNever{kBeyond};
 
+constexpr Time checked_sum(Time a, Time b) { return Time{checked_sum(a.count(), b.count())}; }
+
 struct Bytes {
     std::int64_t count = 0;
 

@@ -4,9 +4,13 @@
 #include "sim/compile/offers.hpp"
 #include "sim/describe/joined.hpp"
 #include "sim/describe/mapping.hpp"
+#include "sim/run/evaluator.hpp"
 #include "sim/run/networks.hpp"
 #include "sim/run/simulate.hpp"
+#include "sim/search/order_free_bounds.hpp"
 #include "sim/search/search.hpp"
+#include "sim_beyond.hpp"
+#include "sim_generate.hpp"
 #include "tests/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -424,6 +428,156 @@ TEST_CASE("inputs may start, and outputs be wanted, in any memory") {
           "vram");
 }
 
+namespace {
+
+// Two networks, of `long_one` and `short_one` layers: l0, l1, ... and s0, s1, ... of which each
+// reads the one before it.
+struct Pair {
+    TemporaryFolder folder;
+    sim::Problem problem;
+
+    Pair(int long_one, int short_one, const std::string& costs) {
+        const auto chain = [&](const std::string& letter, int layers) {
+            std::string text;
+            for (int i = 0; i < layers; ++i) {
+                text +=
+                    conv(letter + std::to_string(i), i == 0 ? "x" : letter + std::to_string(i - 1));
+            }
+            return sim::load_model(
+                folder.write(letter + ".yaml",
+                             model_text(kImage, text, letter + std::to_string(layers - 1))),
+                {});
+        };
+        const sim::Model models[] = {chain("l", long_one), chain("s", short_one)};
+        const sim::Platform platform = sim::load_platform(
+            folder.write("platform.yaml", platform_text("costs:\n" + costs)), {});
+        problem = sim::compile(sim::joined(models), platform, {});
+    }
+
+    sim::SearchResult best(const char* objective,
+                           bool free_order,
+                           std::string_view search = "branch-and-bound") const {
+        sim::SearchOptions options;
+        options.goal.minimise = {sim::objective_named(problem, objective, false)};
+        options.free_order = free_order;
+        return sim::find_search(search).run(problem, options);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("for the sum of latencies a short network does not wait for a long one") {
+    // One after the other on the CPU: 10 and 40 us, not 30 and 40.
+    const Pair on_cpu{3, 1, cost("layers: " + kConv, "cpu", "10")};
+    const sim::SearchResult turns = on_cpu.best("sum", true);
+    CHECK(turns.value == doctest::Approx(50e6));
+    CHECK(turns.status == sim::SearchStatus::proven);
+    CHECK(turns.in_any_order);
+    CHECK(sim::microseconds(turns.makespan) == doctest::Approx(40));
+    // The short one on the GPU from 3 to 13; its result comes down until 16, while the host is at
+    // the long one from 1 to 31.
+    const Pair on_both{
+        3,
+        1,
+        cost("layer_names: [s0]", "gpu", "10") + cost("layer_names: [l0]", "cpu", "10") +
+            cost("layer_names: [l1]", "cpu", "10") + cost("layer_names: [l2]", "cpu", "10")};
+    const sim::SearchResult beside = on_both.best("sum", true);
+    CHECK(beside.value == doctest::Approx(47e6));
+    // The short one on the GPU from 3 to 7, the first layer of the long one to 17, down until 20,
+    // the second on the CPU until 30. The short one's result comes down before that, until 10,
+    // though it is read after it.
+    const Pair on_one_link{2,
+                           1,
+                           cost("layer_names: [s0]", "gpu", "4") +
+                               cost("layer_names: [l0]", "gpu", "10") +
+                               cost("layer_names: [l1]", "cpu", "10")};
+    const sim::SearchResult early = on_one_link.best("sum", true);
+    CHECK(early.value == doctest::Approx(40e6));
+    CHECK(early.mapping.early.size() == 1);
+    // Of one network it is its latency.
+    const Net alone{model_text(kImage, conv("a", "x"), "a"),
+                    platform_text("costs:\n" + cost("layers: " + kConv, "cpu", "10"))};
+    CHECK(sim::objective_named(alone.problem, "sum", false).criterion == sim::Criterion::latency);
+}
+
+TEST_CASE("one network ends with the whole, on whatever machine") {
+    int compared = 0;
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        CAPTURE(seed);
+        sim::Problem p = seed % 2 ? generate::small_random(seed) : generate::wide_random(seed);
+        const bool is_coupled = seed % 3 == 0;
+        if (seed % 5 == 0) {
+            beyond::add_synchronise(p, seed);
+        }
+        if (is_coupled) {
+            beyond::add_contention(p, seed);
+        }
+        const std::vector<sim::NetworkOutput> outputs = sim::network_outputs(p);
+        sim::Evaluator evaluator(p);
+        for (std::uint64_t draw = 0; draw < 8; ++draw) {
+            const sim::Mapping mapping = generate::any_mapping(p, draw);
+            if (mapping.empty() || sim::makespan(p, mapping) >= sim::kNever) {
+                continue;
+            }
+            const sim::Schedule schedule = sim::simulate(p, mapping);
+            CHECK(sim::sum_of_latencies(p, schedule) == schedule.makespan);
+            const sim::Time placed = evaluator.makespan(mapping);
+            const std::optional<sim::Time> sum = sim::sum_of_latencies(p, outputs, evaluator);
+            CHECK(sum.value_or(placed) == placed);
+            compared += sum.has_value();
+        }
+    }
+    CHECK(compared >= 100);
+}
+
+TEST_CASE("sums of latencies are the simulator's, no bound is above them, and none is missed") {
+    int better_by_order = 0;
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        CAPTURE(seed);
+        generate::Random r(seed);
+        const int long_one = static_cast<int>(r.integer(1, 3)),
+                  short_one = static_cast<int>(r.integer(1, 3));
+        std::string costs;
+        for (const auto& [letter, layers] : {std::pair{"l", long_one}, std::pair{"s", short_one}}) {
+            for (int i = 0; i < layers; ++i) {
+                const std::string name = "layer_names: [" + (letter + std::to_string(i)) + "]";
+                costs += cost(name, "cpu", std::to_string(r.integer(1, 20)));
+                costs += cost(name, "gpu", std::to_string(r.integer(1, 12)));
+            }
+        }
+        const Pair pair{long_one, short_one, costs};
+        const sim::Problem& p = pair.problem;
+        // 1. Any mapping: the evaluator and the simulator agree, and the last network ends with the
+        //    whole.
+        const std::vector<sim::NetworkOutput> outputs = sim::network_outputs(p);
+        sim::Evaluator evaluator(p);
+        for (std::uint64_t draw = 0; draw < 8; ++draw) {
+            const sim::Mapping mapping = generate::any_mapping(p, draw);
+            if (mapping.empty()) {
+                continue;
+            }
+            const sim::Schedule schedule = sim::simulate(p, mapping);
+            evaluator.makespan(mapping);
+            CHECK(sim::sum_of_latencies(p, outputs, evaluator) ==
+                  sim::sum_of_latencies(p, schedule));
+            CHECK(std::ranges::max(sim::network_latencies(p, schedule)) == schedule.makespan);
+        }
+        // 2. The best in the static order, and the best there is.
+        const sim::SearchResult all = pair.best("sum", false, "exhaustive");
+        const sim::SearchResult fixed = pair.best("sum", false);
+        const sim::SearchResult free = pair.best("sum", true);
+        CHECK(fixed.status == sim::SearchStatus::proven);
+        CHECK(fixed.value == all.value);
+        CHECK(free.value <= fixed.value);
+        CHECK(free.value == static_cast<double>(
+                                sim::sum_of_latencies(p, sim::simulate(p, free.mapping)).count()));
+        CHECK(free.bound <= free.value);
+        CHECK(static_cast<double>(sim::internal::sum_bound_in_any_order(p).count()) <= free.value);
+        better_by_order += free.value < fixed.value;
+    }
+    CHECK(better_by_order >= 5);
+}
+
 TEST_CASE("several networks are mapped together, and the answer says when each has ended") {
     const TemporaryFolder folder;
     const sim::Model one = sim::load_model(
@@ -449,7 +603,7 @@ TEST_CASE("several networks are mapped together, and the answer says when each h
     // Submitted at 1; up until 3, 13, 23, down 26. On the CPU from 1 to 29.
     CHECK(sim::microseconds(best.makespan) == doctest::Approx(29));
     std::vector<sim::Time> latencies =
-        sim::network_latencies(both, problem, sim::simulate(problem, best.mapping));
+        sim::network_latencies(problem, sim::simulate(problem, best.mapping));
     std::ranges::sort(latencies);
     CHECK(sim::microseconds(latencies.front()) == doctest::Approx(26));
     CHECK(sim::microseconds(latencies.back()) == doctest::Approx(29));

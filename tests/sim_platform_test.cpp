@@ -331,6 +331,10 @@ TEST_CASE("what is wrong in a platform of formulas is named with its place") {
         {"bandwidth_gb_per_s: 1.45",
          "bandwidth_gb_per_s: 0",
          "p.yaml:34:57: bandwidth_gb_per_s: expected a number above zero, got '0'"},
+        {"bandwidth_gb_per_s: 1.45",
+         "bandwidth_gb_per_s: 1e300",
+         "p.yaml:34:57: bandwidth_gb_per_s: expected a number above zero, at most 1e+12, got "
+         "'1e300'"},
         // Formulas.
         {"device: cpu, operations",
          "device: dsp, operations",

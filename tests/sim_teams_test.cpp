@@ -6,6 +6,7 @@
 #include "sim/index.hpp"
 #include "sim/report/names.hpp"
 #include "sim/run/assess.hpp"
+#include "sim/run/networks.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
 #include "tests/temporary_folder.hpp"
@@ -113,6 +114,13 @@ TEST_CASE("teams: a tensor that other threads made is handed over, once for each
     CHECK(handovers(p, with(p, {"2y", "1", "2y", "2y"})) ==
           std::vector<std::string>{"handover of a 2y to 1 5", "handover of b 1 to 2y 3"});
     CHECK(handovers(p, with(p, {"2y", "2y", "2y", "2y"})).empty());
+    // The host reads what two threads made without any time.
+    const auto end = [&](const std::vector<std::string>& configurations) {
+        const sim::Schedule schedule = sim::simulate(p, with(p, configurations));
+        return sim::microseconds(sim::network_latencies(p, schedule).at(0));
+    };
+    CHECK(end({"2y", "2y", "2y", "2y"}) == 24);
+    CHECK(end({"2y", "2y", "1", "2y"}) == 12 + 5 + 10 + 6);
 }
 
 TEST_CASE("teams: a handover takes no memory, and what waited for it waits") {

@@ -229,6 +229,9 @@ void add_layers(Problem& problem,
         problem.inputs.push_back(std::move(inputs));
         const Layer& its = model.layers[at(layer)];
         problem.weighted_channels.push_back(has_weights(its) ? its.output.channels() : 0);
+        if (!model.networks.empty()) {
+            problem.network.push_back(its.network);
+        }
     }
     for (const auto& [memory, layers] : ends.outputs) {
         problem.weighted_channels.push_back(0);
@@ -242,6 +245,9 @@ void add_layers(Problem& problem,
         problem.inputs.push_back(std::move(outputs));
     }
     problem.model_layer.back() = -1;
+    if (!problem.network.empty()) {
+        problem.network.resize(problem.layer_names.size(), 0);
+    }
     problem.model_inputs = model.inputs();
     problem.model_ends = static_cast<int>(ends.outputs.size());
 }
@@ -409,7 +415,8 @@ Task task_of(Problem& problem,
               .inputs = {},
               .device = offer.device,
               .inner = {},
-              .cost = at_quantile(offer.time, problem.quantile),
+              // What is longer than anything is refused when all are known.
+              .cost = std::min(at_quantile(offer.time, problem.quantile), kNever - Time{1}),
               .kind = offer.kind,
               .spread = offer.time,
               .variant = offer.variant,

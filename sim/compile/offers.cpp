@@ -336,7 +336,9 @@ std::optional<Offer> offer_of_stages(const Sources& s,
     for (std::size_t i = 0; i < stages.size(); ++i) {
         const auto& [cost, result] = *stages[i];
         longest = std::max(longest, result.time);
-        fills += device.longest_stream > 0 ? result.fill.value_or(Time{}) : Time{};
+        if (device.longest_stream > 0) {
+            fills = checked_sum(fills, result.fill.value_or(Time{}));
+        }
         stated += result.energy.value_or(Energy{});
         is_powered = is_powered || !result.energy;
         uses.resize(std::max(uses.size(), result.uses.size()));
@@ -350,7 +352,7 @@ std::optional<Offer> offer_of_stages(const Sources& s,
             precision = cost->cost->precision;
         }
     }
-    const Time time = longest + fills;
+    const Time time = checked_sum(longest, fills);
     Offer offer = offer_of(s.platform,
                            chain,
                            first,

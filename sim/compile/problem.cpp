@@ -255,6 +255,7 @@ Problem reordered(const Problem& problem, std::span<const int> order) {
     };
     permute(other.layer_names, problem.layer_names);
     permute(other.model_layer, problem.model_layer);
+    permute(other.network, problem.network);
     permute(other.inputs, problem.inputs);
     permute(other.copy_times, problem.copy_times);
     permute(other.copy_energies, problem.copy_energies);

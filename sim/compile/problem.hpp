@@ -132,6 +132,7 @@ struct Problem {
     // Layers at the end that stand for outputs: -1, and -2 for those wanted in other memories than
     // the last one's.
     int model_ends = 1;
+    std::vector<int> network;  // by layer: whose it is, of several that run together; else empty
     std::vector<std::vector<int>> inputs, consumers;
 
     std::vector<ProblemDevice> devices;  // [0] is the host

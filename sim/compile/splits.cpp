@@ -62,7 +62,7 @@ const std::vector<Candidate>& Division::candidates(int device, int count) {
             }
             if (std::optional<FormulaResult> result =
                     evaluate(*cost, model, layer, options.batch, share_of(count))) {
-                result->time += result->fill.value_or(Time{});
+                result->time = checked_sum(result->time, result->fill.value_or(Time{}));
                 entry->second.push_back({cost->cost, std::move(*result)});
             }
         }
@@ -106,7 +106,7 @@ Time Division::joined(const Offer& offer) const {
     for (const auto& [count, candidate] : chosen) {
         const Time time = count > 0 ? candidate->result.time : Time{};
         longest = std::max(longest, time);
-        sum += time;
+        sum = checked_sum(sum, time);
         us.push_back(microseconds(time));
     }
     if (split.join) {
@@ -233,14 +233,14 @@ void Division::add() {
                                                     "reduction_us",
                                                     [&] { return divided_layer(offer); }));
         Part& part = offer.parts.front();
-        part.busy += reduction;
+        part.busy = checked_sum(part.busy, reduction);
         part.energy += drawn_above_idle(owner, reduction);
         if (reduction > Time{}) {
             offer.powered |= std::uint64_t{1} << offer.device;
         }
     }
     const Time wait = !owner.asynchronous && is_waited_for ? completion : Time{};
-    const Time time = joined(offer) + gather + reduction + wait;
+    const Time time = checked_sum(checked_sum(joined(offer), gather), checked_sum(reduction, wait));
     offer.time = {.p05 = time, .p50 = time, .p95 = time, .samples = 0};
     for (const Part& part : offer.parts) {
         offer.energy += part.energy;

@@ -104,7 +104,14 @@ Measurement stated(Time time) { return {.p05 = time, .p50 = time, .p95 = time, .
 
 const Keys kTransferKeys = {keys::latency_us, keys::bandwidth_gb_per_s, keys::points};
 
-BytesPerSecond read_bandwidth(const YamlNode& node) { return {read_positive(node) * kBytesPerGb}; }
+BytesPerSecond read_bandwidth(const YamlNode& node) {
+    constexpr double kMost = 1e12;
+    const double gb_per_s = read_positive(node);
+    if (gb_per_s > kMost) {
+        throw unexpected(node, fmt::format("a number above zero, at most {:.0e}", kMost));
+    }
+    return {gb_per_s * kBytesPerGb};
+}
 
 TransferTable read_transfer(const YamlNode& map) {
     TransferTable table;

@@ -323,8 +323,7 @@ ordered_json networks_array(const Answer& answer) {
     if (names.empty()) {
         return array;
     }
-    const std::vector<Time> latencies =
-        network_latencies(*answer.model, *answer.problem, answer.schedule);
+    const std::vector<Time> latencies = network_latencies(*answer.problem, answer.schedule);
     for (std::size_t i = 0; i < names.size(); ++i) {
         array.push_back({{"name", names[i]}, {"latency_us", exact_microseconds(latencies[i])}});
     }

@@ -69,6 +69,7 @@ std::string comparisons(Time ours, std::span<const Baseline> baselines) {
 std::pair<std::string_view, std::string_view> words_of(Criterion criterion) {
     switch (criterion) {
         case Criterion::latency:
+        case Criterion::sum:
         case Criterion::period:
             return {"faster", "slower"};
         case Criterion::energy:
@@ -385,6 +386,8 @@ ObjectiveName named(const Objective& objective) {
     switch (objective.criterion) {
         case Criterion::latency:
             return {"latency", "us", 1e6};
+        case Criterion::sum:
+            return {"sum of latencies", "us", 1e6};
         case Criterion::energy:
             return {"energy", "uJ", 1e9};
         case Criterion::energy_delay:
@@ -430,6 +433,9 @@ std::string value_text(const Objective& objective, double value) {
     }
     if (objective.criterion == Criterion::latency) {
         return fmt::format("{:.2f} us", value / name.per_unit);
+    }
+    if (objective.criterion == Criterion::sum) {
+        return fmt::format("{:.2f} us in sum", value / name.per_unit);
     }
     return fmt::format("{:.4g} {}{}",
                        value / name.per_unit,

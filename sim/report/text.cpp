@@ -154,8 +154,7 @@ std::string more_lines(const Answer& answer) {
         text += "takes: " + taken + "\n";
     }
     if (answer.model != nullptr && !answer.model->networks.empty()) {
-        const std::vector<Time> latencies =
-            network_latencies(*answer.model, problem, answer.schedule);
+        const std::vector<Time> latencies = network_latencies(problem, answer.schedule);
         std::vector<std::string> networks;
         for (std::size_t i = 0; i < latencies.size(); ++i) {
             networks.push_back(fmt::format(

@@ -19,6 +19,7 @@
 #include "sim/search/layered.hpp"
 #include "sim/search/list_schedule.hpp"
 #include "sim/search/local_search.hpp"
+#include "sim/search/network_turns.hpp"
 #include "sim/search/order_free_bounds.hpp"
 #include "sim/search/results.hpp"
 #include "sim/search/stages.hpp"
@@ -84,6 +85,8 @@ struct Judged {
     Appraisal appraisal;
 };
 
+bool is_sum(const Goal& goal) { return goal.minimise.front().criterion == Criterion::sum; }
+
 // ---- 1. Starts. ---------------------------------------------------------------------------------
 
 std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& options) {
@@ -120,7 +123,7 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
             },
             until(options, kPipelinesEnd).stop);
     }
-    if (options.free_order && options.goal.is_latency()) {
+    if (options.free_order && (options.goal.is_latency() || is_sum(options.goal))) {
         std::ranges::move(list_schedules(problem), std::back_inserter(starts));
         // In turn there is nothing better, but for conversions, if it fits an order at all.
         if (is_sequential(problem) && !order_decides_nothing(problem)) {
@@ -138,6 +141,14 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
                 return bytes.empty() ? std::int64_t{0} : bytes[at(m)];
             })) {
             starts.push_back(std::move(*cover));
+        }
+    }
+    if (options.free_order && is_sum(options.goal)) {
+        for (std::size_t i = starts.size(); i > 0; --i) {
+            const Mapping turned = network_by_network(problem, starts[i - 1]);
+            starts.push_back(with_early_outputs(problem, starts[i - 1]));
+            starts.push_back(with_early_outputs(problem, turned));
+            starts.push_back(turned);
         }
     }
     return starts;
@@ -402,6 +413,8 @@ double least_in_any_order(const Problem& problem, const Goal& goal) {
     switch (goal.minimise.front().criterion) {
         case Criterion::latency:
             return static_cast<double>(makespan_bound_in_any_order(problem).count());
+        case Criterion::sum:
+            return static_cast<double>(sum_bound_in_any_order(problem).count());
         case Criterion::period:
             return static_cast<double>(
                 period_bound_in_any_order(problem, goal.frames_in_flight).count());
@@ -513,7 +526,7 @@ SearchResult branch_and_bound(const Problem& problem, const SearchOptions& optio
     };
     //    Where the exact search has bounds of all that counts, or few mappings, it is done, mostly,
     //    before the local one has warmed up.
-    const bool has_bounds = !is_coupled(problem) && !goal.is_stream();
+    const bool has_bounds = !is_coupled(problem) && !goal.needs_whole();
     const bool is_small = !decides_order && count_mappings(problem) <= kFewMappings;
     Judged best = best_start(problem, appraiser, options);
     StreamPrices prices;

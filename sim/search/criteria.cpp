@@ -4,6 +4,7 @@
 #include "sim/index.hpp"
 #include "sim/search/bounds.hpp"
 #include "sim/search/covers.hpp"
+#include "sim/search/order_free_bounds.hpp"
 
 #include <algorithm>
 #include <array>
@@ -114,6 +115,10 @@ void Criteria::add_axis(const Objective& objective) {
     switch (objective.criterion) {
         case Criterion::latency:
             needs_latency_ = true;
+            break;
+        case Criterion::sum:
+            needs_latency_ = true;
+            others_ = least_of_all_but_the_last(problem_);
             break;
         case Criterion::energy:
         case Criterion::energy_delay:
@@ -703,6 +708,9 @@ void Criteria::bounds(
         switch (axis.criterion) {
             case Criterion::latency:
                 value_of = static_cast<double>(latency);
+                break;
+            case Criterion::sum:
+                value_of = static_cast<double>(latency + others_.count());
                 break;
             case Criterion::energy:
                 value_of = energy();

@@ -80,7 +80,7 @@ public:
     std::size_t marks() const { return last_of_group_.size() + (place_ >= 0 ? 1 : 0); }
 
     // By axis: no completion is below. At the end (`layer` is the number of layers) these are the
-    // values, where nothing is coupled.
+    // values, where nothing is coupled and no goal needs the whole.
     void bounds(
         Ticks latency, const Sums& sums, const Evaluator& placed, int layer, double* by_axis) const;
 
@@ -183,6 +183,7 @@ private:
     Ticks most_latency_ = kNeverTicks;
     std::int64_t most_energy_ = std::numeric_limits<std::int64_t>::max();
     bool needs_latency_ = false, needs_period_ = false;
+    Time others_{};  // of the networks' latencies, the least of all but the last
     // Sets of devices that work on a task, numbered from the host's alone.
     std::vector<int> place_of_task_;
     int places_ = 1;

@@ -1,10 +1,12 @@
 // The front of several criteria, or the best of one.
 //
 // 1. The search level by level (front_search.hpp). It is exact where the makespan is the
-//    evaluator's (problem.hpp: not coupled) and no axis is the period.
-// 2. Elsewhere it finds the front of a relaxation: contention-free times, and for the period the
-//    work of the busiest resource. Its points are assessed in full (`Judge`); what may still be
-//    better is enumerated depth first, without dominance, pruned by the same bounds
+//    evaluator's (problem.hpp: not coupled) and no axis is the period or a sum of latencies.
+// 2. Elsewhere it finds the front of a relaxation: contention-free times, for the period the work
+// of
+//    the busiest resource, for a sum the last network and the least of the others. Its points are
+//    assessed in full (`Judge`); what may still be better is enumerated depth first, without
+//    dominance, pruned by the same bounds
 //    (`Enumeration`).
 // 3. `pareto_front`, `exhaustive_front`.
 
@@ -51,8 +53,8 @@ bool has_period(const Goal& goal) {
     const auto is_period = [](const Objective& objective) {
         return objective.criterion == Criterion::period;
     };
-    return std::any_of(goal.minimise.begin(), goal.minimise.end(), is_period) ||
-           std::any_of(goal.prefer.begin(), goal.prefer.end(), is_period);
+    return std::ranges::any_of(goal.minimise, is_period) ||
+           std::ranges::any_of(goal.prefer, is_period);
 }
 
 // Assesses mappings and keeps the best.
@@ -395,7 +397,7 @@ using namespace internal;
 Front pareto_front(const Problem& problem, const SearchOptions& options) {
     const Goal& goal = options.goal;
     const Criteria all(problem, goal);
-    const bool exact = !is_coupled(problem) && !has_period(goal);
+    const bool exact = !is_coupled(problem) && !goal.needs_whole();
     const std::size_t minimised = all.minimised();
     const auto is_stopped = [&] { return options.stop && options.stop(); };
     Judge judge(problem, goal);

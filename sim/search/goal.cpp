@@ -2,6 +2,7 @@
 
 #include "sim/error.hpp"
 #include "sim/index.hpp"
+#include "sim/run/networks.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/results.hpp"
 
@@ -16,8 +17,9 @@ using namespace internal;
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Criterion>, 5> kCriteria{{
+constexpr std::array<std::pair<std::string_view, Criterion>, 6> kCriteria{{
     {"latency", Criterion::latency},
+    {"sum", Criterion::sum},
     {"energy", Criterion::energy},
     {"edp", Criterion::energy_delay},
     {"throughput", Criterion::period},
@@ -26,11 +28,19 @@ constexpr std::array<std::pair<std::string_view, Criterion>, 5> kCriteria{{
 
 }  // namespace
 
+bool Goal::needs_whole() const {
+    const auto is_such = [](const Objective& objective) {
+        return objective.criterion == Criterion::period || objective.criterion == Criterion::sum;
+    };
+    return std::ranges::any_of(minimise, is_such) || std::ranges::any_of(prefer, is_such);
+}
+
 Objective objective_named(const Problem& problem, std::string_view name, bool may_be_device) {
     std::string names;
     for (const auto& [known, criterion] : kCriteria) {
         if (known == name) {
-            return {.criterion = criterion};
+            const bool is_alone = criterion == Criterion::sum && problem.network.empty();
+            return {.criterion = is_alone ? Criterion::latency : criterion};
         }
         names += names.empty() ? "" : ", ";
         names += known;
@@ -83,6 +93,10 @@ double value_on(const Problem& problem,
     switch (objective.criterion) {
         case Criterion::latency:
             return assessment.feasible() ? latency : kInfinite;
+        case Criterion::sum:
+            return assessment.feasible()
+                       ? static_cast<double>(sum_of_latencies(problem, assessment.schedule).count())
+                       : kInfinite;
         case Criterion::energy: {
             const double value = energy();
             return assessment.feasible() ? value : kInfinite;

@@ -13,6 +13,7 @@ namespace sim {
 
 enum class Criterion {
     latency,
+    sum,  // of the latencies of networks that run together
     energy,
     energy_delay,  // energy x latency
     period,        // of a stream of frames: the reciprocal of throughput
@@ -39,6 +40,8 @@ struct Goal {
     int frames_in_flight = 4;                      // period
 
     bool is_stream() const { return minimise.front().criterion == Criterion::period; }
+    // Whether only the simulation of a whole mapping tells how good it is, whatever the problem.
+    bool needs_whole() const;
     int frames() const { return is_stream() ? frames_in_flight : 0; }  // AssessOptions of it
     bool is_latency() const {
         return minimise.size() == 1 && minimise[0].criterion == Criterion::latency &&
@@ -46,8 +49,8 @@ struct Goal {
     }
 };
 
-// "latency", "energy", "edp", "throughput", "accuracy", or for `prefer` also a device's name.
-// Throws InputError with the list.
+// "latency", "sum", "energy", "edp", "throughput", "accuracy", or for `prefer` also a device's
+// name. Of one network the sum is its latency. Throws InputError with the list.
 Objective objective_named(const Problem& problem, std::string_view name, bool may_be_device);
 std::string name_of(const Problem& problem, const Objective& objective);
 

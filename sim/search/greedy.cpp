@@ -25,6 +25,7 @@ double cost_on(const Problem& problem, const Objective& objective, const Task& t
     };
     switch (objective.criterion) {
         case Criterion::latency:
+        case Criterion::sum:
         case Criterion::period:
             return static_cast<double>(task.cost.count());
         case Criterion::energy:

@@ -5,6 +5,7 @@
 #include "sim/search/alternatives.hpp"
 #include "sim/search/criteria.hpp"
 #include "sim/search/dice.hpp"
+#include "sim/search/network_turns.hpp"
 #include "sim/search/results.hpp"
 #include "sim/search/windows.hpp"
 
@@ -38,6 +39,9 @@ Appraiser::Appraiser(const Problem& problem, const Goal& goal)
     const Criterion criterion = goal.minimise.front().criterion;
     if (criterion == Criterion::energy || criterion == Criterion::energy_delay) {
         (void)value_on(problem, goal.minimise.front(), {}, {});  // throws where it is unknown
+    }
+    if (criterion == Criterion::sum) {
+        outputs_ = network_outputs(problem);
     }
     for (const Budget& budget : problem.budgets) {
         is_static_.push_back(problem.devices[at(budget.device)].reconfiguration <= Time{});
@@ -121,7 +125,7 @@ double Appraiser::violation_of(const Mapping& mapping, Time makespan) const {
     return violation;
 }
 
-double Appraiser::value_of(const Mapping& mapping, Time makespan) {
+double Appraiser::value_of(const Mapping& mapping, Time makespan, Time sum) {
     const auto energy = [&] {
         return static_cast<double>(evaluator_.core.energy +
                                    (problem_.at_rest * makespan).femtojoules);
@@ -129,6 +133,8 @@ double Appraiser::value_of(const Mapping& mapping, Time makespan) {
     switch (goal_.minimise.front().criterion) {
         case Criterion::latency:
             return static_cast<double>(makespan.count());
+        case Criterion::sum:
+            return static_cast<double>(sum.count());
         case Criterion::energy:
             return energy();
         case Criterion::energy_delay:
@@ -168,10 +174,17 @@ Appraisal Appraiser::operator()(const Mapping& mapping) {
     if (makespan >= kNever) {
         return {.violation = kInfinite, .value = kInfinite};
     }
-    if (is_interacting_ && !goal_.is_stream()) {
-        makespan = simulate(problem_, mapping).makespan;
+    std::optional<Time> sum;
+    if (!outputs_.empty() && !is_interacting_) {
+        sum = sum_of_latencies(problem_, outputs_, evaluator_);
     }
-    return {.violation = violation_of(mapping, makespan), .value = value_of(mapping, makespan)};
+    if ((is_interacting_ && !goal_.is_stream()) || (!outputs_.empty() && !sum)) {
+        const Schedule schedule = simulate(problem_, mapping);
+        makespan = schedule.makespan;
+        sum = outputs_.empty() ? Time{} : sum_of_latencies(problem_, schedule);
+    }
+    return {.violation = violation_of(mapping, makespan),
+            .value = value_of(mapping, makespan, sum.value_or(Time{}))};
 }
 
 // ---- The search. --------------------------------------------------------------------------------
@@ -184,6 +197,7 @@ public:
         : problem_(problem),
           options_(options),
           appraise_(problem, goal),
+          brings_early_(options.reorders && goal.minimise.front().criterion == Criterion::sum),
           dice_(options.seed),
           // Others may stand in the start, and go; they do not come.
           alternatives_(alternatives_of(problem, [&](int k) {
@@ -216,11 +230,21 @@ public:
             const double done = std::max(elapsed, static_cast<double>(placed_) / most);
             // 1. A neighbour.
             candidate_ = current_;
+            candidate_.early.clear();
             if (!change()) {
                 continue;
             }
             ++evaluated_;
             Appraisal now = appraise_(candidate_);
+            if (brings_early_) {
+                Mapping early = with_early_outputs(problem_, candidate_);
+                placed_ += current_.size();
+                if (const Appraisal then = early.early.empty() ? now : appraise_(early);
+                    then < now) {
+                    now = then;
+                    candidate_ = std::move(early);
+                }
+            }
             if (!is_asking) {
                 if (now < promise) {
                     promise = now;
@@ -441,6 +465,7 @@ private:
     const Problem& problem_;
     const LocalSearchOptions& options_;
     Appraiser appraise_;
+    const bool brings_early_;  // outputs of networks, where that is better
     Dice dice_;
     const Alternatives alternatives_;
     Mapping current_, candidate_, best_;

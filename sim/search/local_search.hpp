@@ -10,6 +10,7 @@
 #include "sim/compile/problem.hpp"
 #include "sim/run/assess.hpp"
 #include "sim/run/evaluator.hpp"
+#include "sim/run/networks.hpp"
 #include "sim/search/goal.hpp"
 
 #include <cstdint>
@@ -53,7 +54,7 @@ public:
     std::uint64_t cost_in_full(const Mapping& mapping) const;
 
 private:
-    double value_of(const Mapping& mapping, Time makespan);
+    double value_of(const Mapping& mapping, Time makespan, Time sum);
     double violation_of(const Mapping& mapping, Time makespan) const;
 
     const Problem& problem_;
@@ -61,7 +62,8 @@ private:
     Evaluator evaluator_;
     bool is_interacting_ = false, reconfigures_ = false, is_limited_ = false;
     bool is_optimistic_ = false;
-    std::vector<char> is_static_;  // by budget
+    std::vector<char> is_static_;         // by budget
+    std::vector<NetworkOutput> outputs_;  // where the sum of latencies counts
 };
 
 struct LocalSearchOptions {

@@ -1,5 +1,6 @@
 #include "sim/search/order_free_bounds.hpp"
 
+#include "sim/run/networks.hpp"
 #include "sim/search/bounds.hpp"
 #include "sim/search/covers.hpp"
 #include "sim/search/mixes.hpp"
@@ -370,6 +371,55 @@ Time makespan_bound_in_any_order(const Problem& problem) {
                                  work_between(problem, work),
                                  is_sequential(problem) ? least_of_covers(problem) : Time{}});
     return is_interacting(problem) ? bound : Time{rounded_up(bound.count(), common_unit(problem))};
+}
+
+Time least_of_all_but_the_last(const Problem& problem) {
+    const std::size_t networks =
+        problem.network.empty() ? 1 : at(std::ranges::max(problem.network)) + 1;
+    // 1. Each by itself: its slowest output, made and brought where that is fastest.
+    const std::vector<Time> before = times_before(problem);
+    std::vector<Ticks> path(networks, 0), work(networks, 0);
+    for (const NetworkOutput& output : network_outputs(problem)) {
+        Time least = kNever;
+        for (std::size_t k = 0; k < problem.tasks.size(); ++k) {
+            const Task& maker = problem.tasks[k];
+            for_each_result(maker, [&](const TaskResult& result) {
+                if (result.tensor == output.tensor) {
+                    const Time brought = between(problem,
+                                                 output.tensor,
+                                                 result.layout,
+                                                 maker,
+                                                 problem.tasks[at(output.reader)],
+                                                 output.layout);
+                    least = std::min(least, before[k] + maker.cost + brought);
+                }
+            });
+        }
+        Ticks& one = path[at(output.network)];
+        one = std::max(one, least.count());
+    }
+    // 2. Their work, weighted as it is shared out best.
+    const SharedWork weighting = shared_work(problem);
+    if (weighting.all > 0) {
+        const LeastWork least = least_work(problem, weighting.weight, true);
+        for (std::size_t layer = 0; layer < problem.network.size(); ++layer) {
+            work[at(problem.network[layer])] += least.work[layer];
+        }
+    }
+    // 3. The smallest first.
+    std::ranges::sort(path);
+    std::ranges::sort(work);
+    Ticks sum = 0, done = 0;
+    for (std::size_t n = 0; n + 1 < networks; ++n) {
+        done += work[n];
+        const Ticks shared = weighting.all > 0 ? (done + weighting.all - 1) / weighting.all : 0;
+        sum += std::max(path[n], shared);
+    }
+    return Time{sum};
+}
+
+Time sum_bound_in_any_order(const Problem& problem) {
+    return makespan_bound_in_any_order(problem) + least_of_all_but_the_last(problem);
 }
 
 bool is_sequential(const Problem& problem) {

@@ -31,6 +31,14 @@ SharedWork shared_work(const Problem& problem);
 // are, too.
 Time makespan_bound_in_any_order(const Problem& problem);
 
+// Of several networks, what the latencies of all but the last to end add up to at least: the n-th
+// of them is not before the n-th by its own longest path, nor before the least work of n networks
+// is done.
+Time least_of_all_but_the_last(const Problem& problem);
+
+// No sum of the networks' latencies is below.
+Time sum_bound_in_any_order(const Problem& problem);
+
 // Of a stream: no more frames end than are inside in the time that one is.
 Time period_bound_in_any_order(const Problem& problem, int frames_in_flight);
 
