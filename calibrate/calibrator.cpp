@@ -112,6 +112,7 @@ public:
         say_what_is_left_out();
         write_costs();
         write_handovers();
+        write_trials();
         write_fits();
         measure_anchors();
         return std::move(calibration_);
@@ -155,6 +156,7 @@ private:
     std::set<CostKey> keep_costs_before();
     void write_costs();
     void write_handovers();
+    void write_trials();
     void write_fits();
     void measure_anchors();
 
@@ -218,6 +220,7 @@ void Calibrator::measure_host() {
     if (before_ && !before_->host_copy.points.empty()) {
         platform().host_copy = before_->host_copy;
         platform().measurements = before_->measurements;
+        platform().trials = before_->trials;
         cpu.conversions = before_->devices.front().conversions;
         cpu.handovers = before_->devices.front().handovers;
         return;
@@ -544,6 +547,22 @@ void Calibrator::write_costs() {
 void Calibrator::write_handovers() {
     std::vector<sim::Handover>& handovers = platform().devices.front().handovers;
     handovers = merged(crossings_.handovers(rule_), handovers);
+}
+
+// Of the networks that were measured whole.
+void Calibrator::write_trials() {
+    for (const std::unique_ptr<NetworkBench>& network : networks_) {
+        const bool is_whole =
+            std::ranges::find(settings_.models, network->piece.model.name, &sim::Model::name) !=
+            settings_.models.end();
+        if (is_whole && settings_.only.empty()) {
+            set_trials(platform(),
+                       network->piece.model.name,
+                       network->problem.batch,
+                       true,
+                       trial_ratios(*network, rule_));
+        }
+    }
 }
 
 void Calibrator::write_fits() {

@@ -28,6 +28,7 @@ using sim::at;
 constexpr std::int64_t kLongRun = 5'000'000;  // ns: at first sight one such run is enough
 constexpr int kMixedTurns = 12;               // of Phase::handovers
 constexpr int kMixedOneIn = 5;                // of the turns after it
+constexpr std::size_t kMostTrials = 300;
 
 int seen(const Cost& cost) { return cost.before + cost.count(); }
 
@@ -158,34 +159,48 @@ sim::Mapping mixed(const NetworkBench& bench, std::mt19937_64& random) {
     });
 }
 
-// Searches the best mapping by what is known so far, and says what cannot be in it; nothing while
-// there are costs of which nothing is known.
-void update_best(NetworkBench& bench, const StoppingRule& rule, const std::function<bool()>& stop) {
-    constexpr std::int64_t kMost = 1'000'000'000;  // ns
+// The problem's costs and handovers as they are known now; false while there are costs of which
+// nothing is known.
+bool use_medians(NetworkBench& bench, const StoppingRule& rule) {
     constexpr sim::Time kUnknown = std::chrono::seconds{10};
-    std::vector<sim::Time> least(bench.problem.tasks.size());
     for (std::size_t t = 0; t < bench.problem.tasks.size(); ++t) {
         if (bench.cost[t] == nullptr) {
             continue;
         }
-        const Cost& cost = *bench.cost[t];
-        const std::optional<double> value = value_of(cost, rule);
-        if (!value && !sim::fits_order(bench.problem.tasks[t])) {
-            bench.problem.tasks[t].cost = least[t] = kUnknown;  // no mapping here has it
-            continue;
+        sim::Task& task = bench.problem.tasks[t];
+        const std::optional<double> value = value_of(*bench.cost[t], rule);
+        if (!value && sim::fits_order(task)) {
+            return false;
         }
-        if (!value) {
-            return;
-        }
-        double fastest = *value;
-        for (const std::vector<double>* samples :
-             {&cost.anywhere, &cost.near_best, &cost.beside_others}) {
-            fastest = samples->empty() ? fastest : std::min(fastest, std::ranges::min(*samples));
-        }
-        bench.problem.tasks[t].cost = sim::from_microseconds(*value / 1000);
-        least[t] = sim::from_microseconds(fastest / 1000);
+        // What fits no order is in no mapping here.
+        task.cost = value ? sim::from_microseconds(*value / 1000) : kUnknown;
     }
     sim::set_handovers(bench.problem, 0, bench.crossings->handovers(rule));
+    return true;
+}
+
+// Searches the best mapping by what is known so far, and says what cannot be in it; nothing while
+// there are costs of which nothing is known.
+void update_best(NetworkBench& bench, const StoppingRule& rule, const std::function<bool()>& stop) {
+    constexpr std::int64_t kMost = 1'000'000'000;  // ns
+    if (!use_medians(bench, rule)) {
+        return;
+    }
+    std::vector<sim::Time> least(bench.problem.tasks.size());
+    for (std::size_t t = 0; t < bench.problem.tasks.size(); ++t) {
+        least[t] = bench.problem.tasks[t].cost;
+        if (bench.cost[t] == nullptr) {
+            continue;
+        }
+        const Cost& cost = *bench.cost[t];
+        for (const std::vector<double>* samples :
+             {&cost.anywhere, &cost.near_best, &cost.beside_others}) {
+            if (!samples->empty()) {
+                least[t] =
+                    std::min(least[t], sim::from_microseconds(std::ranges::min(*samples) / 1000));
+            }
+        }
+    }
     const std::int64_t begin = now_ns();
     sim::SearchOptions options;
     options.stop = [&] { return now_ns() - begin > kMost || (stop && stop()); };
@@ -204,6 +219,15 @@ void keep_sample(
     cost.beside_others.push_back(ns);
     if (crossings.size() == 1) {
         bench.crossings->add(crossings.front(), cost, ns);
+    }
+}
+
+// Of all that come an equal share, however many they are.
+void keep_trial(NetworkBench& bench, Trial trial, std::mt19937_64& random) {
+    if (bench.trials.size() < kMostTrials) {
+        bench.trials.push_back(std::move(trial));
+    } else if (const std::size_t place = random() % at(bench.mixed_turns); place < kMostTrials) {
+        bench.trials[place] = std::move(trial);
     }
 }
 
@@ -355,6 +379,21 @@ Phase phase_of(const NetworkBench& bench) {
                                                                                 : phase;
 }
 
+std::vector<double> trial_ratios(NetworkBench& bench, const StoppingRule& rule) {
+    std::vector<double> ratios;
+    for (const Trial& trial : bench.trials) {
+        if (!use_medians(bench, rule)) {
+            break;
+        }
+        const double predicted =
+            1000 * sim::microseconds(sim::simulate(bench.problem, trial.mapping).makespan);
+        if (predicted > 0) {
+            ratios.push_back(trial.ns / predicted);
+        }
+    }
+    return ratios;
+}
+
 void take_turn(NetworkBench& bench,
                std::mt19937_64& random,
                const StoppingRule& rule,
@@ -369,10 +408,10 @@ void take_turn(NetworkBench& bench,
     }
     const bool explores =
         bench.best.empty() || bench.phase != Phase::promising || bench.turns % 2 == 0;
-    // A machine may have its cores elsewhere later, so handovers are seen again and again.
+    // A machine may have its cores elsewhere later, so handovers are seen again and again; and
+    // what any mapping takes is held against what is predicted.
     const bool mixes = bench.phase == Phase::handovers ||
-                       (bench.phase > Phase::handovers && !bench.problem.teams.empty() &&
-                        bench.turns % kMixedOneIn == 0);
+                       (bench.phase > Phase::handovers && bench.turns % kMixedOneIn == 0);
     bench.mixed_turns += mixes ? 1 : 0;
     const sim::Mapping mapping = bench.phase == Phase::first_mapping ? bench.first
                                  : mixes                             ? mixed(bench, random)
@@ -391,8 +430,10 @@ void take_turn(NetworkBench& bench,
     bench.executor->run(recording);
     const bool is_long = now_ns() - warming > kLongRun;
     const int runs = bench.phase == Phase::first_look && is_long ? 1 : kRecordedRuns;
+    double ns = 0;  // of all runs
     for (int run = 0; run < runs; ++run) {
         bench.executor->run(recording, stamps);
+        ns += static_cast<double>(stamps.back() - stamps.front());
         for (std::size_t i = 0; i < recording.calls.size(); ++i) {
             if (recording.calls[i].action == Executor::Action::compute) {
                 const int task = recording.calls[i].tasks.front();
@@ -404,6 +445,9 @@ void take_turn(NetworkBench& bench,
                             static_cast<double>(stamps[i + 1] - stamps[i]));
             }
         }
+    }
+    if (mixes) {
+        keep_trial(bench, {mapping, ns / runs}, random);
     }
     for (const Executor::Call& call : recording.calls) {
         Cost* const cost = bench.cost[at(call.tasks.front())];

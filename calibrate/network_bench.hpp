@@ -27,6 +27,12 @@ namespace calibrate {
 // In the order in which a bench goes through them. A bench in an earlier one goes before others.
 enum class Phase { first_mapping, first_look, handovers, promising, others, done };
 
+// A mapping that was run, whatever it was, and what it took.
+struct Trial {
+    sim::Mapping mapping;
+    double ns = 0;
+};
+
 // One network, or piece of one, at one batch size, ready to run any mapping of it.
 struct NetworkBench {
     Piece piece;
@@ -38,7 +44,8 @@ struct NetworkBench {
     std::vector<bool> unpromising;   // by task: none of the mappings that may be best has it
     sim::Mapping first;              // of the best guesses
     sim::Mapping best;               // by the medians so far; empty until all has been looked at
-    int turns = 0, mixed_turns = 0;  // mixed: so that tensors change threads
+    int turns = 0, mixed_turns = 0;  // mixed: any, so that tensors change threads
+    std::vector<Trial> trials;       // of the mixed turns some, from all of the time
     double spent_s = 0;
     Phase phase = Phase::first_mapping;
 
@@ -64,6 +71,9 @@ void take_turn(NetworkBench& bench,
 
 // Before the first turn, when the costs say what a profile before knows.
 void begin(NetworkBench& bench, const StoppingRule& rule, const std::function<bool()>& stop);
+
+// What the trials took over what the costs as they are now make of them.
+std::vector<double> trial_ratios(NetworkBench& bench, const StoppingRule& rule);
 
 // Of what is known now.
 Phase phase_of(const NetworkBench& bench);

@@ -1,5 +1,6 @@
 #include "calibrate/profile.hpp"
 
+#include "calibrate/statistics.hpp"
 #include "sim/error.hpp"
 
 #include <fmt/format.h>
@@ -142,6 +143,27 @@ void set_measurement(sim::Platform& platform,
                      const sim::Measurement& time) {
     std::erase_if(platform.measurements, [&](const auto& one) { return one.first == name; });
     platform.measurements.emplace_back(name, time);
+}
+
+void set_trials(sim::Platform& platform,
+                const std::string& model,
+                int batch,
+                bool host_alone,
+                const std::vector<double>& ratios) {
+    constexpr std::size_t kFewest = 10;
+    if (ratios.size() < kFewest) {
+        return;
+    }
+    std::erase_if(platform.trials, [&](const sim::Trials& trials) {
+        return trials.model == model && trials.batch == batch && trials.host_alone == host_alone;
+    });
+    platform.trials.push_back({.model = model,
+                               .batch = batch,
+                               .host_alone = host_alone,
+                               .samples = static_cast<int>(ratios.size()),
+                               .p05 = quantile(ratios, 0.05),
+                               .p50 = quantile(ratios, 0.5),
+                               .p95 = quantile(ratios, 0.95)});
 }
 
 bool measured_before(const sim::Platform& before, const CostKey& key, int fewest) {

@@ -50,6 +50,14 @@ void set_measurement(sim::Platform& platform,
                      const std::string& name,
                      const sim::Measurement& time);
 
+// What mappings of a network took over what the profile predicts, in place of what it said of that
+// network, batch and devices; a few are too few to tell.
+void set_trials(sim::Platform& platform,
+                const std::string& model,
+                int batch,
+                bool host_alone,
+                const std::vector<double>& ratios);
+
 // With so many samples at least.
 bool measured_before(const sim::Platform& before, const CostKey& key, int fewest);
 

@@ -61,6 +61,15 @@ TEST_CASE("a calibration measures every implementation, and its profile maps and
     }
     CHECK(surely > 0);
     CHECK(done.platform.host_copy.points.size() == 11);  // 64 B to 64 MiB by fours
+    // Mappings were tried, which says how far predictions are to be trusted.
+    REQUIRE(done.platform.trials.size() == 1);
+    const sim::Trials& trials = done.platform.trials.front();
+    CHECK(trials.model == model.name);
+    CHECK(trials.host_alone);
+    CHECK(trials.samples >= 10);
+    CHECK(trials.p05 > 0);
+    CHECK(trials.p05 <= trials.p50);
+    CHECK(trials.p50 <= trials.p95);
 
     const sim::Problem problem = sim::compile(model, done.platform, {.batch = 1, .only = {}});
     const sim::SearchResult best = sim::branch_and_bound(problem, {});

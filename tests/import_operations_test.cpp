@@ -1,6 +1,7 @@
 // The shapes of results, in the opsets where an operation changed how it says them.
 
 #include "import_onnx.hpp"
+#include "sim/error.hpp"
 #include "sim/import/folding.hpp"
 #include "sim/import/inference.hpp"
 #include "sim/import/reader.hpp"
@@ -265,4 +266,13 @@ TEST_CASE("recurrent layers: directions, states, the batch first") {
     CHECK(shape(lstm(1)) == Dims{7, 1, 2, 3});
     CHECK(shape(lstm(2), "c") == Dims{2, 2, 3});
     CHECK(shape(lstm(2).with("layout", 1)) == Dims{7, 2, 2, 3});
+}
+
+TEST_CASE("a choice between elements of two types is refused") {
+    Onnx model{13};
+    model.input("x", {2}).floats("zero", {1}, {0}).ints("n", {1});
+    model.node("Less", {"x", "zero"}, {"l"}).node("Where", {"l", "x", "n"}, {"y"}).output("y");
+    CHECK_THROWS_WITH_AS(inferred(model),
+                         doctest::Contains("what it chooses from has elements of two types"),
+                         sim::InputError);
 }

@@ -215,7 +215,7 @@ TEST_CASE("objectives have names, and unknown ones get the list") {
     CHECK(sim::name_of(p, preferred) == "dev1");
     CHECK_THROWS_WITH_AS(
         sim::objective_named(p, "dev1", false),
-        "objective: expected one of latency, energy, edp, throughput, accuracy, got 'dev1'",
+        "objective: expected one of latency, sum, energy, edp, throughput, accuracy, got 'dev1'",
         sim::InputError);
     CHECK_THROWS_AS(sim::objective_named(p, "speed", true), sim::InputError);
 }

@@ -526,7 +526,8 @@ TEST_CASE("what is wrong in a platform is named with its place") {
          "lynx:",
          "p.yaml:7:1: unknown key 'lynx'; a platform has: hetmap, name, memories, devices, "
          "provenance, warnings, "
-         "links, buses, layouts, base_power_w, host_copy, measurements, costs, fits, formulas, "
+         "links, buses, layouts, base_power_w, host_copy, measurements, trials, costs, fits, "
+         "formulas, "
          "splits, "
          "counts"},
         {"name: two\n",

@@ -49,6 +49,13 @@ sim::Platform example() {
                 .modes = {{"pinned", {.points = {{{0}, latency}}, .bandwidth = {20e9}}}}}};
     p.host_copy = {.points = {{{64}, m}}, .bandwidth = {}};
     p.measurements = {{"thread_pool: spinning", m}};
+    p.trials = {{.model = "a net",
+                 .batch = 8,
+                 .host_alone = true,
+                 .samples = 12,
+                 .p05 = 0.9,
+                 .p50 = 1.1,
+                 .p95 = 1.3}};
     p.measured = {{.layers = "threshold",
                    .batch = 8,
                    .device = 1,
@@ -388,6 +395,7 @@ auto fields(const sim::Platform& p) {
                  formulas,
                  splits,
                  measurements,
+                 trials,
                  host_copy,
                  set] = p;
     return std::tie(name,
@@ -404,6 +412,7 @@ auto fields(const sim::Platform& p) {
                     formulas,
                     splits,
                     measurements,
+                    trials,
                     host_copy);
 }
 
@@ -435,6 +444,9 @@ sim::Platform without_places(sim::Platform p) {
         for (sim::SupportRule& rule : device.supports) {
             clear(rule, rule.when);
         }
+    }
+    for (sim::Trials& trials : p.trials) {
+        clear(trials);
     }
     for (sim::MeasuredCost& cost : p.measured) {
         clear(cost);
@@ -521,6 +533,7 @@ TEST_CASE("hostile names and texts are written so that they load the same") {
                                         &p.links[0].modes[0].name,
                                         &p.buses[0].name,
                                         &p.measurements[0].first,
+                                        &p.trials[0].model,
                                         &p.measured[0].variant,
                                         &p.measured[0].out_layout,
                                         &p.fitted[0].configuration,

@@ -54,3 +54,40 @@ TEST_CASE("a makespan on several devices is surer than their costs, and the same
         CHECK(interval->p95 == again->p95);
     }
 }
+
+TEST_CASE("where mappings were tried, what they took over their predictions is the interval") {
+    sim::Problem problem = generate::vgg7({.implementations = 4, .devices = 2, .seed = 3});
+    spread_costs(problem, 2);
+    std::vector<char> of_host;
+    for (const sim::Task& task : problem.tasks) {
+        of_host.push_back(task.device == 0);
+    }
+    sim::Problem host = problem;
+    sim::keep_tasks(host, of_host);
+    const sim::Mapping on_host = sim::random_mapping(host, 1),
+                       any = sim::random_mapping(problem, 1);
+    const auto shares = [](const sim::Problem& p, const sim::Mapping& mapping) {
+        const double makespan = sim::microseconds(sim::simulate(p, mapping).makespan);
+        const auto interval = sim::interval_of(p, mapping).value();
+        return std::pair{sim::microseconds(interval.p05) / makespan,
+                         sim::microseconds(interval.p95) / makespan};
+    };
+    host.host_trials = {0.5, 3.0};
+    problem.trials = {0.25, 4.0};
+    CHECK(shares(host, on_host).first == doctest::Approx(0.5));
+    CHECK(shares(host, on_host).second == doctest::Approx(3.0));
+    host.host_trials.reset();
+    host.trials = {0.25, 4.0};
+    CHECK(shares(host, on_host).second == doctest::Approx(4.0));
+    CHECK(shares(problem, any).first == doctest::Approx(0.25));
+    CHECK(shares(problem, any).second == doctest::Approx(4.0));
+    // What was fitted may be off by more than what was tried.
+    problem.trials = {0.99, 1.01};
+    CHECK(shares(problem, any).second == doctest::Approx(1.01));
+    for (sim::Task& task : problem.tasks) {
+        task.kind = sim::CostKind::fitted;
+        task.variant = "fitted";
+    }
+    CHECK(shares(problem, any).first < 0.95);
+    CHECK(shares(problem, any).second > 1.1);
+}

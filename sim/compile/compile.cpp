@@ -852,6 +852,25 @@ void expect_finite(Problem& problem, const Platform& platform) {
     }
 }
 
+// Of this network at this batch size, or else the widest of all.
+std::optional<TrialRatios> trials_of(const Platform& platform,
+                                     const std::string& model,
+                                     int batch,
+                                     bool host_alone) {
+    std::optional<TrialRatios> widest;
+    for (const Trials& trials : platform.trials) {
+        if (trials.host_alone != host_alone) {
+            continue;
+        }
+        if (trials.model == model && trials.batch == batch) {
+            return TrialRatios{trials.p05, trials.p95};
+        }
+        const TrialRatios so_far = widest.value_or(TrialRatios{trials.p05, trials.p95});
+        widest = {std::min(so_far.p05, trials.p05), std::max(so_far.p95, trials.p95)};
+    }
+    return widest;
+}
+
 }  // namespace
 
 Problem compile(const Model& model, const Platform& platform, const CompileOptions& options) {
@@ -878,6 +897,8 @@ Problem compile(const Model& model, const Platform& platform, const CompileOptio
     problem.batch = options.batch;
     problem.transfer_modes = options.transfer_modes;
     problem.quantile = options.quantile;
+    problem.host_trials = trials_of(platform, model.name, options.batch, true);
+    problem.trials = trials_of(platform, model.name, options.batch, false);
     problem.layout_names = {std::string{kPackedLayout}};
     const Ends ends = ends_of(model, platform);
     add_layers(problem, model, ends, order, place);

@@ -20,6 +20,7 @@
 #include <compare>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -120,6 +121,11 @@ struct ProblemBus {
     BytesPerSecond bandwidth{};
 };
 
+// What whole mappings took over what was predicted, in nine of ten runs.
+struct TrialRatios {
+    double p05 = 1, p95 = 1;
+};
+
 struct Problem {
     std::string model, platform;
     std::vector<std::string> set;  // numbers of the platform that are other than in its file
@@ -161,6 +167,9 @@ struct Problem {
     bool whole_segments = true;
 
     // ---- beyond rules 1-5; empty or zero where the platform says nothing ----
+
+    // Of mappings on the host alone, and of all others; nothing where none were tried.
+    std::optional<TrialRatios> host_trials, trials;
 
     // Rule 8. Energy of a schedule: at_rest x makespan + that of its tasks, copies, conversions and
     // submissions. Unknown: `energy_unknown` says what is missing, and the rest is zero.

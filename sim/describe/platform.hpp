@@ -278,6 +278,19 @@ struct SplitRule {
     friend bool operator==(const SplitRule&, const SplitRule&) = default;
 };
 
+// Whole mappings of a network that were run, whatever they were: what each took over what the
+// profile predicts of it.
+struct Trials {
+    std::string model;
+    int batch = 1;
+    bool host_alone = false;  // mappings on the host alone; else any
+    int samples = 0;
+    double p05 = 1, p50 = 1, p95 = 1;
+    SourcePosition where = {};
+
+    friend bool operator==(const Trials&, const Trials&) = default;
+};
+
 struct Platform {
     std::string name;
     std::filesystem::path path;
@@ -296,7 +309,8 @@ struct Platform {
     // Facts of the machine that no cost rests on but people ask for, such as
     // {"thread_pool_wake_spinning", ...}: name and measurement.
     std::vector<std::pair<std::string, Measurement>> measurements;
-    TransferTable host_copy;  // memcpy within memory 0; may be empty
+    std::vector<Trials> trials;  // how far predictions are to be trusted
+    TransferTable host_copy;     // memcpy within memory 0; may be empty
     // Numbers that are other than in the file: "devices.cpu.active_power_w=35".
     std::vector<std::string> set;
 

@@ -28,6 +28,7 @@ inline constexpr std::string_view buses = "buses";
 inline constexpr std::string_view base_power_w = "base_power_w";
 inline constexpr std::string_view host_copy = "host_copy";
 inline constexpr std::string_view measurements = "measurements";
+inline constexpr std::string_view trials = "trials";
 inline constexpr std::string_view costs = "costs";
 inline constexpr std::string_view fits = "fits";
 inline constexpr std::string_view formulas = "formulas";
@@ -38,6 +39,13 @@ inline constexpr std::string_view samples = "samples";
 inline constexpr std::string_view p05_us = "p05_us";
 inline constexpr std::string_view p50_us = "p50_us";
 inline constexpr std::string_view p95_us = "p95_us";
+
+// Of trials.
+inline constexpr std::string_view model = "model";
+inline constexpr std::string_view host_alone = "host_alone";
+inline constexpr std::string_view p05 = "p05";
+inline constexpr std::string_view p50 = "p50";
+inline constexpr std::string_view p95 = "p95";
 
 // Of a transfer time.
 inline constexpr std::string_view latency_us = "latency_us";

@@ -699,6 +699,27 @@ std::vector<FittedCost::Absence> read_absences(const YamlNode& fit) {
     return absent;
 }
 
+Trials read_trials(const YamlNode& node) {
+    expect(node,
+           "trials",
+           {keys::model, keys::batch, keys::samples, keys::p05, keys::p50, keys::p95},
+           {keys::host_alone});
+    const YamlNode* const alone = find(node, keys::host_alone);
+    Trials trials{
+        .model = read_name(at(node, keys::model)),
+        .batch = static_cast<int>(read_integer(at(node, keys::batch), 1, kLargestBatch)),
+        .host_alone = alone != nullptr && read_bool(*alone),
+        .samples = static_cast<int>(read_integer(at(node, keys::samples), 1, kMostSamples)),
+        .p05 = read_positive(at(node, keys::p05)),
+        .p50 = read_positive(at(node, keys::p50)),
+        .p95 = read_positive(at(node, keys::p95)),
+        .where = position_of(node)};
+    if (trials.p05 > trials.p50 || trials.p50 > trials.p95) {
+        throw input_error(position_of(node), "expected p05 <= p50 <= p95");
+    }
+    return trials;
+}
+
 FittedCost read_fitted(const YamlNode& node, std::span<const std::string_view> devices) {
     static const Keys kRequired = {keys::pattern,
                                    keys::device,
@@ -1127,6 +1148,12 @@ void read_machine(const YamlNode& root, Platform& platform) {
         expect(item, "a measurement", with_measurement({keys::name}));
         platform.measurements.emplace_back(read_name(at(item, keys::name)), read_measurement(item));
     }
+    for (const YamlNode& item : items_of(root, keys::trials)) {
+        platform.trials.push_back(read_trials(item));
+    }
+    expect_distinct(platform.trials, "trials (model, batch, host_alone)", [](const Trials& trials) {
+        return std::tie(trials.model, trials.batch, trials.host_alone);
+    });
 }
 
 void read_costs(const YamlNode& root, Platform& platform) {
@@ -1189,6 +1216,7 @@ Platform read_platform(const YamlNode& root) {
             keys::base_power_w,
             keys::host_copy,
             keys::measurements,
+            keys::trials,
             keys::costs,
             keys::fits,
             keys::formulas,

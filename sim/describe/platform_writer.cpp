@@ -438,6 +438,18 @@ std::string to_yaml(const Platform& platform) {
     text += section(keys::measurements, platform.measurements, [](const auto& entry) {
         return item(2, Map{}.add(keys::name, yaml_text(entry.first)).add(entry.second).text());
     });
+    text += section(keys::trials, platform.trials, [](const Trials& trials) {
+        return item(2,
+                    Map{}
+                        .add(keys::model, yaml_text(trials.model))
+                        .add(keys::batch, trials.batch)
+                        .add_if(trials.host_alone, keys::host_alone, "true")
+                        .add(keys::samples, trials.samples)
+                        .add(keys::p05, exactly(trials.p05))
+                        .add(keys::p50, exactly(trials.p50))
+                        .add(keys::p95, exactly(trials.p95))
+                        .text());
+    });
     text += platform.measured.empty()
                 ? line(0, keys::costs, "[]")
                 : section(keys::costs, platform, platform.measured, measured_yaml);

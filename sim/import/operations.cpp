@@ -68,7 +68,12 @@ Values elementwise(const Call& call) {
 
 Values comparison(const Call& call) { return {tensor(Type::boolean, broadcast_inputs(call))}; }
 
-Values where(const Call& call) { return {tensor(call.input(1).type, broadcast_inputs(call))}; }
+Values where(const Call& call) {
+    const Type yes = call.input(1).type, no = call.input(2).type;
+    expect(yes == no || yes == Type::undefined || no == Type::undefined,
+           "what it chooses from has elements of two types");
+    return {tensor(yes, broadcast_inputs(call))};
+}
 
 Values prelu(const Call& call) { return same(call); }
 

@@ -31,9 +31,7 @@ std::vector<double> quantiles(int draws, std::mt19937_64& random) {
     return values;
 }
 
-}  // namespace
-
-std::optional<Interval> interval_of(const Problem& problem, const Mapping& mapping) {
+std::optional<Interval> interval_of_costs(const Problem& problem, const Mapping& mapping) {
     std::set<int> devices;
     for (const int task : mapping) {
         if (has_spread(problem.tasks[at(task)])) {
@@ -78,6 +76,39 @@ std::optional<Interval> interval_of(const Problem& problem, const Mapping& mappi
         return makespans[static_cast<std::size_t>(std::lround(quantile * (draws - 1)))];
     };
     return Interval{ranked(0.05), ranked(0.95)};
+}
+
+std::optional<Interval> interval_of_trials(const Problem& problem, const Mapping& mapping) {
+    const bool host_alone = std::ranges::all_of(mapping, [&](int t) {
+        const Task& task = problem.tasks[at(t)];
+        return task.device == 0 && task.parts.empty();
+    });
+    const std::optional<TrialRatios>& ratios =
+        host_alone && problem.host_trials ? problem.host_trials : problem.trials;
+    if (!ratios) {
+        return std::nullopt;
+    }
+    const double makespan = microseconds(simulate(problem, mapping).makespan);
+    return Interval{from_microseconds(makespan * ratios->p05),
+                    from_microseconds(makespan * ratios->p95)};
+}
+
+}  // namespace
+
+std::optional<Interval> interval_of(const Problem& problem, const Mapping& mapping) {
+    const std::optional<Interval> tried = interval_of_trials(problem, mapping);
+    const bool is_measured = std::ranges::all_of(mapping, [&](int t) {
+        const Task& task = problem.tasks[at(t)];
+        return task.variant.empty() || task.kind == CostKind::measured;
+    });
+    if (tried && is_measured) {
+        return tried;
+    }
+    const std::optional<Interval> of_costs = interval_of_costs(problem, mapping);
+    if (!tried || !of_costs) {
+        return of_costs;
+    }
+    return Interval{std::min(tried->p05, of_costs->p05), std::max(tried->p95, of_costs->p95)};
 }
 
 }  // namespace sim
