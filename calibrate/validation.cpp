@@ -387,11 +387,12 @@ void summarize_field(Validation& validation,
             predicted.push_back(sim::microseconds(c.result.predicted));
             predicted_now.push_back(sim::microseconds(c.result.predicted_now));
             measured.push_back(sim::microseconds(c.result.measured.p50));
-            const std::optional<sim::Interval>& interval = c.result.interval;
-            validation.inside_interval += interval && interval->p05 <= c.result.measured.p50 &&
-                                                  c.result.measured.p50 <= interval->p95
-                                              ? 1
-                                              : 0;
+            const auto is_inside = [&](const std::optional<sim::Interval>& interval) {
+                const sim::Time median = c.result.measured.p50;
+                return interval && interval->p05 <= median && median <= interval->p95 ? 1 : 0;
+            };
+            validation.inside_interval += is_inside(c.result.interval);
+            validation.inside_interval_now += is_inside(sim::interval_of(now, c.result.mapping));
             validation.sample.push_back(std::move(c.result));
         } else if (i > 0) {
             validation.baselines.push_back(std::move(c.result));

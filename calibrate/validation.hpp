@@ -60,7 +60,8 @@ struct Validation {
     double rank_correlation = 0;                             // Kendall tau-b
     // The same against the machine as it is now.
     double median_error_now_percent = 0, p90_error_now_percent = 0, rank_correlation_now = 0;
-    int inside_interval = 0;  // of the sample: the measured median is in the prediction's interval
+    // Of the sample, how many measured medians are in the interval of their prediction.
+    int inside_interval = 0, inside_interval_now = 0;
     std::vector<Anchor> anchors;
     // How much slower the chosen mapping is than the best of all that were measured.
     double regret_percent = 0;

@@ -118,12 +118,15 @@ std::string anchors_text(const calibrate::Validation& v) {
     if (!v.sample.empty()) {
         text += fmt::format(
             "against the machine as it is now: median error {:.1f} %, p90 {:.1f} %, rank "
-            "correlation {:.3f}; {} of {} measured medians are inside the predicted interval\n",
+            "correlation {:.3f}; of {} measured medians {} are inside the predicted interval, {} "
+            "inside "
+            "that for the machine as it is now\n",
             v.median_error_now_percent,
             v.p90_error_now_percent,
             v.rank_correlation_now,
+            v.sample.size(),
             v.inside_interval,
-            v.sample.size());
+            v.inside_interval_now);
     }
     if (!ratios.empty()) {
         text += fmt::format("costs measured again take so many times what the profile says: {}{}\n",
@@ -267,6 +270,7 @@ std::string validation_json(const sim::Model& model,
         json["median_error_now_percent"] = v.median_error_now_percent;
         json["p90_error_now_percent"] = v.p90_error_now_percent;
         json["inside_interval"] = v.inside_interval;
+        json["inside_interval_now"] = v.inside_interval_now;
     }
     json["anchors"] = ordered_json::array();
     for (const calibrate::Anchor& anchor : v.anchors) {

@@ -20,9 +20,9 @@ def main(folder):
     order = ["vgg3-fashion", "vgg7-cifar10", "resnet18-imagenet"]
     results.sort(key=lambda r: (order.index(r["model"]), r["batch"], r["run"]))
     print("| network | batch | run | random mappings | median error [%] | p90 error [%] | tau-b | "
-          "as it is now: median [%] | p90 [%] | tau-b | inside the interval | anchors | "
+          "as it is now: median [%] | p90 [%] | tau-b | inside the interval | as it is now: inside | anchors | "
           "chosen: predicted [us] | measured [us] | error [%] | now [%] | regret [%] | outputs |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|---|")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|---|")
     for r in results:
         anchors = ", ".join(f'{a["name"].removeprefix("cpu, ")} {a["ratio"]:.2f}'
                             for a in r["anchors"])
@@ -30,7 +30,7 @@ def main(folder):
               f'{r["median_error_percent"]:.2f} | {r["p90_error_percent"]:.2f} | '
               f'{r["rank_correlation"]:.3f} | {r["median_error_now_percent"]:.2f} | '
               f'{r["p90_error_now_percent"]:.2f} | {r["rank_correlation_now"]:.3f} | '
-              f'{r["inside_interval"]} | {anchors} | {r["predicted_us"]:.2f} | '
+              f'{r["inside_interval"]} | {r["inside_interval_now"]} | {anchors} | {r["predicted_us"]:.2f} | '
               f'{r["measured_us"]["p50"]:.2f} | {r["error_percent"]:+.2f} | '
               f'{r["error_now_percent"]:+.2f} | {r["regret_percent"]:.2f} | '
               f'{"identical" if r["outputs_identical"] else "DIFFERENT"} |')
