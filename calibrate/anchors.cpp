@@ -1,6 +1,7 @@
 #include "calibrate/anchors.hpp"
 
 #include "calibrate/assemble.hpp"
+#include "calibrate/placement.hpp"
 #include "calibrate/profile.hpp"
 #include "calibrate/statistics.hpp"
 #include "sim/compile/teams.hpp"
@@ -83,7 +84,7 @@ void find_handovers(const sim::Problem& problem,
                     double now_ns,
                     std::span<const Anchor> known,
                     Anchor& anchor) {
-    constexpr double kLeast = 0.03;  // of all that the tasks take: less is lost in it
+    constexpr double kLeast = 0.2;  // of all that the tasks take: less is lost in it
     double handovers_ns = 0, costs = 0, costs_now = 0;
     int count = 0;
     for (const sim::Event& event : sim::simulate(problem, mapping).events) {
@@ -135,7 +136,11 @@ std::string measurement_name(const sim::Problem& problem, const AnchorMapping& m
 }
 
 std::vector<std::pair<std::string, sim::Measurement>> time_anchors(
-    Executor& executor, const sim::Problem& problem, const std::function<bool()>& stop) {
+    Executor& executor,
+    const sim::Problem& problem,
+    double round_trip_ns,
+    double& patience_s,
+    const std::function<bool()>& stop) {
     constexpr int kRounds = 15;
     struct Timed {
         AnchorMapping anchor;
@@ -149,7 +154,9 @@ std::vector<std::pair<std::string, sim::Measurement>> time_anchors(
             all.push_back({std::move(anchor), std::move(recording), {}});
         }
     }
-    for (int round = 0; round < kRounds && !(stop && stop()); ++round) {
+    for (int round = 0; round < kRounds && !(stop && stop()) &&
+                        wait_for_placement(executor, round_trip_ns, patience_s, stop);
+         ++round) {
         for (Timed& one : all) {
             executor.run(one.recording);  // warms up
             std::vector<std::int64_t> stamps(one.recording.calls.size() + 1);

@@ -56,9 +56,14 @@ std::string measurement_name(const sim::Problem& problem, const AnchorMapping& m
 
 // Runs the CPU's anchors in turn, to write down: their tasks of the kind together (of handovers all
 // tasks), by that name.
-// Throws sim::MachineError where their tensors find no memory.
+// Only while the threads' round trip is `round_trip_ns` (calibrate/placement.hpp), for which it
+// waits. Throws sim::MachineError where their tensors find no memory.
 std::vector<std::pair<std::string, sim::Measurement>> time_anchors(
-    Executor& executor, const sim::Problem& problem, const std::function<bool()>& stop);
+    Executor& executor,
+    const sim::Problem& problem,
+    double round_trip_ns,
+    double& patience_s,
+    const std::function<bool()>& stop);
 
 // `now`: nanoseconds by task of the mapping, measured. The ratio is of sums over its tasks of the
 // kind, so that the long ones count, to what they took at the calibration; where `platform` does

@@ -5,8 +5,11 @@
 #include "calibrate/clock.hpp"
 #include "calibrate/energy.hpp"
 #include "calibrate/host_device.hpp"
+#include "calibrate/statistics.hpp"
 #include "kernels/thread_pool.hpp"
 
+#include <functional>
+#include <utility>
 #include <vector>
 
 namespace calibrate {
@@ -26,6 +29,24 @@ public:
 
     void begin_run() override { pool_.keep_awake(true); }
     void end_run() override { pool_.keep_awake(false); }
+
+    double round_trip_ns() override {
+        constexpr int kTrips = 15;
+        if (pool_.threads() == 1) {
+            return 0;
+        }
+        const std::function<void(int)> nothing = [](int) {};
+        std::vector<double> trips;
+        pool_.keep_awake(true);
+        pool_.run(pool_.threads(), nothing);  // wakes them
+        for (int i = 0; i < kTrips; ++i) {
+            const std::int64_t begin = now_ns();
+            pool_.run(pool_.threads(), nothing);
+            trips.push_back(static_cast<double>(now_ns() - begin));
+        }
+        pool_.keep_awake(false);
+        return quantile(std::move(trips), 0.5);
+    }
 
     void submit(int command) override {
         Segment& segment = segments_[static_cast<std::size_t>(command)];

@@ -10,6 +10,7 @@
 #include "calibrate/kernel_bench.hpp"
 #include "calibrate/machine.hpp"
 #include "calibrate/network_bench.hpp"
+#include "calibrate/placement.hpp"
 #include "calibrate/profile.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
@@ -66,6 +67,29 @@ std::vector<DeviceInfo> accelerators_named(const std::vector<std::string>& names
     }
     return chosen;
 }
+
+// The networks and what is known of their costs, while the host's threads sit in one way
+// (calibrate/placement.hpp).
+struct Placed {
+    Costs costs;  // the CPU's
+    Crossings crossings;
+    std::vector<std::unique_ptr<NetworkBench>> networks;
+
+    int turns() const {
+        int sum = 0;
+        for (const auto& network : networks) {
+            sum += network->turns;
+        }
+        return sum;
+    }
+    Phase phase() const {  // the earliest
+        Phase earliest = Phase::done;
+        for (const auto& network : networks) {
+            earliest = std::min(earliest, network->phase);
+        }
+        return earliest;
+    }
+};
 
 // ---- A calibration, phase by phase --------------------------------------------------------------
 
@@ -148,10 +172,12 @@ private:
                                        std::size_t model,
                                        int batch);
     void make_network_benches();
-    void leave_out_what_fits_no_mapping();
+    void prepare(Placed& placed);
     void make_network_bench(std::size_t model, int batch, const Device& cpu);
+    Placed& placed_now();
     void measure_networks();
-    void leave_out(NetworkBench& network, const std::string& why);
+    void choose_placement();
+    void leave_out(const NetworkBench& network, const std::string& why);
     void say_what_is_left_out();
     std::set<CostKey> keep_costs_before();
     void write_costs();
@@ -173,9 +199,10 @@ private:
     std::vector<KernelBench> accelerators_;
     std::vector<Parameters> parameters_;       // by model; prepared kernels point into them
     std::vector<std::vector<bool>> computed_;  // by model and layer: by some kernel here
-    std::vector<std::unique_ptr<NetworkBench>> networks_;
-    Costs costs_;
-    Crossings crossings_;
+    Placements placements_;
+    std::vector<std::unique_ptr<Placed>> placed_;  // by placement
+    int chosen_ = 0;                               // of the placements: the profile is about it
+    Costs costs_;                                  // the accelerators', in the end all
     Existence existence_;
 };
 
@@ -341,6 +368,7 @@ std::vector<Candidate> Calibrator::computed_on(const Device& device,
 }
 
 void Calibrator::make_network_benches() {
+    placed_.push_back(std::make_unique<Placed>());
     const std::unique_ptr<Device> cpu = open_cpu(threads_);
     for (std::size_t m = 0; m < settings_.models.size(); ++m) {
         if (!stop()) {
@@ -357,40 +385,38 @@ void Calibrator::make_network_benches() {
             }
         }
     }
-    for (auto& [key, cost] : costs_) {
-        if (key.device == 0) {
-            cost.done = cost.done || !asked_for(key) ||
-                        (before_ && measured_before(*before_, key, rule_.fewest));
-        }
+    prepare(*placed_.front());
+}
+
+// What is wanted of the CPU's costs, and what is known of them.
+void Calibrator::prepare(Placed& placed) {
+    for (auto& [key, cost] : placed.costs) {
+        cost.done = !asked_for(key) || (before_ && measured_before(*before_, key, rule_.fewest));
     }
     if (before_) {
         for (const sim::MeasuredCost& old : before_->measured) {
-            const auto found = costs_.find(key_of(old));
-            if (found != costs_.end()) {
+            const auto found = placed.costs.find(key_of(old));
+            if (found != placed.costs.end()) {
                 found->second.before_ns = 1000 * sim::microseconds(old.time.p50);
                 found->second.before = old.time.samples;
             }
         }
     }
-    leave_out_what_fits_no_mapping();
-    for (const auto& network : networks_) {
-        begin(*network, rule_, [this] { return stop(); });
-    }
-}
-
-// Fused layers that read what comes later in every network's static order: no mapping here has
-// them.
-void Calibrator::leave_out_what_fits_no_mapping() {
+    // Fused layers that read what comes later in every network's static order: no mapping here has
+    // them.
     std::set<const Cost*> fitting;
-    for (const auto& network : networks_) {
+    for (const auto& network : placed.networks) {
         for (std::size_t t = 0; t < network->cost.size(); ++t) {
             if (sim::fits_order(network->problem.tasks[t])) {
                 fitting.insert(network->cost[t]);
             }
         }
     }
-    for (auto& [key, cost] : costs_) {
-        cost.done = cost.done || (key.device == 0 && !fitting.contains(&cost));
+    for (auto& [key, cost] : placed.costs) {
+        cost.done = cost.done || !fitting.contains(&cost);
+    }
+    for (const auto& network : placed.networks) {
+        begin(*network, rule_, [this] { return stop(); });
     }
 }
 
@@ -412,20 +438,48 @@ void Calibrator::make_network_bench(std::size_t model, int batch, const Device& 
         computed_[model][sim::at(l)] = computed_[model][sim::at(l)] || keep[sim::at(l)];
     }
     for (Piece& piece : pieces_of(whole, parameters_[model], keep)) {
-        networks_.push_back(
-            make_bench(std::move(piece), batch, threads_, settings_.variants, costs_, crossings_));
+        Placed& first = *placed_.front();
+        first.networks.push_back(make_bench(
+            std::move(piece), batch, threads_, settings_.variants, first.costs, first.crossings));
     }
+}
+
+// Where the threads sit now. In a placement that was not seen before everything begins again.
+Placed& Calibrator::placed_now() {
+    constexpr int kMostPlacements = 2;
+    constexpr int kTimesSeen = 3;  // in a row, before it is believed
+    const Placed& first = *placed_.front();
+    Executor& executor = *first.networks.front()->executor;
+    double round_trip = executor.round_trip_ns();
+    for (int i = 1; i < kTimesSeen && !placements_.is_known(round_trip); ++i) {
+        round_trip = executor.round_trip_ns();
+    }
+    const int placement = placements_.of(round_trip, kMostPlacements);
+    if (placement == static_cast<int>(placed_.size())) {
+        auto other = std::make_unique<Placed>();
+        for (const auto& [key, cost] : first.costs) {
+            other->costs[key].features = cost.features;
+        }
+        for (const auto& network : first.networks) {
+            other->networks.push_back(
+                begin_again(*network, first.costs, other->costs, other->crossings));
+        }
+        prepare(*other);
+        placed_.push_back(std::move(other));
+    }
+    return *placed_[sim::at(placement)];
 }
 
 void Calibrator::measure_networks() {
     std::mt19937_64 random{1};
     std::int64_t told = 0;
-    while (!stop()) {
+    while (!stop() && !placed_.front()->networks.empty()) {
+        const Placed& now = placed_now();
         // One in an earlier phase goes first; among equals the one that had the least time.
-        const auto next = std::ranges::min_element(networks_, {}, [](const auto& network) {
+        const auto next = std::ranges::min_element(now.networks, {}, [](const auto& network) {
             return std::pair{network->phase, network->spent_s};
         });
-        if (next == networks_.end() || (*next)->phase == Phase::done) {
+        if ((*next)->phase == Phase::done) {
             break;
         }
         // Whatever the budget, the profile maps every network.
@@ -440,19 +494,52 @@ void Calibrator::measure_networks() {
         if (now_ns() - told > 100'000'000) {
             told = now_ns();
             const auto done =
-                std::ranges::count_if(costs_, [](const auto& c) { return c.second.done; });
-            const double by_costs = static_cast<double>(done) / static_cast<double>(costs_.size());
+                std::ranges::count_if(now.costs, [](const auto& c) { return c.second.done; });
+            const double by_costs =
+                static_cast<double>(done) / static_cast<double>(now.costs.size());
             report((*next)->name(), std::max(by_costs, elapsed() / settings_.budget_s));
         }
     }
+    choose_placement();
 }
 
-void Calibrator::leave_out(NetworkBench& network, const std::string& why) {
+// The profile is about the one of which most is known.
+void Calibrator::choose_placement() {
+    const auto known = [](const std::unique_ptr<Placed>& placed) {
+        return std::pair{placed->phase(), placed->turns()};
+    };
+    const auto best = std::ranges::max_element(placed_, {}, known);
+    chosen_ = static_cast<int>(best - placed_.begin());
+    costs_.merge((*best)->costs);
+    if (placements_.count() == 0 || placements_.round_trips(chosen_).front() <= 0) {
+        return;
+    }
+    set_measurement(platform(), kRoundTrip, summarize(placements_.round_trips(chosen_)));
+    int others = 0;
+    for (const auto& placed : placed_) {
+        others += placed == *best ? 0 : placed->turns();
+    }
+    if (others > 0) {
+        warn(fmt::format(
+            "the host's threads sat on other cores for {:.0f} % of the time: that part is left out",
+            100.0 * others / (others + (*best)->turns())));
+    }
+}
+
+// In whatever placement.
+void Calibrator::leave_out(const NetworkBench& network, const std::string& why) {
     warn(fmt::format("{}: left out: {}", network.name(), why));
-    network.phase = Phase::done;
-    for (Cost* const cost : network.cost) {
-        if (cost != nullptr) {
-            cost->done = true;
+    for (const auto& placed : placed_) {
+        for (const auto& one : placed->networks) {
+            if (one->executor != network.executor) {
+                continue;
+            }
+            one->phase = Phase::done;
+            for (Cost* const cost : one->cost) {
+                if (cost != nullptr) {
+                    cost->done = true;
+                }
+            }
         }
     }
 }
@@ -546,12 +633,12 @@ void Calibrator::write_costs() {
 
 void Calibrator::write_handovers() {
     std::vector<sim::Handover>& handovers = platform().devices.front().handovers;
-    handovers = merged(crossings_.handovers(rule_), handovers);
+    handovers = merged(placed_[sim::at(chosen_)]->crossings.handovers(rule_), handovers);
 }
 
 // Of the networks that were measured whole.
 void Calibrator::write_trials() {
-    for (const std::unique_ptr<NetworkBench>& network : networks_) {
+    for (const auto& network : placed_[sim::at(chosen_)]->networks) {
         const bool is_whole =
             std::ranges::find(settings_.models, network->piece.model.name, &sim::Model::name) !=
             settings_.models.end();
@@ -589,12 +676,14 @@ void Calibrator::write_fits() {
 // What validations measure again, of every network that was measured now.
 void Calibrator::measure_anchors() {
     std::set<std::pair<std::string, int>> measured;  // models and batches
-    for (const std::unique_ptr<NetworkBench>& network : networks_) {
+    for (const auto& network : placed_[sim::at(chosen_)]->networks) {
         if (network->turns > 0 && settings_.only.empty()) {
             measured.emplace(network->piece.model.name, network->problem.batch);
         }
     }
-    networks_.clear();  // whose threads have the cores
+    placed_.clear();  // whose threads have the cores
+    const double round_trip = round_trip_of(platform());
+    double patience_s = settings_.quick ? 5 : 30;  // until the threads sit as they did
     for (std::size_t m = 0; m < settings_.models.size(); ++m) {
         const sim::Model& model = settings_.models[m];
         for (const int batch : settings_.batches) {
@@ -609,8 +698,8 @@ void Calibrator::measure_anchors() {
                 cpu_alone.missing.assign(problem.devices.size(), "the anchors are the CPU's");
                 cpu_alone.devices.front() = open_cpu(threads_);
                 Executor executor{model, parameters_[m], problem, std::move(cpu_alone)};
-                for (auto& [name, time] :
-                     time_anchors(executor, problem, [this] { return stop(); })) {
+                for (auto& [name, time] : time_anchors(
+                         executor, problem, round_trip, patience_s, [this] { return stop(); })) {
                     set_measurement(platform(), name, time);
                 }
             } catch (const sim::InputError&) {

@@ -134,6 +134,9 @@ public:
     // A run begins, and ends: the CPU's workers stay awake in between.
     virtual void begin_run() {}
     virtual void end_run() {}
+    // Nanoseconds until all of the host's threads that work for it, awake, have done nothing; the
+    // median of a few. 0 where it has none but the caller.
+    virtual double round_trip_ns() { return 0; }
     virtual void submit(int command) = 0;  // returns at once where info().asynchronous
     virtual void wait(int event) = 0;      // until it has happened in this run
     // Calls `then` when the event has happened in this run: at once, or later from any thread. To

@@ -86,6 +86,9 @@ public:
     // before the first, so calls.size() + 1 of them, or none.
     void run(const Recording& recording, std::span<std::int64_t> stamps = {});
 
+    // Of the host's threads (Device::round_trip_ns).
+    double round_trip_ns() { return devices_.front()->round_trip_ns(); }
+
     Device& device(int index) { return *devices_[sim::at(index)]; }
 
 private:

@@ -296,7 +296,7 @@ std::unique_ptr<NetworkBench> make_bench(Piece piece,
     bench->problem = sim::compile(model, platform, {.batch = batch, .only = {}});
     drop_what_no_kernel_computes(model, bench->problem);
     bench->executor =
-        std::make_unique<Executor>(model, bench->piece.parameters, bench->problem, threads);
+        std::make_shared<Executor>(model, bench->piece.parameters, bench->problem, threads);
     for (const sim::Task& task : bench->problem.tasks) {
         bench->guess.push_back(guess_of(task));
         if (task.variant.empty()) {
@@ -321,6 +321,28 @@ std::unique_ptr<NetworkBench> make_bench(Piece piece,
     bench->unpromising.assign(bench->problem.tasks.size(), false);
     bench->first = assemble(bench->problem, [&](int task) { return bench->guess[at(task)]; });
     return bench;
+}
+
+std::unique_ptr<NetworkBench> begin_again(const NetworkBench& bench,
+                                          const Costs& its_costs,
+                                          Costs& costs,
+                                          Crossings& crossings) {
+    std::map<const Cost*, Cost*> other{{nullptr, nullptr}};
+    for (const auto& [key, cost] : its_costs) {
+        other[&cost] = &costs.at(key);
+    }
+    auto again = std::make_unique<NetworkBench>();
+    again->piece = bench.piece;
+    again->problem = bench.problem;
+    again->executor = bench.executor;
+    for (const Cost* const cost : bench.cost) {
+        again->cost.push_back(other.at(cost));
+    }
+    again->crossings = &crossings;
+    again->guess = bench.guess;
+    again->unpromising.assign(bench.unpromising.size(), false);
+    again->first = bench.first;
+    return again;
 }
 
 std::vector<bool> unpromising_tasks(const sim::Problem& problem,

@@ -37,7 +37,7 @@ struct Trial {
 struct NetworkBench {
     Piece piece;
     sim::Problem problem;
-    std::unique_ptr<Executor> executor;
+    std::shared_ptr<Executor> executor;
     std::vector<Cost*> cost;         // by task; nullptr: input and output
     Crossings* crossings = nullptr;  // of all benches
     std::vector<int> guess;          // by task: the smaller, the faster it is thought to be unseen
@@ -61,6 +61,13 @@ std::unique_ptr<NetworkBench> make_bench(Piece piece,
                                          const std::vector<std::string>& variants,
                                          Costs& costs,
                                          Crossings& crossings);
+
+// The same network on the same executor, of which nothing is known yet; `bench` must outlive it.
+// `costs`: with the keys of those that `bench` has in `its_costs`.
+std::unique_ptr<NetworkBench> begin_again(const NetworkBench& bench,
+                                          const Costs& its_costs,
+                                          Costs& costs,
+                                          Crossings& crossings);
 
 // One turn: draws a mapping, warms up, runs, keeps the stamps. `stop` ends a search that takes
 // long. Throws sim::MachineError where the mapping's tensors find no memory.

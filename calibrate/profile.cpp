@@ -132,6 +132,11 @@ void keep_fits(std::vector<sim::FittedCost>& fits, const std::vector<sim::Fitted
     }
 }
 
+double round_trip_of(const sim::Platform& platform) {
+    const sim::Measurement* const round_trip = find_measurement(platform, kRoundTrip);
+    return round_trip == nullptr ? 0 : 1000 * sim::microseconds(round_trip->p50);
+}
+
 const sim::Measurement* find_measurement(const sim::Platform& platform, std::string_view name) {
     const auto found = std::ranges::find(
         platform.measurements, name, &std::pair<std::string, sim::Measurement>::first);

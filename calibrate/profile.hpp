@@ -43,6 +43,11 @@ void check_same_machine(const sim::Platform& before, const Machine& machine);
 // Fits of the profile before stay where there is no new one of at least as many shapes.
 void keep_fits(std::vector<sim::FittedCost>& fits, const std::vector<sim::FittedCost>& before);
 
+// The threads' round trip in the placement that the profile is about (calibrate/placement.hpp), by
+// name and in nanoseconds; 0 where the profile does not say, or there is one thread.
+inline constexpr const char* kRoundTrip = "thread_pool_spinning";
+double round_trip_of(const sim::Platform& platform);
+
 // One of the named measurements; nullptr if there is none of that name.
 const sim::Measurement* find_measurement(const sim::Platform& platform, std::string_view name);
 // Takes the place of the one of that name, if there is one.

@@ -2,6 +2,7 @@
 
 #include "calibrate/buffer.hpp"
 #include "calibrate/clock.hpp"
+#include "calibrate/profile.hpp"
 #include "calibrate/statistics.hpp"
 #include "kernels/registry.hpp"
 
@@ -92,7 +93,7 @@ std::vector<std::pair<std::string, sim::Measurement>> measure_pool(kernels::Thre
         pool.run(pool.threads(), nothing);
         asleep.push_back(static_cast<double>(now_ns() - begin));
     }
-    return {{"thread_pool_spinning", summarize(std::move(spinning))},
+    return {{kRoundTrip, summarize(std::move(spinning))},
             {"thread_pool_asleep", summarize(std::move(asleep))}};
 }
 

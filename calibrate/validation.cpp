@@ -4,6 +4,7 @@
 #include "calibrate/candidates.hpp"
 #include "calibrate/clock.hpp"
 #include "calibrate/executor.hpp"
+#include "calibrate/placement.hpp"
 #include "calibrate/profile.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
@@ -125,17 +126,6 @@ double ratio_to(const sim::Platform& platform, std::string_view name, sim::Measu
     return before == nullptr || before->p50 == sim::Time{}
                ? 1
                : static_cast<double>(now.p50.count()) / static_cast<double>(before->p50.count());
-}
-
-double round_trip_ratio(const sim::Platform& platform, int threads) {
-    constexpr const char* kName = "thread_pool_spinning";
-    kernels::ThreadPool pool{threads};
-    for (const auto& [name, now] : measure_pool(pool)) {
-        if (name == kName) {
-            return ratio_to(platform, kName, now);
-        }
-    }
-    return 1;  // one thread goes nowhere
 }
 
 }  // namespace
@@ -310,13 +300,20 @@ bool compare_outputs(Executor& executor,
     return identical;
 }
 
-// Turns, until every median is sure or the time is up. Returns how many rounds there were.
+// Turns, until every median is sure or the time is up. Returns how many rounds there were. As long
+// again it waits for the threads to sit as they did when their round trip was `round_trip_ns`; what
+// that is at each turn goes into `round_trips`.
 int take_turns(Executor& executor,
                std::vector<Contender>& contenders,
                const ValidationSettings& settings,
-               std::mt19937& random) {
+               double round_trip_ns,
+               std::mt19937& random,
+               std::vector<double>& round_trips) {
+    double patience_s = settings.budget_s;
     const std::int64_t begin = now_ns();
-    const auto elapsed = [&] { return static_cast<double>(now_ns() - begin) * 1e-9; };
+    const auto elapsed = [&] {  // but for waiting
+        return static_cast<double>(now_ns() - begin) * 1e-9 - (settings.budget_s - patience_s);
+    };
     const auto sure = [](const Contender& c) {
         std::vector<double> sorted = c.totals;
         std::ranges::sort(sorted);
@@ -336,6 +333,8 @@ int take_turns(Executor& executor,
         }
         std::ranges::shuffle(order, random);  // so that no mapping always follows the slowest
         for (const std::size_t i : order) {
+            wait_for_placement(executor, round_trip_ns, patience_s, settings.stop);
+            round_trips.push_back(executor.round_trip_ns());
             take_turn(executor, contenders[i]);
         }
         ++rounds;
@@ -431,12 +430,18 @@ Validation validate(const sim::Model& model,
     validation.outputs_identical =
         compare_outputs(executor, model, problem.batch, field.contenders, random);
 
-    const double before = round_trip_ratio(platform, threads);
-    validation.rounds = take_turns(executor, field.contenders, settings, random);
+    const double round_trip = round_trip_of(platform);
+    std::vector<double> round_trips;
+    validation.rounds =
+        take_turns(executor, field.contenders, settings, round_trip, random, round_trips);
     validation.clock_ratio = 1 / ratio_to(platform, "million_dependent_additions", measure_clock());
-    const double after = round_trip_ratio(platform, threads);
-    validation.round_trip_ratio =
-        std::abs(std::log(after)) > std::abs(std::log(before)) ? after : before;
+    if (round_trip > 0 && !round_trips.empty()) {
+        validation.round_trip_ratio = quantile(round_trips, 0.5) / round_trip;
+        const auto elsewhere = std::ranges::count_if(
+            round_trips, [&](double now) { return !is_same_placement(now, round_trip); });
+        validation.elsewhere_percent =
+            100.0 * static_cast<double>(elsewhere) / static_cast<double>(round_trips.size());
+    }
 
     summarize_field(validation, std::move(field), platform, problem);
     return validation;

@@ -67,11 +67,11 @@ struct Validation {
     double regret_percent = 0;
     bool outputs_identical = false;  // every mapping's, to the reference's
     double clock_ratio = 1;  // clock speed now / when the profile was measured; 1 if unknown
-    // The worker threads' round trip now / when the profile was measured, before the runs or after,
-    // whichever is further from 1; 1 if unknown. Another ratio means other cores: a hypervisor may
-    // put two processors of a machine on one core today and on two tomorrow, and layers on
-    // several threads take another time there.
-    double round_trip_ratio = 1;
+    // The threads' round trip in the turns / when the profile was measured; 1 if unknown. Another
+    // ratio means other cores (calibrate/placement.hpp), and layers on several threads take another
+    // time there. Validation waits, as long as its budget, until they sit as they did; how many of
+    // the turns came when they did not.
+    double round_trip_ratio = 1, elsewhere_percent = 0;
     int rounds = 0;
     // Baselines and random mappings that this machine cannot run, with the reason.
     std::vector<std::string> left_out;

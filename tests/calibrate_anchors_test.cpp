@@ -52,8 +52,15 @@ TEST_CASE("anchors: what the calibrator wrote down counts, not what single costs
     sim::Platform platform;
     {
         calibrate::Executor executor{model, parameters, problem, 2};
-        platform.measurements = calibrate::time_anchors(executor, problem, {});
-        CHECK(calibrate::time_anchors(executor, problem, [] { return true; }).empty());
+        double patience_s = 60;
+        platform.measurements = calibrate::time_anchors(executor, problem, 0, patience_s, {});
+        CHECK(
+            calibrate::time_anchors(executor, problem, 0, patience_s, [] { return true; }).empty());
+        CHECK(patience_s == 60);  // wherever the threads sit will do
+        // They never sit like this: it waits, but not without end.
+        patience_s = 0.05;
+        CHECK(calibrate::time_anchors(executor, problem, 1e9, patience_s, {}).empty());
+        CHECK(patience_s <= 0);
     }
     REQUIRE(platform.measurements.size() == 2);
     CHECK(platform.measurements[0].first == "anchor small batch 1: cpu, 1 thread");
