@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <random>
 #include <set>
 #include <tuple>
 
@@ -141,7 +142,8 @@ std::vector<std::pair<std::string, sim::Measurement>> time_anchors(
     double round_trip_ns,
     double& patience_s,
     const std::function<bool()>& stop) {
-    constexpr int kRounds = 15;
+    constexpr int kRounds = 15, kOthers = 8;
+    std::mt19937_64 random{1};
     struct Timed {
         AnchorMapping anchor;
         Executor::Recording recording;
@@ -154,11 +156,20 @@ std::vector<std::pair<std::string, sim::Measurement>> time_anchors(
             all.push_back({std::move(anchor), std::move(recording), {}});
         }
     }
+    std::vector<Executor::Recording> others;
+    for (int i = 1; i <= kOthers; ++i) {
+        others.push_back(executor.prepare(assemble(problem, [&](int) { return random(); })));
+    }
+    std::size_t next = 0;
     for (int round = 0; round < kRounds && !(stop && stop()) &&
                         wait_for_placement(executor, round_trip_ns, patience_s, stop);
          ++round) {
         for (Timed& one : all) {
-            executor.run(one.recording);  // warms up
+            // As in a validation: after another mapping, and one run to warm up.
+            if (!others.empty()) {
+                executor.run(others[next++ % others.size()]);
+            }
+            executor.run(one.recording);
             std::vector<std::int64_t> stamps(one.recording.calls.size() + 1);
             for (int run = 0; run < kRecordedRuns; ++run) {
                 executor.run(one.recording, stamps);

@@ -14,6 +14,7 @@
 #include "calibrate/profile.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
+#include "calibrate/trials.hpp"
 #include "kernels/registry.hpp"
 #include "sim/index.hpp"
 
@@ -138,7 +139,7 @@ public:
         write_handovers();
         write_trials();
         write_fits();
-        measure_anchors();
+        run_whole_networks();
         return std::move(calibration_);
     }
 
@@ -184,7 +185,9 @@ private:
     void write_handovers();
     void write_trials();
     void write_fits();
-    void measure_anchors();
+    void run_whole_networks();
+    void measure_anchors(std::size_t model, int batch, double& patience_s);
+    void try_all_devices(std::size_t model, int batch, double& patience_s);
 
     const CalibrationSettings& settings_;
     const CalibrationHooks& hooks_;
@@ -639,9 +642,11 @@ void Calibrator::write_handovers() {
 // Of the networks that were measured whole.
 void Calibrator::write_trials() {
     for (const auto& network : placed_[sim::at(chosen_)]->networks) {
-        const bool is_whole =
-            std::ranges::find(settings_.models, network->piece.model.name, &sim::Model::name) !=
-            settings_.models.end();
+        const auto of = [&](const sim::Model& model) {
+            return model.name == network->piece.model.name &&
+                   model.layers.size() == network->piece.model.layers.size();
+        };
+        const bool is_whole = std::ranges::any_of(settings_.models, of);
         if (is_whole && settings_.only.empty()) {
             set_trials(platform(),
                        network->piece.model.name,
@@ -673,41 +678,74 @@ void Calibrator::write_fits() {
     platform().provenance.emplace_back("duration", fmt::format("{:.1f} s", elapsed()));
 }
 
-// What validations measure again, of every network that was measured now.
-void Calibrator::measure_anchors() {
+// Of every network that was measured now: what validations measure again, and, where there are
+// accelerators, mappings on all devices.
+void Calibrator::run_whole_networks() {
     std::set<std::pair<std::string, int>> measured;  // models and batches
     for (const auto& network : placed_[sim::at(chosen_)]->networks) {
         if (network->turns > 0 && settings_.only.empty()) {
             measured.emplace(network->piece.model.name, network->problem.batch);
         }
     }
-    placed_.clear();  // whose threads have the cores
-    const double round_trip = round_trip_of(platform());
+    placed_.clear();                               // whose threads have the cores
     double patience_s = settings_.quick ? 5 : 30;  // until the threads sit as they did
     for (std::size_t m = 0; m < settings_.models.size(); ++m) {
-        const sim::Model& model = settings_.models[m];
         for (const int batch : settings_.batches) {
-            if (stop() || !measured.contains({model.name, batch})) {
-                continue;
-            }
-            try {
-                const sim::Problem problem = sim::compile(
-                    model, platform(), {.batch = batch, .only = {platform().devices.front().name}});
-                OpenDevices cpu_alone;
-                cpu_alone.devices.resize(problem.devices.size());
-                cpu_alone.missing.assign(problem.devices.size(), "the anchors are the CPU's");
-                cpu_alone.devices.front() = open_cpu(threads_);
-                Executor executor{model, parameters_[m], problem, std::move(cpu_alone)};
-                for (auto& [name, time] : time_anchors(
-                         executor, problem, round_trip, patience_s, [this] { return stop(); })) {
-                    set_measurement(platform(), name, time);
+            if (measured.contains({settings_.models[m].name, batch})) {
+                measure_anchors(m, batch, patience_s);
+                if (!accelerators_.empty()) {
+                    try_all_devices(m, batch, patience_s);
                 }
-            } catch (const sim::InputError&) {
-                continue;  // the CPU cannot run all of it
-            } catch (const sim::MachineError&) {
-                continue;
             }
         }
+    }
+}
+
+void Calibrator::measure_anchors(std::size_t model, int batch, double& patience_s) {
+    try {
+        const sim::Problem problem =
+            sim::compile(settings_.models[model],
+                         platform(),
+                         {.batch = batch, .only = {platform().devices.front().name}});
+        OpenDevices cpu_alone;
+        cpu_alone.devices.resize(problem.devices.size());
+        cpu_alone.missing.assign(problem.devices.size(), "the anchors are the CPU's");
+        cpu_alone.devices.front() = open_cpu(threads_);
+        Executor executor{
+            settings_.models[model], parameters_[model], problem, std::move(cpu_alone)};
+        for (auto& [name, time] :
+             time_anchors(executor, problem, round_trip_of(platform()), patience_s, [this] {
+                 return stop();
+             })) {
+            set_measurement(platform(), name, time);
+        }
+    } catch (const sim::InputError&) {
+        return;  // the CPU cannot run all of it
+    } catch (const sim::MachineError&) {
+        return;
+    }
+}
+
+void Calibrator::try_all_devices(std::size_t model, int batch, double& patience_s) {
+    const sim::Model& network = settings_.models[model];
+    try {
+        const sim::Problem problem =
+            sim::compile(network, platform(), {.batch = batch, .only = {}});
+        Executor executor{network, parameters_[model], problem, threads_};
+        set_trials(platform(),
+                   network.name,
+                   batch,
+                   false,
+                   time_trials(executor, problem, round_trip_of(platform()), patience_s, [this] {
+                       return stop();
+                   }));
+    } catch (const sim::InputError&) {
+        return;
+    } catch (const sim::MachineError&) {
+        return;
+    } catch (const DeviceError& error) {
+        warn(fmt::format(
+            "{} batch {}: not tried on all devices: {}", network.name, batch, error.what()));
     }
 }
 

@@ -403,10 +403,10 @@ Phase phase_of(const NetworkBench& bench) {
 
 std::vector<double> trial_ratios(NetworkBench& bench, const StoppingRule& rule) {
     std::vector<double> ratios;
+    if (!use_medians(bench, rule)) {
+        return ratios;
+    }
     for (const Trial& trial : bench.trials) {
-        if (!use_medians(bench, rule)) {
-            break;
-        }
         const double predicted =
             1000 * sim::microseconds(sim::simulate(bench.problem, trial.mapping).makespan);
         if (predicted > 0) {

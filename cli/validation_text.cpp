@@ -222,7 +222,7 @@ std::string validation_text(const sim::Model& model,
         text += fmt::format("the clock runs at {:.2f} of its speed when the profile was measured\n",
                             v.clock_ratio);
     }
-    if (v.elsewhere_percent > 0) {
+    if (v.elsewhere_percent >= 0.5) {
         text += fmt::format(
             "the threads were on other cores than when the profile was measured for {:.0f} % of "
             "the "

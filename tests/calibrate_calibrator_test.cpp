@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <random>
 
 namespace {
 
@@ -235,6 +236,52 @@ TEST_CASE("pieces of a network are networks") {
     CHECK(first.consumers == std::vector<std::vector<int>>{{1}, {2}, {3}, {}});
     CHECK(pieces[0].parameters[1].weights == parameters[index_of("b1")].weights);
     CHECK(pieces[1].model.layers.size() == 2);
+}
+
+TEST_CASE("a bench begins again with nothing known, on the same executor") {
+    const sim::Model model = small_model();
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
+    const std::vector<bool> all(model.layers.size(), true);
+    std::vector<calibrate::Piece> pieces = calibrate::pieces_of(model, parameters, all);
+    REQUIRE(pieces.size() == 1);
+    calibrate::Costs costs, others;
+    calibrate::Crossings crossings, other_crossings;
+    const auto bench =
+        calibrate::make_bench(std::move(pieces.front()), 1, 2, {"scalar"}, costs, crossings);
+    std::mt19937_64 random{1};
+    const auto turn = [&](calibrate::NetworkBench& which) {
+        calibrate::take_turn(which, random, calibrate::kQuick, {});
+    };
+    const auto samples = [](const calibrate::Costs& some) {
+        int sum = 0;
+        for (const auto& [key, cost] : some) {
+            sum += static_cast<int>(cost.anywhere.size() + cost.near_best.size() +
+                                    cost.beside_others.size());
+        }
+        return sum;
+    };
+    for (int i = 0; i < 400 && bench->trials.size() < 5; ++i) {
+        turn(*bench);
+    }
+    const int seen = samples(costs);
+    CHECK(seen > 0);
+    for (const auto& [key, cost] : costs) {
+        others[key].features = cost.features;
+    }
+    const auto again = calibrate::begin_again(*bench, costs, others, other_crossings);
+    CHECK(again->executor == bench->executor);
+    CHECK(again->turns == 0);
+    CHECK(again->phase == calibrate::Phase::first_mapping);
+    CHECK(again->best.empty());
+    turn(*again);
+    CHECK(samples(others) > 0);
+    CHECK(samples(costs) == seen);
+    // Mappings were tried while the first one looked at everything.
+    const std::vector<double> ratios = calibrate::trial_ratios(*bench, calibrate::kQuick);
+    CHECK(ratios.size() == bench->trials.size());
+    CHECK(ratios.size() == 5);
+    CHECK(std::ranges::all_of(ratios, [](double ratio) { return ratio > 0; }));
+    CHECK(calibrate::trial_ratios(*again, calibrate::kQuick).empty());  // it knows no costs
 }
 
 TEST_CASE("what cannot be in a mapping near the best one is known") {
