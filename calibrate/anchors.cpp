@@ -136,60 +136,61 @@ std::string measurement_name(const sim::Problem& problem, const AnchorMapping& m
     return fmt::format("anchor {} batch {}: {}", problem.model, problem.batch, mapping.name);
 }
 
-std::vector<std::pair<std::string, sim::Measurement>> time_anchors(
-    Executor& executor,
-    const sim::Problem& problem,
-    double round_trip_ns,
-    double& patience_s,
-    const std::function<bool()>& stop) {
-    constexpr int kRounds = 15, kOthers = 8;
-    std::mt19937_64 random{1};
-    struct Timed {
-        AnchorMapping anchor;
-        Executor::Recording recording;
-        std::vector<double> ns;
-    };
-    std::vector<Timed> all;
+AnchorTimer::AnchorTimer(Executor& executor, const sim::Problem& problem)
+    : executor_{executor}, problem_{problem} {
+    constexpr int kOthers = 8;
     for (AnchorMapping& anchor : anchor_mappings(problem)) {
         if (anchor.kind.device == 0) {
             Executor::Recording recording = executor.prepare(anchor.mapping);
-            all.push_back({std::move(anchor), std::move(recording), {}});
+            anchors_.push_back({std::move(anchor), std::move(recording), {}});
         }
     }
-    std::vector<Executor::Recording> others;
-    for (int i = 1; i <= kOthers; ++i) {
-        others.push_back(executor.prepare(assemble(problem, [&](int) { return random(); })));
+    std::mt19937_64 random{1};
+    for (int i = 0; i < kOthers; ++i) {
+        others_.push_back(executor.prepare(assemble(problem, [&](int) { return random(); })));
     }
-    std::size_t next = 0;
-    for (int round = 0; round < kRounds && !(stop && stop()) &&
-                        wait_for_placement(executor, round_trip_ns, patience_s, stop);
-         ++round) {
-        for (Timed& one : all) {
-            // As in a validation: after another mapping, and one run to warm up.
-            if (!others.empty()) {
-                executor.run(others[next++ % others.size()]);
-            }
-            executor.run(one.recording);
-            std::vector<std::int64_t> stamps(one.recording.calls.size() + 1);
-            for (int run = 0; run < kRecordedRuns; ++run) {
-                executor.run(one.recording, stamps);
-                double ns = 0;
-                for (std::size_t i = 0; i < one.recording.calls.size(); ++i) {
-                    const Executor::Call& call = one.recording.calls[i];
-                    if (call.action == Executor::Action::compute &&
-                        is_of_kind(problem, call.tasks.front(), one.anchor.kind)) {
-                        ns += static_cast<double>(stamps[i + 1] - stamps[i]);
-                    }
-                }
-                one.ns.push_back(ns);
-            }
+}
+
+// Nanoseconds of its tasks of the kind.
+double AnchorTimer::run(const Timed& one) {
+    std::vector<std::int64_t> stamps(one.recording.calls.size() + 1);
+    executor_.run(one.recording, stamps);
+    double ns = 0;
+    for (std::size_t i = 0; i < one.recording.calls.size(); ++i) {
+        const Executor::Call& call = one.recording.calls[i];
+        if (call.action == Executor::Action::compute &&
+            is_of_kind(problem_, call.tasks.front(), one.anchor.kind)) {
+            ns += static_cast<double>(stamps[i + 1] - stamps[i]);
         }
     }
+    return ns;
+}
+
+bool AnchorTimer::round(double round_trip_ns,
+                        double& patience_s,
+                        const std::function<bool()>& stop) {
+    for (Timed& one : anchors_) {
+        if ((stop && stop()) || !wait_for_placement(executor_, round_trip_ns, patience_s, stop)) {
+            return false;
+        }
+        executor_.run(others_[next_++ % others_.size()]);
+        executor_.run(one.recording);  // warms up
+        std::vector<double> ns;
+        for (int run_of = 0; run_of < kRecordedRuns; ++run_of) {
+            ns.push_back(run(one));
+        }
+        if (is_same_placement(executor_.round_trip_ns(), round_trip_ns)) {
+            one.ns.insert(one.ns.end(), ns.begin(), ns.end());
+        }
+    }
+    return true;
+}
+
+std::vector<std::pair<std::string, sim::Measurement>> AnchorTimer::measurements() const {
     std::vector<std::pair<std::string, sim::Measurement>> measurements;
-    for (Timed& one : all) {
+    for (const Timed& one : anchors_) {
         if (!one.ns.empty()) {
-            measurements.emplace_back(measurement_name(problem, one.anchor),
-                                      summarize(std::move(one.ns)));
+            measurements.emplace_back(measurement_name(problem_, one.anchor), summarize(one.ns));
         }
     }
     return measurements;

@@ -13,6 +13,7 @@
 #include "sim/compile/problem.hpp"
 
 #include <compare>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <span>
@@ -54,16 +55,35 @@ std::vector<AnchorMapping> anchor_mappings(const sim::Problem& problem);
 // What the calibrator writes down of an anchor, among Platform::measurements, is called so.
 std::string measurement_name(const sim::Problem& problem, const AnchorMapping& mapping);
 
-// Runs the CPU's anchors in turn, to write down: their tasks of the kind together (of handovers all
-// tasks), by that name.
-// Only while the threads' round trip is `round_trip_ns` (calibrate/placement.hpp), for which it
-// waits. Throws sim::MachineError where their tensors find no memory.
-std::vector<std::pair<std::string, sim::Measurement>> time_anchors(
-    Executor& executor,
-    const sim::Problem& problem,
-    double round_trip_ns,
-    double& patience_s,
-    const std::function<bool()>& stop);
+// Runs the CPU's anchors of one network, to write down: their tasks of the kind together (of
+// handovers all tasks), by that name. As in a validation each comes after some other mapping.
+class AnchorTimer {
+public:
+    // References must outlive it. Throws sim::MachineError where the tensors find no memory.
+    AnchorTimer(Executor& executor, const sim::Problem& problem);
+
+    // Each once, while the threads' round trip is `round_trip_ns` (calibrate/placement.hpp), for
+    // which it waits; false, and nothing is kept, if it is not.
+    bool round(double round_trip_ns, double& patience_s, const std::function<bool()>& stop);
+
+    // Of those that had a round.
+    std::vector<std::pair<std::string, sim::Measurement>> measurements() const;
+
+private:
+    struct Timed {
+        AnchorMapping anchor;
+        Executor::Recording recording;
+        std::vector<double> ns;
+    };
+
+    double run(const Timed& one);
+
+    Executor& executor_;
+    const sim::Problem& problem_;
+    std::vector<Timed> anchors_;
+    std::vector<Executor::Recording> others_;
+    std::size_t next_ = 0;  // of the others
+};
 
 // `now`: nanoseconds by task of the mapping, measured. The ratio is of sums over its tasks of the
 // kind, so that the long ones count, to what they took at the calibration; where `platform` does

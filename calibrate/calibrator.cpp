@@ -26,6 +26,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -186,7 +187,7 @@ private:
     void write_trials();
     void write_fits();
     void run_whole_networks();
-    void measure_anchors(std::size_t model, int batch, double& patience_s);
+    void measure_anchors(std::span<const std::pair<std::size_t, int>> networks, double& patience_s);
     void try_all_devices(std::size_t model, int batch, double& patience_s);
 
     const CalibrationSettings& settings_;
@@ -687,42 +688,70 @@ void Calibrator::run_whole_networks() {
             measured.emplace(network->piece.model.name, network->problem.batch);
         }
     }
-    placed_.clear();                               // whose threads have the cores
-    double patience_s = settings_.quick ? 5 : 30;  // until the threads sit as they did
+    placed_.clear();  // whose threads have the cores
+    std::vector<std::pair<std::size_t, int>> whole;
     for (std::size_t m = 0; m < settings_.models.size(); ++m) {
         for (const int batch : settings_.batches) {
             if (measured.contains({settings_.models[m].name, batch})) {
-                measure_anchors(m, batch, patience_s);
-                if (!accelerators_.empty()) {
-                    try_all_devices(m, batch, patience_s);
-                }
+                whole.emplace_back(m, batch);
             }
+        }
+    }
+    double patience_s = settings_.quick ? 5 : 30;  // until the threads sit as they did
+    measure_anchors(whole, patience_s);
+    for (const auto& [model, batch] : whole) {
+        if (!accelerators_.empty() && !stop()) {
+            try_all_devices(model, batch, patience_s);
         }
     }
 }
 
-void Calibrator::measure_anchors(std::size_t model, int batch, double& patience_s) {
-    try {
-        const sim::Problem problem =
-            sim::compile(settings_.models[model],
-                         platform(),
-                         {.batch = batch, .only = {platform().devices.front().name}});
-        OpenDevices cpu_alone;
-        cpu_alone.devices.resize(problem.devices.size());
-        cpu_alone.missing.assign(problem.devices.size(), "the anchors are the CPU's");
-        cpu_alone.devices.front() = open_cpu(threads_);
-        Executor executor{
-            settings_.models[model], parameters_[model], problem, std::move(cpu_alone)};
-        for (auto& [name, time] :
-             time_anchors(executor, problem, round_trip_of(platform()), patience_s, [this] {
-                 return stop();
-             })) {
+// All networks in turn, so that each sees the machine at several times.
+void Calibrator::measure_anchors(std::span<const std::pair<std::size_t, int>> networks,
+                                 double& patience_s) {
+    constexpr int kRounds = 15;
+    struct Network {
+        sim::Problem problem;
+        std::unique_ptr<Executor> executor;
+        std::unique_ptr<AnchorTimer> timer;
+    };
+    std::vector<std::unique_ptr<Network>> all;
+    for (const auto& [model, batch] : networks) {
+        try {
+            auto network = std::make_unique<Network>();
+            network->problem =
+                sim::compile(settings_.models[model],
+                             platform(),
+                             {.batch = batch, .only = {platform().devices.front().name}});
+            OpenDevices cpu_alone;
+            cpu_alone.devices.resize(network->problem.devices.size());
+            cpu_alone.missing.assign(network->problem.devices.size(), "the anchors are the CPU's");
+            cpu_alone.devices.front() = open_cpu(threads_);
+            network->executor = std::make_unique<Executor>(settings_.models[model],
+                                                           parameters_[model],
+                                                           network->problem,
+                                                           std::move(cpu_alone));
+            network->timer = std::make_unique<AnchorTimer>(*network->executor, network->problem);
+            all.push_back(std::move(network));
+        } catch (const sim::InputError&) {
+            continue;  // the CPU cannot run all of it
+        } catch (const sim::MachineError&) {
+            continue;
+        }
+    }
+    const double round_trip = round_trip_of(platform());
+    for (int round = 0; round < kRounds; ++round) {
+        for (const auto& network : all) {
+            if (!network->timer->round(round_trip, patience_s, [this] { return stop(); })) {
+                round = kRounds;
+                break;
+            }
+        }
+    }
+    for (const auto& network : all) {
+        for (const auto& [name, time] : network->timer->measurements()) {
             set_measurement(platform(), name, time);
         }
-    } catch (const sim::InputError&) {
-        return;  // the CPU cannot run all of it
-    } catch (const sim::MachineError&) {
-        return;
     }
 }
 

@@ -52,15 +52,19 @@ TEST_CASE("anchors: what the calibrator wrote down counts, not what single costs
     sim::Platform platform;
     {
         calibrate::Executor executor{model, parameters, problem, 2};
+        calibrate::AnchorTimer timer{executor, problem};
+        CHECK(timer.measurements().empty());
         double patience_s = 60;
-        platform.measurements = calibrate::time_anchors(executor, problem, 0, patience_s, {});
-        CHECK(
-            calibrate::time_anchors(executor, problem, 0, patience_s, [] { return true; }).empty());
+        for (int round = 0; round < 15; ++round) {
+            CHECK(timer.round(0, patience_s, {}));
+        }
         CHECK(patience_s == 60);  // wherever the threads sit will do
+        CHECK_FALSE(timer.round(0, patience_s, [] { return true; }));
         // They never sit like this: it waits, but not without end.
         patience_s = 0.05;
-        CHECK(calibrate::time_anchors(executor, problem, 1e9, patience_s, {}).empty());
+        CHECK_FALSE(timer.round(1e9, patience_s, {}));
         CHECK(patience_s <= 0);
+        platform.measurements = timer.measurements();
     }
     REQUIRE(platform.measurements.size() == 2);
     CHECK(platform.measurements[0].first == "anchor small batch 1: cpu, 1 thread");
