@@ -388,7 +388,7 @@ TEST_CASE("goals, modes and fronts that make no sense are refused") {
     const Described d;
     for (const auto& [arguments, message] :
          std::vector<std::pair<std::vector<std::string>, std::string>>{
-             {{"--objective", "speed"}, "expected one of latency, energy, edp"},
+             {{"--objective", "speed"}, "expected one of latency, sum, energy, edp"},
              {{"--prefer", "gpu"}, "fast, frugal"},
              {{"--pareto", "latency,beauty"}, "expected one of"},
              {{"--pareto", "latency,energy", "--search", "greedy"},
