@@ -507,26 +507,39 @@ void Calibrator::measure_networks() {
     choose_placement();
 }
 
-// The profile is about the one of which most is known.
+// The profile is about the one of which most is known; one that is continued stays about its own.
 void Calibrator::choose_placement() {
-    const auto known = [](const std::unique_ptr<Placed>& placed) {
-        return std::pair{placed->phase(), placed->turns()};
+    const double before = before_ ? round_trip_of(*before_) : 0;
+    const auto is_of_before = [&](int i) {
+        return i >= placements_.count() ||
+               is_same_placement(quantile(placements_.round_trips(i), 0.5), before);
     };
-    const auto best = std::ranges::max_element(placed_, {}, known);
-    chosen_ = static_cast<int>(best - placed_.begin());
-    costs_.merge((*best)->costs);
+    const auto rank = [&](int i) {
+        const Placed& placed = *placed_[sim::at(i)];
+        return std::tuple{is_of_before(i), placed.phase(), placed.turns()};
+    };
+    for (int i = 1; i < static_cast<int>(placed_.size()); ++i) {
+        chosen_ = rank(i) > rank(chosen_) ? i : chosen_;
+    }
+    Placed& best = *placed_[sim::at(chosen_)];
+    costs_.merge(best.costs);
     if (placements_.count() == 0 || placements_.round_trips(chosen_).front() <= 0) {
         return;
+    }
+    if (!is_of_before(chosen_)) {
+        warn(
+            "the host's threads sit on other cores than in the profile that is continued: times of "
+            "layers on several threads do not go together");
     }
     set_measurement(platform(), kRoundTrip, summarize(placements_.round_trips(chosen_)));
     int others = 0;
     for (const auto& placed : placed_) {
-        others += placed == *best ? 0 : placed->turns();
+        others += placed.get() == &best ? 0 : placed->turns();
     }
     if (others > 0) {
         warn(fmt::format(
             "the host's threads sat on other cores for {:.0f} % of the time: that part is left out",
-            100.0 * others / (others + (*best)->turns())));
+            100.0 * others / (others + best.turns())));
     }
 }
 
