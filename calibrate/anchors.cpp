@@ -176,7 +176,7 @@ bool AnchorTimer::round(double round_trip_ns,
         executor_.run(others_[next_++ % others_.size()]);
         executor_.run(one.recording);  // warms up
         std::vector<double> ns;
-        for (int run_of = 0; run_of < kRecordedRuns; ++run_of) {
+        for (int i = 0; i < kRecordedRuns; ++i) {
             ns.push_back(run(one));
         }
         if (is_same_placement(executor_.round_trip_ns(), round_trip_ns)) {

@@ -753,13 +753,10 @@ void Calibrator::measure_anchors(std::span<const std::pair<std::size_t, int>> ne
         }
     }
     const double round_trip = round_trip_of(platform());
-    for (int round = 0; round < kRounds; ++round) {
-        for (const auto& network : all) {
-            if (!network->timer->round(round_trip, patience_s, [this] { return stop(); })) {
-                round = kRounds;
-                break;
-            }
-        }
+    const auto has_round = [&](const std::unique_ptr<Network>& network) {
+        return network->timer->round(round_trip, patience_s, [this] { return stop(); });
+    };
+    for (int round = 0; round < kRounds && std::ranges::all_of(all, has_round); ++round) {
     }
     for (const auto& network : all) {
         for (const auto& [name, time] : network->timer->measurements()) {

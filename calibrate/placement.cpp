@@ -48,7 +48,7 @@ int Placements::nearest(double round_trip_ns) const {
     int nearest = -1;
     double least = 0;
     for (int i = 0; i < count(); ++i) {
-        const double away = distance(round_trip_ns, quantile(round_trips_[sim::at(i)], 0.5));
+        const double away = distance(round_trip_ns, medians_[sim::at(i)]);
         if (nearest < 0 || away < least) {
             nearest = i;
             least = away;
@@ -59,20 +59,21 @@ int Placements::nearest(double round_trip_ns) const {
 
 bool Placements::is_known(double round_trip_ns) const {
     const int one = nearest(round_trip_ns);
-    return one >= 0 && is_same_placement(round_trip_ns, quantile(round_trips_[sim::at(one)], 0.5));
+    return one >= 0 && is_same_placement(round_trip_ns, medians_[sim::at(one)]);
 }
 
 int Placements::of(double round_trip_ns, int most) {
     constexpr std::size_t kEnough = 300;
     if (count() == 0 || (!is_known(round_trip_ns) && count() < most)) {
-        round_trips_.emplace_back();
-        round_trips_.back().push_back(round_trip_ns);
+        round_trips_.push_back({round_trip_ns});
+        medians_.push_back(round_trip_ns);
         return count() - 1;
     }
     const int one = nearest(round_trip_ns);
     std::vector<double>& all = round_trips_[sim::at(one)];
     if (all.size() < kEnough && is_known(round_trip_ns)) {
         all.push_back(round_trip_ns);
+        medians_[sim::at(one)] = quantile(all, 0.5);
     }
     return one;
 }

@@ -41,6 +41,7 @@ private:
     int nearest(double round_trip_ns) const;
 
     std::vector<std::vector<double>> round_trips_;
+    std::vector<double> medians_;  // of these
 };
 
 }  // namespace calibrate

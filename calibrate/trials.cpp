@@ -31,7 +31,9 @@ std::vector<double> time_trials(Executor& executor,
         const double predicted = 1000 * sim::microseconds(sim::simulate(problem, mapping).makespan);
         try {
             const Executor::Recording recording = executor.prepare(mapping);
-            wait_for_placement(executor, round_trip_ns, patience_s, stop);
+            if (!wait_for_placement(executor, round_trip_ns, patience_s, stop)) {
+                break;
+            }
             executor.run(recording);
             const std::int64_t from = now_ns();
             for (int run = 0; run < kRecordedRuns; ++run) {

@@ -121,8 +121,7 @@ std::string anchors_text(const calibrate::Validation& v) {
         text += fmt::format(
             "against the machine as it is now: median error {:.1f} %, p90 {:.1f} %, rank "
             "correlation {:.3f}; of {} measured medians {} are inside the predicted interval, {} "
-            "inside "
-            "that for the machine as it is now\n",
+            "inside that for the machine as it is now\n",
             v.median_error_now_percent,
             v.p90_error_now_percent,
             v.rank_correlation_now,
@@ -225,8 +224,8 @@ std::string validation_text(const sim::Model& model,
     if (v.elsewhere_percent >= 0.5) {
         text += fmt::format(
             "the threads were on other cores than when the profile was measured for {:.0f} % of "
-            "the "
-            "turns (their round trip is {:.2f} times what it was): layers on several threads take "
+            "the turns (their round trip is {:.2f} times what it was): layers on several threads "
+            "take "
             "another time there\n",
             v.elsewhere_percent,
             v.round_trip_ratio);

@@ -41,11 +41,11 @@ Time arrival(const Problem& problem, const Schedule& schedule, const NetworkOutp
     return end;
 }
 
+}  // namespace
+
 std::size_t networks_of(const Problem& problem) {
     return problem.network.empty() ? 1 : at(std::ranges::max(problem.network)) + 1;
 }
-
-}  // namespace
 
 std::vector<NetworkOutput> network_outputs(const Problem& problem) {
     std::vector<NetworkOutput> outputs;

@@ -7,11 +7,14 @@
 #include "sim/run/evaluator.hpp"
 #include "sim/run/schedule.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <vector>
 
 namespace sim {
+
+std::size_t networks_of(const Problem& problem);  // how many run together, 1 at least
 
 // A tensor that a network gives, and where it is wanted at the end.
 struct NetworkOutput {

@@ -17,7 +17,7 @@ struct Interval {
 // Where the calibration tried mappings (Problem::trials), what these took over their predictions:
 // that has in it what a model of costs leaves out, and what the machine did meanwhile.
 //
-// Else, and for what was fitted or is rough beside it, by simulation: each draw takes all costs of
+// Else, and for what was not measured beside it, by simulation: each draw takes all costs of
 // a device at one quantile, for what slows one kernel slows its neighbours (the clock, other
 // programs, where a hypervisor puts a core), and those of different devices at quantiles of their
 // own. Copies and submissions keep their medians. The same draws for the same mapping. Nothing

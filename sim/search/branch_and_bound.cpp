@@ -144,10 +144,11 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
         }
     }
     if (options.free_order && is_sum(options.goal)) {
+        const std::vector<NetworkOutput> outputs = network_outputs(problem);
         for (std::size_t i = starts.size(); i > 0; --i) {
             const Mapping turned = network_by_network(problem, starts[i - 1]);
-            starts.push_back(with_early_outputs(problem, starts[i - 1]));
-            starts.push_back(with_early_outputs(problem, turned));
+            starts.push_back(with_early_outputs(problem, outputs, starts[i - 1]));
+            starts.push_back(with_early_outputs(problem, outputs, turned));
             starts.push_back(turned);
         }
     }

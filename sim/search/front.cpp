@@ -3,9 +3,8 @@
 // 1. The search level by level (front_search.hpp). It is exact where the makespan is the
 //    evaluator's (problem.hpp: not coupled) and no axis is the period or a sum of latencies.
 // 2. Elsewhere it finds the front of a relaxation: contention-free times, for the period the work
-// of
-//    the busiest resource, for a sum the last network and the least of the others. Its points are
-//    assessed in full (`Judge`); what may still be better is enumerated depth first, without
+//    of the busiest resource, for a sum the last network and the least of the others. Its points
+//    are assessed in full (`Judge`); what may still be better is enumerated depth first, without
 //    dominance, pruned by the same bounds
 //    (`Enumeration`).
 // 3. `pareto_front`, `exhaustive_front`.

@@ -197,7 +197,9 @@ public:
         : problem_(problem),
           options_(options),
           appraise_(problem, goal),
-          brings_early_(options.reorders && goal.minimise.front().criterion == Criterion::sum),
+          early_outputs_(options.reorders && goal.minimise.front().criterion == Criterion::sum
+                             ? network_outputs(problem)
+                             : std::vector<NetworkOutput>{}),
           dice_(options.seed),
           // Others may stand in the start, and go; they do not come.
           alternatives_(alternatives_of(problem, [&](int k) {
@@ -236,8 +238,8 @@ public:
             }
             ++evaluated_;
             Appraisal now = appraise_(candidate_);
-            if (brings_early_) {
-                Mapping early = with_early_outputs(problem_, candidate_);
+            if (!early_outputs_.empty()) {
+                Mapping early = with_early_outputs(problem_, early_outputs_, candidate_);
                 placed_ += current_.size();
                 if (const Appraisal then = early.early.empty() ? now : appraise_(early);
                     then < now) {
@@ -465,7 +467,7 @@ private:
     const Problem& problem_;
     const LocalSearchOptions& options_;
     Appraiser appraise_;
-    const bool brings_early_;  // outputs of networks, where that is better
+    const std::vector<NetworkOutput> early_outputs_;  // brought early where that is better
     Dice dice_;
     const Alternatives alternatives_;
     Mapping current_, candidate_, best_;

@@ -1,10 +1,10 @@
 #include "sim/search/network_turns.hpp"
 
 #include "sim/index.hpp"
-#include "sim/run/networks.hpp"
 
 #include <algorithm>
 #include <map>
+#include <vector>
 
 namespace sim::internal {
 
@@ -27,19 +27,25 @@ Mapping network_by_network(const Problem& problem, const Mapping& mapping) {
     return turned;
 }
 
-Mapping with_early_outputs(const Problem& problem, const Mapping& mapping) {
+Mapping with_early_outputs(const Problem& problem,
+                           std::span<const NetworkOutput> outputs,
+                           const Mapping& mapping) {
+    std::vector<int> place(at(problem.layers()), -1);  // of its maker, by tensor
+    for (std::size_t i = 0; i < mapping.size(); ++i) {
+        for_each_result(problem.tasks[at(mapping[i])], [&](const TaskResult& result) {
+            place[at(result.tensor)] = static_cast<int>(i);
+        });
+    }
     Mapping early{mapping.tasks};
     const int ends = static_cast<int>(mapping.size()) - problem.model_ends;
-    for (const NetworkOutput& output : network_outputs(problem)) {
-        for (int i = 0; i + 1 < ends; ++i) {
-            const Task& maker = problem.tasks[at(mapping[at(i)])];
-            bool makes = false;
-            for_each_result(
-                maker, [&](const TaskResult& result) { makes |= result.tensor == output.tensor; });
-            if (makes && problem.devices[at(maker.device)].memory != output.memory) {
-                early.early.push_back(
-                    {.before = i + 1, .tensor = output.tensor, .to = output.memory});
-            }
+    for (const NetworkOutput& output : outputs) {
+        const int before = place[at(output.tensor)] + 1;
+        if (before <= 0 || before >= ends) {
+            continue;
+        }
+        const Task& maker = problem.tasks[at(mapping[at(before - 1)])];
+        if (problem.devices[at(maker.device)].memory != output.memory) {
+            early.early.push_back({.before = before, .tensor = output.tensor, .to = output.memory});
         }
     }
     std::ranges::sort(early.early);

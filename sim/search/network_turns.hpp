@@ -4,8 +4,9 @@
 // before the next begins, and what they give is brought away at once. Private to the searches.
 
 #include "sim/compile/problem.hpp"
+#include "sim/run/networks.hpp"
 
-#include <vector>
+#include <span>
 
 namespace sim::internal {
 
@@ -14,6 +15,8 @@ Mapping network_by_network(const Problem& problem, const Mapping& mapping);
 
 // The same tasks in the same order, and no early copies but those of the networks' outputs, each
 // issued as soon as the output is made.
-Mapping with_early_outputs(const Problem& problem, const Mapping& mapping);
+Mapping with_early_outputs(const Problem& problem,
+                           std::span<const NetworkOutput> outputs,
+                           const Mapping& mapping);
 
 }  // namespace sim::internal

@@ -374,8 +374,7 @@ Time makespan_bound_in_any_order(const Problem& problem) {
 }
 
 Time least_of_all_but_the_last(const Problem& problem) {
-    const std::size_t networks =
-        problem.network.empty() ? 1 : at(std::ranges::max(problem.network)) + 1;
+    const std::size_t networks = networks_of(problem);
     // 1. Each by itself: its slowest output, made and brought where that is fastest.
     const std::vector<Time> before = times_before(problem);
     std::vector<Ticks> path(networks, 0), work(networks, 0);
