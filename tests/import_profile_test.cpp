@@ -190,6 +190,28 @@ TEST_CASE("costs may be added to a platform with devices and links of its own") 
           "conv1 on gpu: platform imported has no device 'gpu'");
 }
 
+TEST_CASE("more devices or links than a platform may have are refused") {
+    struct Devices : Case {
+        explicit Devices(int count, double bandwidth_gb_per_s = 0) {
+            std::string text = "layer,device,us\n";
+            for (int i = 0; i < count; ++i) {
+                text += "conv1,d" + std::to_string(i) + ",1\n";
+            }
+            add("times.csv", text, "");
+            request.bandwidth_gb_per_s = bandwidth_gb_per_s;
+        }
+    };
+    CHECK(Devices{63}.platform().devices.size() == 64);  // and the host
+    CHECK_THROWS_WITH_AS(Devices{64}.imported(),
+                         "the files name 65 devices; at most 64 are supported",
+                         sim::InputError);
+    CHECK(Devices(32, 1).platform().links.size() == 64);
+    CHECK_THROWS_WITH_AS(Devices(33, 1).imported(),
+                         "the files name 66 links between two memories, each a copy engine of its "
+                         "own; at most 64 are supported",
+                         sim::InputError);
+}
+
 TEST_CASE("what is wrong with times is said with its row") {
     const Case c;
     const std::string head = "layer,device,us\n";

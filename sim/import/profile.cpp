@@ -140,6 +140,13 @@ void add_link(Platform& platform, int from, int to, TransferTable time) {
          .modes = {{.name = "imported", .time = std::move(time)}}});
 }
 
+void expect_few(std::size_t count, std::string_view what) {
+    if (count > at(kMostOfAKind)) {
+        throw InputError{fmt::format(
+            "the files name {} {}; at most {} are supported", count, what, kMostOfAKind)};
+    }
+}
+
 Platform machine_of(const ProfileRequest& request) {
     Platform platform;
     platform.name = request.name;
@@ -187,6 +194,8 @@ Platform machine_of(const ProfileRequest& request) {
             }
         }
     }
+    expect_few(platform.devices.size(), "devices");
+    expect_few(platform.links.size(), "links between two memories, each a copy engine of its own");
     if (!apart && names.size() > 1) {
         platform.warnings.emplace_back(
             "copies are not known: the devices share a memory here (import-profile --links)");

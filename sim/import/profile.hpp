@@ -47,7 +47,7 @@ struct ImportedProfile {
 
 // Entries of one name, device, variant, configuration and batch are samples of one cost. Devices
 // share the host's memory unless copies or a bandwidth are given. Throws InputError where an entry
-// names a device that `base` lacks.
+// names a device that `base` lacks, or there are more devices or links than a platform may have.
 ImportedProfile import_profile(const ProfileRequest& request);
 
 }  // namespace sim
