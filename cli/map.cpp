@@ -347,8 +347,7 @@ sim::Platform refined(const MapOptions& o, const sim::Model& model, sim::Platfor
     return platform;
 }
 
-// Costs that nothing asks for: in a platform written by hand often a slip of the pen; a profile of
-// a machine may hold those of other models.
+// Costs that nothing asks for: in a platform written by hand often a slip of the pen.
 void note_unmatched_costs(const sim::Model& model, const sim::Platform& platform) {
     constexpr std::size_t kShown = 3;
     const std::vector<std::string> unmatched = sim::unmatched_costs(model, platform);
@@ -401,7 +400,8 @@ void run(const MapOptions& o) {
         }
         platform = refined(o, model, std::move(platform));
     }
-    if (!o.output.quiet) {
+    const bool is_measured = !platform.provenance.empty();  // on a machine, for many models
+    if (!o.output.quiet && !is_measured) {
         note_unmatched_costs(model, platform);
     }
     o.pareto.empty() ? map_for_one_objective(o, model, platform)
