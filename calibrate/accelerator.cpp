@@ -105,49 +105,6 @@ sim::Measurement without(sim::Measurement m, sim::Time completion) {
 
 }  // namespace
 
-// ---- Kernels -----------------------------------------------------------------------------------
-
-SegmentTimer::SegmentTimer(Device& device, int kernel, const kernels::Tensors& tensors)
-    : device_{device}, event_{device.new_event()} {
-    constexpr double kLongNs = 300'000;  // noise of submission and completion is then small
-    constexpr int kMostRuns = 50;
-    const auto record = [&](int runs) {
-        return record_repeated(device, kernel, tensors, runs, event_);
-    };
-    short_ = record(1);
-    run(short_);
-    const double once = std::max(1.0, run(short_));
-    runs_ = std::clamp(static_cast<int>(kLongNs / once), 1, kMostRuns);
-    long_ = record(1 + runs_);
-    run(long_);
-}
-
-double SegmentTimer::run(int segment) {
-    return time_ns([&] {
-        device_.submit(segment);
-        device_.wait(event_);
-    });
-}
-
-double SegmentTimer::sample_ns() {
-    const double one = run(short_);
-    return (run(long_) - one) / runs_;
-}
-
-double look_ns(Device& device, int kernel, const kernels::Tensors& tensors) {
-    constexpr double kShortNs = 10'000'000;
-    const int event = device.new_event();
-    const int once = record_repeated(device, kernel, tensors, 1, event);
-    const auto run = [&] {
-        return time_ns([&] {
-            device.submit(once);
-            device.wait(event);
-        });
-    };
-    const double first = run();
-    return first < kShortNs ? run() : first;
-}
-
 // ---- Submission ----------------------------------------------------------------------------
 
 void measure_submission(Device& device, sim::Device& entry) {
@@ -176,6 +133,57 @@ void measure_submission(Device& device, sim::Device& entry) {
     entry.per_task = from_ns(each);
     entry.submit = from_ns(median(submit_one) - each);
     entry.completion = from_ns(median(total_one) - median(submit_one) - work);
+}
+
+// ---- Kernels -----------------------------------------------------------------------------------
+
+double segment_overhead_ns(const sim::Device& entry) {
+    return 1000 * sim::microseconds(entry.submit + entry.per_task + entry.completion);
+}
+
+SegmentTimer::SegmentTimer(Device& device,
+                           int kernel,
+                           const kernels::Tensors& tensors,
+                           double overhead_ns)
+    : device_{device},
+      kernel_{kernel},
+      tensors_{tensors},
+      overhead_ns_{overhead_ns},
+      event_{device.new_event()} {}
+
+void SegmentTimer::record(int runs) {
+    runs_ = runs;
+    segment_ = record_repeated(device_, kernel_, tensors_, runs, event_);
+}
+
+double SegmentTimer::run() {
+    constexpr double kLeast = 0.1;  // of what was seen
+    const double seen = time_ns([&] {
+        device_.submit(segment_);
+        device_.wait(event_);
+    });
+    return std::max(seen - overhead_ns_, kLeast * seen) / runs_;
+}
+
+double SegmentTimer::look_ns() {
+    constexpr double kShortNs = 10'000'000;
+    record(1);
+    const double first = run();
+    return first < kShortNs ? run() : first;
+}
+
+double SegmentTimer::sample_ns() {
+    constexpr double kLongNs = 300'000;  // noise of submission and completion is then small
+    constexpr int kMostRuns = 50;
+    double each = runs_ == 0 ? look_ns() : run();
+    // Also where something held up what was seen before.
+    const int enough = std::clamp(static_cast<int>(kLongNs / each), 1, kMostRuns);
+    if (enough > 2 * runs_) {
+        record(enough);
+        run();
+        each = run();
+    }
+    return each;
 }
 
 // ---- Copies --------------------------------------------------------------------------------

@@ -14,29 +14,36 @@
 
 namespace calibrate {
 
-// How long a kernel takes inside a segment: the difference between a long segment of it and a
-// segment of one, shared among the runs. So launches between kernels count, submission does not.
-class SegmentTimer {
-public:
-    // `tensors`: addresses of the device.
-    SegmentTimer(Device& device, int kernel, const kernels::Tensors& tensors);
-    double sample_ns();  // one measurement; 0 or less where noise was larger than the kernel
-
-private:
-    double run(int segment);
-
-    Device& device_;
-    int event_ = 0;
-    int short_ = 0, long_ = 0;  // segments of one run and of 1 + runs_
-    int runs_ = 0;
-};
-
-// A first look at a kernel, ns: one run from submission to the end, the second where that is short,
-// because the first may load code.
-double look_ns(Device& device, int kernel, const kernels::Tensors& tensors);
-
 // Fills submit, per_task and completion of `entry`.
 void measure_submission(Device& device, sim::Device& entry);
+
+// What a segment of one task takes beside its work, nanoseconds: submission and completion.
+double segment_overhead_ns(const sim::Device& entry);
+
+// How long a kernel takes inside a segment: a segment of it and nothing else, less what every
+// segment takes, shared among its runs. So launches between kernels count, submission does not.
+class SegmentTimer {
+public:
+    // `tensors`: addresses of the device; `overhead_ns`: segment_overhead_ns of it.
+    SegmentTimer(Device& device, int kernel, const kernels::Tensors& tensors, double overhead_ns);
+
+    // A first idea, ns: of one run; of the second where the first is short, as it may load code.
+    double look_ns();
+    // One measurement, of so many runs that noise of the overhead is small beside them. Never less
+    // than a tenth of what was seen for each run.
+    double sample_ns();
+
+private:
+    void record(int runs);
+    double run();  // of the segment, and what it makes of one of its runs
+
+    Device& device_;
+    int kernel_ = 0;
+    kernels::Tensors tensors_;
+    double overhead_ns_ = 0;
+    int event_ = 0;
+    int segment_ = -1, runs_ = 0;
+};
 
 // Every mode the device has, the one that the executor uses first; 64 B to `largest` bytes.
 // `completion`: of the device; the table is without it. `stop` ends it early, with fewer modes.

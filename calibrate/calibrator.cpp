@@ -302,7 +302,10 @@ void Calibrator::measure_accelerator(std::unique_ptr<Device> device) {
     for (const std::string& warning : info.warnings) {
         warn(info.name + ": " + warning);
     }
-    accelerators_.push_back({.index = index, .device = std::move(device)});
+    accelerators_.push_back(
+        {.index = index,
+         .device = std::move(device),
+         .overhead_ns = segment_overhead_ns(platform().devices[sim::at(index)])});
 }
 
 bool Calibrator::cpu_takes_part() const {

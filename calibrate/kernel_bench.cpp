@@ -92,9 +92,11 @@ void measure_kernels(KernelBench& bench,
     const auto samples = [](const KernelBench::Entry& entry) {
         return static_cast<int>(entry.cost->anywhere.size());
     };
+    // Whatever holds a machine up makes a kernel look slower, never faster.
     const auto is_hopeless = [&](const KernelBench::Entry& entry) {
         const CostKey& key = entry.candidate.key;
-        return quantile(entry.cost->anywhere, 0.5) > kHopeless * best.at({key.layers, key.batch});
+        return std::ranges::min(entry.cost->anywhere) >
+               kHopeless * best.at({key.layers, key.batch});
     };
     const auto take_sample = [&](KernelBench::Entry& entry) {
         const CostKey& key = entry.candidate.key;
@@ -103,10 +105,10 @@ void measure_kernels(KernelBench& bench,
             if (entry.timer == nullptr) {
                 const int kernel =
                     bench.device->prepare(entry.candidate.chain, key.variant, key.configuration);
-                entry.timer = std::make_unique<SegmentTimer>(*bench.device, kernel, bench.tensors);
+                entry.timer = std::make_unique<SegmentTimer>(
+                    *bench.device, kernel, bench.tensors, bench.overhead_ns);
             }
-            // Less than nothing: noise was larger than the kernel.
-            cost.anywhere.push_back(std::max(1.0, entry.timer->sample_ns()));
+            cost.anywhere.push_back(entry.timer->sample_ns());
             failures_in_a_row = 0;
         } catch (const DeviceError& error) {
             // One kernel that does not build: the rest goes on. A device that is gone: no more.

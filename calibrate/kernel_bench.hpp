@@ -19,6 +19,7 @@ namespace calibrate {
 struct KernelBench {
     int index = 0;  // of the profile's devices
     std::unique_ptr<Device> device;
+    double overhead_ns = 0;  // segment_overhead_ns of it
     struct Entry {
         Candidate candidate;
         Cost* cost = nullptr;

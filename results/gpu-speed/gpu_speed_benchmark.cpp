@@ -63,26 +63,30 @@ private:
     std::int64_t end_;
 };
 
+// What every segment takes beside its kernels; measured once.
+double overhead_ns(Device& device) {
+    static const double ns = [&] {
+        sim::Device entry;
+        calibrate::measure_submission(device, entry);
+        return calibrate::segment_overhead_ns(entry);
+    }();
+    return ns;
+}
+
 // A kernel as a runner: nothing is prepared before it is looked at.
 calibrate::Runner runner(Device& device,
                          const kernels::Tensors& tensors,
                          std::string group,
                          std::function<int()> prepare) {
-    const auto kernel = std::make_shared<int>(-1);
     const auto timer = std::make_shared<std::unique_ptr<SegmentTimer>>();
     return {.group = std::move(group),
             .look =
                 [=, &device, prepare = std::move(prepare)] {
-                    *kernel = prepare();
-                    return calibrate::look_ns(device, *kernel, tensors);
+                    *timer = std::make_unique<SegmentTimer>(
+                        device, prepare(), tensors, overhead_ns(device));
+                    return (*timer)->look_ns();
                 },
-            .sample =
-                [=, &device] {
-                    if (*timer == nullptr) {
-                        *timer = std::make_unique<SegmentTimer>(device, *kernel, tensors);
-                    }
-                    return std::max(1.0, (*timer)->sample_ns());
-                }};
+            .sample = [=] { return (*timer)->sample_ns(); }};
 }
 
 // The same kernel over and over; nanoseconds of one run.
