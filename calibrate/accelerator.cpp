@@ -135,6 +135,36 @@ void measure_submission(Device& device, sim::Device& entry) {
     entry.completion = from_ns(median(total_one) - median(submit_one) - work);
 }
 
+double timing_overhead_ns(Device& device) {
+    constexpr int kRuns = 17, kSamples = 21;
+    const Load least{device, 0};
+    if (least.kernel < 0) {
+        return 0;
+    }
+    const int event = device.new_event();
+    const int one = record_repeated(device, least, 1, event);
+    const int many = record_repeated(device, least, kRuns, event);
+    std::vector<Stage> stages(kRuns, {.kernel = least.kernel, .tensors = least.tensors});
+    stages.back().signal = event;
+    const int timed = device.record(stages, true);
+    const auto time = [&](int segment) {
+        return time_ns([&] {
+            device.submit(segment);
+            device.wait(event);
+        });
+    };
+    std::vector<double> each, seen;
+    for (int i = 0; i <= kSamples; ++i) {
+        const double short_ns = time(one), long_ns = time(many);
+        time(timed);
+        if (i > 0) {  // the first one warms up
+            each.push_back((long_ns - short_ns) / (kRuns - 1));
+            std::ranges::copy(device.stage_ns(timed), std::back_inserter(seen));
+        }
+    }
+    return std::max(0.0, quantile(seen, 0.5) - std::max(0.0, quantile(each, 0.5)));
+}
+
 // ---- Kernels -----------------------------------------------------------------------------------
 
 double segment_overhead_ns(const sim::Device& entry) {

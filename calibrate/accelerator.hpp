@@ -20,6 +20,9 @@ void measure_submission(Device& device, sim::Device& entry);
 // What a segment of one task takes beside its work, nanoseconds: submission and completion.
 double segment_overhead_ns(const sim::Device& entry);
 
+// What timing a segment's stages one by one adds to each of them, nanoseconds.
+double timing_overhead_ns(Device& device);
+
 // How long a kernel takes inside a segment: a segment of it and nothing else, less what every
 // segment takes, shared among its runs. So launches between kernels count, submission does not.
 class SegmentTimer {

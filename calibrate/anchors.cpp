@@ -136,12 +136,13 @@ std::string measurement_name(const sim::Problem& problem, const AnchorMapping& m
     return fmt::format("anchor {} batch {}: {}", problem.model, problem.batch, mapping.name);
 }
 
-AnchorTimer::AnchorTimer(Executor& executor, const sim::Problem& problem)
+AnchorTimer::AnchorTimer(Executor& executor, const sim::Problem& problem, Of of)
     : executor_{executor}, problem_{problem} {
     constexpr int kOthers = 8;
     for (AnchorMapping& anchor : anchor_mappings(problem)) {
-        if (anchor.kind.device == 0) {
-            Executor::Recording recording = executor.prepare(anchor.mapping);
+        const bool is_host = anchor.kind.device == 0;
+        if (is_host == (of == Of::host)) {
+            Executor::Recording recording = executor.prepare(anchor.mapping, !is_host);
             anchors_.push_back({std::move(anchor), std::move(recording), {}});
         }
     }
@@ -162,6 +163,9 @@ double AnchorTimer::run(const Timed& one) {
             is_of_kind(problem_, call.tasks.front(), one.anchor.kind)) {
             ns += static_cast<double>(stamps[i + 1] - stamps[i]);
         }
+    }
+    for (const auto& [task, stage_ns] : clock_.times_of(executor_, one.recording)) {
+        ns += is_of_kind(problem_, task, one.anchor.kind) ? stage_ns : 0;
     }
     return ns;
 }

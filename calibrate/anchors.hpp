@@ -5,11 +5,12 @@
 // mapping for each kind of cost: the CPU's kernels on one thread, on each other number of threads,
 // every other device's, and what it takes that tensors change threads.
 //
-// What is compared is that mapping then and now: the calibrator runs the CPU's at its end and
-// writes down what their kernels took. Single costs are no measure, because they are medians over
-// all kinds of neighbours, and an anchor's neighbours are the fastest.
+// What is compared is that mapping then and now: the calibrator runs them at its end and writes
+// down what their kernels took. Single costs are no measure, because they are medians over all
+// kinds of neighbours, and an anchor's neighbours are the fastest.
 
 #include "calibrate/executor.hpp"
+#include "calibrate/stage_clock.hpp"
 #include "sim/compile/problem.hpp"
 
 #include <compare>
@@ -55,12 +56,14 @@ std::vector<AnchorMapping> anchor_mappings(const sim::Problem& problem);
 // What the calibrator writes down of an anchor, among Platform::measurements, is called so.
 std::string measurement_name(const sim::Problem& problem, const AnchorMapping& mapping);
 
-// Runs the CPU's anchors of one network, to write down: their tasks of the kind together (of
-// handovers all tasks), by that name. As in a validation each comes after some other mapping.
+// Runs anchors of one network, to write down: their tasks of the kind together (of handovers all
+// tasks), by that name. As in a validation each comes after some other mapping.
 class AnchorTimer {
 public:
+    enum class Of { host, accelerators };
+
     // References must outlive it. Throws sim::MachineError where the tensors find no memory.
-    AnchorTimer(Executor& executor, const sim::Problem& problem);
+    AnchorTimer(Executor& executor, const sim::Problem& problem, Of of);
 
     // Each once, while the threads' round trip is `round_trip_ns` (calibrate/placement.hpp), for
     // which it waits; false, and nothing is kept, if it is not.
@@ -72,7 +75,7 @@ public:
 private:
     struct Timed {
         AnchorMapping anchor;
-        Executor::Recording recording;
+        Executor::Recording recording;  // of accelerators: they time their kernels
         std::vector<double> ns;
     };
 
@@ -80,6 +83,7 @@ private:
 
     Executor& executor_;
     const sim::Problem& problem_;
+    StageClock clock_;
     std::vector<Timed> anchors_;
     std::vector<Executor::Recording> others_;
     std::size_t next_ = 0;  // of the others

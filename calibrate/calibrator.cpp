@@ -1,9 +1,9 @@
 #include "calibrate/calibrator.hpp"
 
 #include "calibrate/accelerator.hpp"
-#include "calibrate/anchors.hpp"
 #include "calibrate/binding.hpp"
 #include "calibrate/clock.hpp"
+#include "calibrate/corrections.hpp"
 #include "calibrate/device.hpp"
 #include "calibrate/existence.hpp"
 #include "calibrate/fit.hpp"
@@ -14,7 +14,7 @@
 #include "calibrate/profile.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
-#include "calibrate/trials.hpp"
+#include "calibrate/whole_networks.hpp"
 #include "kernels/registry.hpp"
 #include "sim/index.hpp"
 
@@ -134,13 +134,14 @@ public:
         make_network_benches();
         measure_networks();
         calibration_.stopped = stop();
-        // 5. The profile: costs, then what they say about shapes not measured.
+        // 5. The profile: costs, what whole networks make of them, then what they say about shapes
+        //    not measured.
         say_what_is_left_out();
         write_costs();
         write_handovers();
         write_trials();
-        write_fits();
         run_whole_networks();
+        write_fits();
         return std::move(calibration_);
     }
 
@@ -187,8 +188,6 @@ private:
     void write_trials();
     void write_fits();
     void run_whole_networks();
-    void measure_anchors(std::span<const std::pair<std::size_t, int>> networks, double& patience_s);
-    void try_all_devices(std::size_t model, int batch, double& patience_s);
 
     const CalibrationSettings& settings_;
     const CalibrationHooks& hooks_;
@@ -207,6 +206,7 @@ private:
     std::vector<std::unique_ptr<Placed>> placed_;  // by placement
     int chosen_ = 0;                               // of the placements: the profile is about it
     Costs costs_;                                  // the accelerators', in the end all
+    std::set<CostKey> alone_;  // in the profile: measured by themselves, not in networks
     Existence existence_;
 };
 
@@ -617,15 +617,21 @@ void Calibrator::write_costs() {
         calibration_.rough += static_cast<int>(seen.size()) < kFewestSure ? 1 : 0;
         outliers += count_outliers(seen);
         samples += seen.size();
-        platform().measured.push_back({.layers = key.layers,
-                                       .batch = key.batch,
-                                       .device = key.device,
-                                       .variant = key.variant,
-                                       .configuration = key.configuration,
-                                       .in_layout = key.in_layout,
-                                       .out_layout = key.out_layout,
-                                       .time = summarize(seen),
-                                       .where = {}});
+        const sim::Device& device = platform().devices[sim::at(key.device)];
+        const bool of_accelerator = key.device > 0;
+        if (of_accelerator) {
+            alone_.insert(key);
+        }
+        platform().measured.push_back(
+            {.layers = key.layers,
+             .batch = key.batch,
+             .device = key.device,
+             .variant = key.variant,
+             .configuration = key.configuration,
+             .in_layout = key.in_layout,
+             .out_layout = key.out_layout,
+             .time = of_accelerator ? in_networks(summarize(seen), device) : summarize(seen),
+             .where = {}});
     }
     std::ranges::sort(platform().measured, {}, [](const sim::MeasuredCost& c) {
         return std::tie(c.device, c.layers, c.batch, c.variant, c.configuration);
@@ -695,8 +701,7 @@ void Calibrator::write_fits() {
     platform().provenance.emplace_back("duration", fmt::format("{:.1f} s", elapsed()));
 }
 
-// Of every network that was measured now: what validations measure again, and, where there are
-// accelerators, mappings on all devices.
+// Of every network that was measured now.
 void Calibrator::run_whole_networks() {
     std::set<std::pair<std::string, int>> measured;  // models and batches
     for (const auto& network : placed_[sim::at(chosen_)]->networks) {
@@ -705,89 +710,21 @@ void Calibrator::run_whole_networks() {
         }
     }
     placed_.clear();  // whose threads have the cores
-    std::vector<std::pair<std::size_t, int>> whole;
+    std::vector<WholeNetwork> networks;
     for (std::size_t m = 0; m < settings_.models.size(); ++m) {
         for (const int batch : settings_.batches) {
             if (measured.contains({settings_.models[m].name, batch})) {
-                whole.emplace_back(m, batch);
+                networks.push_back({&settings_.models[m], &parameters_[m], batch});
             }
         }
     }
-    double patience_s = settings_.quick ? 5 : 30;  // until the threads sit as they did
-    measure_anchors(whole, patience_s);
-    for (const auto& [model, batch] : whole) {
-        if (!accelerators_.empty() && !stop()) {
-            try_all_devices(model, batch, patience_s);
-        }
-    }
-}
-
-// All networks in turn, so that each sees the machine at several times.
-void Calibrator::measure_anchors(std::span<const std::pair<std::size_t, int>> networks,
-                                 double& patience_s) {
-    constexpr int kRounds = 15;
-    struct Network {
-        sim::Problem problem;
-        std::unique_ptr<Executor> executor;
-        std::unique_ptr<AnchorTimer> timer;
-    };
-    std::vector<std::unique_ptr<Network>> all;
-    for (const auto& [model, batch] : networks) {
-        try {
-            auto network = std::make_unique<Network>();
-            network->problem =
-                sim::compile(settings_.models[model],
-                             platform(),
-                             {.batch = batch, .only = {platform().devices.front().name}});
-            OpenDevices cpu_alone;
-            cpu_alone.devices.resize(network->problem.devices.size());
-            cpu_alone.missing.assign(network->problem.devices.size(), "the anchors are the CPU's");
-            cpu_alone.devices.front() = open_cpu(threads_);
-            network->executor = std::make_unique<Executor>(settings_.models[model],
-                                                           parameters_[model],
-                                                           network->problem,
-                                                           std::move(cpu_alone));
-            network->timer = std::make_unique<AnchorTimer>(*network->executor, network->problem);
-            all.push_back(std::move(network));
-        } catch (const sim::InputError&) {
-            continue;  // the CPU cannot run all of it
-        } catch (const sim::MachineError&) {
-            continue;
-        }
-    }
-    const double round_trip = round_trip_of(platform());
-    const auto has_round = [&](const std::unique_ptr<Network>& network) {
-        return network->timer->round(round_trip, patience_s, [this] { return stop(); });
-    };
-    for (int round = 0; round < kRounds && std::ranges::all_of(all, has_round); ++round) {
-    }
-    for (const auto& network : all) {
-        for (const auto& [name, time] : network->timer->measurements()) {
-            set_measurement(platform(), name, time);
-        }
-    }
-}
-
-void Calibrator::try_all_devices(std::size_t model, int batch, double& patience_s) {
-    const sim::Model& network = settings_.models[model];
-    try {
-        const sim::Problem problem =
-            sim::compile(network, platform(), {.batch = batch, .only = {}});
-        Executor executor{network, parameters_[model], problem, threads_};
-        set_trials(platform(),
-                   network.name,
-                   batch,
-                   false,
-                   time_trials(executor, problem, round_trip_of(platform()), patience_s, [this] {
-                       return stop();
-                   }));
-    } catch (const sim::InputError&) {
-        return;
-    } catch (const sim::MachineError&) {
-        return;
-    } catch (const DeviceError& error) {
-        warn(fmt::format(
-            "{} batch {}: not tried on all devices: {}", network.name, batch, error.what()));
+    WholeNetworkSettings settings{.threads = threads_,
+                                  .patience_s = settings_.quick ? 5.0 : 30.0,
+                                  .stop = [this] { return stop(); },
+                                  .warn = [this](const std::string& text) { warn(text); }};
+    measure_anchors(platform(), networks, settings);
+    if (!accelerators_.empty()) {
+        try_all_devices(platform(), networks, alone_, settings);
     }
 }
 

@@ -319,6 +319,7 @@ public:
     }
 
     Recording record() {
+        recording_.timed = timed_;
         refuse_what_cannot_run();
         expect_room();
         find_signals();
@@ -556,7 +557,7 @@ private:
     void submit(int a) {
         const int device = action_at(a).device;
         std::vector<calibrate::Stage> stages;
-        std::vector<int> tasks;
+        std::vector<int> tasks, kernels;
         for (const int t : segments_[at(a)]) {
             const sim::Plan::Action& action = action_at(t);
             const std::size_t first = stages.size();
@@ -568,11 +569,13 @@ private:
             }
             stages[first].waits = waits_of(action);
             tasks.push_back(action.task);
+            kernels.push_back(static_cast<int>(stages.size()) - 1);
         }
         recording_.calls.push_back({.action = Action::submit,
                                     .device = device,
                                     .handle = e_.devices_[at(device)]->record(stages, timed_),
-                                    .tasks = std::move(tasks)});
+                                    .tasks = std::move(tasks),
+                                    .stages = std::move(kernels)});
     }
 
     // Of a task on a device. What it cannot wait for itself, the dispatcher waits for now.

@@ -50,10 +50,12 @@ public:
         int device = 0;          // of the problem
         int handle = 0;          // the device's command, or the event that is waited for
         std::vector<int> tasks;  // compute, convert: one; submit: those of the segment; else none
+        std::vector<int> stages = {};  // submit: of each task its kernel's place in the segment
         // A wait that the plan does not have: a device cannot wait for what another one does.
         bool beyond_plan = false;
     };
     struct Recording {
+        bool timed = false;  // stage_ns() of the devices can be asked
         std::vector<Call> calls;
         // By output of the model: its tensor on the host, int32 or packed bits.
         std::vector<const std::byte*> outputs;

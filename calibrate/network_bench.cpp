@@ -303,19 +303,9 @@ std::unique_ptr<NetworkBench> make_bench(Piece piece,
             bench->cost.push_back(nullptr);
             continue;
         }
-        const std::vector<int> layers = model_layers(bench->problem, task);
-        const auto layout = [&](int index) {
-            return bench->problem.layout_names[at(bench->problem.bits_of(index))];
-        };
-        const CostKey key{.device = 0,
-                          .layers = sim::signature(model, layers),
-                          .batch = batch,
-                          .variant = task.variant,
-                          .configuration = task.configuration,
-                          .in_layout = layout(task.inputs.front().layout),
-                          .out_layout = layout(task.out_layout)};
+        const CostKey key = key_of(model, bench->problem, task);
         Cost& cost = costs[key];
-        cost.features = features_of(model, layers, key);
+        cost.features = features_of(model, model_layers(bench->problem, task), key);
         bench->cost.push_back(&cost);
     }
     bench->unpromising.assign(bench->problem.tasks.size(), false);

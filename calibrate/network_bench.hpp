@@ -13,6 +13,7 @@
 #include "calibrate/handovers.hpp"
 #include "calibrate/pieces.hpp"
 #include "calibrate/samples.hpp"
+#include "calibrate/trials.hpp"
 #include "sim/compile/problem.hpp"
 
 #include <functional>
@@ -26,12 +27,6 @@ namespace calibrate {
 
 // In the order in which a bench goes through them. A bench in an earlier one goes before others.
 enum class Phase { first_mapping, first_look, handovers, promising, others, done };
-
-// A mapping that was run, whatever it was, and what it took.
-struct Trial {
-    sim::Mapping mapping;
-    double ns = 0;
-};
 
 // One network, or piece of one, at one batch size, ready to run any mapping of it.
 struct NetworkBench {

@@ -75,9 +75,11 @@ Refinement refine(const sim::Model& model,
         now.budget_s = settings.budget_s;
         // And all other ways to run its layers, of which no fit speaks any more.
         for (const sim::MeasuredCost& cost : result.platform.measured) {
-            if (std::ranges::find(platform.measured, key_of(cost), key_of) ==
-                platform.measured.end()) {
-                now.only.insert(group_of(key_of(cost)));
+            const CostKey key = key_of(cost);
+            if (std::ranges::none_of(platform.measured, [&](const sim::MeasuredCost& before) {
+                    return key_of(before) == key;
+                })) {
+                now.only.insert(group_of(key));
             }
         }
         if (!now.only.empty()) {

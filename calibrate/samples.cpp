@@ -1,6 +1,8 @@
 #include "calibrate/samples.hpp"
 
+#include "calibrate/executor.hpp"
 #include "calibrate/statistics.hpp"
+#include "sim/index.hpp"
 
 #include <algorithm>
 
@@ -23,6 +25,19 @@ CostKey key_of(const sim::MeasuredCost& cost) {
             .configuration = cost.configuration,
             .in_layout = cost.in_layout,
             .out_layout = cost.out_layout};
+}
+
+CostKey key_of(const sim::Model& model, const sim::Problem& problem, const sim::Task& task) {
+    const auto layout = [&](int index) {
+        return problem.layout_names[sim::at(problem.bits_of(index))];
+    };
+    return {.device = task.device,
+            .layers = sim::signature(model, model_layers(problem, task)),
+            .batch = problem.batch,
+            .variant = task.variant,
+            .configuration = task.configuration,
+            .in_layout = layout(task.inputs.front().layout),
+            .out_layout = layout(task.out_layout)};
 }
 
 CostGroup group_of(const CostKey& key) {

@@ -4,6 +4,8 @@
 // there are enough of them.
 
 #include "calibrate/fit.hpp"
+#include "sim/compile/problem.hpp"
+#include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
 
 #include <compare>
@@ -44,6 +46,8 @@ struct CostKey {
 };
 
 CostKey key_of(const sim::MeasuredCost& cost);
+// Of a task that is no boundary.
+CostKey key_of(const sim::Model& model, const sim::Problem& problem, const sim::Task& task);
 
 // All ways to run the same layers of one batch on a device.
 struct CostGroup {

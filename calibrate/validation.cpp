@@ -6,6 +6,7 @@
 #include "calibrate/executor.hpp"
 #include "calibrate/placement.hpp"
 #include "calibrate/profile.hpp"
+#include "calibrate/stage_clock.hpp"
 #include "calibrate/statistics.hpp"
 #include "calibrate/transfers.hpp"
 #include "sim/describe/input_file.hpp"
@@ -67,7 +68,7 @@ constexpr int kRunsOfATurn = 1 + kRecordedRuns;
 
 // One turn: a run to warm up, then two for the record, as the calibrator does; and one in which
 // the accelerators time their kernels, which may slow the whole.
-void take_turn(Executor& executor, Contender& c) {
+void take_turn(Executor& executor, Contender& c, StageClock& clock) {
     std::vector<std::int64_t> stamps(c.recording.calls.size() + 1);
     executor.run(c.recording);
     for (int run = 0; run < kRecordedRuns; ++run) {
@@ -85,13 +86,8 @@ void take_turn(Executor& executor, Contender& c) {
         return;
     }
     executor.run(c.timed);
-    for (const Executor::Call& call : c.timed.calls) {
-        if (call.action == Executor::Action::submit) {
-            const std::vector<double> ns = executor.device(call.device).stage_ns(call.handle);
-            for (std::size_t i = 0; i < call.tasks.size(); ++i) {
-                c.tasks[call.tasks[i]].push_back(ns[i]);
-            }
-        }
+    for (const auto& [task, ns] : clock.times_of(executor, c.timed)) {
+        c.tasks[task].push_back(ns);
     }
 }
 
@@ -308,6 +304,7 @@ int take_turns(Executor& executor,
                const ValidationSettings& settings,
                double round_trip_ns,
                std::mt19937& random,
+               StageClock& clock,
                std::vector<double>& round_trips) {
     double patience_s = settings.budget_s;
     const std::int64_t begin = now_ns();
@@ -335,7 +332,7 @@ int take_turns(Executor& executor,
         for (const std::size_t i : order) {
             wait_for_placement(executor, round_trip_ns, patience_s, settings.stop);
             round_trips.push_back(executor.round_trip_ns());
-            take_turn(executor, contenders[i]);
+            take_turn(executor, contenders[i], clock);
         }
         ++rounds;
         if (settings.progress) {
@@ -431,9 +428,14 @@ Validation validate(const sim::Model& model,
         compare_outputs(executor, model, problem.batch, field.contenders, random);
 
     const double round_trip = round_trip_of(platform);
+    StageClock clock;
     std::vector<double> round_trips;
     validation.rounds =
-        take_turns(executor, field.contenders, settings, round_trip, random, round_trips);
+        take_turns(executor, field.contenders, settings, round_trip, random, clock, round_trips);
+    for (const auto& [device, ns] : clock.overheads_ns()) {
+        validation.timing_overheads.emplace_back(problem.device_names[sim::at(device)],
+                                                 sim::from_microseconds(ns / 1000));
+    }
     validation.clock_ratio = 1 / ratio_to(platform, "million_dependent_additions", measure_clock());
     if (round_trip > 0 && !round_trips.empty()) {
         validation.round_trip_ratio = quantile(round_trips, 0.5) / round_trip;

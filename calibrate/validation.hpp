@@ -73,6 +73,8 @@ struct Validation {
     // the turns came when they did not.
     double round_trip_ratio = 1, elsewhere_percent = 0;
     int rounds = 0;
+    // Of devices that time their own kernels: what that adds to each, and was taken off.
+    std::vector<std::pair<std::string, sim::Time>> timing_overheads;
     // Baselines and random mappings that this machine cannot run, with the reason.
     std::vector<std::string> left_out;
 };

@@ -230,6 +230,13 @@ std::string validation_text(const sim::Model& model,
             v.elsewhere_percent,
             v.round_trip_ratio);
     }
+    for (const auto& [device, time] : v.timing_overheads) {
+        text += fmt::format(
+            "layers on {} are launched one by one where they are timed; the {:.2f} us that this "
+            "adds to each are taken off\n",
+            device,
+            microseconds(time));
+    }
     if (accuracy) {
         text += accuracy_text(*accuracy);
     }
@@ -287,6 +294,10 @@ std::string validation_json(const sim::Model& model,
     json["clock_ratio"] = v.clock_ratio;
     json["round_trip_ratio"] = v.round_trip_ratio;
     json["elsewhere_percent"] = v.elsewhere_percent;
+    json["timing_overhead_us"] = ordered_json::object();
+    for (const auto& [device, time] : v.timing_overheads) {
+        json["timing_overhead_us"][device] = microseconds(time);
+    }
     if (accuracy) {
         json["images"] = accuracy->images;
         if (accuracy->labelled) {

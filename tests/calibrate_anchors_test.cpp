@@ -52,7 +52,7 @@ TEST_CASE("anchors: what the calibrator wrote down counts, not what single costs
     sim::Platform platform;
     {
         calibrate::Executor executor{model, parameters, problem, 2};
-        calibrate::AnchorTimer timer{executor, problem};
+        calibrate::AnchorTimer timer{executor, problem, calibrate::AnchorTimer::Of::host};
         CHECK(timer.measurements().empty());
         double patience_s = 60;
         for (int round = 0; round < 15; ++round) {

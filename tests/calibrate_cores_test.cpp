@@ -3,6 +3,7 @@
 
 #include "calibrate/calibrator.hpp"
 #include "calibrate/executor.hpp"
+#include "calibrate/stage_clock.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
 #include "sim/run/plan.hpp"
@@ -14,6 +15,7 @@
 #include <atomic>
 #include <cstring>
 #include <random>
+#include <set>
 #include <thread>
 
 namespace {
@@ -67,6 +69,7 @@ TEST_CASE("every mapping of the CPU and workers beside it gives the reference's 
         const auto expected = calibrate::reference_output(model, 2, images);
         const auto expected_of_others = calibrate::reference_output(model, 2, others);
         int conversions = 0, between = 0;
+        calibrate::StageClock clock;
         for (std::uint64_t seed = 0; seed < 24; ++seed) {
             CAPTURE(seed);
             const sim::Mapping mapping = generate::any_mapping(problem, seed);
@@ -78,13 +81,22 @@ TEST_CASE("every mapping of the CPU and workers beside it gives the reference's 
                 const auto& right = run == 1 ? expected_of_others : expected;
                 REQUIRE(std::memcmp(recording.outputs.front(), right.data(), right.size()) == 0);
             }
+            std::set<int> submitted;
             for (const calibrate::Executor::Call& call : recording.calls) {
                 CHECK_FALSE(call.beyond_plan);
-                if (call.action == calibrate::Executor::Action::submit && seed % 2 == 1) {
-                    CHECK(executor.device(call.device).stage_ns(call.handle).size() >=
-                          call.tasks.size());
+                if (call.action == calibrate::Executor::Action::submit) {
+                    submitted.insert(call.tasks.begin(), call.tasks.end());
                 }
             }
+            double sum_ns = 0;
+            std::set<int> timed;
+            for (const auto& [task, ns] : clock.times_of(executor, recording)) {
+                timed.insert(task);
+                sum_ns += ns;
+            }
+            CHECK(timed == (recording.timed ? submitted : std::set<int>{}));
+            CHECK((timed.empty() || sum_ns > 0));
+            CHECK(recording.timed == (seed % 2 == 1));
             const sim::Plan plan = sim::plan_of(problem, mapping);
             for (const sim::Event& event : plan.events) {
                 conversions += event.kind == sim::EventKind::conversion && event.resource != 0;

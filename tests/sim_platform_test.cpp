@@ -642,6 +642,15 @@ TEST_CASE("what is wrong in a platform is named with its place") {
         {"submit_us: 4",
          "handovers: [{from: 1, to: 2, latency_us: 1, bandwidth_gb_per_s: 2}], submit_us: 4",
          "p.yaml:6:63: handovers: only the host, the first device, has them"},
+        {"conversions: [",
+         "in_networks: {work: 1.1, task_us: -0.5}, conversions: [",
+         "p.yaml:5:63: in_networks: only an asynchronous device has it"},
+        {"submit_us: 4",
+         "in_networks: {work: 0, task_us: -0.5}, submit_us: 4",
+         "p.yaml:6:83: work: expected a number above zero, got '0'"},
+        {"submit_us: 4",
+         "in_networks: {work: 1, task_us: -1e12}, submit_us: 4",
+         "p.yaml:6:95: task_us: expected a time of at most 1000000000 us, got '-1e12'"},
         // Costs and fits.
         {"device: cpu, variant: avx512",
          "device: cpu1, variant: avx512",
@@ -807,7 +816,7 @@ TEST_CASE("a number that is set is checked as if it stood in the file") {
           "--set devices.gpu0.speed=3: unknown key 'speed'; a device has: name, kind, memory, "
           "asynchronous, submit_us, per_task_us, completion_us, conversions, active_power_w, "
           "idle_power_w, supports, resources, longest_stream, reconfiguration_us, contention, "
-          "contention_of, handovers");
+          "contention_of, handovers, in_networks");
     CHECK(error({"devices.cpu.submit_us=3"}) ==
           "--set devices.cpu.submit_us=3: submit_us: only an asynchronous device has it");
     CHECK(error({"costs.0.batch=1.5"}) ==

@@ -172,6 +172,7 @@ sim::Platform machine() {
     p.devices[0].conversions[0].elements = {"int8", "f32"};
     p.devices[0].handovers = {{.from = 1, .to = 2, .time = p.devices[0].conversions[0].time},
                               {.from = 16, .to = 16, .time = p.links[0].modes[0].time}};
+    p.devices[1].in_networks = {.work = 1.125, .task = sim::Time{-550'001}};
     p.fitted.push_back(p.fitted[0]);
     p.fitted[1].pattern = "conv2d int8 wint8 | threshold";
     p.fitted[1].results = {0, 1};
@@ -246,7 +247,8 @@ auto fields(const sim::Device& d) {
                  reconfiguration,
                  contention,
                  contention_of,
-                 handovers] = d;
+                 handovers,
+                 in_networks] = d;
     return std::tie(name,
                     kind,
                     memory,
@@ -263,7 +265,8 @@ auto fields(const sim::Device& d) {
                     reconfiguration,
                     contention,
                     contention_of,
-                    handovers);
+                    handovers,
+                    in_networks);
 }
 auto fields(const sim::Handover& h) {
     const auto& [from, to, time] = h;

@@ -131,6 +131,15 @@ struct Handover {
     friend bool operator==(const Handover&, const Handover&) = default;
 };
 
+// What a kernel that was measured by itself takes in a network: work x that + task. The costs in a
+// profile are so already; this is for kernels that are measured later.
+struct InNetworks {
+    double work = 1;
+    Time task{};  // may be below zero
+
+    friend bool operator==(const InNetworks&, const InNetworks&) = default;
+};
+
 struct Device {
     std::string name;
     std::string kind;  // "cpu", "cuda", ...: which backend runs it; the simulator ignores it
@@ -155,7 +164,8 @@ struct Device {
     // By operation: factors of tasks that begin with such a layer, in place of those above.
     std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> contention_of =
         {};
-    std::vector<Handover> handovers = {};  // of the host
+    std::vector<Handover> handovers = {};                  // of the host
+    std::optional<InNetworks> in_networks = std::nullopt;  // of an asynchronous device
 
     friend bool operator==(const Device&, const Device&) = default;
 };

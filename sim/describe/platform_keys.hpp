@@ -75,6 +75,9 @@ inline constexpr std::string_view reconfiguration_us = "reconfiguration_us";
 inline constexpr std::string_view contention = "contention";
 inline constexpr std::string_view contention_of = "contention_of";
 inline constexpr std::string_view handovers = "handovers";
+inline constexpr std::string_view in_networks = "in_networks";
+inline constexpr std::string_view work = "work";
+inline constexpr std::string_view task_us = "task_us";
 
 // Of a conversion, a link.
 inline constexpr std::string_view from = "from";

@@ -371,6 +371,15 @@ void read_dispatch(const YamlNode& node, Device& device) {
         device.per_task = read_time_us(at(node, keys::per_task_us));
         device.completion = read_time_us(at(node, keys::completion_us));
     }
+    if (const YamlNode* const in = find(node, keys::in_networks)) {
+        if (!device.asynchronous) {
+            throw input_error(position_of_key(*in),
+                              "in_networks: only an asynchronous device has it");
+        }
+        expect(*in, keys::in_networks, {keys::work, keys::task_us}, {});
+        device.in_networks = {.work = read_positive(at(*in, keys::work)),
+                              .task = read_difference_us(at(*in, keys::task_us))};
+    }
     if (const YamlNode* const time = find(node, keys::reconfiguration_us)) {
         if (!device.asynchronous) {
             throw input_error(position_of_key(*time),
@@ -454,7 +463,8 @@ Device read_device(const YamlNode& node, const Platform& platform) {
                                        keys::reconfiguration_us,
                                        keys::contention,
                                        keys::contention_of,
-                                       keys::handovers}) {
+                                       keys::handovers,
+                                       keys::in_networks}) {
         optional.push_back(key);
     }
     expect(node, "a device", {keys::name, keys::kind, keys::memory, keys::asynchronous}, optional);

@@ -18,7 +18,9 @@ namespace {
 
 // Picoseconds as microseconds, exactly: six digits, without trailing zeros.
 std::string us(Time t) {
-    std::string text = fmt::format("{}.{:06}", t.count() / 1'000'000, t.count() % 1'000'000);
+    const Time::rep size = std::abs(t.count());
+    std::string text =
+        fmt::format("{}{}.{:06}", t < Time{} ? "-" : "", size / 1'000'000, size % 1'000'000);
     text.erase(text.find_last_not_of('0') + 1);
     return text.ends_with('.') ? text + '0' : text;
 }
@@ -209,6 +211,14 @@ std::string device_yaml(const Platform& platform, const Device& device) {
         text += as_item(6,
                         line(8, keys::from, fmt::format("{}", h.from)) +
                             line(8, keys::to, fmt::format("{}", h.to)) + transfer(8, h.time));
+    }
+    if (device.in_networks) {
+        text += line(4,
+                     keys::in_networks,
+                     Map{}
+                         .add(keys::work, exactly(device.in_networks->work))
+                         .add(keys::task_us, us(device.in_networks->task))
+                         .text());
     }
     if (!device.supports.empty()) {
         text += heading(4, keys::supports);

@@ -532,6 +532,14 @@ Time read_time_us(const YamlNode& node) {
     return from_microseconds(us);
 }
 
+Time read_difference_us(const YamlNode& node) {
+    const double us = number_of(node, "a number");
+    if (std::abs(us) > kLongestTimeUs) {
+        throw unexpected(node, fmt::format("a time of at most {:.0f} us", kLongestTimeUs));
+    }
+    return from_microseconds(us);
+}
+
 int read_choice(const YamlNode& node,
                 std::string_view what,
                 std::span<const std::string_view> names) {

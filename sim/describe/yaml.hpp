@@ -79,7 +79,8 @@ bool read_bool(const YamlNode& node);
 std::int64_t read_integer(const YamlNode& node, std::int64_t lowest, std::int64_t highest);
 double read_number(const YamlNode& node);  // finite, zero or more
 double read_positive(const YamlNode& node);
-Time read_time_us(const YamlNode& node);  // zero or more, at most 1000 seconds
+Time read_time_us(const YamlNode& node);        // zero or more, at most 1000 seconds
+Time read_difference_us(const YamlNode& node);  // may be below zero
 
 // Index of the text in `names`, or an error that lists them: "no device 'cpu1'; there are: cpu".
 int read_choice(const YamlNode& node,
