@@ -175,6 +175,7 @@ private:
                                        std::size_t model,
                                        int batch);
     void make_network_benches();
+    void know_what_was_before(Costs& costs) const;
     void prepare(Placed& placed);
     void make_network_bench(std::size_t model, int batch, const Device& cpu);
     Placed& placed_now();
@@ -336,6 +337,7 @@ void Calibrator::measure_kernels_of(KernelBench& bench, std::size_t accelerators
         entry.cost->done = !asked_for(entry.candidate.key) ||
                            (before_ && measured_before(*before_, entry.candidate.key, kFewestSure));
     }
+    know_what_was_before(costs_);
     // An equal share of the time for every device, the CPU among them if any of its variants is
     // wanted; what one leaves over is the next one's.
     const auto devices_left = static_cast<double>(accelerators_left + (cpu_takes_part() ? 1 : 0));
@@ -395,20 +397,26 @@ void Calibrator::make_network_benches() {
     prepare(*placed_.front());
 }
 
+// What the profile that is continued says of the costs.
+void Calibrator::know_what_was_before(Costs& costs) const {
+    if (!before_) {
+        return;
+    }
+    for (const sim::MeasuredCost& old : before_->measured) {
+        const auto found = costs.find(key_of(old));
+        if (found != costs.end()) {
+            found->second.before_ns = 1000 * sim::microseconds(old.time.p50);
+            found->second.before = old.time.samples;
+        }
+    }
+}
+
 // What is wanted of the CPU's costs, and what is known of them.
 void Calibrator::prepare(Placed& placed) {
     for (auto& [key, cost] : placed.costs) {
         cost.done = !asked_for(key) || (before_ && measured_before(*before_, key, rule_.fewest));
     }
-    if (before_) {
-        for (const sim::MeasuredCost& old : before_->measured) {
-            const auto found = placed.costs.find(key_of(old));
-            if (found != placed.costs.end()) {
-                found->second.before_ns = 1000 * sim::microseconds(old.time.p50);
-                found->second.before = old.time.samples;
-            }
-        }
-    }
+    know_what_was_before(placed.costs);
     // Fused layers that read what comes later in every network's static order: no mapping here has
     // them.
     std::set<const Cost*> fitting;

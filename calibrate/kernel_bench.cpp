@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 #include <map>
+#include <optional>
 #include <utility>
 
 namespace calibrate {
@@ -67,8 +69,10 @@ void add_candidates(KernelBench& bench,
                     const sim::Model& model,
                     std::vector<Candidate> candidates,
                     Costs& costs) {
+    std::vector<KernelBench::Way>& network = bench.networks.emplace_back();
     for (Candidate& candidate : candidates) {
         const auto [found, fresh] = costs.try_emplace(candidate.key);
+        network.push_back({candidate.layers, &found->second});
         if (fresh) {  // else two networks share it
             found->second.features = features_of(model, candidate.layers, candidate.key);
             bench.entries.push_back({std::move(candidate), &found->second, nullptr});
@@ -76,27 +80,81 @@ void add_candidates(KernelBench& bench,
     }
 }
 
+namespace {
+
+// Nanoseconds, by samples or else by the profile that is continued; nothing where neither says it.
+std::optional<double> known_ns(const Cost& cost) {
+    return cost.anywhere.empty() ? cost.before_ns : quantile(cost.anywhere, 0.5);
+}
+
+// What a network takes on the device: a cover, of the ways that take least for each of their
+// layers.
+double cover_ns(std::vector<std::pair<double, const KernelBench::Way*>> ways) {
+    std::ranges::sort(ways, {}, [](const auto& way) {
+        return way.first / static_cast<double>(way.second->layers.size());
+    });
+    std::set<int> covered;
+    double sum = 0;
+    for (const auto& [ns, way] : ways) {
+        if (std::ranges::none_of(way->layers, [&](int layer) { return covered.contains(layer); })) {
+            covered.insert(way->layers.begin(), way->layers.end());
+            sum += ns;
+        }
+    }
+    return sum;
+}
+
+}  // namespace
+
+std::set<const Cost*> unpromising_kernels(const KernelBench& bench) {
+    constexpr double kShare = 0.2;  // of a network
+    std::set<const Cost*> unpromising, promising;
+    for (const std::vector<KernelBench::Way>& network : bench.networks) {
+        std::map<std::vector<int>, double> cheapest;  // ns, by layers
+        std::vector<std::pair<double, const KernelBench::Way*>> ways;
+        for (const KernelBench::Way& way : network) {
+            if (const std::optional<double> ns = known_ns(*way.cost)) {
+                const auto [found, fresh] = cheapest.try_emplace(way.layers, *ns);
+                found->second = std::min(found->second, *ns);
+                ways.emplace_back(*ns, &way);
+            }
+        }
+        const double all_ns = cover_ns(ways);
+        for (const auto& [ns, way] : ways) {
+            double apart = 0;
+            for (const int layer : way->layers) {
+                const auto alone = cheapest.find({layer});
+                apart += alone == cheapest.end() ? std::numeric_limits<double>::infinity()
+                                                 : alone->second;
+            }
+            const double otherwise = std::min(cheapest.at(way->layers), apart);
+            const double least =
+                way->cost->anywhere.empty() ? ns : std::ranges::min(way->cost->anywhere);
+            const bool is_slow = least - otherwise > kShare * all_ns;
+            (is_slow ? unpromising : promising).insert(way->cost);
+        }
+    }
+    std::erase_if(unpromising, [&](const Cost* cost) { return promising.contains(cost); });
+    return unpromising;
+}
+
 void measure_kernels(KernelBench& bench,
                      const StoppingRule& rule,
                      const std::function<bool(double share_done)>& more,
                      const std::function<void(const std::string&)>& warn) {
-    constexpr double kHopeless = 3;
     constexpr int kGone = 5;
     int failures_in_a_row = 0;
     const std::size_t bytes = leave_out_what_is_too_large(bench, warn);
     bench.tensors = {.input = bench.device->allocate(bytes),
                      .second_input = bench.device->allocate(bytes),
                      .output = bench.device->allocate(bytes)};
-    std::map<std::pair<std::string, int>, double> best;  // ns, by layers and batch
+    std::set<const Cost*> unpromising;
 
     const auto samples = [](const KernelBench::Entry& entry) {
         return static_cast<int>(entry.cost->anywhere.size());
     };
-    // Whatever holds a machine up makes a kernel look slower, never faster.
-    const auto is_hopeless = [&](const KernelBench::Entry& entry) {
-        const CostKey& key = entry.candidate.key;
-        return std::ranges::min(entry.cost->anywhere) >
-               kHopeless * best.at({key.layers, key.batch});
+    const auto is_promising = [&](const KernelBench::Entry& entry) {
+        return !unpromising.contains(entry.cost);
     };
     const auto take_sample = [&](KernelBench::Entry& entry) {
         const CostKey& key = entry.candidate.key;
@@ -117,24 +175,21 @@ void measure_kernels(KernelBench& bench,
             if (++failures_in_a_row == kGone) {
                 throw DeviceError{"gave up after so many failures in a row"};
             }
-            return;
         }
-        const double median = quantile(cost.anywhere, 0.5);
-        const auto [found, fresh] = best.try_emplace({key.layers, key.batch}, median);
-        found->second = std::min(found->second, median);
     };
 
     // Rounds over the kernels that still want samples, phase by phase.
     const std::function<bool(const KernelBench::Entry&)> phases[] = {
         [&](const auto& e) { return samples(e) < kFirstLook; },
-        [&](const auto& e) { return samples(e) < kFewestSure && !is_hopeless(e); },
-        [&](const auto& e) { return !rule.done(e.cost->anywhere) && !is_hopeless(e); },
+        [&](const auto& e) { return samples(e) < kFewestSure && is_promising(e); },
+        [&](const auto& e) { return !rule.done(e.cost->anywhere) && is_promising(e); },
         [&](const auto& e) { return samples(e) < kFewestSure; },
     };
     double phases_done = 0;
     for (const auto& wants : phases) {
         for (std::size_t left = 1; left > 0;) {
             left = 0;
+            unpromising = unpromising_kernels(bench);
             for (KernelBench::Entry& entry : bench.entries) {
                 if (entry.cost->done || !wants(entry)) {
                     continue;

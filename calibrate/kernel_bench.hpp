@@ -1,7 +1,7 @@
 #pragma once
 
-// The calibrator's bench for accelerators: kernels in segments of their own, in turn, the hopeless
-// ones last.
+// The calibrator's bench for accelerators: kernels in segments of their own, in turn; those that
+// cannot be in a fast mapping last.
 
 #include "calibrate/accelerator.hpp"
 #include "calibrate/candidates.hpp"
@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,20 +27,33 @@ struct KernelBench {
         std::unique_ptr<SegmentTimer> timer;  // made at the first turn
     };
     std::vector<Entry> entries = {};
+    // Each network at each batch size: all its ways, those that it shares with others among them.
+    struct Way {
+        std::vector<int> layers;  // of the model
+        Cost* cost = nullptr;
+    };
+    std::vector<std::vector<Way>> networks = {};
     kernels::Tensors tensors = {};  // as large as any candidate needs
 
     const std::string& name() const { return device->info().name; }
 };
 
-// Of one model those which another network has not added already.
+// One network at one batch size; entries are those that another one has not added already.
 void add_candidates(KernelBench& bench,
                     const sim::Model& model,
                     std::vector<Candidate> candidates,
                     Costs& costs);
 
-// Every kernel in turn, until all are known, or `more` says that time is up. What takes three times
-// as long as another way to run the same layers will hardly be chosen: it comes last. What the
-// device has no memory for is left out. Throws DeviceError where the device is gone.
+// What no mapping within 20 % of a network's best on this device has, in none of the networks: run
+// otherwise, by one kernel or each of its layers by one, a network becomes faster by more than that
+// (as unpromising_tasks in network_bench.hpp). A kernel's fastest sample counts against the others'
+// medians: whatever holds a machine up makes a kernel look slower, never faster. Of costs of which
+// nothing is known nothing is said.
+std::set<const Cost*> unpromising_kernels(const KernelBench& bench);
+
+// Every kernel in turn, until all are known, or `more` says that time is up: a look at each, then
+// the promising ones, then the others. What the device has no memory for is left out. Throws
+// DeviceError where the device is gone.
 void measure_kernels(KernelBench& bench,
                      const StoppingRule& rule,
                      const std::function<bool(double share_done)>& more,
