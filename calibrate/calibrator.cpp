@@ -105,7 +105,8 @@ public:
           before_{before},
           rule_{settings.quick ? kQuick : kFull},
           machine_{describe_machine()},
-          threads_{settings.threads > 0 ? settings.threads : machine_.cores} {}
+          host_threads_{settings.threads > 0 ? settings.threads : machine_.cores},
+          threads_{host_threads_} {}
 
     Calibration run() {
         // 1. What this machine is. Accelerators are opened first: their drivers' threads must not
@@ -196,6 +197,7 @@ private:
     const std::int64_t begin_ = now_ns();
     const StoppingRule rule_;
     const Machine machine_;
+    const int host_threads_;
     int threads_;  // of the CPU: without the cores of other devices
 
     Calibration calibration_;
@@ -727,6 +729,7 @@ void Calibrator::run_whole_networks() {
         }
     }
     WholeNetworkSettings settings{.threads = threads_,
+                                  .host_threads = host_threads_,
                                   .patience_s = settings_.quick ? 5.0 : 30.0,
                                   .stop = [this] { return stop(); },
                                   .warn = [this](const std::string& text) { warn(text); }};

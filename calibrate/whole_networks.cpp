@@ -25,18 +25,22 @@ void write_anchors(sim::Platform& platform, const AnchorTimer& timer) {
     }
 }
 
-// Those of the accelerators.
+// Those of the accelerators; none where what the anchors take turns with cannot run here.
 void measure_anchors_of(sim::Platform& platform,
                         Executor& executor,
                         const sim::Problem& problem,
                         WholeNetworkSettings& settings) {
-    AnchorTimer timer{executor, problem, AnchorTimer::Of::accelerators};
-    for (int round = 0; round < kRounds; ++round) {
-        if (!timer.round(round_trip_of(platform), settings.patience_s, settings.stop)) {
-            break;
+    try {
+        AnchorTimer timer{executor, problem, AnchorTimer::Of::accelerators};
+        for (int round = 0; round < kRounds; ++round) {
+            if (!timer.round(round_trip_of(platform), settings.patience_s, settings.stop)) {
+                break;
+            }
         }
+        write_anchors(platform, timer);
+    } catch (const sim::InputError&) {
+        return;
     }
-    write_anchors(platform, timer);
 }
 
 // Where the profile says how devices do in networks: in words.
@@ -76,7 +80,7 @@ TriedNetwork try_network(sim::Platform& platform,
         tried.keys.push_back(task.variant.empty() ? CostKey{}
                                                   : key_of(*network.model, tried.problem, task));
     }
-    Executor executor{*network.model, *network.parameters, tried.problem, settings.threads};
+    Executor executor{*network.model, *network.parameters, tried.problem, settings.host_threads};
     tried.trials = run_trials(
         executor, tried.problem, round_trip_of(platform), settings.patience_s, settings.stop);
     measure_anchors_of(platform, executor, tried.problem, settings);

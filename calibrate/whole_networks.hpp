@@ -23,7 +23,8 @@ struct WholeNetwork {
 };
 
 struct WholeNetworkSettings {
-    int threads = 1;        // of the CPU, where it is alone
+    int threads = 1;        // of the CPU
+    int host_threads = 1;   // and of devices on the host's cores
     double patience_s = 0;  // of all waiting for the threads to sit as the profile has them
     std::function<bool()> stop;
     std::function<void(const std::string&)> warn;
