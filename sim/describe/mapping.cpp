@@ -1,5 +1,6 @@
 #include "sim/describe/mapping.hpp"
 
+#include "sim/compile/makers.hpp"
 #include "sim/compile/splits.hpp"
 #include "sim/compile/transfers.hpp"
 #include "sim/describe/graph.hpp"
@@ -310,17 +311,6 @@ int index_of(const MappingCopy& copy,
             fmt::format("{}: no {} '{}'; there are: {}", key, what, name, list_of(views, 30)));
     }
     return static_cast<int>(found - names.begin());
-}
-
-// By tensor: the place in the mapping of the task that makes it; -1: no task gives it.
-std::vector<int> places_made(const Problem& problem, std::span<const int> tasks) {
-    std::vector<int> places(at(problem.layers()), -1);
-    for (std::size_t i = 0; i < tasks.size(); ++i) {
-        for_each_result(problem.tasks[at(tasks[i])], [&](const TaskResult& result) {
-            places[at(result.tensor)] = static_cast<int>(i);
-        });
-    }
-    return places;
 }
 
 [[noreturn]] void refuse_inner(const Problem& problem,

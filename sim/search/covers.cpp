@@ -1,5 +1,6 @@
 #include "sim/search/covers.hpp"
 
+#include "sim/compile/makers.hpp"
 #include "sim/describe/graph.hpp"
 #include "sim/index.hpp"
 
@@ -231,12 +232,7 @@ std::optional<Mapping> cheapest_cover(const Problem& problem) {
 }
 
 std::optional<Mapping> in_some_order(const Problem& problem, const Mapping& cover) {
-    std::vector<int> maker(at(problem.layers()), -1);
-    for (std::size_t i = 0; i < cover.size(); ++i) {
-        for_each_result(problem.tasks[at(cover[i])], [&](const TaskResult& result) {
-            maker[at(result.tensor)] = static_cast<int>(i);
-        });
-    }
+    const std::vector<int> maker = places_made(problem, cover.tasks);
     Graph graph{.vertices = static_cast<int>(cover.size()), .edges = {}};
     std::vector<std::int64_t> priority;
     for (std::size_t i = 0; i < cover.size(); ++i) {

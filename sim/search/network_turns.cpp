@@ -1,5 +1,6 @@
 #include "sim/search/network_turns.hpp"
 
+#include "sim/compile/makers.hpp"
 #include "sim/index.hpp"
 
 #include <algorithm>
@@ -30,16 +31,11 @@ Mapping network_by_network(const Problem& problem, const Mapping& mapping) {
 Mapping with_early_outputs(const Problem& problem,
                            std::span<const NetworkOutput> outputs,
                            const Mapping& mapping) {
-    std::vector<int> place(at(problem.layers()), -1);  // of its maker, by tensor
-    for (std::size_t i = 0; i < mapping.size(); ++i) {
-        for_each_result(problem.tasks[at(mapping[i])], [&](const TaskResult& result) {
-            place[at(result.tensor)] = static_cast<int>(i);
-        });
-    }
+    const std::vector<int> made = places_made(problem, mapping.tasks);
     Mapping early{mapping.tasks};
     const int ends = static_cast<int>(mapping.size()) - problem.model_ends;
     for (const NetworkOutput& output : outputs) {
-        const int before = place[at(output.tensor)] + 1;
+        const int before = made[at(output.tensor)] + 1;
         if (before <= 0 || before >= ends) {
             continue;
         }
