@@ -171,7 +171,8 @@ std::optional<sim::FittedCost> fit_one(std::span<const FitSample> samples) {
             .smallest_channels = smallest(&FitSample::channels),
             .samples = static_cast<int>(samples.size()),
             .median_error_percent = quantile(*errors, 0.5),
-            .p90_error_percent = p90_of_another(*errors, shapes.size(), std::popcount(chosen)),
+            .p90_error_percent = p90_of_another(
+                *errors, shapes.size(), static_cast<std::size_t>(std::popcount(chosen))),
             .where = {},
         };
     }
