@@ -1,5 +1,6 @@
 #include "sim/search/prices.hpp"
 
+#include "sim/checked.hpp"
 #include "sim/search/layered.hpp"
 
 #include <algorithm>
@@ -34,8 +35,8 @@ Problem priced(const Problem& problem,
     });
 }
 
-// Rounded up.
-Ticks whole(double price) { return static_cast<Ticks>(std::ceil(price * (1 + 1e-12))) + 1; }
+// Rounded up; beyond kNever as good as that, since no makespan is longer.
+Ticks whole(double price) { return whole_number(std::ceil(price * (1 + 1e-12))) + 1; }
 
 }  // namespace
 
@@ -43,11 +44,14 @@ Problem paying(const Problem& problem, const std::function<double(std::size_t ta
     Problem other = problem;
     other.budgets.clear();
     other.capacities.clear();
+    // Who pays less than it should leaves a bound a bound; no sum of costs may reach kNever.
+    const double most = static_cast<double>((kNever - problem.longest).count()) /
+                        (2.0 * std::max(1, problem.layers()));
     for (std::size_t k = 0; k < other.tasks.size(); ++k) {
         Task& task = other.tasks[k];
         task.uses.clear();
         task.weight_bytes.clear();
-        task.cost += Time{static_cast<Ticks>(pays(k))};
+        task.cost += Time{whole_number(std::floor(std::min(pays(k), most)))};
     }
     return other;
 }
