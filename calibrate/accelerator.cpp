@@ -79,6 +79,14 @@ double time_ns(const std::function<void()>& action) {
     return static_cast<double>(now_ns() - begin);
 }
 
+// Of a segment or copy that signals the event, from its submission.
+double time_ns(Device& device, int segment, int event) {
+    return time_ns([&] {
+        device.submit(segment);
+        device.wait(event);
+    });
+}
+
 sim::Measurement measure(int samples, const std::function<void()>& action) {
     action();
     std::vector<double> times;
@@ -147,12 +155,7 @@ double timing_overhead_ns(Device& device) {
     std::vector<Stage> stages(kRuns, {.kernel = least.kernel, .tensors = least.tensors});
     stages.back().signal = event;
     const int timed = device.record(stages, true);
-    const auto time = [&](int segment) {
-        return time_ns([&] {
-            device.submit(segment);
-            device.wait(event);
-        });
-    };
+    const auto time = [&](int segment) { return time_ns(device, segment, event); };
     std::vector<double> each, seen;
     for (int i = 0; i <= kSamples; ++i) {
         const double short_ns = time(one), long_ns = time(many);
@@ -188,10 +191,7 @@ void SegmentTimer::record(int runs) {
 
 double SegmentTimer::run() {
     constexpr double kLeast = 0.1;  // of what was seen
-    const double seen = time_ns([&] {
-        device_.submit(segment_);
-        device_.wait(event_);
-    });
+    const double seen = time_ns(device_, segment_, event_);
     return std::max(seen - overhead_ns_, kLeast * seen) / runs_;
 }
 
@@ -258,10 +258,7 @@ std::vector<sim::TransferMode> measure_copies(Device& device,
                 if (managed && direction == Direction::up) {
                     std::memset(here, i, bytes);  // the pages are the host's again
                 }
-                const double ns = time_ns([&] {
-                    device.submit(copy);
-                    device.wait(event);
-                });
+                const double ns = time_ns(device, copy, event);
                 if (i > 0) {  // the first one warms up
                     times.push_back(ns);
                 }

@@ -19,8 +19,6 @@ using sim::at;
 
 constexpr double kLeast = 0.1;  // of what was measured: no correction leaves less
 
-double microseconds_of(sim::Time time) { return sim::microseconds(time); }
-
 // ---- What is done to a time, microseconds ------------------------------------------------------
 
 double in_network(double us, double work, double task) {
@@ -32,12 +30,12 @@ double kernel_us(double us, const DeviceCorrection& device, bool is_alone, doubl
 }
 
 sim::Time more(sim::Time time, double us) {
-    return sim::from_microseconds(std::max(microseconds_of(time) + us, 0.0));
+    return sim::from_microseconds(std::max(sim::microseconds(time) + us, 0.0));
 }
 
 sim::Measurement scaled(const sim::Measurement& time, double factor) {
     const auto by = [&](sim::Time t) {
-        return sim::from_microseconds(microseconds_of(t) * factor);
+        return sim::from_microseconds(sim::microseconds(t) * factor);
     };
     return {.p05 = by(time.p05), .p50 = by(time.p50), .p95 = by(time.p95), .samples = time.samples};
 }
@@ -72,7 +70,6 @@ class Fit {
 public:
     Fit(std::span<const TriedNetwork> networks, const std::set<CostKey>& alone);
 
-    std::size_t trials() const { return trials_.size(); }
     Corrections run();
 
 private:
@@ -123,7 +120,7 @@ Fit::Fit(std::span<const TriedNetwork> networks, const std::set<CostKey>& alone)
             const int device = used.problem.tasks[i].device;
             const sim::ProblemDevice& one = used.problem.devices[at(device)];
             if (one.asynchronous && !used.problem.tasks[i].variant.empty()) {
-                devices[device] = 1 + microseconds_of(one.submit + one.per_task + one.completion);
+                devices[device] = 1 + sim::microseconds(one.submit + one.per_task + one.completion);
                 if (parameter_of_.try_emplace(used.keys.back(), 0).second) {
                     kernels_.push_back(used.keys.back());
                 }
@@ -161,7 +158,7 @@ std::vector<sim::Problem> Fit::problems() const {
 }
 
 double Fit::predicted(const std::vector<sim::Problem>& problems, const OneTrial& trial) const {
-    return microseconds_of(sim::simulate(problems[trial.network], trial.mapping).makespan);
+    return sim::microseconds(sim::simulate(problems[trial.network], trial.mapping).makespan);
 }
 
 void Fit::set(std::size_t parameter, double value) {
@@ -189,7 +186,7 @@ Fit::Row Fit::sensitivities_of_kernels(std::vector<sim::Problem>& problems,
         }
         sim::Time& cost = problems[trial.network].tasks[at(t)].cost;
         const sim::Time before = cost;
-        cost = sim::from_microseconds(microseconds_of(cost) * (1 + kStep));
+        cost = sim::from_microseconds(sim::microseconds(cost) * (1 + kStep));
         const double change = std::log(predicted(problems, trial) / us) / std::log(1 + kStep);
         cost = before;
         if (change != 0) {
@@ -278,16 +275,19 @@ double median_error_percent(std::vector<double> logarithms) {
 
 Corrections Fit::run() {
     constexpr int kIterations = 6;
+    constexpr std::size_t kFewest = 20;
     std::vector<double> before;
     const std::vector<sim::Problem> as_measured = problems();
     for (const OneTrial& trial : trials_) {
         before.push_back(std::log(trial.us / predicted(as_measured, trial)));
     }
-    for (int i = 0; i < kIterations; ++i) {
-        iterate();
+    if (trials_.size() >= kFewest) {
+        for (int i = 0; i < kIterations; ++i) {
+            iterate();
+        }
+        corrections_.error_before_percent = median_error_percent(before);
+        corrections_.error_after_percent = median_error_percent(left_out_);
     }
-    corrections_.error_before_percent = median_error_percent(before);
-    corrections_.error_after_percent = median_error_percent(left_out_);
     if (!(corrections_.error_after_percent < corrections_.error_before_percent)) {
         corrections_.devices.clear();
         corrections_.kernels.clear();
@@ -305,20 +305,7 @@ Corrections Fit::run() {
 
 Corrections fit_corrections(std::span<const TriedNetwork> networks,
                             const std::set<CostKey>& alone) {
-    constexpr std::size_t kFewest = 20;
-    Fit fit{networks, alone};
-    if (fit.trials() >= kFewest) {
-        return fit.run();
-    }
-    Corrections none;
-    for (const TriedNetwork& network : networks) {
-        std::vector<double>& ratios = none.ratios.emplace_back();
-        for (const Trial& trial : network.trials) {
-            const sim::Time predicted = sim::simulate(network.problem, trial.mapping).makespan;
-            ratios.push_back(trial.ns / (1000 * microseconds_of(predicted)));
-        }
-    }
-    return none;
+    return Fit{networks, alone}.run();
 }
 
 sim::Problem corrected(const TriedNetwork& network,
@@ -333,7 +320,7 @@ sim::Problem corrected(const TriedNetwork& network,
             sim::Task& task = problem.tasks[t];
             if (task.device == one.device && !task.variant.empty()) {
                 const CostKey& key = network.keys[t];
-                task.cost = sim::from_microseconds(kernel_us(microseconds_of(task.cost),
+                task.cost = sim::from_microseconds(kernel_us(sim::microseconds(task.cost),
                                                              one,
                                                              alone.contains(key),
                                                              factor_of(corrections, key)));
@@ -345,7 +332,7 @@ sim::Problem corrected(const TriedNetwork& network,
                     sim::Time& time =
                         problem.copy_times[problem.copy_place(tensor, layout, from, to)];
                     if (time < sim::kNever) {
-                        time = sim::from_microseconds(microseconds_of(time) * factor);
+                        time = sim::from_microseconds(sim::microseconds(time) * factor);
                     }
                 }
             }
@@ -370,11 +357,11 @@ void correct(sim::Platform& platform,
         const sim::InNetworks before = device.in_networks.value_or(sim::InNetworks{});
         device.in_networks = {
             .work = one.work * before.work,
-            .task = sim::from_microseconds(one.work * microseconds_of(before.task) + one.task)};
+            .task = sim::from_microseconds(one.work * sim::microseconds(before.task) + one.task)};
         for (sim::MeasuredCost& cost : platform.measured) {
             if (cost.device == one.device && cost.time.p50 > sim::Time{}) {
                 const CostKey key = key_of(cost);
-                const double us = microseconds_of(cost.time.p50);
+                const double us = sim::microseconds(cost.time.p50);
                 const double now =
                     kernel_us(us, one, alone.contains(key), factor_of(corrections, key));
                 cost.time = scaled(cost.time, now / us);
@@ -396,12 +383,12 @@ void correct(sim::Platform& platform,
 }
 
 sim::Measurement in_networks(const sim::Measurement& alone, const sim::Device& device) {
-    const double us = microseconds_of(alone.p50);
+    const double us = sim::microseconds(alone.p50);
     if (!device.in_networks || us <= 0) {
         return alone;
     }
     const sim::InNetworks& known = *device.in_networks;
-    return scaled(alone, in_network(us, known.work, microseconds_of(known.task)) / us);
+    return scaled(alone, in_network(us, known.work, sim::microseconds(known.task)) / us);
 }
 
 }  // namespace calibrate

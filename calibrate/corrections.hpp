@@ -39,8 +39,8 @@ struct DeviceCorrection {
     // Microseconds that are added, or below zero taken away: of a submission, of completion, and of
     // each task.
     double submit = 0, completion = 0, task = 0;
-    double up = 1, down = 1,
-           work = 1;  // factors: of copies into its memory and out of it, of tasks
+    // Factors: of copies into its memory and out of it, and of tasks.
+    double up = 1, down = 1, work = 1;
 };
 
 struct Corrections {
@@ -48,7 +48,8 @@ struct Corrections {
     std::map<CostKey, double> kernels;      // factors, beside their device's
     // By network and trial: measured over predicted, with the corrections by all other trials.
     std::vector<std::vector<double>> ratios;
-    // Medians of the predictions' errors, before and (each trial left out in turn) after.
+    // Medians of the predictions' errors, before and (each trial left out in turn) after; of too
+    // few trials zero.
     double error_before_percent = 0, error_after_percent = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "calibrate/kernel_bench.hpp"
 
+#include "calibrate/promise.hpp"
 #include "calibrate/statistics.hpp"
 #include "sim/units.hpp"
 
@@ -8,8 +9,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
-#include <limits>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -63,13 +62,35 @@ std::size_t leave_out_what_is_too_large(KernelBench& bench,
     return largest;
 }
 
+// Nanoseconds, by samples or else by the profile that is continued; nothing where neither says it.
+std::optional<double> known_ns(const Cost& cost) {
+    return cost.anywhere.empty() ? cost.before_ns : quantile(cost.anywhere, 0.5);
+}
+
+// What a network takes on the device: a cover, of the ways that take least for each of their
+// layers.
+double cover_ns(std::vector<Way> ways) {
+    std::ranges::sort(ways, {}, [](const Way& way) {
+        return way.takes / static_cast<double>(way.layers.size());
+    });
+    std::set<int> covered;
+    double sum = 0;
+    for (const Way& way : ways) {
+        if (std::ranges::none_of(way.layers, [&](int layer) { return covered.contains(layer); })) {
+            covered.insert(way.layers.begin(), way.layers.end());
+            sum += way.takes;
+        }
+    }
+    return sum;
+}
+
 }  // namespace
 
 void add_candidates(KernelBench& bench,
                     const sim::Model& model,
                     std::vector<Candidate> candidates,
                     Costs& costs) {
-    std::vector<KernelBench::Way>& network = bench.networks.emplace_back();
+    std::vector<KernelBench::Kernel>& network = bench.networks.emplace_back();
     for (Candidate& candidate : candidates) {
         const auto [found, fresh] = costs.try_emplace(candidate.key);
         network.push_back({candidate.layers, &found->second});
@@ -80,58 +101,22 @@ void add_candidates(KernelBench& bench,
     }
 }
 
-namespace {
-
-// Nanoseconds, by samples or else by the profile that is continued; nothing where neither says it.
-std::optional<double> known_ns(const Cost& cost) {
-    return cost.anywhere.empty() ? cost.before_ns : quantile(cost.anywhere, 0.5);
-}
-
-// What a network takes on the device: a cover, of the ways that take least for each of their
-// layers.
-double cover_ns(std::vector<std::pair<double, const KernelBench::Way*>> ways) {
-    std::ranges::sort(ways, {}, [](const auto& way) {
-        return way.first / static_cast<double>(way.second->layers.size());
-    });
-    std::set<int> covered;
-    double sum = 0;
-    for (const auto& [ns, way] : ways) {
-        if (std::ranges::none_of(way->layers, [&](int layer) { return covered.contains(layer); })) {
-            covered.insert(way->layers.begin(), way->layers.end());
-            sum += ns;
-        }
-    }
-    return sum;
-}
-
-}  // namespace
-
 std::set<const Cost*> unpromising_kernels(const KernelBench& bench) {
-    constexpr double kShare = 0.2;  // of a network
     std::set<const Cost*> unpromising, promising;
-    for (const std::vector<KernelBench::Way>& network : bench.networks) {
-        std::map<std::vector<int>, double> cheapest;  // ns, by layers
-        std::vector<std::pair<double, const KernelBench::Way*>> ways;
-        for (const KernelBench::Way& way : network) {
-            if (const std::optional<double> ns = known_ns(*way.cost)) {
-                const auto [found, fresh] = cheapest.try_emplace(way.layers, *ns);
-                found->second = std::min(found->second, *ns);
-                ways.emplace_back(*ns, &way);
+    for (const std::vector<KernelBench::Kernel>& network : bench.networks) {
+        std::vector<Way> ways;
+        std::vector<const Cost*> costs;  // beside them
+        for (const auto& [layers, cost] : network) {
+            if (const std::optional<double> ns = known_ns(*cost)) {
+                const double least =
+                    cost->anywhere.empty() ? *ns : std::ranges::min(cost->anywhere);
+                ways.push_back({.layers = layers, .takes = *ns, .least = least});
+                costs.push_back(cost);
             }
         }
-        const double all_ns = cover_ns(ways);
-        for (const auto& [ns, way] : ways) {
-            double apart = 0;
-            for (const int layer : way->layers) {
-                const auto alone = cheapest.find({layer});
-                apart += alone == cheapest.end() ? std::numeric_limits<double>::infinity()
-                                                 : alone->second;
-            }
-            const double otherwise = std::min(cheapest.at(way->layers), apart);
-            const double least =
-                way->cost->anywhere.empty() ? ns : std::ranges::min(way->cost->anywhere);
-            const bool is_slow = least - otherwise > kShare * all_ns;
-            (is_slow ? unpromising : promising).insert(way->cost);
+        const std::vector<bool> is_slow = unpromising_ways(ways, cover_ns(ways));
+        for (std::size_t i = 0; i < costs.size(); ++i) {
+            (is_slow[i] ? unpromising : promising).insert(costs[i]);
         }
     }
     std::erase_if(unpromising, [&](const Cost* cost) { return promising.contains(cost); });

@@ -27,12 +27,12 @@ struct KernelBench {
         std::unique_ptr<SegmentTimer> timer;  // made at the first turn
     };
     std::vector<Entry> entries = {};
-    // Each network at each batch size: all its ways, those that it shares with others among them.
-    struct Way {
+    // Each network at each batch size: all kernels for it, those that others share among them.
+    struct Kernel {
         std::vector<int> layers;  // of the model
         Cost* cost = nullptr;
     };
-    std::vector<std::vector<Way>> networks = {};
+    std::vector<std::vector<Kernel>> networks = {};
     kernels::Tensors tensors = {};  // as large as any candidate needs
 
     const std::string& name() const { return device->info().name; }
@@ -44,11 +44,8 @@ void add_candidates(KernelBench& bench,
                     std::vector<Candidate> candidates,
                     Costs& costs);
 
-// What no mapping within 20 % of a network's best on this device has, in none of the networks: run
-// otherwise, by one kernel or each of its layers by one, a network becomes faster by more than that
-// (as unpromising_tasks in network_bench.hpp). A kernel's fastest sample counts against the others'
-// medians: whatever holds a machine up makes a kernel look slower, never faster. Of costs of which
-// nothing is known nothing is said.
+// What no mapping within 20 % of a network's best on this device has (calibrate/promise.hpp), in
+// none of the networks. Of costs of which nothing is known nothing is said.
 std::set<const Cost*> unpromising_kernels(const KernelBench& bench);
 
 // Every kernel in turn, until all are known, or `more` says that time is up: a look at each, then

@@ -3,6 +3,7 @@
 #include "calibrate/assemble.hpp"
 #include "calibrate/candidates.hpp"
 #include "calibrate/clock.hpp"
+#include "calibrate/promise.hpp"
 #include "calibrate/statistics.hpp"
 #include "kernels/registry.hpp"
 #include "sim/compile/transfers.hpp"
@@ -338,33 +339,14 @@ std::unique_ptr<NetworkBench> begin_again(const NetworkBench& bench,
 std::vector<bool> unpromising_tasks(const sim::Problem& problem,
                                     std::span<const sim::Time> least,
                                     sim::Time best) {
-    constexpr int kOneIn = 5;                        // of the best makespan
-    std::map<std::vector<int>, sim::Time> cheapest;  // by the layers of a task
-    const auto layers_of = [](const sim::Task& task) {
-        std::vector<int> layers{task.first};
-        layers.insert(layers.end(), task.rest.begin(), task.rest.end());
-        return layers;
-    };
-    for (const sim::Task& task : problem.tasks) {
-        const auto [found, fresh] = cheapest.emplace(layers_of(task), task.cost);
-        found->second = std::min(found->second, task.cost);
-    }
-    std::vector<bool> unpromising;
+    std::vector<Way> ways;
     for (std::size_t t = 0; t < problem.tasks.size(); ++t) {
-        const std::vector<int> layers = layers_of(problem.tasks[t]);
-        sim::Time apart{};
-        for (const int layer : layers) {
-            const auto alone = cheapest.find({layer});
-            if (alone == cheapest.end()) {
-                apart = sim::kNever;
-                break;
-            }
-            apart += alone->second;
-        }
-        const sim::Time otherwise = std::min(cheapest.at(layers), apart);
-        unpromising.push_back(least[t] - otherwise > best / kOneIn);
+        const sim::Task& task = problem.tasks[t];
+        ways.push_back({.layers = sim::layers_of(task),
+                        .takes = static_cast<double>(task.cost.count()),
+                        .least = static_cast<double>(least[t].count())});
     }
-    return unpromising;
+    return unpromising_ways(ways, static_cast<double>(best.count()));
 }
 
 Phase phase_of(const NetworkBench& bench) {

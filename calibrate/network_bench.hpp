@@ -80,10 +80,9 @@ std::vector<double> trial_ratios(NetworkBench& bench, const StoppingRule& rule);
 // Of what is known now.
 Phase phase_of(const NetworkBench& bench);
 
-// The tasks that no mapping within 20 % of the best one has: a mapping with such a task becomes
-// faster by more than that where the task's layers are run otherwise, by one task or each by one of
-// its own. By task of the problem. `least`: what the task may cost, by the fastest sample, where
-// all others cost what the problem says; `best`: the best mapping's makespan.
+// The tasks that no mapping within 20 % of the best one has (calibrate/promise.hpp). By task of the
+// problem. `least`: what the task may cost, by the fastest sample, where all others cost what the
+// problem says; `best`: the best mapping's makespan.
 std::vector<bool> unpromising_tasks(const sim::Problem& problem,
                                     std::span<const sim::Time> least,
                                     sim::Time best);

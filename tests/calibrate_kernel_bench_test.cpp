@@ -16,7 +16,7 @@ struct Bench {
         costs.emplace_back().anywhere = std::move(ns);
         return &costs.back();
     }
-    void add(std::vector<calibrate::KernelBench::Way> ways) {
+    void add(std::vector<calibrate::KernelBench::Kernel> ways) {
         bench.networks.push_back(std::move(ways));
     }
     bool is_unpromising(const calibrate::Cost* cost) const {
