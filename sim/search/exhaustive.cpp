@@ -692,30 +692,30 @@ private:
 
     // Depth first to the split. A stack of its own: models have thousands of layers.
     void visit(int first) {
-        struct Choice {
+        struct Level {
             int layer = 0;
             std::size_t next = 0;
         };
         if (first >= split_) {
             return keep(first);
         }
-        std::vector<Choice> stack{{first, 0}};
+        std::vector<Level> stack{{first, 0}};
         while (!stack.empty() && !stopped_ && !(probing_ && held_ >= kProbe)) {
-            Choice& choice = stack.back();
-            const std::vector<int>& tasks = problem_.starting[at(choice.layer)];
-            while (choice.next < tasks.size() &&
-                   !fits(problem_, tasks[choice.next], evaluator_.covered)) {
-                ++choice.next;
+            Level& level = stack.back();
+            const std::vector<int>& tasks = problem_.starting[at(level.layer)];
+            while (level.next < tasks.size() &&
+                   !fits(problem_, tasks[level.next], evaluator_.covered)) {
+                ++level.next;
             }
-            if (choice.next == tasks.size()) {
+            if (level.next == tasks.size()) {
                 stack.pop_back();
                 take_back();
                 continue;
             }
-            const int task = tasks[choice.next++];
+            const int task = tasks[level.next++];
             evaluator_.push(task);
             path_.push_back(task);
-            const int layer = evaluator_.next_layer(choice.layer + 1);
+            const int layer = evaluator_.next_layer(level.layer + 1);
             if (layer < split_) {
                 stack.push_back({layer, 0});
             } else {
