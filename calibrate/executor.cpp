@@ -32,21 +32,23 @@ kernels::Layout layout_named(const std::string& name) {
 // Devices between begin_run and end_run, which comes whatever happens meanwhile.
 class Runs {
 public:
-    void begin(Device& device) {
-        device.begin_run();
-        devices_.push_back(&device);
+    Runs(std::span<const std::unique_ptr<Device>> devices, std::span<const int> begun)
+        : devices_{devices}, begun_{begun} {
+        for (const int d : begun) {
+            devices[at(d)]->begin_run();
+        }
     }
-    Runs() = default;
     ~Runs() {
-        for (Device* const device : devices_) {
-            device->end_run();
+        for (const int d : begun_) {
+            devices_[at(d)]->end_run();
         }
     }
     Runs(const Runs&) = delete;
     Runs& operator=(const Runs&) = delete;
 
 private:
-    std::vector<Device*> devices_;
+    std::span<const std::unique_ptr<Device>> devices_;
+    std::span<const int> begun_;
 };
 
 }  // namespace
@@ -294,6 +296,23 @@ int Executor::followed(int device, int other, int event) {
     return found->second;
 }
 
+// The devices that take part. Workers that spin would take the cores of a device that computes on
+// them: then the host's stay as they are.
+std::vector<int> Executor::begun(const std::vector<Call>& calls) const {
+    std::set<int> used{0};
+    for (const Call& call : calls) {
+        used.insert(call.device);
+    }
+    const bool host_shares_cores = std::ranges::any_of(used, [&](int d) {
+        const DeviceInfo& info = devices_[at(d)]->info();
+        return d != 0 && info.host_cores && info.cores == 0;
+    });
+    if (host_shares_cores) {
+        used.erase(0);
+    }
+    return {used.begin(), used.end()};
+}
+
 // ---- Recording ---------------------------------------------------------------------------------
 
 // Goes through a plan as the dispatcher does and records what each device is asked for.
@@ -345,6 +364,7 @@ public:
             const auto wanted = std::ranges::find(read, tensor, &sim::TaskInput::tensor);
             recording_.outputs.push_back(e_.buffer({tensor, wanted->layout, 0}));
         }
+        recording_.begun = e_.begun(recording_.calls);
         return std::move(recording_);
     }
 
@@ -763,21 +783,7 @@ std::size_t Executor::output_bytes(int index) const {
 
 void Executor::run(const Recording& recording, std::span<std::int64_t> stamps) {
     assert(stamps.empty() || stamps.size() == recording.calls.size() + 1);
-    // Workers that spin would take the cores of a device that computes on them.
-    std::set<int> used{0};
-    for (const Call& call : recording.calls) {
-        used.insert(call.device);
-    }
-    const bool host_shares_cores = std::ranges::any_of(used, [&](int d) {
-        const DeviceInfo& info = devices_[at(d)]->info();
-        return d != 0 && info.host_cores && info.cores == 0;
-    });
-    Runs runs;
-    for (const int d : used) {
-        if (d != 0 || !host_shares_cores) {
-            runs.begin(*devices_[at(d)]);
-        }
-    }
+    const Runs runs{devices_, recording.begun};
     std::size_t next = 0;
     if (!stamps.empty()) {
         stamps[next++] = now_ns();

@@ -57,6 +57,7 @@ public:
     struct Recording {
         bool timed = false;  // stage_ns() of the devices can be asked
         std::vector<Call> calls;
+        std::vector<int> begun;  // devices of which a run begins, and ends (Device::begin_run)
         // By output of the model: its tensor on the host, int32 or packed bits.
         std::vector<const std::byte*> outputs;
     };
@@ -84,8 +85,9 @@ public:
     std::span<std::byte> input(int index = 0);
     std::size_t output_bytes(int index = 0) const;  // of the batch
 
-    // Runs what was recorded. stamps[i]: nanoseconds of a steady clock after call i - 1; stamps[0]
-    // before the first, so calls.size() + 1 of them, or none.
+    // Runs what was recorded; allocates nothing, but what devices and their drivers do. stamps[i]:
+    // nanoseconds of a steady clock after call i - 1; stamps[0] before the first, so calls.size() +
+    // 1 of them, or none.
     void run(const Recording& recording, std::span<std::int64_t> stamps = {});
 
     // Of the host's threads (Device::round_trip_ns).
@@ -131,6 +133,7 @@ private:
     int kernel(int task);
     int event(const Happening& what);
     int followed(int device, int other, int event);
+    std::vector<int> begun(const std::vector<Call>& calls) const;
 
     const sim::Model& model_;
     const Parameters& parameters_;

@@ -93,6 +93,12 @@ double load_average() {
     return load;
 }
 
+int usable_cores() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+}
+
 Machine describe_machine() {
     hwloc_topology_t raw = nullptr;
     hwloc_topology_init(&raw);
@@ -101,9 +107,7 @@ Machine describe_machine() {
         raw, &hwloc_topology_destroy};
 
     Machine machine;
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    machine.cores = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+    machine.cores = usable_cores();
     machine.memory_mib = sysconf(_SC_PHYS_PAGES) / 1024 * sysconf(_SC_PAGESIZE) / 1024;
 
     const std::string model = cpuinfo("model name");

@@ -16,6 +16,9 @@ struct Machine {
     std::vector<std::string> warnings;                       // busy, virtual, frequency scaling
 };
 
+// Cores that this process may run on.
+int usable_cores();
+
 // Reads hwloc, /proc and /sys. What a machine does not tell is left out or "unknown".
 Machine describe_machine();
 

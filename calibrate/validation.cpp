@@ -3,7 +3,7 @@
 #include "calibrate/anchors.hpp"
 #include "calibrate/candidates.hpp"
 #include "calibrate/clock.hpp"
-#include "calibrate/executor.hpp"
+#include "calibrate/machine.hpp"
 #include "calibrate/placement.hpp"
 #include "calibrate/profile.hpp"
 #include "calibrate/stage_clock.hpp"
@@ -22,15 +22,9 @@
 #include <map>
 #include <numeric>
 #include <random>
-#include <thread>
 
 namespace calibrate {
 namespace {
-
-int all_threads(int wanted) {
-    return wanted > 0 ? wanted
-                      : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-}
 
 // A mapping that takes turns with others.
 struct Contender {
@@ -128,7 +122,7 @@ double ratio_to(const sim::Platform& platform, std::string_view name, sim::Measu
 
 std::vector<std::vector<std::byte>> reference_outputs(
     const sim::Model& model, int batch, std::span<const std::span<const std::byte>> inputs) {
-    const int threads = all_threads(0);
+    const int threads = usable_cores();
     const Parameters parameters = load_parameters(model);
     const sim::Problem problem = sim::compile(
         model, candidates(model, batch, threads, {"reference"}), {.batch = batch, .only = {}});
@@ -417,7 +411,7 @@ Validation validate(const sim::Model& model,
                     std::span<const NamedMapping> baselines,
                     std::span<const sim::Mapping> sample,
                     const ValidationSettings& settings) {
-    const int threads = all_threads(settings.threads);
+    const int threads = settings.threads > 0 ? settings.threads : usable_cores();
     const Parameters parameters = load_parameters(model);
     Executor executor{model, parameters, problem, threads};
     Field field = make_field(executor, problem, chosen, baselines, sample, settings);
@@ -450,17 +444,15 @@ Validation validate(const sim::Model& model,
 }
 
 Classification classify(const sim::Model& model,
-                        const sim::Problem& problem,
-                        const sim::Mapping& mapping,
+                        Runnable runnable,
                         std::span<const std::uint8_t> images,
-                        int threads,
                         const std::function<bool()>& stop) {
     const Parameters parameters = load_parameters(model);
-    Executor executor{model, parameters, problem, all_threads(threads)};
-    const Executor::Recording recording = executor.prepare(mapping);
+    Executor executor{model, parameters, runnable.problem, std::move(runnable.devices)};
+    const Executor::Recording recording = executor.prepare(runnable.mapping);
     const auto image = static_cast<std::size_t>(model.layers.front().output.elements());
     const std::size_t count = images.size() / image;
-    const auto batch = static_cast<std::size_t>(problem.batch);
+    const auto batch = static_cast<std::size_t>(runnable.problem.batch);
     const auto classes = static_cast<std::size_t>(
         model.layers[static_cast<std::size_t>(model.outputs.front().layer)].output.elements());
 

@@ -8,6 +8,7 @@
 
 #include "calibrate/anchors.hpp"
 #include "calibrate/dataset.hpp"
+#include "calibrate/runnable.hpp"
 #include "sim/compile/problem.hpp"
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
@@ -113,10 +114,8 @@ struct Classification {
 // Runs all images (u8, as the model's input wants them), batch by batch. The last batch is filled
 // up with zeros, whose predictions are dropped.
 Classification classify(const sim::Model& model,
-                        const sim::Problem& problem,
-                        const sim::Mapping& mapping,
+                        Runnable runnable,
                         std::span<const std::uint8_t> images,
-                        int threads,
                         const std::function<bool()>& stop);
 
 struct Accuracy {

@@ -1,22 +1,21 @@
 // hetmap run: classify real inputs with a mapping.
 
-#include "calibrate/calibrator.hpp"
 #include "calibrate/dataset.hpp"
 #include "calibrate/machine.hpp"
+#include "calibrate/runnable.hpp"
 #include "calibrate/validation.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
 #include "cli/validation_text.hpp"
-#include "kernels/registry.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/report/json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace cli {
 namespace {
@@ -28,37 +27,27 @@ struct RunOptions {
     OutputOptions output;
 };
 
-// With neither a mapping nor a profile: the last variant of the table that this machine can run,
-// on one thread, with as many layers fused as it can.
-bool guessing(const RunOptions& o) { return o.mapping.empty() && o.platform.empty(); }
-
-std::vector<std::string> best_variant() {
-    std::string best;
-    for (const kernels::Variant& variant : kernels::variants()) {
-        if (variant.supported()) {
-            best = variant.name;
-        }
+// The mapping that was given, or the best on a profile's platform, or, with neither, what runs
+// here.
+calibrate::Runnable runnable_of(const RunOptions& o, const sim::Model& model) {
+    const auto file = o.mapping.empty() ? sim::MappingFile{} : sim::load_mapping_file(o.mapping);
+    if (o.platform.empty()) {
+        const calibrate::Parameters parameters = calibrate::load_parameters(model);
+        return o.mapping.empty() ? calibrate::guessed(model, parameters, o.batch)
+                                 : calibrate::runnable(model, parameters, file);
     }
-    return {"cpu/" + best + "/1"};
-}
-
-// Without a profile: everything that the mapping's devices and the CPU can run.
-sim::Platform any_platform(const sim::Model& model, int batch, const sim::MappingFile& mapping) {
-    std::vector<std::unique_ptr<calibrate::Device>> opened;
-    const int cores = calibrate::describe_machine().cores;
-    for (const calibrate::DeviceInfo& info : calibrate::discover().devices) {
-        if (info.kind != "cpu" &&
-            std::ranges::find(mapping.entries, info.name, &sim::MappingEntry::device) !=
-                mapping.entries.end()) {
-            opened.push_back(calibrate::open(info, cores));
-        }
-    }
-    opened.insert(opened.begin(), calibrate::open_cpu(cores));
-    std::vector<const calibrate::Device*> devices;
-    for (const auto& device : opened) {
-        devices.push_back(device.get());
-    }
-    return calibrate::candidates(model, batch, devices, {});
+    const sim::Platform platform = platform_named(o.platform, o.set);
+    sim::Problem problem = sim::compile(model,
+                                        platform,
+                                        {.batch = o.mapping.empty() ? o.batch : file.batch,
+                                         .only = {},
+                                         .transfer_modes = file.transfer_modes});
+    sim::Mapping mapping =
+        o.mapping.empty() ? best_mapping(model, problem) : resolved(file, platform, problem);
+    calibrate::OpenDevices devices = calibrate::open_devices(problem, calibrate::usable_cores());
+    return {.devices = std::move(devices),
+            .problem = std::move(problem),
+            .mapping = std::move(mapping)};
 }
 
 void run(const RunOptions& o) {
@@ -72,29 +61,13 @@ void run(const RunOptions& o) {
     }
     const calibrate::Dataset data = calibrate::load_dataset(o.data, model.layers.front().output);
 
-    // 1. The mapping: given, or the best on a platform, or, with neither, whatever runs here.
-    sim::MappingFile file;
-    int batch = o.batch;
-    if (!o.mapping.empty()) {
-        file = sim::load_mapping_file(o.mapping);
-        batch = file.batch;
-    }
-    const sim::Platform platform =
-        o.platform.empty() ? any_platform(model, batch, file) : platform_named(o.platform, o.set);
-    sim::Problem problem =
-        sim::compile(model,
-                     platform,
-                     {.batch = batch,
-                      .only = guessing(o) ? best_variant() : std::vector<std::string>{},
-                      .transfer_modes = file.transfer_modes});
-    const sim::Mapping mapping =
-        o.mapping.empty() ? best_mapping(model, problem) : resolved(file, platform, problem);
+    calibrate::Runnable runnable = runnable_of(o, model);
+    const int batch = runnable.problem.batch;
 
-    // 2. Every image.
     catch_interrupts();
     const Stopwatch watch;
     const calibrate::Classification c =
-        calibrate::classify(model, problem, mapping, data.pixels, 0, interrupted);
+        calibrate::classify(model, std::move(runnable), data.pixels, interrupted);
     const double seconds = watch.seconds();
     const calibrate::Accuracy accuracy = calibrate::accuracy_of(c, data, model);
 

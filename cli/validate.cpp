@@ -1,6 +1,7 @@
 // hetmap validate: run mappings on this machine and compare with the prediction.
 
 #include "calibrate/dataset.hpp"
+#include "calibrate/machine.hpp"
 #include "calibrate/output_file.hpp"
 #include "calibrate/validation.hpp"
 #include "cli/commands.hpp"
@@ -77,8 +78,14 @@ void run(const ValidateOptions& o) {
     if (!o.data.empty()) {
         const calibrate::Dataset data =
             calibrate::load_dataset(o.data, model.layers.front().output);
-        accuracy = calibrate::accuracy_of(
-            calibrate::classify(model, problem, chosen, data.pixels, 0, interrupted), data, model);
+        const calibrate::Classification classification = calibrate::classify(
+            model,
+            {.devices = calibrate::open_devices(problem, calibrate::usable_cores()),
+             .problem = problem,
+             .mapping = chosen},
+            data.pixels,
+            interrupted);
+        accuracy = calibrate::accuracy_of(classification, data, model);
     }
 
     if (!o.csv.empty()) {

@@ -19,10 +19,8 @@ TEST_CASE("vgg3-fashion gives its trainer's answer for the hundred images beside
     REQUIRE(data.images() == 100);
     REQUIRE(data.labels.size() == 100);
 
-    const sim::Problem problem =
-        sim::compile(model, calibrate::candidates(model, 1, 1, {}), {.batch = 1, .only = {}});
-    const auto answer =
-        calibrate::classify(model, problem, sim::random_mapping(problem, 1), data.pixels, 1, {});
+    const auto answer = calibrate::classify(
+        model, calibrate::guessed(model, calibrate::load_parameters(model), 1), data.pixels, {});
     REQUIRE(answer.predictions.size() == 100);
     // They are the first of the test set, whose answers are in predictions.bin.
     std::ifstream file{folder / "predictions.bin", std::ios::binary};

@@ -29,8 +29,12 @@ TEST_CASE("vgg3-fashion gives its trainer's answer for each of the 10,000 test i
             *variant == '\0' ? std::vector<std::string>{} : std::vector<std::string>{variant};
         const sim::Problem problem = sim::compile(
             model, calibrate::candidates(model, batch, 2, variants), {.batch = batch, .only = {}});
-        const auto answer = calibrate::classify(
-            model, problem, sim::random_mapping(problem, 1), data.pixels, 2, {});
+        const auto answer = calibrate::classify(model,
+                                                {.devices = calibrate::open_devices(problem, 2),
+                                                 .problem = problem,
+                                                 .mapping = sim::random_mapping(problem, 1)},
+                                                data.pixels,
+                                                {});
         REQUIRE(answer.predictions.size() == 10'000);
         int different = 0, right = 0;
         for (std::size_t i = 0; i < expected.size(); ++i) {
