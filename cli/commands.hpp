@@ -19,6 +19,7 @@ void add_run(Program& program);
 void add_import(Program& program);
 void add_import_profile(Program& program);
 void add_export(Program& program);
+void add_emit(Program& program);
 void add_demo(Program& program);
 
 // Thrown where an asked-for bound was not met: exit code 3.

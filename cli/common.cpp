@@ -43,12 +43,6 @@ extern "C" void on_interrupt(int signal) {
     errno = before;
 }
 
-std::filesystem::path program_folder() {
-    std::error_code error;
-    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-    return error ? std::filesystem::path{"."} : program.parent_path();
-}
-
 std::vector<std::filesystem::path> folders(const std::string& name) {
     const std::filesystem::path here = program_folder();
     std::vector<std::filesystem::path> found;
@@ -66,6 +60,12 @@ std::vector<std::filesystem::path> folders(const std::string& name) {
 }
 
 }  // namespace
+
+std::filesystem::path program_folder() {
+    std::error_code error;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+    return error ? std::filesystem::path{"."} : program.parent_path();
+}
 
 std::vector<std::filesystem::path> model_folders() { return folders("models"); }
 std::vector<std::filesystem::path> platform_folders() { return folders("platforms"); }

@@ -23,6 +23,8 @@
 namespace cli {
 
 // ---- where things are --------------------------------------------------------------------
+std::filesystem::path program_folder();
+
 // In this order: ./models and ./platforms, those beside the program's own folder (a source tree,
 // or an installation's share/hetmap).
 std::vector<std::filesystem::path> model_folders();

@@ -24,6 +24,7 @@ int main(int argc, char** argv) try {
     cli::add_import(program);
     cli::add_import_profile(program);
     cli::add_export(program);
+    cli::add_emit(program);
     cli::add_demo(program);
     cli::prepare_streams();
     if (!program.run(argc, argv)) {
