@@ -19,6 +19,15 @@ constexpr std::pair<std::string_view, kernels::StepKind> kKernels[] = {
     {"max_pool2d", kernels::StepKind::max_pool2d},
     {"add", kernels::StepKind::add},
     {"flatten", kernels::StepKind::flatten},
+    {"depthwise_conv2d", kernels::StepKind::conv2d},
+    {"reshape", kernels::StepKind::reshape},
+    {"average_pool2d", kernels::StepKind::average_pool2d},
+    {"global_average_pool", kernels::StepKind::global_average_pool},
+    {"relu", kernels::StepKind::relu},
+    {"clip", kernels::StepKind::clip},
+    {"batch_norm", kernels::StepKind::batch_norm},
+    {"softmax", kernels::StepKind::softmax},
+    {"log_softmax", kernels::StepKind::log_softmax},
 };
 
 std::optional<kernels::StepKind> kind_of(const sim::Layer& layer) {
@@ -35,6 +44,8 @@ std::optional<kernels::Element> element_of(sim::Element element) {
             return kernels::Element::u8;
         case sim::Element::int32:
             return kernels::Element::int32;
+        case sim::Element::f32:
+            return kernels::Element::f32;
         default:
             return std::nullopt;
     }
@@ -95,15 +106,56 @@ bool is_plain_window(const sim::Attributes& a) {
 
 bool has_kernel(const sim::Layer& layer) {
     if (layer.operation == nullptr || !element_of(layer.output.element) || !kind_of(layer) ||
-        layer.output.rank() != 3 || !is_plain_window(layer.attributes) || layer.attributes.out ||
+        layer.output.rank() > 3 || !is_plain_window(layer.attributes) || layer.inputs.size() > 2 ||
         !layer.attributes.constant.empty()) {
         return false;
     }
-    const bool weighted = layer.operation->name == "conv2d" || layer.operation->name == "linear";
-    return layer.attributes.groups == 1 && layer.inputs.size() <= 2 &&
-           (!weighted || layer.attributes.weights == sim::Element::binary) &&
-           (layer.operation->name != "max_pool2d" || layer.attributes.pad_begin == sim::Sides{});
+    using kernels::StepKind;
+    const sim::Attributes& a = layer.attributes;
+    const bool is_real = layer.output.element == sim::Element::f32;
+    const bool no_padding = a.pad_begin == sim::Sides{};
+    if (a.out && !is_real) {
+        return false;
+    }
+    switch (*kind_of(layer)) {
+        case StepKind::conv2d:
+        case StepKind::linear:
+            return a.weights == sim::Element::binary
+                       ? is_real || (a.groups == 1 && layer.operation->name != "depthwise_conv2d")
+                       : a.weights == sim::Element::f32 && is_real;
+        case StepKind::max_pool2d:
+            return !a.out && (is_real || no_padding);
+        case StepKind::average_pool2d:  // what padding counts for is not in the model
+            return !a.out && is_real && no_padding;
+        case StepKind::threshold:
+        case StepKind::flatten:
+            return true;
+        case StepKind::add:
+            return !a.out;
+        case StepKind::reshape:
+            return layer.output.element != sim::Element::binary;
+        case StepKind::softmax:
+        case StepKind::log_softmax:
+            return is_real && (a.axis == -1 || a.axis == layer.output.rank() - 1);
+        case StepKind::global_average_pool:
+        case StepKind::relu:
+        case StepKind::clip:
+        case StepKind::batch_norm:
+            return is_real && !a.out;
+    }
+    return false;
 }
+
+namespace {
+
+// Kernels add tensors of one shape and element; nothing is broadcast or converted.
+bool adds_equals(const sim::Model& model, const sim::Layer& layer) {
+    return layer.operation->name != "add" || std::ranges::all_of(layer.inputs, [&](int input) {
+               return kernel_shape(at(model, input).output) == kernel_shape(layer.output);
+           });
+}
+
+}  // namespace
 
 std::vector<int> without_kernel(const sim::Model& model) {
     std::vector<int> layers;
@@ -139,7 +191,7 @@ bool fit_one_kernel(const sim::Model& model, std::span<const int> layers) {
         if (inputs.second >= 0) {
             (void)kernel_shape(at(model, inputs.second).output);
         }
-        return true;
+        return std::ranges::all_of(layers, [&](int l) { return adds_equals(model, at(model, l)); });
     } catch (const sim::InputError&) {
         return false;
     }
@@ -151,11 +203,16 @@ kernels::Shape kernel_shape(const sim::TensorShape& shape) {
         throw sim::InputError{
             fmt::format("no kernel here for tensors of {}", sim::name_of(shape.element))};
     }
-    if (shape.rank() != 3) {
+    if (shape.rank() > 3) {
         throw sim::InputError{
             fmt::format("no kernel here for {}: it is no image", sim::to_string(shape))};
     }
-    return {static_cast<int>(shape.height()), shape.width(), shape.channels(), *element};
+    kernels::Shape result{.element = *element};
+    int* const sides[] = {&result.height, &result.width, &result.channels};
+    for (int i = 0; i < shape.rank(); ++i) {
+        *sides[3 - shape.rank() + i] = shape[i];
+    }
+    return result;
 }
 
 ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers) {
@@ -197,17 +254,28 @@ kernels::Chain chain_of(const sim::Model& model,
         }
         const LayerParameters& p = parameters[static_cast<std::size_t>(l)];
         const Sources sources = sources_of(model, layers, chain.steps.size());
+        const kernels::Shape shape = kernel_shape(layer.output);
+        const bool is_product = sim::has_weights(layer);
         chain.steps.push_back({
             .kind = *kind_of(layer),
-            .out_channels = layer.output.channels(),
+            .out_channels = shape.channels,
+            .height = shape.height,
+            .width = shape.width,
             .kernel_height = layer.attributes.kernel_height(),
             .kernel_width = layer.attributes.kernel_width(),
             .stride = layer.attributes.stride[1],
             .padding = layer.attributes.pad_begin[1],
             .pad_value = layer.attributes.pad_value,
+            .groups = layer.operation->name == "depthwise_conv2d" ? shape.channels
+                                                                  : layer.attributes.groups,
+            .real = is_product && shape.element == kernels::Element::f32,
             .weights = p.weights,
             .thresholds = p.thresholds,
             .flips = p.flips,
+            .real_weights = p.real_weights,
+            .scales = p.scales,
+            .biases = p.biases,
+            .limits = p.limits,
             .from = sources.main,
             .second_from = sources.second,
         });

@@ -100,8 +100,12 @@ void expect_shape(const std::filesystem::path& path,
                   std::int64_t width,
                   std::int64_t channels,
                   const sim::TensorShape& shape) {
-    if (height != shape.height() || width != shape.width() || channels != shape.channels() ||
-        shape.element != sim::Element::u8) {
+    const bool is_image =
+        height == shape.height() && width == shape.width() && channels == shape.channels();
+    const bool is_row = shape.rank() == 1 && height * width * channels == shape.elements();
+    const bool takes_bytes =
+        shape.element == sim::Element::u8 || shape.element == sim::Element::f32;
+    if (!(is_image || is_row) || !takes_bytes) {
         throw sim::InputError{fmt::format("{}: images of {}x{}x{} u8, but the model takes {}",
                                           path.string(),
                                           height,

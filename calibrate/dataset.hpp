@@ -21,7 +21,8 @@ struct Dataset {
 
 // `path`: an IDX image file (labels are looked for beside it: "images-idx3" becomes
 // "labels-idx1"), a CIFAR-10 binary file, or a folder that holds the test set of one of them.
-// Throws sim::InputError: nothing found, truncated, or not of the shape that is asked for.
+// Throws sim::InputError: nothing found, truncated, or not of the shape that is asked for, or as
+// many elements in a row; of u8, or f32.
 Dataset load_dataset(const std::filesystem::path& path, const sim::TensorShape& shape);
 
 }  // namespace calibrate

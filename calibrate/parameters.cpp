@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <initializer_list>
 #include <random>
 #include <stdexcept>
 #include <string_view>
@@ -20,52 +21,102 @@ static_assert(std::endian::native == std::endian::little, "the files are little 
 
 constexpr std::string_view kMagic = "hetmap-weights/1";
 
-bool has_bits(const sim::Layer& layer) {
+bool is_one_of(const sim::Layer& layer, std::initializer_list<std::string_view> operations) {
     return layer.operation != nullptr &&
-           (layer.operation->name == "conv2d" || layer.operation->name == "linear");
+           std::ranges::find(operations, layer.operation->name) != operations.end();
 }
 
-bool has_thresholds(const sim::Layer& layer) {
-    return layer.operation != nullptr && layer.operation->name == "threshold";
+bool has_weights(const sim::Layer& layer, sim::Element element) {
+    return is_one_of(layer, {"conv2d", "depthwise_conv2d", "linear"}) &&
+           layer.attributes.weights == element;
+}
+
+bool has_bits(const sim::Layer& layer) { return has_weights(layer, sim::Element::binary); }
+
+// Scaled, and with a bias.
+bool is_real_product(const sim::Layer& layer) {
+    return (has_bits(layer) || has_weights(layer, sim::Element::f32)) &&
+           layer.output.element == sim::Element::f32;
+}
+
+bool has_thresholds(const sim::Layer& layer) { return is_one_of(layer, {"threshold"}); }
+
+const sim::Layer& input_of(const sim::Model& model, const sim::Layer& layer) {
+    return model.layers[static_cast<std::size_t>(layer.inputs.front())];
 }
 
 // Weights that one output channel has.
 std::int64_t fan_in(const sim::Model& model, const sim::Layer& layer) {
-    const sim::TensorShape& input =
-        model.layers[static_cast<std::size_t>(layer.inputs.front())].output;
-    return layer.operation->name == "linear"
-               ? input.elements()
-               : std::int64_t{layer.attributes.kernel_height()} * layer.attributes.kernel_width() *
-                     input.channels();
+    const sim::TensorShape& input = input_of(model, layer).output;
+    if (layer.operation->name == "linear") {
+        return input.elements();
+    }
+    const std::int64_t kernel =
+        std::int64_t{layer.attributes.kernel_height()} * layer.attributes.kernel_width();
+    return layer.operation->name == "depthwise_conv2d"
+               ? kernel
+               : kernel * (input.channels() / layer.attributes.groups);
 }
 
 std::size_t words(std::int64_t bits) { return static_cast<std::size_t>((bits + 63) / 64); }
 
-// Bytes of a layer's parameters: weights, thresholds, directions.
-std::int64_t bytes_of(const sim::Model& model, const sim::Layer& layer) {
-    constexpr std::int64_t kWord = sizeof(std::uint64_t), kThreshold = sizeof(std::int32_t);
+// How many a layer has of each of its parameters, in the file's order.
+struct Sizes {
+    std::int64_t weights = 0, thresholds = 0, flips = 0;
+    std::int64_t real_weights = 0, scales = 0, biases = 0, limits = 0;
+
+    std::int64_t bytes() const {
+        const auto sum = [](std::initializer_list<std::int64_t> all) {
+            std::int64_t total = 0;
+            for (const std::int64_t one : all) {
+                total = sim::checked_sum(total, one);
+            }
+            return total;
+        };
+        return sim::checked_sum(
+            sim::checked_product(8, sum({weights, flips})),
+            sim::checked_product(4, sum({thresholds, real_weights, scales, biases, limits})));
+    }
+};
+
+Sizes sizes_of(const sim::Model& model, const sim::Layer& layer) {
+    Sizes sizes;
+    const std::int64_t channels = layer.output.channels();
     const auto words_of = [](std::int64_t bits) { return static_cast<std::int64_t>(words(bits)); };
-    std::int64_t bytes = 0;
     if (has_bits(layer)) {
-        bytes = sim::checked_product(
-            kWord, sim::checked_product(layer.output.channels(), words_of(fan_in(model, layer))));
+        sizes.weights = sim::checked_product(channels, words_of(fan_in(model, layer)));
+        sizes.scales = is_real_product(layer) ? channels : 0;
+    }
+    if (is_real_product(layer)) {
+        sizes.biases = channels;
+        sizes.real_weights =
+            has_bits(layer) ? 0 : sim::checked_product(channels, fan_in(model, layer));
     }
     if (has_thresholds(layer)) {
-        bytes += layer.output.channels() * kThreshold + words_of(layer.output.channels()) * kWord;
+        const bool is_real = input_of(model, layer).output.element == sim::Element::f32;
+        (is_real ? sizes.limits : sizes.thresholds) = channels;
+        sizes.flips = words_of(channels);
     }
-    return bytes;
+    if (layer.output.element == sim::Element::f32 && is_one_of(layer, {"batch_norm"})) {
+        sizes.scales = sizes.biases = channels;
+    }
+    if (layer.output.element == sim::Element::f32 && is_one_of(layer, {"clip"})) {
+        sizes.limits = 2;
+    }
+    return sizes;
 }
 
 LayerParameters sized(const sim::Model& model, const sim::Layer& layer) {
+    const Sizes sizes = sizes_of(model, layer);
+    const auto count = [](std::int64_t size) { return static_cast<std::size_t>(size); };
     LayerParameters parameters;
-    if (has_bits(layer)) {
-        parameters.weights.resize(static_cast<std::size_t>(layer.output.channels()) *
-                                  words(fan_in(model, layer)));
-    }
-    if (has_thresholds(layer)) {
-        parameters.thresholds.resize(static_cast<std::size_t>(layer.output.channels()));
-        parameters.flips.resize(words(layer.output.channels()));
-    }
+    parameters.weights.resize(count(sizes.weights));
+    parameters.thresholds.resize(count(sizes.thresholds));
+    parameters.flips.resize(count(sizes.flips));
+    parameters.real_weights.resize(count(sizes.real_weights));
+    parameters.scales.resize(count(sizes.scales));
+    parameters.biases.resize(count(sizes.biases));
+    parameters.limits.resize(count(sizes.limits));
     return parameters;
 }
 
@@ -87,7 +138,7 @@ public:
         const std::int64_t there = file_.size() - static_cast<std::int64_t>(kMagic.size());
         std::int64_t need = 0;
         for (const sim::Layer& layer : model.layers) {
-            need = sim::checked_sum(need, bytes_of(model, layer));
+            need = sim::checked_sum(need, sizes_of(model, layer).bytes());
             if (need > there) {
                 throw ends_in(layer.name);
             }
@@ -146,9 +197,14 @@ std::vector<double> spreads_of(const sim::Model& model) {
     for (const sim::Layer& layer : model.layers) {
         double spread = kPixels;
         if (has_bits(layer)) {
-            const sim::Layer& input = model.layers[static_cast<std::size_t>(layer.inputs.front())];
-            const double scale = input.output.element == sim::Element::u8 ? kPixels : 1.0;
-            spread = scale * std::sqrt(static_cast<double>(fan_in(model, layer)));
+            const sim::TensorShape& input = input_of(model, layer).output;
+            const double of_input =
+                input.element == sim::Element::u8 || input.element == sim::Element::f32
+                    ? spreads[static_cast<std::size_t>(layer.inputs.front())]
+                    : 1.0;
+            spread = of_input * std::sqrt(static_cast<double>(fan_in(model, layer)));
+        } else if (is_real_product(layer)) {  // made-up weights keep it
+            spread = spreads[static_cast<std::size_t>(layer.inputs.front())];
         } else if (layer.operation != nullptr) {
             double sum = 0;
             for (const int input : layer.inputs) {
@@ -165,7 +221,7 @@ std::vector<double> spreads_of(const sim::Model& model) {
 Parameters made_up(const sim::Model& model) {
     std::int64_t bytes = 0;
     for (const sim::Layer& layer : model.layers) {
-        bytes = sim::checked_sum(bytes, bytes_of(model, layer));
+        bytes = sim::checked_sum(bytes, sizes_of(model, layer).bytes());
     }
     expect_memory_for_parameters(bytes);
     const std::vector<double> spreads = spreads_of(model);
@@ -185,18 +241,40 @@ Parameters made_up(const sim::Model& model) {
         }
         if (has_thresholds(layer)) {
             const double reach = spreads[static_cast<std::size_t>(layer.inputs.front())];
-            for (std::int32_t& t : p.thresholds) {
+            const auto within = [&] {
                 const double share = static_cast<double>(random() >> 11) * 0x1p-53;
-                t = static_cast<std::int32_t>(std::lround((share - 0.5) * reach));
+                return (share - 0.5) * reach;
+            };
+            for (std::int32_t& t : p.thresholds) {
+                t = static_cast<std::int32_t>(std::lround(within()));
             }
+            std::ranges::generate(p.limits, [&] { return static_cast<float>(within()); });
             for (std::uint64_t& word : p.flips) {
                 word = random() & random();
             }
             clear_tail(p.flips, layer.output.channels());
         }
+        if (!p.real_weights.empty()) {  // of a variance that sums keep
+            const auto reach =
+                static_cast<float>(std::sqrt(3.0 / static_cast<double>(fan_in(model, layer))));
+            std::ranges::generate(p.real_weights, [&] {
+                return reach * (static_cast<float>(random() >> 40) * 0x1p-23F - 1);
+            });
+        }
+        std::ranges::fill(p.scales, 1.0F);
+        if (is_one_of(layer, {"clip"}) && !p.limits.empty()) {
+            p.limits = {0.0F, 6.0F};
+        }
         parameters.push_back(std::move(p));
     }
     return parameters;
+}
+
+// Kernels compare numbers, and NaN is none.
+void check_reals(std::span<const float> values, const std::string& layer) {
+    if (std::ranges::any_of(values, [](float value) { return std::isnan(value); })) {
+        throw sim::InputError{fmt::format("weights of layer '{}': one is no number (NaN)", layer)};
+    }
 }
 
 }  // namespace
@@ -212,6 +290,10 @@ Parameters load_parameters(const sim::Model& model) {
         reader.fill(p.weights, layer.name);
         reader.fill(p.thresholds, layer.name);
         reader.fill(p.flips, layer.name);
+        for (std::vector<float>* const reals : {&p.real_weights, &p.scales, &p.biases, &p.limits}) {
+            reader.fill(*reals, layer.name);
+            check_reals(*reals, layer.name);
+        }
         if (has_bits(layer)) {
             const std::int64_t bits = fan_in(model, layer);
             for (std::size_t row = 0; row < p.weights.size(); row += words(bits)) {
@@ -242,6 +324,10 @@ std::string weights_file(const sim::Model& model, const Parameters& parameters) 
         append(parameters.at(l).weights, needed.weights.size(), layer.name);
         append(parameters.at(l).thresholds, needed.thresholds.size(), layer.name);
         append(parameters.at(l).flips, needed.flips.size(), layer.name);
+        append(parameters.at(l).real_weights, needed.real_weights.size(), layer.name);
+        append(parameters.at(l).scales, needed.scales.size(), layer.name);
+        append(parameters.at(l).biases, needed.biases.size(), layer.name);
+        append(parameters.at(l).limits, needed.limits.size(), layer.name);
     }
     return bytes;
 }

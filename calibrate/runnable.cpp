@@ -106,12 +106,13 @@ Runnable runnable(const sim::Model& model,
 }
 
 Runnable guessed(const sim::Model& model, const Parameters& parameters, int batch) {
-    std::vector<std::string> variants;
+    std::string for_bits, for_reals;
     for (const kernels::Variant& variant : kernels::variants()) {
         if (variant.supported()) {
-            variants = {std::string{variant.name}};
+            (variant.for_reals ? for_reals : for_bits) = variant.name;
         }
     }
+    const std::vector<std::string> variants{for_bits, for_reals};
     Runnable result;
     result.devices.devices.push_back(open_cpu(1));
     result.devices.missing.resize(1);

@@ -25,9 +25,9 @@ Runnable runnable(const sim::Model& model,
                   const Parameters& parameters,
                   const sim::MappingFile& mapping);
 
-// Where there is no mapping: the last variant of the CPU's table that this machine can run, on one
-// thread, with as many layers fused as it can. Throws sim::InputError where that runs not all of
-// the model's layers.
+// Where there is no mapping: the last variants of the CPU's table that this machine can run, for
+// bits and for f32, on one thread, with as many layers fused as they can. Throws sim::InputError
+// where that runs not all of the model's layers.
 Runnable guessed(const sim::Model& model, const Parameters& parameters, int batch);
 
 }  // namespace calibrate

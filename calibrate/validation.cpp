@@ -167,14 +167,31 @@ struct Expected {
         std::size_t output;
         std::size_t offset;
         std::vector<std::byte> bytes;
+        bool is_real = false;
     };
     std::vector<Part> parts;
 
     bool matches(const Executor::Recording& recording) const {
         return std::ranges::all_of(parts, [&](const Part& part) {
             const std::byte* const made = recording.outputs[part.output] + part.offset;
-            return std::memcmp(made, part.bytes.data(), part.bytes.size()) == 0;
+            return part.is_real ? is_near(made, part.bytes)
+                                : std::memcmp(made, part.bytes.data(), part.bytes.size()) == 0;
         });
+    }
+
+private:
+    // Of f32: sums in another order round otherwise, by far less than the largest number.
+    static bool is_near(const std::byte* made, std::span<const std::byte> expected) {
+        constexpr float kTolerance = 1e-4F;
+        std::vector<float> one(expected.size() / sizeof(float)), other(one.size());
+        std::memcpy(one.data(), made, one.size() * sizeof(float));
+        std::memcpy(other.data(), expected.data(), other.size() * sizeof(float));
+        float largest = 1;
+        for (const float value : other) {
+            largest = std::max(largest, std::abs(value));
+        }
+        return std::ranges::equal(
+            one, other, [&](float a, float b) { return std::abs(a - b) <= kTolerance * largest; });
     }
 };
 
@@ -199,7 +216,10 @@ Expected expected_output(const sim::Model& model, int batch, Executor& executor)
             if (!in_one) {
                 outputs[o].resize(static_cast<std::size_t>(images) * image);
             }
-            expected.parts.push_back({o, skipped * image, std::move(outputs[o])});
+            const sim::TensorShape& shape =
+                model.layers[static_cast<std::size_t>(model.outputs[o].layer)].output;
+            expected.parts.push_back(
+                {o, skipped * image, std::move(outputs[o]), shape.element == sim::Element::f32});
         }
     }
     return expected;
@@ -443,34 +463,56 @@ Validation validate(const sim::Model& model,
     return validation;
 }
 
+namespace {
+
+template <typename T>
+int index_of_largest(const std::byte* scores, std::size_t count) {
+    std::vector<T> all(count);
+    std::memcpy(all.data(), scores, count * sizeof(T));
+    return static_cast<int>(std::ranges::max_element(all) - all.begin());
+}
+
+}  // namespace
+
 Classification classify(const sim::Model& model,
                         Runnable runnable,
                         std::span<const std::uint8_t> images,
-                        const std::function<bool()>& stop) {
+                        const std::function<bool()>& stop,
+                        float pixel_scale) {
     const Parameters parameters = load_parameters(model);
     Executor executor{model, parameters, runnable.problem, std::move(runnable.devices)};
     const Executor::Recording recording = executor.prepare(runnable.mapping);
     const auto image = static_cast<std::size_t>(model.layers.front().output.elements());
     const std::size_t count = images.size() / image;
     const auto batch = static_cast<std::size_t>(runnable.problem.batch);
-    const auto classes = static_cast<std::size_t>(
-        model.layers[static_cast<std::size_t>(model.outputs.front().layer)].output.elements());
+    const sim::TensorShape& output =
+        model.layers[static_cast<std::size_t>(model.outputs.front().layer)].output;
+    const auto classes = static_cast<std::size_t>(output.elements());
+    const sim::Element element = output.element;
+    const bool takes_reals = model.layers.front().output.element == sim::Element::f32;
 
     Classification result;
     std::vector<double> times;
     for (std::size_t first = 0; first < count && !(stop && stop()); first += batch) {
         const std::size_t now = std::min(batch, count - first);
         const std::span<std::byte> input = executor.input();
-        std::memcpy(input.data(), images.data() + first * image, now * image);
-        std::memset(input.data() + now * image, 0, (batch - now) * image);
+        std::ranges::fill(input, std::byte{0});
+        const std::span<const std::uint8_t> pixels = images.subspan(first * image, now * image);
+        if (takes_reals) {
+            std::vector<float> reals(pixels.begin(), pixels.end());
+            std::ranges::for_each(reals, [&](float& pixel) { pixel *= pixel_scale; });
+            std::memcpy(input.data(), reals.data(), reals.size() * sizeof(float));
+        } else {
+            std::memcpy(input.data(), pixels.data(), pixels.size());
+        }
         const std::int64_t start = now_ns();
         executor.run(recording);
         times.push_back(static_cast<double>(now_ns() - start));
         for (std::size_t i = 0; i < now; ++i) {
-            std::vector<std::int32_t> logits(classes);
-            std::memcpy(logits.data(), recording.outputs.front() + i * classes * 4, classes * 4);
-            result.predictions.push_back(
-                static_cast<int>(std::ranges::max_element(logits) - logits.begin()));
+            const std::byte* const scores = recording.outputs.front() + i * classes * 4;
+            result.predictions.push_back(element == sim::Element::f32
+                                             ? index_of_largest<float>(scores, classes)
+                                             : index_of_largest<std::int32_t>(scores, classes));
         }
     }
     if (!times.empty()) {

@@ -111,12 +111,13 @@ struct Classification {
     sim::Measurement batch_time;
 };
 
-// Runs all images (u8, as the model's input wants them), batch by batch. The last batch is filled
-// up with zeros, whose predictions are dropped.
+// Runs all images (u8), batch by batch. The last batch is filled up with zeros, whose predictions
+// are dropped. Where the model's input is f32 it gets `pixel_scale` times the pixels.
 Classification classify(const sim::Model& model,
                         Runnable runnable,
                         std::span<const std::uint8_t> images,
-                        const std::function<bool()>& stop);
+                        const std::function<bool()>& stop,
+                        float pixel_scale = 1);
 
 struct Accuracy {
     int images = 0;

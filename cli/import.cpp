@@ -65,7 +65,13 @@ std::string weights_of(const onnx::Imported& imported, const sim::Model& model) 
     for (const onnx::LayerNumbers& numbers : imported.carried.layers) {
         const auto layer = std::ranges::find(model.layers, numbers.layer, &sim::Layer::name);
         parameters.at(static_cast<std::size_t>(layer - model.layers.begin())) = {
-            .weights = numbers.weights, .thresholds = numbers.thresholds, .flips = numbers.flips};
+            .weights = numbers.weights,
+            .thresholds = numbers.thresholds,
+            .flips = numbers.flips,
+            .real_weights = numbers.real_weights,
+            .scales = numbers.scales,
+            .biases = numbers.biases,
+            .limits = numbers.limits};
     }
     return calibrate::weights_file(model, parameters);
 }

@@ -48,6 +48,10 @@ Option Command::add_option(const std::string& name,
 Option Command::add_option(const std::string& name, int& number, const std::string& help) {
     return Option{*app_->add_option(name, number, help)};
 }
+
+Option Command::add_option(const std::string& name, double& number, const std::string& help) {
+    return Option{*app_->add_option(name, number, help)};
+}
 Option Command::add_option(const std::string& name,
                            std::uint64_t& number,
                            const std::string& help) {

@@ -46,6 +46,7 @@ public:
                       std::vector<std::string>& texts,
                       const std::string& help);
     Option add_option(const std::string& name, int& number, const std::string& help);
+    Option add_option(const std::string& name, double& number, const std::string& help);
     Option add_option(const std::string& name, std::uint64_t& number, const std::string& help);
     Option add_flag(const std::string& name, bool& flag, const std::string& help);
     // "90s", "2m", "500ms", "1.5" (seconds): as seconds.

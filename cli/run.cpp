@@ -24,6 +24,7 @@ struct RunOptions {
     std::string model, data, mapping, platform;
     std::vector<std::string> set;
     int batch = 1, print_first = 0;
+    double pixel_scale = 1;
     OutputOptions output;
 };
 
@@ -66,8 +67,8 @@ void run(const RunOptions& o) {
 
     catch_interrupts();
     const Stopwatch watch;
-    const calibrate::Classification c =
-        calibrate::classify(model, std::move(runnable), data.pixels, interrupted);
+    const calibrate::Classification c = calibrate::classify(
+        model, std::move(runnable), data.pixels, interrupted, static_cast<float>(o.pixel_scale));
     const double seconds = watch.seconds();
     const calibrate::Accuracy accuracy = calibrate::accuracy_of(c, data, model);
 
@@ -110,6 +111,9 @@ void add_run(Program& program) {
         command.add_option("--platform", o->platform, "Run the best mapping for this profile");
     command.add_set(o->set).needs(platform);
     command.add_batch(o->batch, "Images at a time, where no mapping is given");
+    command.add_option("--pixel-scale",
+                       o->pixel_scale,
+                       "What a pixel, 0 to 255, is multiplied by for a network that takes f32");
     command.add_option("--print", o->print_first, "Print the classes of this many images");
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress (there is none)");

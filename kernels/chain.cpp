@@ -1,5 +1,6 @@
 #include "kernels/chain.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 #include <stdexcept>
 
@@ -14,6 +15,8 @@ std::string_view name_of(Element element) {
             return "u8";
         case Element::int32:
             return "int32";
+        case Element::f32:
+            return "f32";
     }
     return "";
 }
@@ -32,6 +35,22 @@ std::string_view name_of(StepKind kind) {
             return "add";
         case StepKind::flatten:
             return "flatten";
+        case StepKind::reshape:
+            return "reshape";
+        case StepKind::average_pool2d:
+            return "average_pool2d";
+        case StepKind::global_average_pool:
+            return "global_average_pool";
+        case StepKind::relu:
+            return "relu";
+        case StepKind::clip:
+            return "clip";
+        case StepKind::batch_norm:
+            return "batch_norm";
+        case StepKind::softmax:
+            return "softmax";
+        case StepKind::log_softmax:
+            return "log_softmax";
     }
     return "";
 }
@@ -64,59 +83,113 @@ int windows(int size, int kernel, const Step& step) {
 }
 
 // Parameters may be absent where only shapes are asked for; if they are there, they must fit.
+void require_size(const Step& step, std::size_t size, std::size_t expected, const char* what) {
+    require(size == 0 || size == expected,
+            step.kind,
+            std::to_string(expected) + " " + what + ", got " + std::to_string(size));
+}
+
 void require_weights(const Step& step, std::int64_t fan_in) {
     require(step.out_channels >= 1, step.kind, "1 output channel or more");
-    const auto expected =
-        static_cast<std::size_t>(step.out_channels) * static_cast<std::size_t>((fan_in + 63) / 64);
-    require(
-        step.weights.empty() || step.weights.size() == expected,
-        step.kind,
-        std::to_string(expected) + " words of weights, got " + std::to_string(step.weights.size()));
+    const auto channels = static_cast<std::size_t>(step.out_channels);
+    require_size(step,
+                 step.weights.size(),
+                 channels * static_cast<std::size_t>((fan_in + 63) / 64),
+                 "words of weights");
+    require_size(
+        step, step.real_weights.size(), channels * static_cast<std::size_t>(fan_in), "weights");
+    require(step.real || (step.real_weights.empty() && step.scales.empty() && step.biases.empty()),
+            step.kind,
+            "weights of one bit, and neither scales nor biases, for a result of int32");
+    require_size(step, step.scales.size(), channels, "scales");
+    require_size(step, step.biases.size(), channels, "biases");
 }
 
 void require_thresholds(const Step& step, const Shape& input) {
     const auto channels = static_cast<std::size_t>(input.channels);
-    require(
-        step.thresholds.empty() || step.thresholds.size() == channels,
-        step.kind,
-        std::to_string(channels) + " thresholds, got " + std::to_string(step.thresholds.size()));
-    require(step.flips.empty() || step.flips.size() == (channels + 63) / 64,
+    const bool is_real = input.element == Element::f32;
+    require_size(step, step.thresholds.size(), is_real ? 0 : channels, "thresholds");
+    require_size(step, step.limits.size(), is_real ? channels : 0, "thresholds of f32");
+    require_size(step, step.flips.size(), (channels + 63) / 64, "words of flips");
+}
+
+// Of a conv2d or linear step: real where what it reads is.
+Element product_of(const Step& step, const Shape& input) {
+    require_element(input, step.kind, {Element::binary, Element::u8, Element::f32});
+    require(step.real || input.element != Element::f32, step.kind, "a real result of f32 input");
+    return step.real ? Element::f32 : Element::int32;
+}
+
+Shape pooled(const Step& step, const Shape& input) {
+    const int height = windows(input.height, step.kernel_height, step);
+    const int width = windows(input.width, step.kernel_width, step);
+    require(step.padding < step.kernel_height && step.padding < step.kernel_width,
             step.kind,
-            std::to_string((channels + 63) / 64) + " words of flips, got " +
-                std::to_string(step.flips.size()));
+            "a padding smaller than the kernel, so that no window is empty");
+    return {height, width, input.channels, input.element};
 }
 
 Shape shape_after(const Step& step, const Shape& input) {
     switch (step.kind) {
         case StepKind::conv2d: {
-            require_element(input, step.kind, {Element::binary, Element::u8});
             require(step.pad_value >= -1 && step.pad_value <= 1,
                     step.kind,
                     "a pad value of -1, 0 or 1");
+            const bool divide = step.groups >= 1 && input.channels % step.groups == 0 &&
+                                step.out_channels % step.groups == 0;
+            require(divide && (step.groups == 1 || step.real),
+                    step.kind,
+                    "groups that divide the channels, and one where the result is int32");
             const int height = windows(input.height, step.kernel_height, step);
             const int width = windows(input.width, step.kernel_width, step);
             require_weights(step,
-                            std::int64_t{step.kernel_height} * step.kernel_width * input.channels);
-            return {height, width, step.out_channels, Element::int32};
+                            std::int64_t{step.kernel_height} * step.kernel_width *
+                                (input.channels / step.groups));
+            return {height, width, step.out_channels, product_of(step, input)};
         }
         case StepKind::linear:
-            require_element(input, step.kind, {Element::binary, Element::u8});
             require_weights(step, std::int64_t{input.height} * input.width * input.channels);
-            return {1, 1, step.out_channels, Element::int32};
+            return {1, 1, step.out_channels, product_of(step, input)};
         case StepKind::threshold:
-            require_element(input, step.kind, {Element::int32});
+            require_element(input, step.kind, {Element::int32, Element::f32});
             require_thresholds(step, input);
             return {input.height, input.width, input.channels, Element::binary};
-        case StepKind::max_pool2d: {
-            const int height = windows(input.height, step.kernel_height, step);
-            const int width = windows(input.width, step.kernel_width, step);
-            require(step.padding < step.kernel_height && step.padding < step.kernel_width,
+        case StepKind::max_pool2d:
+            return pooled(step, input);
+        case StepKind::reshape: {
+            require_element(input, step.kind, {Element::u8, Element::int32, Element::f32});
+            const auto elements = [](int height, int width, int channels) {
+                return std::int64_t{height} * width * channels;
+            };
+            require(elements(step.height, step.width, step.out_channels) ==
+                        elements(input.height, input.width, input.channels),
                     step.kind,
-                    "a padding smaller than the kernel, so that no window is empty");
-            return {height, width, input.channels, input.element};
+                    "as many elements as there are");
+            return {step.height, step.width, step.out_channels, input.element};
         }
+        case StepKind::average_pool2d:
+            require_element(input, step.kind, {Element::f32});
+            return pooled(step, input);
+        case StepKind::global_average_pool:
+            require_element(input, step.kind, {Element::f32});
+            return {1, 1, input.channels, Element::f32};
+        case StepKind::clip:
+            require_size(step, step.limits.size(), 2, "limits");
+            [[fallthrough]];
+        case StepKind::relu:
+        case StepKind::softmax:
+        case StepKind::log_softmax:
+            require_element(input, step.kind, {Element::f32});
+            return input;
+        case StepKind::batch_norm:
+            require_element(input, step.kind, {Element::f32});
+            require_size(
+                step, step.scales.size(), static_cast<std::size_t>(input.channels), "scales");
+            require_size(
+                step, step.biases.size(), static_cast<std::size_t>(input.channels), "biases");
+            return input;
         case StepKind::add:
-            require_element(input, step.kind, {Element::int32});
+            require_element(input, step.kind, {Element::int32, Element::f32});
             return input;
         case StepKind::flatten: {
             const std::int64_t elements = std::int64_t{input.height} * input.width * input.channels;
@@ -136,7 +209,7 @@ std::size_t tensor_bytes(const Shape& shape, Layout layout, int batch) {
                         static_cast<std::size_t>(shape.width);
     const auto channels = static_cast<std::size_t>(shape.channels);
     std::size_t pixel_bytes = channels;  // u8, and binary in the plain layout
-    if (shape.element == Element::int32) {
+    if (shape.element == Element::int32 || shape.element == Element::f32) {
         pixel_bytes = channels * 4;
     } else if (shape.element == Element::binary && layout == Layout::nhwc) {
         pixel_bytes = static_cast<std::size_t>(shape.words()) * 8;
@@ -192,6 +265,12 @@ bool is_linear(const Chain& chain) {
         }
     }
     return true;
+}
+
+bool has_reals(const Chain& chain) {
+    const auto is_real = [](const Shape& shape) { return shape.element == Element::f32; };
+    const std::vector<Shape> shapes = shapes_of(chain);
+    return is_real(chain.input) || std::any_of(shapes.begin(), shapes.end(), is_real);
 }
 
 }  // namespace kernels

@@ -6,7 +6,7 @@
 // Layouts of tensors in memory, batch outermost, then height, width, channels (NHWC):
 // - `nhwc`: binary tensors packed along the channels, ceil(C / 64) 64-bit words for each pixel,
 //   channel c in bit c % 64 of word c / 64, 1 is +1 and 0 is -1, unused bits 0; u8: one byte;
-//   int32: four bytes, little endian.
+//   int32 and f32: four bytes, little endian.
 // - `plain`: binary tensors as one int8 of +1 or -1 for each element; the rest as in nhwc.
 //
 // Nothing here knows platforms, mappings or costs.
@@ -20,7 +20,7 @@
 
 namespace kernels {
 
-enum class Element : std::uint8_t { binary, u8, int32 };
+enum class Element : std::uint8_t { binary, u8, int32, f32 };
 enum class Layout : std::uint8_t { nhwc, plain };
 
 std::string_view name_of(Layout layout);
@@ -38,12 +38,21 @@ struct Shape {
 std::size_t tensor_bytes(const Shape& shape, Layout layout, int batch);
 
 enum class StepKind : std::uint8_t {
-    conv2d,      // binary weights; input binary or u8; output int32
-    linear,      // binary weights over the whole input, (y, x, channel) order; output int32
-    threshold,   // int32 to binary
+    conv2d,      // binary weights on binary or u8 give int32; what is real gives f32 (Step::real)
+    linear,      // the same over the whole input, (y, x, channel) order
+    threshold,   // int32 or f32 to binary
     max_pool2d,  // no padding counts: windows are cut at the border; any element
-    add,         // int32 + int32: the result so far plus another, by default the second input
+    add,         // the result so far plus another, by default the second input; int32 or f32
     flatten,     // HxWxC to 1x1x(H*W*C), (y, x, channel) order
+    reshape,     // to height x width x out_channels, which has as many elements; not of bits
+    // f32 to f32:
+    average_pool2d,  // as max_pool2d: over the elements that are there
+    global_average_pool,
+    relu,
+    clip,
+    batch_norm,
+    softmax,      // over the channels
+    log_softmax,  // the same
 };
 
 // Where a step reads from: the step before it (the chain's input, for the first), the chain's
@@ -53,10 +62,14 @@ inline constexpr int kBefore = -1, kInput = -2, kSecondInput = -3;
 // One layer. Spans point into parameters that outlive the chain.
 struct Step {
     StepKind kind = StepKind::conv2d;
-    int out_channels = 0;                     // conv2d, linear
+    int out_channels = 0;                     // conv2d, linear, reshape
+    int height = 1, width = 1;                // reshape
     int kernel_height = 1, kernel_width = 1;  // conv2d, max_pool2d
     int stride = 1, padding = 0;
     int pad_value = 0;  // conv2d: a padded element is 0 (adds nothing), -1 or +1
+    int groups = 1;     // conv2d: more than one only where it is real
+    // conv2d, linear: scale x products + bias, as f32; always where the input or the weights are.
+    bool real = false;
 
     // conv2d, linear: for each output channel ceil(fan_in / 64) words, bit i (lowest first) is
     // weight i in (ky, kx, input channel) order, 1 is +1; unused bits 0.
@@ -64,6 +77,12 @@ struct Step {
     // threshold: for each channel; bit c of `flips` (lowest first) clear: x >= t; set: x <= t.
     std::span<const std::int32_t> thresholds = {};
     std::span<const std::uint64_t> flips = {};
+    // conv2d, linear, in place of `weights`: for each output channel its weights in their order.
+    std::span<const float> real_weights = {};
+    // For each channel: of conv2d and linear that are real, and batch_norm. No scales: all are 1.
+    std::span<const float> scales = {}, biases = {};
+    // threshold of f32: for each channel, in place of `thresholds`. clip: the least and the most.
+    std::span<const float> limits = {};
 
     int from = kBefore;              // the main input
     int second_from = kSecondInput;  // add: the other addend
@@ -80,5 +99,6 @@ std::vector<Shape> shapes_of(const Chain& chain);
 Shape output_of(const Chain& chain);
 bool needs_second_input(const Chain& chain);  // an `add` reads it: int32, of the shape there
 bool is_linear(const Chain& chain);           // no step reads another than the one before it
+bool has_reals(const Chain& chain);           // a tensor of it is f32
 
 }  // namespace kernels

@@ -33,7 +33,7 @@ Pattern pattern_of(const Chain& chain) {
             pattern.pool = take(StepKind::max_pool2d);
         }
     }
-    pattern.known = next == steps.size() && next > 0 && is_linear(chain);
+    pattern.known = next == steps.size() && next > 0 && is_linear(chain) && !has_reals(chain);
     return pattern;
 }
 

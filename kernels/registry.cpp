@@ -11,6 +11,7 @@ namespace kernels {
 
 namespace cpu {
 Variant reference_variant();
+Variant loops_variant();
 Variant scalar_variant();
 #if defined(__x86_64__)
 Variant avx2_variant();
@@ -21,6 +22,7 @@ Variant avx512_variant();
 std::span<const Variant> variants() {
     static const Variant kVariants[] = {
         cpu::reference_variant(),
+        cpu::loops_variant(),
         cpu::scalar_variant(),
 #if defined(__x86_64__)
         cpu::avx2_variant(),
@@ -179,11 +181,15 @@ namespace {
 void require_parameters(const Chain& chain) {
     for (const Step& step : chain.steps) {
         const bool weighted = step.kind == StepKind::conv2d || step.kind == StepKind::linear;
-        if (weighted && step.weights.empty()) {
+        if (weighted && step.weights.empty() && step.real_weights.empty()) {
             throw std::invalid_argument("kernel: a convolution or linear layer without weights");
         }
-        if (step.kind == StepKind::threshold && (step.thresholds.empty() || step.flips.empty())) {
+        if (step.kind == StepKind::threshold &&
+            ((step.thresholds.empty() && step.limits.empty()) || step.flips.empty())) {
             throw std::invalid_argument("kernel: a threshold layer without thresholds or flips");
+        }
+        if (step.kind == StepKind::clip && step.limits.empty()) {
+            throw std::invalid_argument("kernel: a clip without its limits");
         }
     }
 }

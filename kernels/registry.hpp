@@ -54,7 +54,8 @@ struct Variant {
     bool (*supported)() = nullptr;  // can this machine run it, now?
     bool (*accepts)(const Chain&) = nullptr;
     Body (*prepare)(const Chain&, int slices) = nullptr;
-    int longest_chain = 3;  // layers
+    int longest_chain = 3;   // layers
+    bool for_reals = false;  // takes chains with f32 and no others
 };
 
 // Every variant built into this binary, the reference first.

@@ -62,8 +62,7 @@ typedef enum {
    NULL. Valid until that thread's next call. */
 const char* hetmap_last_error(void);
 
-/* ---- sessions ---------------------------------------------------------------------------------
- */
+/* ---- sessions ------------------------------------------------------------------------ */
 
 typedef struct hetmap_session hetmap_session;
 
@@ -90,12 +89,12 @@ hetmap_status hetmap_open(const char* model,
    callback of the same session. */
 void hetmap_close(hetmap_session* session);
 
-/* ---- inputs and outputs ------------------------------------------------------------------------
- */
+/* ---- inputs and outputs -------------------------------------------------------------- */
 
 typedef enum {
     HETMAP_U8 = 1,    /* one byte an element */
     HETMAP_INT32 = 2, /* four, in the machine's order */
+    HETMAP_F32 = 4,   /* four, the machine's float */
     HETMAP_BINARY = 3 /* +1 and -1 as bits 1 and 0: for each pixel its channels, the first in the
                          lowest bit, filled up with zeros to whole uint64_t */
 } hetmap_element;
@@ -115,8 +114,7 @@ int hetmap_output_count(const hetmap_session* session);
 hetmap_status hetmap_input(const hetmap_session* session, int index, hetmap_tensor* tensor);
 hetmap_status hetmap_output(const hetmap_session* session, int index, hetmap_tensor* tensor);
 
-/* ---- running ------------------------------------------------------------------------------------
- */
+/* ---- running ------------------------------------------------------------------------- */
 
 /* One batch through the network; returns when the outputs are there. */
 hetmap_status hetmap_run(hetmap_session* session);
@@ -131,8 +129,7 @@ hetmap_status hetmap_run_async(hetmap_session* session, hetmap_done done, void* 
    callback. */
 hetmap_status hetmap_wait(hetmap_session* session);
 
-/* ---- times -------------------------------------------------------------------------------------
- */
+/* ---- times --------------------------------------------------------------------------- */
 
 typedef struct {
     const char* layers; /* those that one kernel computes: "conv1 + threshold1" */

@@ -79,7 +79,7 @@ public:
     hetmap_tensor output_tensor(int index = 0) const { return tensor(hetmap_output, index); }
 
     // The elements of a whole batch. Throws Error where the tensor's elements are no T: of u8
-    // std::uint8_t, of int32 std::int32_t, of binary std::uint64_t.
+    // std::uint8_t, of int32 std::int32_t, of f32 float, of binary std::uint64_t.
     template <typename T>
     std::span<T> input(int index = 0) const {
         return elements<T>(input_tensor(index));
@@ -144,9 +144,11 @@ private:
     static std::span<T> elements(const hetmap_tensor& tensor) {
         constexpr hetmap_element kElement = std::is_same_v<T, std::uint8_t>    ? HETMAP_U8
                                             : std::is_same_v<T, std::int32_t>  ? HETMAP_INT32
+                                            : std::is_same_v<T, float>         ? HETMAP_F32
                                             : std::is_same_v<T, std::uint64_t> ? HETMAP_BINARY
                                                                                : hetmap_element{};
-        static_assert(kElement != hetmap_element{}, "tensors hold uint8_t, int32_t or uint64_t");
+        static_assert(kElement != hetmap_element{},
+                      "tensors hold uint8_t, int32_t, float or uint64_t");
         if (tensor.element != kElement) {
             throw Error{HETMAP_ARGUMENT,
                         "the elements of '" + std::string{tensor.name} + "' are of another type"};

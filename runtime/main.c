@@ -33,16 +33,28 @@ static int read_input(const char* path, const hetmap_tensor* input) {
     return read == input->bytes;
 }
 
+static double score(const hetmap_tensor* output, int index) {
+    return output->element == HETMAP_F32 ? (double)((const float*)output->data)[index]
+                                         : (double)((const int32_t*)output->data)[index];
+}
+
+static double score(const hetmap_tensor* output, int index) {
+    return output->element == HETMAP_F32 ? (double)((const float*)output->data)[index]
+                                         : (double)((const int32_t*)output->data)[index];
+}
+
 static void print_classes(const hetmap_tensor* output) {
     const int count = output->height * output->width * output->channels;
-    const int32_t* scores = output->data;
-    for (int image = 0; image < output->batch && output->element == HETMAP_INT32; ++image) {
-        int best = 0;
-        for (int i = 1; i < count; ++i) {
-            best = scores[i] > scores[best] ? i : best;
+    if (output->element != HETMAP_INT32 && output->element != HETMAP_F32) {
+        return;
+    }
+    for (int image = 0; image < output->batch; ++image) {
+        const int first = image * count;
+        int best = first;
+        for (int i = first; i < first + count; ++i) {
+            best = score(output, i) > score(output, best) ? i : best;
         }
-        printf("%s, image %d: class %d\n", output->name, image, best);
-        scores += count;
+        printf("%s, image %d: class %d\n", output->name, image, best - first);
     }
 }
 

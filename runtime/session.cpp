@@ -59,6 +59,10 @@ hetmap_tensor tensor_of(const sim::Layer& layer, int batch, const std::byte* dat
             element = HETMAP_INT32;
             bytes_a_pixel *= sizeof(std::int32_t);
             break;
+        case kernels::Element::f32:
+            element = HETMAP_F32;
+            bytes_a_pixel *= sizeof(float);
+            break;
         case kernels::Element::binary:
             element = HETMAP_BINARY;
             bytes_a_pixel = at(shape.words()) * sizeof(std::uint64_t);

@@ -85,9 +85,10 @@ TEST_CASE("shapes follow the steps, and a step that does not fit says why") {
         }
     };
     const Shape bits{4, 4, 8, Element::binary}, sums{4, 4, 8, Element::int32};
-    refuses(step_of(StepKind::threshold), bits, "threshold: expected int32 input, got binary");
-    refuses(step_of(StepKind::add), bits, "add: expected int32 input, got binary");
-    refuses(conv, sums, "conv2d: expected binary or u8 input, got int32");
+    refuses(
+        step_of(StepKind::threshold), bits, "threshold: expected int32 or f32 input, got binary");
+    refuses(step_of(StepKind::add), bits, "add: expected int32 or f32 input, got binary");
+    refuses(conv, sums, "conv2d: expected binary or u8 or f32 input, got int32");
     refuses(step_of(StepKind::linear), bits, "linear: expected 1 output channel or more");
     Step large = conv;
     large.kernel_width = 7;

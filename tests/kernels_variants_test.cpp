@@ -86,6 +86,10 @@ void compare_variants(const Case& test,
             continue;
         }
         CAPTURE(std::string(variant.name));
+        if (variant.for_reals) {  // kernels_reals_test.cpp
+            CHECK_FALSE(variant.accepts(chain));
+            continue;
+        }
         REQUIRE(variant.accepts(chain));
         const Tensor input =
             converted(chain.input, chain.batch, Layout::nhwc, variant.layout, test.input);
@@ -147,7 +151,7 @@ TEST_CASE("every variant equals the reference on images that are computed in ban
 
 TEST_CASE("a slice writes its own part of the output and nothing else") {
     for (const Variant& variant : variants()) {
-        if (!variant.supported() || variant.layout != Layout::nhwc) {
+        if (!variant.supported() || variant.layout != Layout::nhwc || variant.for_reals) {
             continue;
         }
         for (std::size_t kind = 0; kind < kinds().size(); ++kind) {

@@ -13,8 +13,8 @@ namespace {
 
 struct Prepared {
     Chain chain;
-    std::vector<Shape> shapes;                    // after each step
-    std::vector<std::vector<std::int8_t>> signs;  // of each step; empty where it has no weights
+    std::vector<Shape> shapes;                 // after each step
+    std::vector<std::vector<double>> factors;  // of each step; empty where it has no weights
 };
 
 std::size_t elements_of(const Shape& shape) {
@@ -22,21 +22,56 @@ std::size_t elements_of(const Shape& shape) {
            static_cast<std::size_t>(shape.channels);
 }
 
-std::size_t element_bytes(Element element) { return element == Element::int32 ? 4 : 1; }
+std::size_t element_bytes(Element element) {
+    return element == Element::int32 || element == Element::f32 ? 4 : 1;
+}
+
+template <typename T>
+double loaded(const std::byte* from) {
+    T value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
+
+template <typename T>
+void store(double number, std::byte* to) {
+    const T value = static_cast<T>(number);
+    std::memcpy(to, &value, sizeof value);
+}
+
+double load(Element element, const std::byte* from) {
+    switch (element) {
+        case Element::int32:
+            return loaded<std::int32_t>(from);
+        case Element::f32:
+            return loaded<float>(from);
+        case Element::u8:
+            return loaded<std::uint8_t>(from);
+        case Element::binary:
+            return loaded<std::int8_t>(from);
+    }
+    return 0;
+}
+
+void store(Element element, double number, std::byte* to) {
+    switch (element) {
+        case Element::int32:
+            return store<std::int32_t>(number, to);
+        case Element::f32:
+            return store<float>(number, to);
+        case Element::u8:
+            return store<std::uint8_t>(number, to);
+        case Element::binary:
+            return store<std::int8_t>(number, to);
+    }
+}
 
 Image read_image(const Shape& shape, const std::byte* tensor, int image) {
-    const std::size_t count = elements_of(shape);
-    const std::byte* source =
-        tensor + static_cast<std::size_t>(image) * count * element_bytes(shape.element);
-    Image result{shape, std::vector<std::int32_t>(count)};
-    if (shape.element == Element::int32) {
-        std::memcpy(result.values.data(), source, count * 4);
-    } else {
-        for (std::size_t i = 0; i < count; ++i) {
-            result.values[i] = shape.element == Element::u8
-                                   ? std::to_integer<std::int32_t>(source[i])
-                                   : std::to_integer<std::int8_t>(source[i]);
-        }
+    const std::size_t count = elements_of(shape), size = element_bytes(shape.element);
+    const std::byte* source = tensor + static_cast<std::size_t>(image) * count * size;
+    Image result{shape, std::vector<double>(count)};
+    for (std::size_t i = 0; i < count; ++i) {
+        result.values[i] = load(shape.element, source + i * size);
     }
     return result;
 }
@@ -49,12 +84,7 @@ void write_slice(const Image& result, const Slice& slice, std::byte* tensor, int
         for (int x = 0; x < shape.width; ++x) {
             for (int c = slice.channel_begin; c < slice.channel_end; ++c) {
                 const std::size_t index = result.index(y, x, c);
-                const std::int32_t value = result.values[index];
-                if (shape.element == Element::int32) {
-                    std::memcpy(base + index * 4, &value, 4);
-                } else {
-                    base[index] = static_cast<std::byte>(value);
-                }
+                store(shape.element, result.values[index], base + index * size);
             }
         }
     }
@@ -73,16 +103,27 @@ Image run_step(const Prepared& prepared,
     const Shape& shape = prepared.shapes[index];
     switch (step.kind) {
         case StepKind::conv2d:
-            return conv2d_reference(step, prepared.signs[index], input, shape);
+            return conv2d_reference(step, prepared.factors[index], input, shape);
         case StepKind::linear:
-            return linear_reference(step, prepared.signs[index], input, shape);
+            return linear_reference(step, prepared.factors[index], input, shape);
         case StepKind::threshold:
             return threshold_reference(step, input, shape);
         case StepKind::max_pool2d:
-            return max_pool2d_reference(step, input, shape);
+        case StepKind::average_pool2d:
+            return pool2d_reference(step, input, shape);
+        case StepKind::global_average_pool:
+            return global_average_pool_reference(input, shape);
+        case StepKind::relu:
+        case StepKind::clip:
+        case StepKind::batch_norm:
+            return each_reference(step, input);
+        case StepKind::softmax:
+        case StepKind::log_softmax:
+            return softmax_reference(step, input);
         case StepKind::add:
             return add_reference(input, second());
         case StepKind::flatten:
+        case StepKind::reshape:
             return flatten_reference(input, shape);
     }
     throw std::invalid_argument("a step of an unknown kind");
@@ -111,11 +152,11 @@ Body prepare(const Chain& chain, int /*slices: it needs no scratch memory*/) {
         if (step.kind == StepKind::conv2d) {
             fan_in = static_cast<std::size_t>(step.kernel_height) *
                      static_cast<std::size_t>(step.kernel_width) *
-                     static_cast<std::size_t>(input.channels);
+                     static_cast<std::size_t>(input.channels / step.groups);
         } else if (step.kind == StepKind::linear) {
             fan_in = elements_of(input);
         }
-        prepared->signs.push_back(fan_in > 0 ? signs_of(step, fan_in) : std::vector<std::int8_t>());
+        prepared->factors.push_back(fan_in > 0 ? factors_of(step, fan_in) : std::vector<double>());
     }
     return [prepared](const Tensors& tensors, const Slice& slice) {
         for (int image = slice.image_begin; image < slice.image_end; ++image) {
@@ -142,7 +183,7 @@ Body prepare(const Chain& chain, int /*slices: it needs no scratch memory*/) {
 
 Variant reference_variant() {
     return {.name = "reference",
-            .summary = "plain loops on integers; defines the results",
+            .summary = "plain loops on plain numbers; defines the results",
             .layout = Layout::plain,
             .supported = [] { return true; },
             .accepts = accepts,

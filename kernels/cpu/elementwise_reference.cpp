@@ -1,17 +1,20 @@
-// threshold, max_pool2d, add and flatten by their definition.
+// The steps without weights by their definition.
 
 #include "kernels/cpu/reference.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace kernels::cpu {
 
 Image threshold_reference(const Step& step, const Image& input, Shape shape) {
-    Image output{shape, std::vector<std::int32_t>(input.values.size())};
+    Image output{shape, std::vector<double>(input.values.size())};
     const auto channels = static_cast<std::size_t>(shape.channels);
     for (std::size_t i = 0; i < input.values.size(); ++i) {
         const std::size_t channel = i % channels;
-        const std::int32_t limit = step.thresholds[channel];
+        const double limit = input.shape.element == Element::f32 ? double{step.limits[channel]}
+                                                                 : step.thresholds[channel];
         const bool flipped = (step.flips[channel / 64] >> (channel % 64) & 1) != 0;
         const bool bit = flipped ? input.values[i] <= limit : input.values[i] >= limit;
         output.values[i] = bit ? 1 : -1;
@@ -19,12 +22,14 @@ Image threshold_reference(const Step& step, const Image& input, Shape shape) {
     return output;
 }
 
-Image max_pool2d_reference(const Step& step, const Image& input, Shape shape) {
-    Image output{shape, std::vector<std::int32_t>()};
+// The largest of a window, or the average of what of it is inside.
+Image pool2d_reference(const Step& step, const Image& input, Shape shape) {
+    Image output{shape, {}};
     for (int y = 0; y < shape.height; ++y) {
         for (int x = 0; x < shape.width; ++x) {
             for (int c = 0; c < shape.channels; ++c) {
-                std::int32_t largest = INT32_MIN;
+                double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+                int count = 0;
                 for (int ky = 0; ky < step.kernel_height; ++ky) {
                     for (int kx = 0; kx < step.kernel_width; ++kx) {
                         const int from_y = y * step.stride + ky - step.padding;
@@ -32,26 +37,80 @@ Image max_pool2d_reference(const Step& step, const Image& input, Shape shape) {
                         if (from_y >= 0 && from_y < input.shape.height && from_x >= 0 &&
                             from_x < input.shape.width) {
                             largest = std::max(largest, input.at(from_y, from_x, c));
+                            sum += input.at(from_y, from_x, c);
+                            ++count;
                         }
                     }
                 }
-                output.values.push_back(largest);
+                output.values.push_back(step.kind == StepKind::max_pool2d ? largest
+                                                                          : rounded(sum / count));
             }
         }
     }
     return output;
 }
 
-// Sums wrap around, as two's complement does.
+Image global_average_pool_reference(const Image& input, Shape shape) {
+    Image output{shape, {}};
+    for (int c = 0; c < shape.channels; ++c) {
+        double sum = 0;
+        for (int y = 0; y < input.shape.height; ++y) {
+            for (int x = 0; x < input.shape.width; ++x) {
+                sum += input.at(y, x, c);
+            }
+        }
+        output.values.push_back(
+            rounded(sum / (double{1} * input.shape.height * input.shape.width)));
+    }
+    return output;
+}
+
 Image add_reference(const Image& input, const Image& second) {
     Image output = input;
     for (std::size_t i = 0; i < output.values.size(); ++i) {
-        output.values[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(input.values[i]) +
-                                                     static_cast<std::uint32_t>(second.values[i]));
+        const double sum = input.values[i] + second.values[i];
+        output.values[i] = input.shape.element == Element::f32 ? rounded(sum) : wrapped(sum);
     }
     return output;
 }
 
 Image flatten_reference(const Image& input, Shape shape) { return {shape, input.values}; }
+
+Image each_reference(const Step& step, const Image& input) {
+    Image output = input;
+    const auto channels = static_cast<std::size_t>(input.shape.channels);
+    for (std::size_t i = 0; i < output.values.size(); ++i) {
+        double& value = output.values[i];
+        if (step.kind == StepKind::relu) {
+            value = std::max(value, 0.0);
+        } else if (step.kind == StepKind::clip) {
+            value = std::min(std::max(value, double{step.limits[0]}), double{step.limits[1]});
+        } else {
+            const std::size_t c = i % channels;
+            const double scale = step.scales.empty() ? 1.0 : double{step.scales[c]};
+            const double bias = step.biases.empty() ? 0.0 : double{step.biases[c]};
+            value = rounded(scale * value + bias);
+        }
+    }
+    return output;
+}
+
+// Each pixel by itself: exp(x - m) / sum of exp(x - m), m being the largest x; or its logarithm.
+Image softmax_reference(const Step& step, const Image& input) {
+    Image output = input;
+    const auto channels = static_cast<std::ptrdiff_t>(input.shape.channels);
+    for (auto pixel = output.values.begin(); pixel != output.values.end(); pixel += channels) {
+        const double largest = *std::max_element(pixel, pixel + channels);
+        double sum = 0;
+        for (auto value = pixel; value != pixel + channels; ++value) {
+            sum += std::exp(*value - largest);
+        }
+        for (auto value = pixel; value != pixel + channels; ++value) {
+            *value = rounded(step.kind == StepKind::softmax ? std::exp(*value - largest) / sum
+                                                            : *value - largest - std::log(sum));
+        }
+    }
+    return output;
+}
 
 }  // namespace kernels::cpu

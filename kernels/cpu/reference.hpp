@@ -1,7 +1,11 @@
 #pragma once
 
-// The reference: every step on plain integers, one element at a time, in the order of the
+// The reference: every step on plain numbers, one element at a time, in the order of the
 // definition. It defines the results of all variants; it is not meant to be fast.
+//
+// Numbers are doubles, in which the integers here are exact. What is f32 is computed as if without
+// rounding, or nearly so, and rounded where a step's result is complete; other variants may round
+// more often.
 //
 // Start with conv_reference.cpp.
 
@@ -12,10 +16,10 @@
 
 namespace kernels::cpu {
 
-// One image: an integer for each element in (y, x, channel) order; +1 or -1 where binary.
+// One image: a number for each element in (y, x, channel) order; +1 or -1 where binary.
 struct Image {
     Shape shape;
-    std::vector<std::int32_t> values;
+    std::vector<double> values;
 
     std::size_t index(int y, int x, int channel) const {
         return (static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width) +
@@ -23,18 +27,28 @@ struct Image {
                    static_cast<std::size_t>(shape.channels) +
                static_cast<std::size_t>(channel);
     }
-    std::int32_t at(int y, int x, int channel) const { return values[index(y, x, channel)]; }
+    double at(int y, int x, int channel) const { return values[index(y, x, channel)]; }
 };
 
-// The weights of a conv2d or linear step as +1 and -1: fan_in of them for each output channel.
-std::vector<std::int8_t> signs_of(const Step& step, std::size_t fan_in);
+// A step's result: as f32 rounded, as int32 wrapped around, as two's complement does.
+inline double rounded(double value) { return double{static_cast<float>(value)}; }
+inline double wrapped(double value) {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::int64_t>(value)));
+}
+
+// What a conv2d or linear step multiplies with: fan_in numbers for each output channel, +1 and -1
+// where its weights are bits.
+std::vector<double> factors_of(const Step& step, std::size_t fan_in);
 
 // Each takes the input of a step and the shape of its output.
-Image conv2d_reference(const Step&, const std::vector<std::int8_t>& signs, const Image&, Shape);
-Image linear_reference(const Step&, const std::vector<std::int8_t>& signs, const Image&, Shape);
+Image conv2d_reference(const Step&, const std::vector<double>& factors, const Image&, Shape);
+Image linear_reference(const Step&, const std::vector<double>& factors, const Image&, Shape);
 Image threshold_reference(const Step&, const Image&, Shape);
-Image max_pool2d_reference(const Step&, const Image&, Shape);
+Image pool2d_reference(const Step&, const Image&, Shape);
+Image global_average_pool_reference(const Image&, Shape);
 Image add_reference(const Image&, const Image& second);
 Image flatten_reference(const Image&, Shape);
+Image each_reference(const Step&, const Image&);  // relu, clip, batch_norm
+Image softmax_reference(const Step&, const Image&);
 
 }  // namespace kernels::cpu

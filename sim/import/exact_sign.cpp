@@ -73,17 +73,39 @@ Line::Line(double scale, double offset, const Norm& norm, double level)
 
 Line::~Line() = default;
 
-int Line::sign_at(std::int64_t x) const {
-    const Integer left = numbers_->slope * x + numbers_->constant;
+namespace {
+
+// Of left + factor sqrt(radicand).
+int sign_of_sum(const Integer& left, const Integer& factor, const Integer& radicand) {
     const int of_left = sign_of(left);
-    const int of_root = sign_of(numbers_->factor) * sign_of(numbers_->radicand);
+    const int of_root = sign_of(factor) * sign_of(radicand);
     if (of_left * of_root >= 0) {
         return of_left != 0 ? of_left : of_root;
     }
     // They pull apart: the larger square wins.
-    const Integer square = left * left,
-                  root = numbers_->factor * numbers_->factor * numbers_->radicand;
+    const Integer square = left * left, root = factor * factor * radicand;
     return square == root ? 0 : square > root ? of_left : of_root;
+}
+
+}  // namespace
+
+int Line::sign_at(std::int64_t x) const {
+    return sign_of_sum(
+        numbers_->slope * x + numbers_->constant, numbers_->factor, numbers_->radicand);
+}
+
+int Line::sign_at_real(double x) const {
+    const Dyadic real{x};
+    if (real.exponent >= 0) {
+        return sign_of_sum(numbers_->slope * real.in_units(0) + numbers_->constant,
+                           numbers_->factor,
+                           numbers_->radicand);
+    }
+    // Everything as a multiple of what x is one of.
+    const auto by = static_cast<unsigned>(-real.exponent);
+    return sign_of_sum(numbers_->slope * real.mantissa + (numbers_->constant << by),
+                       numbers_->factor << by,
+                       numbers_->radicand);
 }
 
 }  // namespace sim::onnx

@@ -2,7 +2,8 @@
 
 // Is slope x + constant + factor sqrt(radicand) above, at or below zero? Without rounding.
 //
-// Start at `Line`. All numbers are those that floating-point numbers stand for, x is a whole one.
+// Start at `Line`. All numbers are those that floating-point numbers stand for, x is a whole one or
+// of these.
 
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,7 @@ public:
     Line& operator=(const Line&) = delete;
 
     int sign_at(std::int64_t x) const;  // -1, 0 or 1
+    int sign_at_real(double x) const;   // the same; finite
 
 private:
     struct Numbers;

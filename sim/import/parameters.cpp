@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <unordered_map>
 #include <utility>
@@ -50,7 +52,8 @@ struct Known {
         nothing,
         bits,   // +1 and -1
         bytes,  // 0 to 255
-        sums    // up to `most` away from zero
+        sums,   // up to `most` away from zero
+        reals   // in place of whole numbers, f32
     };
     Kind kind = Kind::nothing;
     std::vector<double> scale{1}, offset{0};  // by channel, or one for all; scales above zero
@@ -75,6 +78,11 @@ public:
         for (const Step& step : inferred.steps) {
             for (const std::string& output : step.node.outputs) {
                 makers_.emplace(output, &step.node);
+            }
+        }
+        for (const Step* const step : live_.steps) {
+            for (const std::string& input : step->node.inputs) {
+                readers_[input].push_back(&step->node);
             }
         }
         std::ranges::for_each(layers.layers,
@@ -113,19 +121,20 @@ private:
             const Value& value = inferred_.values.at(input.name);
             const LayerInput& of_model = layers_.inputs.at(next++);
             Known& known = known_[input.name];
-            if (value.type != Type::u8) {
+            if (value.type != Type::u8 && value.type != Type::f32) {
                 carried_.obstacles.push_back(
-                    fmt::format("input '{}': it is {}, and kernels here begin with uint8, which "
-                                "the file casts to float",
+                    fmt::format("input '{}': it is {}, and kernels here begin with float, or with "
+                                "uint8 which the file casts to it",
                                 printable(input.name),
                                 name_of(value.type)));
                 continue;
             }
-            known.kind = Known::Kind::bytes;
+            known.kind = value.type == Type::u8 ? Known::Kind::bytes : Known::Kind::reals;
             known.most = 255;
             if (of_model.is_image) {
                 known.order = Order::of_image(value.dims);
             }
+            inputs_.insert(input.name);
         }
     }
 
@@ -173,6 +182,9 @@ private:
         if (node.domain.empty() && (operation == "Gemm" || operation == "MatMul")) {
             return product(node);
         }
+        if (node.domain.empty() && is_one_of(operation, kOnReals)) {
+            return on_reals(node);
+        }
         constexpr std::string_view kMoving =
             " Identity Dropout Cast MaxPool Reshape Flatten Squeeze Unsqueeze Transpose ";
         if (!node.domain.empty() || !is_one_of(operation, kMoving)) {
@@ -202,6 +214,9 @@ private:
             }
             moved.order = Order::of_image(to);
         } else if (from != to) {  // reshapes
+            if (to.size() == 4 && is_image_of_input(node, from)) {
+                moved.order = Order::of_image(to);
+            }
             if (to.empty() || to[0] != 1 ||
                 (to.size() == 4 && moved.order != Order::of_image(to))) {
                 throw CannotRun{"what it makes is no image that a kernel here reads"};
@@ -212,6 +227,13 @@ private:
             }
         }
         return moved;
+    }
+
+    // An input that is nothing but an image laid out in a row is that image: in the model its
+    // elements come in the image's order.
+    bool is_image_of_input(const Node& node, const Dims& from) const {
+        return from.size() == 2 && from[0] == 1 && inputs_.contains(node.inputs[0]) &&
+               readers_.at(node.inputs[0]).size() == 1;
     }
 
     // Of channels, to one for each element in ONNX's order.
@@ -237,13 +259,22 @@ private:
         if (!values || checked_product(rows, fan_in) != static_cast<std::int64_t>(values->size())) {
             throw CannotRun{"its weights are no constant whose values are known"};
         }
-        Known sums{.kind = Known::Kind::sums, .scale = {}, .offset = {}, .order = {}};
-        sums.most = checked_product(fan_in, input.most);
-        sums.has_any_parity = input.kind != Known::Kind::bits;
-        if (sums.most > kLargestSum) {
-            throw CannotRun{"its sums may be larger than 32 bits hold"};
-        }
         LayerNumbers own{layer_of(node), {}, {}, {}};
+        const bool is_real = element_of(own.layer) == "f32";
+        if (attribute_of(own.layer, "weights") != "binary") {
+            return real_product(node, input, std::move(own), rows, fan_in, *values, place);
+        }
+        Known sums{.kind = is_real ? Known::Kind::reals : Known::Kind::sums,
+                   .scale = {},
+                   .offset = {},
+                   .order = {}};
+        if (!is_real) {
+            sums.most = checked_product(fan_in, input.most);
+            sums.has_any_parity = input.kind != Known::Kind::bits;
+            if (sums.most > kLargestSum) {
+                throw CannotRun{"its sums may be larger than 32 bits hold"};
+            }
+        }
         const std::int64_t words = (fan_in + 63) / 64;
         own.weights.resize(at(rows * words));
         for (std::int64_t row = 0; row < rows; ++row) {
@@ -263,8 +294,86 @@ private:
             sums.scale.push_back(scale);
         }
         sums.offset = bias(node, rows);
+        if (is_real) {
+            // What only thresholds read they take in, exactly; else the kernel computes it.
+            const bool is_compared = only_compared(node.outputs[0]);
+            for (std::int64_t row = 0; row < rows; ++row) {
+                own.scales.push_back(is_compared ? 1.0F : as_float(sums.scale[at(row)]));
+                own.biases.push_back(is_compared ? 0.0F
+                                                 : as_float(of_channel(sums.offset, at(row))));
+            }
+            if (!is_compared) {
+                sums.scale = {1};
+                sums.offset = {0};
+            }
+        }
         carried_.layers.push_back(std::move(own));
         return sums;
+    }
+
+    // With weights of f32. The input's scale goes into them.
+    template <class Place>
+    Known real_product(const Node& node,
+                       const Known& input,
+                       LayerNumbers own,
+                       std::int64_t rows,
+                       std::int64_t fan_in,
+                       const Numbers& values,
+                       const Place& place) {
+        if (element_of(own.layer) != "f32" || attribute_of(own.layer, "weights") != "f32") {
+            throw CannotRun{"no kernel here multiplies by weights of this type"};
+        }
+        const std::vector<double> biases = bias(node, rows);
+        for (std::int64_t row = 0; row < rows; ++row) {
+            for (std::int64_t i = 0; i < fan_in; ++i) {
+                own.real_weights.push_back(
+                    as_float(values.number(at(place(row, i))) * input.scale[0]));
+            }
+            own.biases.push_back(as_float(of_channel(biases, at(row))));
+        }
+        carried_.layers.push_back(std::move(own));
+        return {.kind = Known::Kind::reals, .order = {}};
+    }
+
+    static float as_float(double value) {
+        if (!std::isfinite(value)) {
+            throw CannotRun{"one of its numbers is not finite"};
+        }
+        return static_cast<float>(value);
+    }
+
+    // Of a layer of the model.
+    std::string element_of(const std::string& layer) const {
+        const auto found = layers_by_name_.find(layer);
+        return found == layers_by_name_.end() || found->second->results.empty()
+                   ? std::string{}
+                   : found->second->results[0].element;
+    }
+    std::string attribute_of(const std::string& layer, std::string_view key) const {
+        const auto found = layers_by_name_.find(layer);
+        if (found != layers_by_name_.end()) {
+            for (const auto& [name, text] : found->second->attributes) {
+                if (name == key) {
+                    return text;
+                }
+            }
+        }
+        return {};
+    }
+
+    // Whatever becomes of a tensor, it is moved about and compared, nothing else.
+    bool only_compared(const std::string& tensor) const {
+        const auto found = readers_.find(tensor);
+        if (found == readers_.end()) {
+            return false;  // an output
+        }
+        constexpr std::string_view kMoves = " MaxPool Reshape Flatten Squeeze Unsqueeze Identity ";
+        return std::ranges::all_of(found->second, [&](const Node* node) {
+            return node->domain == kOwnDomain && node->operation == "Threshold"
+                       ? true
+                       : node->domain.empty() && is_one_of(node->operation, kMoves) &&
+                             only_compared(node->outputs[0]);
+        });
     }
 
     std::vector<double> bias(const Node& node, std::int64_t rows) const {
@@ -290,10 +399,86 @@ private:
         if (input.kind == Known::Kind::nothing) {
             return input;
         }
-        if (input.kind != Known::Kind::bits && input.kind != Known::Kind::bytes) {
-            throw CannotRun{"what it reads is neither bits nor uint8"};
+        if (input.kind == Known::Kind::sums) {
+            throw CannotRun{"what it reads is neither bits nor uint8, nor f32"};
+        }
+        expect_values(input);
+        return input;
+    }
+
+    // Of reals: that they are what the file says, not to be scaled yet.
+    static void expect_values(const Known& input) {
+        const auto all_are = [](const std::vector<double>& all, double value) {
+            return std::ranges::all_of(all, [&](double one) { return one == value; });
+        };
+        if (input.kind == Known::Kind::reals &&
+            !(all_are(input.scale, 1) && all_are(input.offset, 0))) {
+            throw CannotRun{"what it reads is scaled, and read by thresholds too"};
+        }
+    }
+
+    // ---- 4. what is done to f32 -----------------------------------------------------------------
+    static constexpr std::string_view kOnReals =
+        " Relu Clip Softmax LogSoftmax Add BatchNormalization AveragePool GlobalAveragePool ";
+
+    Known on_reals(const Node& node) {
+        Known input = known(node.inputs[0]);
+        if (input.kind == Known::Kind::nothing) {
+            return input;  // whoever made it was refused
+        }
+        if (input.kind != Known::Kind::reals) {
+            throw CannotRun{"no kernel here computes it of whole numbers"};
+        }
+        expect_values(input);
+        const Dims &from = dims(node.inputs[0]), &to = dims(node.outputs[0]);
+        LayerNumbers own{layer_of(node), {}, {}, {}};
+        if (node.operation == "Add") {
+            const Known other = known(node.inputs[1]);
+            if (other.kind == Known::Kind::nothing) {
+                return other;
+            }
+            if (other.kind != Known::Kind::reals || other.order != input.order) {
+                throw CannotRun{"kernels here add tensors of one shape, both f32"};
+            }
+            expect_values(other);
+        } else if (node.operation == "Clip") {
+            own.limits = limits(node);
+        } else if (node.operation == "BatchNormalization") {
+            const Norms all = norms(node.outputs[0], from);
+            for (std::int64_t c = 0; c < from[1]; ++c) {
+                const Norm one = all.of(at(c));
+                const double scale = one.gamma / std::sqrt(one.variance + one.epsilon);
+                own.scales.push_back(as_float(scale));
+                own.biases.push_back(as_float(one.beta - scale * one.mean));
+            }
+        } else if (node.operation == "AveragePool" || node.operation == "GlobalAveragePool") {
+            if (from.size() != 4 || input.order != Order::of_image(from)) {
+                throw CannotRun{"kernels here pool images of one batch"};
+            }
+            input.order = Order::of_image(to);
+        }
+        if (!own.limits.empty() || !own.scales.empty()) {
+            carried_.layers.push_back(std::move(own));
         }
         return input;
+    }
+
+    // The least and the most of a Clip: attributes, or from opset 11 on inputs.
+    std::vector<float> limits(const Node& node) const {
+        const Call call = call_of(node, inferred_.values);
+        constexpr double kMost = std::numeric_limits<float>::max();
+        double both[] = {call.number("min", -kMost), call.number("max", kMost)};
+        for (std::size_t i = 0; i < 2; ++i) {
+            if (node.inputs.size() > i + 1 && !node.inputs[i + 1].empty()) {
+                const std::optional<Numbers> given = numbers(node.inputs[i + 1]);
+                if (!given || given->size() != 1) {
+                    throw CannotRun{"its limits are no constants"};
+                }
+                both[i] = given->number(0);
+            }
+        }
+        return {as_float(std::clamp(both[0], -kMost, kMost)),
+                as_float(std::clamp(both[1], -kMost, kMost))};
     }
 
     Known convolution(const Node& node) {
@@ -346,7 +531,7 @@ private:
         });
     }
 
-    // ---- 4. thresholds --------------------------------------------------------------------------
+    // ---- 5. thresholds --------------------------------------------------------------------------
     // A constant with one value for each channel of a tensor, or one for all.
     std::vector<double> by_channel(const std::string& constant, const Dims& whole) const {
         const std::optional<Numbers> values = numbers(constant);
@@ -457,6 +642,54 @@ private:
         return found;
     }
 
+    // The number between which and its neighbour the result changes, among all floats.
+    struct RealThreshold {
+        float limit = 0;
+        bool flip = false;
+    };
+
+    // Floats in their order: from -infinity, -2^31 + 2^23, to infinity.
+    static float float_at(std::int64_t place) {
+        const auto bits = static_cast<std::uint32_t>(place < 0 ? -place : place);
+        return std::bit_cast<float>(place < 0 ? bits | 0x8000'0000U : bits);
+    }
+
+    RealThreshold between_reals(const Rule& rule, const Line& line) const {
+        constexpr std::int64_t kInfinity = 0x7f80'0000;
+        std::int64_t low = -kInfinity + 1, high = kInfinity - 1;
+        const auto is_plus = [&](std::int64_t place) {
+            return rule.is_plus(line.sign_at_real(double{float_at(place)}));
+        };
+        const bool first = is_plus(low), last = is_plus(high);
+        if (first == last) {
+            return {first ? float_at(-kInfinity) : float_at(kInfinity), false};
+        }
+        while (high - low > 1) {
+            const std::int64_t middle = low + (high - low) / 2;
+            (is_plus(middle) == first ? low : high) = middle;
+        }
+        return {float_at(first ? low : high), first};
+    }
+
+    RealThreshold of_channel_reals(const Rule& rule,
+                                   const Known& reals,
+                                   std::size_t channel,
+                                   const std::optional<Norm>& norm,
+                                   double level) const {
+        const double scale = of_channel(reals.scale, channel),
+                     offset = of_channel(reals.offset, channel);
+        const Norm n = norm.value_or(Norm{});
+        const double all[] = {scale, offset, level, n.gamma, n.beta, n.mean, n.variance, n.epsilon};
+        if (!std::ranges::all_of(all, [](double one) { return std::isfinite(one); })) {
+            throw CannotRun{"its numbers are infinite"};
+        }
+        if (norm && !(n.variance + n.epsilon > 0)) {
+            throw CannotRun{"a variance with its epsilon is not above zero"};
+        }
+        return between_reals(rule,
+                             norm ? Line{scale, offset, *norm, level} : Line{scale, offset, level});
+    }
+
     Threshold of_channel_numbers(const Rule& rule,
                                  const Known& sums,
                                  std::size_t channel,
@@ -519,7 +752,8 @@ private:
         if (sums.kind == Known::Kind::nothing) {
             return sums;
         }
-        if (sums.kind != Known::Kind::sums || whole.size() < 2 || whole[0] != 1 ||
+        const bool is_real = sums.kind == Known::Kind::reals;
+        if ((sums.kind != Known::Kind::sums && !is_real) || whole.size() < 2 || whole[0] != 1 ||
             (whole.size() != 2 && (whole.size() != 4 || sums.order != Order::of_image(whole)))) {
             throw CannotRun{"kernels here have thresholds for sums, one for each channel"};
         }
@@ -540,12 +774,17 @@ private:
         for (std::int64_t c = 0; c < whole[1]; ++c) {
             // Of a flattened image every element is a channel, in its own order.
             const std::size_t from = at(whole.size() == 2 ? sums.order(c) : c);
+            const std::optional<Norm> norm_of_channel =
+                all ? std::optional{all->of(from)} : std::nullopt;
+            if (is_real) {
+                const RealThreshold found =
+                    of_channel_reals(rule, sums, from, norm_of_channel, of_channel(levels, from));
+                own.limits.push_back(found.limit);
+                own.flips[at(c / 64)] |= std::uint64_t{found.flip} << (c % 64);
+                continue;
+            }
             const Threshold found =
-                of_channel_numbers(rule,
-                                   sums,
-                                   from,
-                                   all ? std::optional{all->of(from)} : std::nullopt,
-                                   of_channel(levels, from));
+                of_channel_numbers(rule, sums, from, norm_of_channel, of_channel(levels, from));
             own.thresholds.push_back(found.value);
             own.flips[at(c / 64)] |= std::uint64_t{found.flip} << (c % 64);
             ties += found.has_tie && rule.comparison == "Sign" ? 1 : 0;
@@ -562,7 +801,7 @@ private:
         return bits;
     }
 
-    // ---- 5. the answer --------------------------------------------------------------------------
+    // ---- 6. the answer --------------------------------------------------------------------------
     void expect_whole_outputs() {
         for (const Declared& output : inferred_.file.graph.outputs) {
             const Known known = this->known(output.name);
@@ -585,6 +824,8 @@ private:
     Carried carried_;
     std::unordered_map<std::string, Known> known_;
     std::unordered_map<std::string, const Node*> makers_;
+    std::unordered_map<std::string, std::vector<const Node*>> readers_;
+    std::set<std::string> inputs_;
     std::unordered_map<std::string, const Layer*> layers_by_name_;
 };
 

@@ -1,7 +1,8 @@
 #pragma once
 
-// What an ONNX network's layers hold, as kernels here take it: signs of weights as bits, and
-// batch norms with the signs after them as thresholds between whole numbers.
+// What an ONNX network's layers hold, as kernels here take it: signs of weights as bits, batch
+// norms with the signs after them as thresholds between whole numbers; and where a tensor is real,
+// f32.
 //
 // A tensor of such a network holds a scale times whole numbers: bytes of an image, +1 and -1, or
 // sums of these. What the file does with the sums in floating-point numbers is a question to
@@ -22,6 +23,7 @@ struct LayerNumbers {
     std::vector<std::uint64_t> weights;    // ceil(n / 64) words for each output channel
     std::vector<std::int32_t> thresholds;  // for each channel
     std::vector<std::uint64_t> flips;      // bit c: at most, rather than at least, the threshold
+    std::vector<float> real_weights = {}, scales = {}, biases = {}, limits = {};
 };
 
 struct Carried {

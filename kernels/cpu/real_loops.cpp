@@ -1,0 +1,365 @@
+// Variant loops: one step on f32 at a time, in plain loops that the compiler makes vectors of.
+//
+// Sums go over the kernel's rows and columns and the input's channels, in this order, in f32, for
+// many output channels side by side: weights are laid out so that their output channels are
+// neighbours. Of a depthwise convolution these are the input's too.
+
+#include "kernels/registry.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+namespace kernels::cpu {
+namespace {
+
+std::size_t size(int number) { return static_cast<std::size_t>(number); }
+
+struct RealStep {
+    Step step;
+    Shape input, output;
+    // conv2d, linear: for each group, tap and input channel of it the group's output channels.
+    std::vector<float> weights;
+    std::vector<float> padding;  // a pixel of it
+    std::vector<std::vector<float>> sums,
+        pixels;  // by slice: of the output; of the input, unpacked
+};
+
+bool is_product(const Step& step) {
+    return step.kind == StepKind::conv2d || step.kind == StepKind::linear;
+}
+
+// A linear step is a convolution whose kernel is as large as its input.
+Step as_convolution(const Step& step, const Shape& input) {
+    Step conv = step;
+    if (step.kind == StepKind::linear) {
+        conv.kind = StepKind::conv2d;
+        conv.kernel_height = input.height;
+        conv.kernel_width = input.width;
+        conv.stride = 1;
+        conv.padding = 0;
+    }
+    return conv;
+}
+
+std::vector<float> laid_out(const Step& conv, const Shape& input) {
+    const std::size_t taps = size(conv.kernel_height) * size(conv.kernel_width),
+                      inputs = size(input.channels / conv.groups),
+                      outputs = size(conv.out_channels / conv.groups), fan_in = taps * inputs,
+                      words = (fan_in + 63) / 64;
+    std::vector<float> weights(size(conv.out_channels) * fan_in);
+    for (std::size_t o = 0; o < size(conv.out_channels); ++o) {
+        const std::size_t group = o / outputs, in_group = o % outputs;
+        for (std::size_t i = 0; i < fan_in; ++i) {
+            const float weight = !conv.real_weights.empty() ? conv.real_weights[o * fan_in + i]
+                                 : (conv.weights[o * words + i / 64] >> (i % 64) & 1) != 0 ? 1.0F
+                                                                                           : -1.0F;
+            weights[(group * fan_in + i) * outputs + in_group] = weight;
+        }
+    }
+    return weights;
+}
+
+// ---- Reading and writing ---------------------------------------------------------------------
+
+template <typename T>
+const T* elements_at(const std::byte* tensor, const Shape& shape, int image, int y, int x) {
+    const std::size_t pixel =
+        (size(image) * size(shape.height) + size(y)) * size(shape.width) + size(x);
+    return reinterpret_cast<const T*>(tensor) + pixel * size(shape.channels);
+}
+
+template <typename T>
+T* elements_at(std::byte* tensor, const Shape& shape, int image, int y, int x) {
+    return const_cast<T*>(
+        elements_at<T>(static_cast<const std::byte*>(tensor), shape, image, y, x));
+}
+
+// The channels of a pixel as f32; in `room` where they are not that already.
+const float* reals_at(const std::byte* tensor,
+                      const Shape& shape,
+                      int image,
+                      int y,
+                      int x,
+                      std::vector<float>& room) {
+    switch (shape.element) {
+        case Element::f32:
+            return elements_at<float>(tensor, shape, image, y, x);
+        case Element::u8: {
+            const auto* const bytes = elements_at<std::uint8_t>(tensor, shape, image, y, x);
+            std::copy_n(bytes, size(shape.channels), room.begin());
+            break;
+        }
+        case Element::binary: {
+            const std::size_t pixel =
+                (size(image) * size(shape.height) + size(y)) * size(shape.width) + size(x);
+            const auto* const words =
+                reinterpret_cast<const std::uint64_t*>(tensor) + pixel * size(shape.words());
+            for (std::size_t c = 0; c < size(shape.channels); ++c) {
+                room[c] = (words[c / 64] >> (c % 64) & 1) != 0 ? 1.0F : -1.0F;
+            }
+            break;
+        }
+        case Element::int32:
+            throw std::logic_error("loops: a product of int32");
+    }
+    return room.data();
+}
+
+template <typename Work>
+void for_each_pixel(const Slice& slice, int width, const Work& work) {
+    for (int image = slice.image_begin; image < slice.image_end; ++image) {
+        for (int y = slice.row_begin; y < slice.row_end; ++y) {
+            for (int x = 0; x < width; ++x) {
+                work(image, y, x);
+            }
+        }
+    }
+}
+
+// ---- Products --------------------------------------------------------------------------------
+
+// sums[o] of the slice's channels plus what one tap gives them.
+void add_tap(const Step& conv,
+             const RealStep& real,
+             const Slice& slice,
+             std::size_t tap,
+             const float* pixel,
+             float* sums) {
+    const std::size_t inputs = size(real.input.channels / conv.groups),
+                      outputs = size(conv.out_channels / conv.groups),
+                      taps = size(conv.kernel_height) * size(conv.kernel_width),
+                      begin = size(slice.channel_begin), end = size(slice.channel_end);
+    if (inputs == 1 && outputs == 1) {  // depthwise
+        for (std::size_t c = begin; c < end; ++c) {
+            sums[c] += pixel[c] * real.weights[c * taps + tap];
+        }
+        return;
+    }
+    for (std::size_t group = begin / outputs; group * outputs < end; ++group) {
+        const std::size_t first = std::max(begin, group * outputs),
+                          last = std::min(end, (group + 1) * outputs);
+        for (std::size_t c = 0; c < inputs; ++c) {
+            const float value = pixel[group * inputs + c];
+            const float* const weights =
+                real.weights.data() + ((group * taps + tap) * inputs + c) * outputs;
+            const std::size_t skipped = group * outputs;
+            for (std::size_t o = first; o < last; ++o) {
+                sums[o] += value * weights[o - skipped];
+            }
+        }
+    }
+}
+
+Body product_body(std::shared_ptr<RealStep> real) {
+    return [real = std::move(real)](const Tensors& tensors, const Slice& slice) {
+        const Step& conv = real->step;
+        const Shape& in = real->input;
+        std::vector<float>& sums = real->sums[size(slice.index)];
+        std::vector<float>& room = real->pixels[size(slice.index)];
+        for_each_pixel(slice, real->output.width, [&](int image, int y, int x) {
+            std::fill(sums.begin(), sums.end(), 0.0F);
+            for (int ky = 0; ky < conv.kernel_height; ++ky) {
+                for (int kx = 0; kx < conv.kernel_width; ++kx) {
+                    const int from_y = y * conv.stride + ky - conv.padding,
+                              from_x = x * conv.stride + kx - conv.padding;
+                    const bool inside =
+                        from_y >= 0 && from_y < in.height && from_x >= 0 && from_x < in.width;
+                    if (!inside && conv.pad_value == 0) {
+                        continue;
+                    }
+                    const float* const pixel =
+                        inside ? reals_at(tensors.input, in, image, from_y, from_x, room)
+                               : real->padding.data();
+                    add_tap(
+                        conv, *real, slice, size(ky * conv.kernel_width + kx), pixel, sums.data());
+                }
+            }
+            float* const to = elements_at<float>(tensors.output, real->output, image, y, x);
+            for (std::size_t o = size(slice.channel_begin); o < size(slice.channel_end); ++o) {
+                const float scale = conv.scales.empty() ? 1.0F : conv.scales[o];
+                to[o] = scale * sums[o] + (conv.biases.empty() ? 0.0F : conv.biases[o]);
+            }
+        });
+    };
+}
+
+// ---- The rest --------------------------------------------------------------------------------
+
+void threshold_pixel(const RealStep& real,
+                     const Slice& slice,
+                     const float* from,
+                     std::uint64_t* to) {
+    for (std::size_t first = size(slice.channel_begin); first < size(slice.channel_end);
+         first += 64) {
+        std::uint64_t word = 0;
+        const std::size_t count = std::min<std::size_t>(64, size(slice.channel_end) - first);
+        for (std::size_t i = 0; i < count; ++i) {
+            const float value = from[first + i], limit = real.step.limits[first + i];
+            const bool flipped = (real.step.flips[first / 64] >> i & 1) != 0;
+            word |= std::uint64_t{flipped ? value <= limit : value >= limit} << i;
+        }
+        to[first / 64] = word;
+    }
+}
+
+void pool_pixel(const RealStep& real,
+                const Slice& slice,
+                const std::byte* input,
+                int image,
+                int y,
+                int x,
+                float* to) {
+    const Step& pool = real.step;
+    const bool largest = pool.kind == StepKind::max_pool2d;
+    const auto begin = size(slice.channel_begin), end = size(slice.channel_end);
+    std::fill(to + begin, to + end, largest ? -std::numeric_limits<float>::infinity() : 0.0F);
+    int count = 0;
+    const int top = y * pool.stride - pool.padding, left = x * pool.stride - pool.padding;
+    for (int from_y = std::max(0, top);
+         from_y < std::min(real.input.height, top + pool.kernel_height);
+         ++from_y) {
+        for (int from_x = std::max(0, left);
+             from_x < std::min(real.input.width, left + pool.kernel_width);
+             ++from_x) {
+            const float* const from = elements_at<float>(input, real.input, image, from_y, from_x);
+            for (std::size_t c = begin; c < end; ++c) {
+                to[c] = largest ? std::max(to[c], from[c]) : to[c] + from[c];
+            }
+            ++count;
+        }
+    }
+    for (std::size_t c = begin; c < end && !largest; ++c) {
+        to[c] /= static_cast<float>(count);
+    }
+}
+
+// Of all the pixel's channels, those of the slice written.
+void softmax_pixel(const RealStep& real, const Slice& slice, const float* from, float* to) {
+    const float* const all = from + real.input.channels;
+    const float largest = *std::max_element(from, all);
+    float sum = 0;
+    for (const float* value = from; value != all; ++value) {
+        sum += std::exp(*value - largest);
+    }
+    const float log_sum = std::log(sum);
+    for (std::size_t c = size(slice.channel_begin); c < size(slice.channel_end); ++c) {
+        to[c] = real.step.kind == StepKind::softmax ? std::exp(from[c] - largest) / sum
+                                                    : from[c] - largest - log_sum;
+    }
+}
+
+void each_pixel(
+    const RealStep& real, const Slice& slice, const float* from, const float* second, float* to) {
+    const Step& step = real.step;
+    for (std::size_t c = size(slice.channel_begin); c < size(slice.channel_end); ++c) {
+        switch (step.kind) {
+            case StepKind::relu:
+                to[c] = std::max(from[c], 0.0F);
+                break;
+            case StepKind::clip:
+                to[c] = std::min(std::max(from[c], step.limits[0]), step.limits[1]);
+                break;
+            case StepKind::batch_norm:
+                to[c] = (step.scales.empty() ? 1.0F : step.scales[c]) * from[c] +
+                        (step.biases.empty() ? 0.0F : step.biases[c]);
+                break;
+            case StepKind::add:
+                to[c] = from[c] + second[c];
+                break;
+            default:  // flatten, reshape
+                to[c] = from[c];
+                break;
+        }
+    }
+}
+
+Body other_body(std::shared_ptr<RealStep> real) {
+    return [real = std::move(real)](const Tensors& tensors, const Slice& slice) {
+        const Shape& out = real->output;
+        const bool moves =
+            real->step.kind == StepKind::flatten || real->step.kind == StepKind::reshape;
+        const Shape in = moves ? out : real->input;
+        for_each_pixel(slice, out.width, [&](int image, int y, int x) {
+            if (real->step.kind == StepKind::threshold) {
+                const std::size_t pixel =
+                    (size(image) * size(out.height) + size(y)) * size(out.width) + size(x);
+                threshold_pixel(
+                    *real,
+                    slice,
+                    elements_at<float>(tensors.input, in, image, y, x),
+                    reinterpret_cast<std::uint64_t*>(tensors.output) + pixel * size(out.words()));
+                return;
+            }
+            float* const to = elements_at<float>(tensors.output, out, image, y, x);
+            switch (real->step.kind) {
+                case StepKind::max_pool2d:
+                case StepKind::average_pool2d:
+                case StepKind::global_average_pool:
+                    pool_pixel(*real, slice, tensors.input, image, y, x, to);
+                    break;
+                case StepKind::softmax:
+                case StepKind::log_softmax:
+                    softmax_pixel(
+                        *real, slice, elements_at<float>(tensors.input, in, image, y, x), to);
+                    break;
+                default:
+                    each_pixel(*real,
+                               slice,
+                               elements_at<float>(tensors.input, in, image, y, x),
+                               real->step.kind == StepKind::add
+                                   ? elements_at<float>(tensors.second_input, in, image, y, x)
+                                   : nullptr,
+                               to);
+                    break;
+            }
+        });
+    };
+}
+
+bool accepts(const Chain& chain) {
+    try {
+        return has_reals(chain) && chain.steps.size() == 1 && is_linear(chain);
+    } catch (const std::invalid_argument&) {
+        return false;
+    }
+}
+
+Body prepare(const Chain& chain, int slices) {
+    auto real = std::make_shared<RealStep>();
+    real->input = chain.input;
+    real->output = output_of(chain);
+    real->step = chain.steps.front();
+    if (is_product(real->step)) {
+        real->step = as_convolution(real->step, chain.input);
+        real->weights = laid_out(real->step, chain.input);
+        real->padding.assign(size(chain.input.channels), static_cast<float>(real->step.pad_value));
+        real->sums.resize(size(slices), std::vector<float>(size(real->output.channels)));
+        real->pixels.resize(size(slices), std::vector<float>(size(chain.input.channels)));
+        return product_body(std::move(real));
+    }
+    if (real->step.kind == StepKind::global_average_pool) {
+        real->step.kernel_height = chain.input.height;
+        real->step.kernel_width = chain.input.width;
+    }
+    return other_body(std::move(real));
+}
+
+}  // namespace
+
+Variant loops_variant() {
+    return {.name = "loops",
+            .summary = "f32 in plain loops, one layer at a time",
+            .layout = Layout::nhwc,
+            .supported = [] { return true; },
+            .accepts = accepts,
+            .prepare = prepare,
+            .longest_chain = 1,
+            .for_reals = true};
+}
+
+}  // namespace kernels::cpu

@@ -1,0 +1,341 @@
+// Steps on f32: the reference by hand, and every variant that takes them against it. Numbers are
+// such that no order of summing rounds: small multiples of a quarter.
+
+#include "kernels/registry.hpp"
+#include "kernels_chains.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace kernels;
+using namespace kernels_test;
+
+namespace {
+
+Tensor tensor_of(const std::vector<float>& values) {
+    Tensor tensor((values.size() * 4 + 63) / 64 * 64);
+    std::memcpy(tensor.data(), values.data(), values.size() * 4);
+    return tensor;
+}
+
+std::vector<float> reals_of(const Tensor& tensor, const Shape& shape, int batch) {
+    std::vector<float> values(
+        static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
+        static_cast<std::size_t>(shape.width) * static_cast<std::size_t>(shape.channels));
+    std::memcpy(values.data(), tensor.data(), values.size() * 4);
+    return values;
+}
+
+// What every variant that takes it makes of one step on f32, one image; all must agree.
+std::vector<float> run(const Step& step,
+                       const Shape& input,
+                       const std::vector<float>& values,
+                       const std::vector<float>& second = {}) {
+    const Chain chain{.input = input, .steps = {step}, .batch = 1};
+    const Shape output = output_of(chain);
+    const Tensor in = tensor_of(values), other = tensor_of(second);
+    ThreadPool pool(1);
+    std::vector<float> result;
+    for (const char* const name : {"reference", "loops"}) {
+        CAPTURE(std::string(name));
+        const Variant& variant = *find_variant(name);
+        REQUIRE(variant.accepts(chain));
+        Tensor out(tensor_bytes(output, variant.layout, 1));
+        Kernel(variant, chain, {.threads = 1}).run({in.data(), other.data(), out.data()}, pool);
+        std::vector<float> made;
+        if (output.element == Element::f32) {
+            made = reals_of(out, output, 1);
+        } else {
+            const Tensor plain = converted(output, 1, variant.layout, Layout::plain, out);
+            for (int i = 0; i < output.height * output.width * output.channels; ++i) {
+                made.push_back(static_cast<float>(static_cast<std::int8_t>(plain.data()[i])));
+            }
+        }
+        if (result.empty()) {
+            result = made;
+        }
+        REQUIRE(made.size() == result.size());
+        for (std::size_t i = 0; i < made.size(); ++i) {
+            CHECK(made[i] == doctest::Approx(result[i]).epsilon(1e-6));
+        }
+    }
+    return result;
+}
+
+// ---- Random steps ------------------------------------------------------------------------------
+
+struct Owned {
+    Chain chain;
+    std::vector<std::uint64_t> bits, flips;
+    std::vector<float> weights, scales, biases, limits;
+};
+
+float quarter(Random& random, int most) {
+    return static_cast<float>(random.between(-most, most)) / 4;
+}
+
+std::vector<float> quarters(Random& random, int count, int most) {
+    std::vector<float> all;
+    for (int i = 0; i < count; ++i) {
+        all.push_back(quarter(random, most));
+    }
+    return all;
+}
+
+void set_product(Owned& owned, Random& random, Step& step, const Shape& in) {
+    step.real = true;
+    step.out_channels = random.channels(140);
+    int fan_in = in.height * in.width * in.channels;
+    if (step.kind == StepKind::conv2d) {
+        random_window(random, step, in.height, in.width);
+        if (random.chance(30)) {  // depthwise
+            step.groups = in.channels;
+            step.out_channels = in.channels * random.between(1, 2);
+        } else if (in.channels % 2 == 0 && random.chance(40)) {
+            step.groups = 2;
+            step.out_channels *= 2;
+        }
+        fan_in = step.kernel_height * step.kernel_width * in.channels / step.groups;
+    }
+    if (random.chance(50)) {
+        owned.bits = random_bits(
+            random, static_cast<std::size_t>(step.out_channels), static_cast<std::size_t>(fan_in));
+        step.weights = owned.bits;
+    } else {
+        owned.weights = quarters(random, step.out_channels * fan_in, 8);
+        step.real_weights = owned.weights;
+    }
+    if (random.chance(70)) {
+        owned.scales = quarters(random, step.out_channels, 8);
+        owned.biases = quarters(random, step.out_channels, 40);
+        step.scales = owned.scales;
+        step.biases = owned.biases;
+    }
+}
+
+// Spans point into `owned`, which must stay where it is.
+void random_step(Owned& owned, Random& random, StepKind kind, Element element) {
+    Shape& in = owned.chain.input;
+    in = {random.between(1, 9), random.between(1, 9), random.channels(140), element};
+    owned.chain.batch = random.one_of({1, 1, 2, 3});
+    Step step{.kind = kind};
+    switch (kind) {
+        case StepKind::conv2d:
+        case StepKind::linear:
+            set_product(owned, random, step, in);
+            break;
+        case StepKind::threshold:
+            owned.limits = quarters(random, in.channels, 40);
+            owned.flips = random_bits(random, 1, static_cast<std::size_t>(in.channels));
+            step.limits = owned.limits;
+            step.flips = owned.flips;
+            break;
+        case StepKind::max_pool2d:
+        case StepKind::average_pool2d:
+            step.kind = StepKind::max_pool2d;
+            random_window(random, step, in.height, in.width);
+            step.kind = kind;
+            break;
+        case StepKind::clip:
+            owned.limits = {-2.5F, 6};
+            step.limits = owned.limits;
+            break;
+        case StepKind::batch_norm:
+            owned.scales = quarters(random, in.channels, 8);
+            owned.biases = quarters(random, in.channels, 8);
+            step.scales = owned.scales;
+            step.biases = owned.biases;
+            break;
+        default:
+            break;
+    }
+    owned.chain.steps = {step};
+}
+
+Tensor random_input(Random& random, const Shape& shape, int batch) {
+    if (shape.element != Element::f32) {
+        return converted(
+            shape, batch, Layout::plain, Layout::nhwc, random_tensor(random, shape, batch));
+    }
+    Tensor tensor(tensor_bytes(shape, Layout::nhwc, batch));
+    const int count = batch * shape.height * shape.width * shape.channels;
+    const std::vector<float> values = quarters(random, count, 40);
+    std::memcpy(tensor.data(), values.data(), values.size() * 4);
+    return tensor;
+}
+
+// What of `made` is not in `expected`, as far as softmax may round.
+int differences(const Tensor& made, const Tensor& expected, const Shape& shape, int batch) {
+    if (shape.element == Element::binary) {
+        const std::size_t bytes =
+            static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
+            static_cast<std::size_t>(shape.width) * static_cast<std::size_t>(shape.words()) * 8;
+        return std::memcmp(made.data(), expected.data(), bytes) == 0 ? 0 : 1;
+    }
+    const std::vector<float> a = reals_of(made, shape, batch), b = reals_of(expected, shape, batch);
+    int count = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        count += std::abs(a[i] - b[i]) > 1e-5F * (1 + std::abs(b[i])) ? 1 : 0;
+    }
+    return count;
+}
+
+bool may_round(StepKind kind) { return kind == StepKind::softmax || kind == StepKind::log_softmax; }
+
+}  // namespace
+
+TEST_CASE("a real convolution is scaled, and its bias added") {
+    //  1 2     weights  1    0.5     1*1 + 2*0.5 - 3 + 4*2 = 7      2 * 7 + 0.25
+    //  3 4             -1    2
+    const std::vector<float> weights{1, 0.5F, -1, 2}, scales{2}, biases{0.25F};
+    const Step step{.kind = StepKind::conv2d,
+                    .out_channels = 1,
+                    .kernel_height = 2,
+                    .kernel_width = 2,
+                    .real = true,
+                    .real_weights = weights,
+                    .scales = scales,
+                    .biases = biases};
+    CHECK(run(step, {2, 2, 1, Element::f32}, {1, 2, 3, 4}) == std::vector<float>{14.25F});
+}
+
+TEST_CASE("groups keep to their own channels") {
+    // Two groups of two channels: (1, 2) with (1, 1), (3, 4) with (1, -1).
+    const std::vector<float> weights{1, 1, 1, -1};
+    const Step step{.kind = StepKind::conv2d,
+                    .out_channels = 2,
+                    .groups = 2,
+                    .real = true,
+                    .real_weights = weights};
+    CHECK(run(step, {1, 1, 4, Element::f32}, {1, 2, 3, 4}) == std::vector<float>{3, -1});
+}
+
+TEST_CASE("thresholds of f32, both ways, with ties and infinities") {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    const std::vector<float> limits{0.5F, 0.5F, kInfinity, -kInfinity};
+    const std::vector<std::uint64_t> flips{0b0010};
+    const Step step{.kind = StepKind::threshold, .flips = flips, .limits = limits};
+    const Shape shape{1, 3, 4, Element::f32};
+    CHECK(run(step, shape, {0.5F, 0.5F, 9, -9, 0.25F, 0.25F, 9, -9, 1, 1, kInfinity, -kInfinity}) ==
+          std::vector<float>{1, 1, -1, 1, -1, 1, -1, 1, 1, -1, 1, 1});
+}
+
+TEST_CASE("averages are over what is inside, softmax over the channels") {
+    const Step pool{.kind = StepKind::average_pool2d,
+                    .kernel_height = 2,
+                    .kernel_width = 2,
+                    .stride = 1,
+                    .padding = 1};
+    CHECK(run(pool, {1, 2, 1, Element::f32}, {2, 4}) == std::vector<float>{2, 3, 4, 2, 3, 4});
+    CHECK(run({.kind = StepKind::global_average_pool}, {2, 1, 2, Element::f32}, {1, 2, 5, 8}) ==
+          std::vector<float>{3, 5});
+    const std::vector<float> soft =
+        run({.kind = StepKind::softmax}, {1, 1, 3, Element::f32}, {0, std::log(2.0F), 100});
+    CHECK(soft[2] == doctest::Approx(1));
+    const std::vector<float> logs =
+        run({.kind = StepKind::log_softmax}, {1, 1, 2, Element::f32}, {1000, 1000});
+    CHECK(logs[0] == doctest::Approx(-std::log(2.0)));
+}
+
+TEST_CASE("what is done to each number") {
+    const Shape shape{1, 1, 3, Element::f32};
+    const std::vector<float> values{-1, 0.5F, 9}, limits{0, 6}, scales{1, 2, 3}, biases{4, 5, 6};
+    CHECK(run({.kind = StepKind::relu}, shape, values) == std::vector<float>{0, 0.5F, 9});
+    CHECK(run({.kind = StepKind::clip, .limits = limits}, shape, values) ==
+          std::vector<float>{0, 0.5F, 6});
+    CHECK(run({.kind = StepKind::batch_norm, .scales = scales, .biases = biases}, shape, values) ==
+          std::vector<float>{3, 6, 33});
+    CHECK(run({.kind = StepKind::add}, shape, values, {1, 1, 1}) ==
+          std::vector<float>{0, 1.5F, 10});
+}
+
+TEST_CASE("every variant that takes f32 equals the reference in every configuration") {
+    using enum StepKind;
+    ThreadPool pool(4, std::chrono::microseconds{0});
+    const std::pair<StepKind, Element> kinds[] = {{conv2d, Element::f32},
+                                                  {conv2d, Element::binary},
+                                                  {conv2d, Element::u8},
+                                                  {linear, Element::f32},
+                                                  {linear, Element::binary},
+                                                  {threshold, Element::f32},
+                                                  {max_pool2d, Element::f32},
+                                                  {average_pool2d, Element::f32},
+                                                  {global_average_pool, Element::f32},
+                                                  {add, Element::f32},
+                                                  {flatten, Element::f32},
+                                                  {relu, Element::f32},
+                                                  {clip, Element::f32},
+                                                  {batch_norm, Element::f32},
+                                                  {softmax, Element::f32},
+                                                  {log_softmax, Element::f32}};
+    int compared = 0;
+    for (std::size_t k = 0; k < std::size(kinds); ++k) {
+        for (std::uint64_t i = 0; i < 25; ++i) {
+            Random random(k * 1000 + i);
+            Owned owned;
+            random_step(owned, random, kinds[k].first, kinds[k].second);
+            const Chain& chain = owned.chain;
+            const Shape output = output_of(chain);
+            const Tensor input = random_input(random, chain.input, chain.batch);
+            Shape same = chain.input;
+            same.element = Element::f32;
+            const Tensor second = random_input(random, same, chain.batch);
+            const Variant& reference = *find_variant("reference");
+            const Tensor plain =
+                converted(chain.input, chain.batch, Layout::nhwc, Layout::plain, input);
+            Tensor made(tensor_bytes(output, Layout::plain, chain.batch));
+            Kernel(reference, chain, {.threads = 1})
+                .run({plain.data(), second.data(), made.data()}, pool);
+            const Tensor expected =
+                converted(output, chain.batch, Layout::plain, Layout::nhwc, made);
+            for (const Variant& variant : variants()) {
+                if (!variant.supported() || !variant.accepts(chain) ||
+                    variant.layout != Layout::nhwc) {
+                    continue;
+                }
+                for (const Configuration& configuration : configurations(chain, 4)) {
+                    CAPTURE(k);
+                    CAPTURE(i);
+                    CAPTURE(configuration.name());
+                    Tensor result(tensor_bytes(output, Layout::nhwc, chain.batch));
+                    std::memset(result.data(), 0xa5, result.size());
+                    const Kernel kernel(variant, chain, configuration);
+                    for (int repeat = 0; repeat < 2; ++repeat) {
+                        kernel.run({input.data(), second.data(), result.data()}, pool);
+                        if (may_round(chain.steps[0].kind) || output.element == Element::binary) {
+                            REQUIRE(differences(result, expected, output, chain.batch) == 0);
+                        } else {
+                            REQUIRE(reals_of(result, output, chain.batch) ==
+                                    reals_of(expected, output, chain.batch));
+                        }
+                    }
+                    ++compared;
+                }
+            }
+        }
+    }
+    CHECK(compared > 1000);
+}
+
+TEST_CASE("what does not fit f32 is refused") {
+    const auto refused = [](const Step& step, const Shape& input) {
+        try {
+            (void)output_of({.input = input, .steps = {step}, .batch = 1});
+        } catch (const std::invalid_argument& error) {
+            return std::string{error.what()};
+        }
+        return std::string{};
+    };
+    const Shape bits{2, 2, 4, Element::binary}, reals{2, 2, 4, Element::f32};
+    CHECK(refused({.kind = StepKind::relu}, bits) == "relu: expected f32 input, got binary");
+    CHECK(refused({.kind = StepKind::conv2d, .out_channels = 2}, reals) ==
+          "conv2d: expected a real result of f32 input");
+    CHECK(refused({.kind = StepKind::conv2d, .out_channels = 2, .groups = 2}, bits) ==
+          "conv2d: expected groups that divide the channels, and one where the result is int32");
+    const std::vector<float> three{1, 2, 3};
+    CHECK(refused({.kind = StepKind::clip, .limits = three}, reals) ==
+          "clip: expected 2 limits, got 3");
+    CHECK(refused({.kind = StepKind::linear, .out_channels = 1, .real_weights = three}, bits) ==
+          "linear: expected 16 weights, got 3");
+}
