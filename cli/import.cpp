@@ -127,13 +127,12 @@ std::string text_of(const onnx::Imported& imported, const Written& written) {
         imported.merged,
         layers.removed,
         imported.dead);
-    text += fmt::format(
-        "{} multiply-accumulates, {} weights, {}\n",
-        share(imported.macs),
-        share(layers.weights),
-        written.weights.empty()
-            ? std::string{"which did not come along: the model makes some up"}
-            : fmt::format("as bits and integer thresholds in {}", written.weights.string()));
+    text += fmt::format("{} multiply-accumulates, {} weights, {}\n",
+                        share(imported.macs),
+                        share(layers.weights),
+                        written.weights.empty()
+                            ? std::string{"which did not come along: the model makes some up"}
+                            : fmt::format("which came along in {}", written.weights.string()));
     for (const std::string& warning : warnings_of(imported, written)) {
         text += fmt::format("warning: {}\n", warning);
     }

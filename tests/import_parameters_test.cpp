@@ -139,25 +139,80 @@ TEST_CASE("what kernels cannot take is said with the layer") {
     says(thresholds({{1}, {0}, {0}, {0}}, "Sign"),
          norm + "a variance with its epsilon is not above zero");
     Onnx soft = four_pixels(2);
-    soft.node("Softmax", {"g"}, {"y"}, "soft").output("y");
-    says(carried(soft), "layer 'soft' (Softmax): no kernel here computes it");
+    soft.node("Elu", {"g"}, {"y"}, "soft").output("y");
+    says(carried(soft), "layer 'soft' (Elu): no kernel here computes it");
+    Onnx infinite = four_pixels(2);
+    infinite.graph().mutable_initializer(0)->set_float_data(3, kInfinity);
+    infinite.node("Relu", {"g"}, {"y"}, "r").output("y");
+    says(carried(infinite), "layer 'fc' (Gemm): one of its numbers is not finite");
+}
+
+TEST_CASE("weights that are no signs, and what is f32, come along as they are") {
+    Onnx uneven = four_pixels(2);
+    uneven.graph().mutable_initializer(0)->set_float_data(3, -0.5F);
+    uneven.constant("b", {2}, 0.25F);
+    *uneven.graph().mutable_node(1)->add_input() = "b";
+    uneven.output("g");
+    const Carried numbers = carried(uneven);
+    REQUIRE(numbers.obstacles.empty());
+    CHECK(numbers.layers.at(0).real_weights == std::vector<float>{1, 1, -1, -0.5F, 1, 1, -1, -1});
+    CHECK(numbers.layers.at(0).biases == std::vector<float>{0.25F, 0.25F});
+
+    // A bias makes f32 of what would be whole numbers.
     Onnx biased = four_pixels(2);
     biased.constant("b", {2}, 0.5F);
     *biased.graph().mutable_node(1)->add_input() = "b";
     biased.output("g");
-    says(carried(biased),
-         "output 'g': it is no whole number, but a multiple of one, or one with a bias");
-    Onnx uneven = four_pixels(2);
-    uneven.graph().mutable_initializer(0)->set_float_data(3, -0.5F);
-    uneven.output("g");
-    says(carried(uneven),
-         "layer 'fc' (Gemm): its weights are not +c and -c, with one c for each channel");
+    const Carried half = carried(biased);
+    REQUIRE(half.obstacles.empty());
+    CHECK(half.layers.at(0).biases == std::vector<float>{0.5F, 0.5F});
+    CHECK(half.layers.at(0).scales == std::vector<float>{1, 1});
+
+    // Signs times f32: bits, with the size of the weights as a scale.
     Onnx real;
-    real.input("x", {1, 4}).floats("w", {2, 4}, {1, 1, -1, -1, 1, 1, -1, -1});
+    real.input("x", {1, 4}).floats("w", {2, 4}, {1, 1, -1, -1, 3, -3, 3, 3});
     real.node("Gemm", {"x", "w"}, {"y"}, "fc").with("transB", 1).output("y");
-    says(carried(real),
-         "input 'x': it is float, and kernels here begin with uint8, which the file casts to "
-         "float");
+    const Carried signs = carried(real);
+    REQUIRE(signs.obstacles.empty());
+    CHECK(signs.layers.at(0).weights == std::vector<std::uint64_t>{0b0011, 0b1101});
+    CHECK(signs.layers.at(0).scales == std::vector<float>{1, 3});
+    CHECK(signs.layers.at(0).biases == std::vector<float>{0, 0});
+}
+
+TEST_CASE("thresholds of f32 are the floats next to where the sign changes") {
+    // 3 s + 1 > 0 from the first float above -1/3 on; -2 s + 1 >= 0 up to 1/2.
+    const auto limits = [](const std::string& comparison, std::vector<float> w, float level) {
+        Onnx model{14};
+        model.input("x", {1, 2}).floats("w", {1, 2}, std::move(w)).constant("b", {1}, 1.0F);
+        model.node("Gemm", {"x", "w", "b"}, {"g"}, "fc").with("transB", 1);
+        model.constant("level", {}, level).constant("yes", {}, 1).constant("no", {}, -1);
+        model.node(comparison, {"g", "level"}, {"c"});
+        model.node("Where", {"c", "yes", "no"}, {"y"}, "t").output("y");
+        Carried got = carried(model);
+        REQUIRE(got.obstacles.empty());
+        return got.layers.at(1);
+    };
+    const LayerNumbers above = limits("Greater", {3, -3}, 0);
+    const float limit = above.limits.at(0);
+    CHECK(3 * double{limit} + 1 > 0);
+    CHECK(3 * double{std::nextafter(limit, -1.0F)} + 1 <= 0);
+    CHECK(above.flips == std::vector<std::uint64_t>{0});
+    const LayerNumbers tie = limits("GreaterOrEqual", {2, -2}, 5);
+    CHECK(tie.limits == std::vector<float>{2});  // 2 s + 1 >= 5
+    const LayerNumbers below = limits("Less", {2, -2}, 5);
+    CHECK(below.limits == std::vector<float>{std::nextafter(2.0F, 0.0F)});
+    CHECK(below.flips == std::vector<std::uint64_t>{1});
+}
+
+TEST_CASE("an input that is only an image in a row is that image") {
+    Onnx model{14};
+    model.input("x", {1, 8}).floats("w", {2, 2, 1, 1}, {1, 1, 1, -1});
+    model.ints("shape", {1, 2, 2, 2});
+    model.node("Reshape", {"x", "shape"}, {"i"}, "image");
+    model.node("Conv", {"i", "w"}, {"y"}, "conv").output("y");
+    const Carried got = carried(model);
+    CHECK(got.obstacles.empty());
+    CHECK(got.layers.at(0).weights == std::vector<std::uint64_t>{0b11, 0b01});
 }
 
 TEST_CASE("weights are in the order of the model's elements: channels last") {
