@@ -488,9 +488,11 @@ private:
         }
         const Call call = call_of(node, inferred_.values);
         const Dims &from = dims(node.inputs[0]), &weights = call.input(1).dims;
-        if (from.size() != 4 || weights.size() != 4 || input.order != Order::of_image(from) ||
-            call.integer("group", 1) != 1) {
-            throw CannotRun{"kernels here convolve images of one batch, in one group"};
+        if (from.size() != 4 || weights.size() != 4 || input.order != Order::of_image(from)) {
+            throw CannotRun{"kernels here convolve images of one batch"};
+        }
+        if (call.integer("group", 1) != 1 && element_of(layer_of(node)) != "f32") {
+            throw CannotRun{"kernels here convolve bits in one group"};
         }
         const auto pad = call.integer("hetmap_pad_value", 0);
         if (pad != 0 && input.scale[0] != 1) {
