@@ -5,8 +5,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fstream>
+#include <initializer_list>
 #include <sys/stat.h>
 
 namespace {
@@ -66,6 +68,66 @@ TEST_CASE("a weights file that does not fit its model is refused") {
     }
     std::filesystem::remove(tiny_model("").path.parent_path() / "weights.bin");
     CHECK_THROWS_AS(calibrate::load_parameters(small_model(kTiny)), sim::InputError);
+}
+
+// f32 beside bits: a scaled product, a threshold, a convolution, a clip.
+const std::string kReals = R"(hetmap: model/1
+name: reals
+input: {name: image, height: 1, width: 1, channels: 2, type: f32}
+parameters: {file: weights.bin}
+layers:
+  - {name: bits, operation: linear, inputs: [image], weights: binary, out_channels: 2}
+  - {name: t, operation: threshold, inputs: [bits]}
+  - {name: scaled, operation: linear, inputs: [t], weights: binary, out_channels: 1, out: f32}
+  - {name: conv, operation: conv2d, inputs: [scaled], weights: f32, out_channels: 2, kernel: 1}
+  - {name: norm, operation: batch_norm, inputs: [conv]}
+  - {name: clip, operation: clip, inputs: [norm]}
+output: clip
+)";
+
+TEST_CASE("what layers of f32 hold is read in the order of the page on files") {
+    std::string bytes = "hetmap-weights/1";
+    const auto words = [&](std::initializer_list<std::uint64_t> all) {
+        bytes.append(reinterpret_cast<const char*>(all.begin()), all.size() * 8);
+    };
+    const auto floats = [&](std::initializer_list<float> all) {
+        bytes.append(reinterpret_cast<const char*>(all.begin()), all.size() * 4);
+    };
+    words({1, 3});  // bits, then its scales and biases
+    floats({1, 2, 3, 4});
+    words({2});  // t: directions, then limits
+    floats({0.5F, -0.5F});
+    words({0});  // scaled: one scale and one bias
+    floats({0.25F, 8});
+    floats({5, 6, 7, 8});  // conv: weights, then biases
+    floats({1, 2, 3, 4});  // norm
+    floats({0, 6});        // clip
+    const auto load = [](const std::string& text) {
+        const sim::Model model = small_model(kReals);
+        std::ofstream{model.path.parent_path() / "weights.bin", std::ios::binary} << text;
+        return calibrate::load_parameters(model);
+    };
+    const calibrate::Parameters p = load(bytes);
+    using Floats = std::vector<float>;
+    CHECK(p[1].scales == Floats{1, 2});
+    CHECK(p[1].biases == Floats{3, 4});
+    CHECK(p[2].thresholds.empty());
+    CHECK(p[2].flips == std::vector<std::uint64_t>{2});
+    CHECK(p[2].limits == Floats{0.5F, -0.5F});
+    CHECK(p[3].biases == Floats{8});
+    CHECK(p[4].weights.empty());
+    CHECK(p[4].real_weights == Floats{5, 6});
+    CHECK(p[4].biases == Floats{7, 8});
+    CHECK(p[5].scales == Floats{1, 2});
+    CHECK(p[6].limits == Floats{0, 6});
+    CHECK(calibrate::weights_file(small_model(kReals), p) == bytes);
+
+    std::string no_number = bytes;
+    const float nan = std::nanf("");
+    std::memcpy(no_number.data() + no_number.size() - 4, &nan, 4);
+    CHECK_THROWS_WITH_AS(
+        load(no_number), "weights of layer 'clip': one is no number (NaN)", sim::InputError);
+    CHECK_THROWS_AS(load(bytes + "1234"), sim::InputError);
 }
 
 TEST_CASE("made-up parameters depend on the seed alone, and mix the bits") {
