@@ -38,11 +38,6 @@ static double score(const hetmap_tensor* output, int index) {
                                          : (double)((const int32_t*)output->data)[index];
 }
 
-static double score(const hetmap_tensor* output, int index) {
-    return output->element == HETMAP_F32 ? (double)((const float*)output->data)[index]
-                                         : (double)((const int32_t*)output->data)[index];
-}
-
 static void print_classes(const hetmap_tensor* output) {
     const int count = output->height * output->width * output->channels;
     if (output->element != HETMAP_INT32 && output->element != HETMAP_F32) {
