@@ -437,7 +437,8 @@ private:
             if (other.kind == Known::Kind::nothing) {
                 return other;
             }
-            if (other.kind != Known::Kind::reals || other.order != input.order) {
+            if (other.kind != Known::Kind::reals || other.order != input.order ||
+                dims(node.inputs[1]) != from) {
                 throw CannotRun{"kernels here add tensors of one shape, both f32"};
             }
             expect_values(other);
@@ -446,7 +447,8 @@ private:
         } else if (node.operation == "BatchNormalization") {
             const Norms all = norms(node.outputs[0], from);
             for (std::int64_t c = 0; c < from[1]; ++c) {
-                const Norm one = all.of(at(c));
+                // Of a flattened image every element is a channel, in its own order.
+                const Norm one = all.of(at(from.size() == 2 ? input.order(c) : c));
                 const double scale = one.gamma / std::sqrt(one.variance + one.epsilon);
                 own.scales.push_back(as_float(scale));
                 own.biases.push_back(as_float(one.beta - scale * one.mean));
@@ -656,7 +658,7 @@ private:
         return std::bit_cast<float>(place < 0 ? bits | 0x8000'0000U : bits);
     }
 
-    RealThreshold between_reals(const Rule& rule, const Line& line) const {
+    static RealThreshold between_reals(const Rule& rule, const Line& line) {
         constexpr std::int64_t kInfinity = 0x7f80'0000;
         std::int64_t low = -kInfinity + 1, high = kInfinity - 1;
         const auto is_plus = [&](std::int64_t place) {
@@ -673,70 +675,66 @@ private:
         return {float_at(first ? low : high), first};
     }
 
-    RealThreshold of_channel_reals(const Rule& rule,
-                                   const Known& reals,
-                                   std::size_t channel,
-                                   const std::optional<Norm>& norm,
-                                   double level) const {
-        const double scale = of_channel(reals.scale, channel),
-                     offset = of_channel(reals.offset, channel);
-        const Norm n = norm.value_or(Norm{});
-        const double all[] = {scale, offset, level, n.gamma, n.beta, n.mean, n.variance, n.epsilon};
-        if (!std::ranges::all_of(all, [](double one) { return std::isfinite(one); })) {
-            throw CannotRun{"its numbers are infinite"};
-        }
-        if (norm && !(n.variance + n.epsilon > 0)) {
-            throw CannotRun{"a variance with its epsilon is not above zero"};
-        }
-        return between_reals(rule,
-                             norm ? Line{scale, offset, *norm, level} : Line{scale, offset, level});
-    }
+    // A channel's numbers, and what they are compared with.
+    struct Channel {
+        double scale = 1, offset = 0, level = 0;
+        std::optional<Norm> norm;
 
-    Threshold of_channel_numbers(const Rule& rule,
-                                 const Known& sums,
-                                 std::size_t channel,
-                                 const std::optional<Norm>& norm,
-                                 double level) const {
-        const double scale = of_channel(sums.scale, channel),
-                     offset = of_channel(sums.offset, channel);
-        const auto is_finite = [&] {
+        bool is_finite() const {
             const Norm n = norm.value_or(Norm{});
             const double all[] = {
                 scale, offset, level, n.gamma, n.beta, n.mean, n.variance, n.epsilon};
             return std::ranges::all_of(all, [](double one) { return std::isfinite(one); });
-        };
-        if (is_finite()) {
+        }
+        // Of finite numbers.
+        Line line() const {
             if (norm && !(norm->variance + norm->epsilon > 0)) {
                 throw CannotRun{"a variance with its epsilon is not above zero"};
             }
-            if (norm) {
-                const Line line{scale, offset, *norm, level};
-                return between(rule, sums, [&](std::int64_t x) { return line.sign_at(x); });
+            return norm ? Line{scale, offset, *norm, level} : Line{scale, offset, level};
+        }
+        // Where one is infinite it outweighs the sum: the same for the smallest and the largest.
+        int sign_of_infinity(double smallest, double largest) const {
+            std::array<int, 2> signs{};
+            for (std::size_t i = 0; i < 2; ++i) {
+                double value = scale * (i == 0 ? smallest : largest) + offset;
+                if (norm) {
+                    value = norm->gamma * (value - norm->mean) /
+                                std::sqrt(norm->variance + norm->epsilon) +
+                            norm->beta;
+                }
+                const double beyond = value == level ? 0 : value - level;
+                if (std::isnan(beyond)) {
+                    throw CannotRun{"it compares what is no number (NaN)"};
+                }
+                signs[i] = beyond > 0 ? 1 : beyond < 0 ? -1 : 0;
             }
-            const Line line{scale, offset, level};
+            if (signs[0] != signs[1]) {
+                throw CannotRun{"its numbers are infinite"};
+            }
+            return signs[0];
+        }
+    };
+
+    static RealThreshold of_reals(const Rule& rule, const Channel& channel) {
+        if (channel.is_finite()) {
+            return between_reals(rule, channel.line());
+        }
+        constexpr double kMost = std::numeric_limits<float>::max();
+        constexpr float kInfinity = std::numeric_limits<float>::infinity();
+        return {rule.is_plus(channel.sign_of_infinity(-kMost, kMost)) ? -kInfinity : kInfinity,
+                false};
+    }
+
+    static Threshold of_sums(const Rule& rule, const Known& sums, const Channel& channel) {
+        if (channel.is_finite()) {
+            const Line line = channel.line();
             return between(rule, sums, [&](std::int64_t x) { return line.sign_at(x); });
         }
-        // What is infinite outweighs the sum: the same for the smallest and the largest.
-        std::array<int, 2> signs{};
-        for (std::size_t i = 0; i < 2; ++i) {
-            const auto sum = static_cast<double>(i == 0 ? -sums.most : sums.most);
-            double value = scale * sum + offset;
-            if (norm) {
-                value =
-                    norm->gamma * (value - norm->mean) / std::sqrt(norm->variance + norm->epsilon) +
-                    norm->beta;
-            }
-            const double beyond = value == level ? 0 : value - level;
-            if (std::isnan(beyond)) {
-                throw CannotRun{"it compares what is no number (NaN)"};
-            }
-            signs[i] = beyond > 0 ? 1 : beyond < 0 ? -1 : 0;
-        }
-        if (signs[0] != signs[1]) {
-            throw CannotRun{"its numbers are infinite"};
-        }
-        Threshold same = rule.is_plus(signs[0]) ? kAlways : kNever;
-        same.has_tie = signs[0] == 0;
+        const auto most = static_cast<double>(sums.most);
+        const int sign = channel.sign_of_infinity(-most, most);
+        Threshold same = rule.is_plus(sign) ? kAlways : kNever;
+        same.has_tie = sign == 0;
         return same;
     }
 
@@ -776,17 +774,17 @@ private:
         for (std::int64_t c = 0; c < whole[1]; ++c) {
             // Of a flattened image every element is a channel, in its own order.
             const std::size_t from = at(whole.size() == 2 ? sums.order(c) : c);
-            const std::optional<Norm> norm_of_channel =
-                all ? std::optional{all->of(from)} : std::nullopt;
+            const Channel channel{.scale = of_channel(sums.scale, from),
+                                  .offset = of_channel(sums.offset, from),
+                                  .level = of_channel(levels, from),
+                                  .norm = all ? std::optional{all->of(from)} : std::nullopt};
             if (is_real) {
-                const RealThreshold found =
-                    of_channel_reals(rule, sums, from, norm_of_channel, of_channel(levels, from));
+                const RealThreshold found = of_reals(rule, channel);
                 own.limits.push_back(found.limit);
                 own.flips[at(c / 64)] |= std::uint64_t{found.flip} << (c % 64);
                 continue;
             }
-            const Threshold found =
-                of_channel_numbers(rule, sums, from, norm_of_channel, of_channel(levels, from));
+            const Threshold found = of_sums(rule, sums, channel);
             own.thresholds.push_back(found.value);
             own.flips[at(c / 64)] |= std::uint64_t{found.flip} << (c % 64);
             ties += found.has_tie && rule.comparison == "Sign" ? 1 : 0;

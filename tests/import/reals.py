@@ -111,6 +111,17 @@ def plain(seed):
     return net.model(net.head(x, 10, "LogSoftmax"), 10)
 
 
+def flat(seed):
+    """What follows a flattened image has its elements in another order than ONNX."""
+    net = Net(seed, 3, 8)
+    x = net.node("Flatten", [net.node("Relu", [net.conv("image", 6, 3)])])
+    net.channels = 6 * 8 * 8
+    x = net.norm(x)
+    weights = net.random.normal(0, net.channels ** -0.5, (net.channels, 9))
+    x = net.node("MatMul", [x, net.constant(weights)])
+    return net.model(x, 9)
+
+
 def mixed(seed):
     """Real at both ends, signs in between, as binarized networks are published."""
     net = Net(seed, 3, 16)
@@ -149,7 +160,7 @@ def main():
     hetmap, bad, worst, count = sys.argv[1], 0, 0.0, 0
     library = Library(pathlib.Path(hetmap).resolve().parent / "libhetmap.so")
     with tempfile.TemporaryDirectory() as folder:
-        for make in (resnet, mobilenet, plain, mixed):
+        for make in (resnet, mobilenet, plain, flat, mixed):
             for seed in range(3):
                 model = make(seed)
                 onnx.checker.check_model(model)
