@@ -74,7 +74,8 @@ hetmap_tensor tensor_of(const sim::Layer& layer, int batch, const std::byte* dat
             .height = shape.height,
             .width = shape.width,
             .channels = shape.channels,
-            .data = const_cast<std::byte*>(data),  // the header says that outputs are to be read
+            // Outputs are to be read, says the header.
+            .data = const_cast<std::byte*>(data),  // NOLINT(cppcoreguidelines-pro-type-const-cast)
             .bytes = at(batch) * at(shape.height) * at(shape.width) * bytes_a_pixel};
 }
 

@@ -66,17 +66,18 @@ std::vector<float> laid_out(const Step& conv, const Shape& input) {
 
 // ---- Reading and writing ---------------------------------------------------------------------
 
+std::size_t pixel_at(const Shape& shape, int image, int y, int x) {
+    return (size(image) * size(shape.height) + size(y)) * size(shape.width) + size(x);
+}
+
 template <typename T>
 const T* elements_at(const std::byte* tensor, const Shape& shape, int image, int y, int x) {
-    const std::size_t pixel =
-        (size(image) * size(shape.height) + size(y)) * size(shape.width) + size(x);
-    return reinterpret_cast<const T*>(tensor) + pixel * size(shape.channels);
+    return reinterpret_cast<const T*>(tensor) + pixel_at(shape, image, y, x) * size(shape.channels);
 }
 
 template <typename T>
 T* elements_at(std::byte* tensor, const Shape& shape, int image, int y, int x) {
-    return const_cast<T*>(
-        elements_at<T>(static_cast<const std::byte*>(tensor), shape, image, y, x));
+    return reinterpret_cast<T*>(tensor) + pixel_at(shape, image, y, x) * size(shape.channels);
 }
 
 // The channels of a pixel as f32; in `room` where they are not that already.
@@ -95,10 +96,8 @@ const float* reals_at(const std::byte* tensor,
             break;
         }
         case Element::binary: {
-            const std::size_t pixel =
-                (size(image) * size(shape.height) + size(y)) * size(shape.width) + size(x);
-            const auto* const words =
-                reinterpret_cast<const std::uint64_t*>(tensor) + pixel * size(shape.words());
+            const auto* const words = reinterpret_cast<const std::uint64_t*>(tensor) +
+                                      pixel_at(shape, image, y, x) * size(shape.words());
             for (std::size_t c = 0; c < size(shape.channels); ++c) {
                 room[c] = (words[c / 64] >> (c % 64) & 1) != 0 ? 1.0F : -1.0F;
             }
@@ -286,13 +285,11 @@ Body other_body(std::shared_ptr<RealStep> real) {
         const Shape in = moves ? out : real->input;
         for_each_pixel(slice, out.width, [&](int image, int y, int x) {
             if (real->step.kind == StepKind::threshold) {
-                const std::size_t pixel =
-                    (size(image) * size(out.height) + size(y)) * size(out.width) + size(x);
-                threshold_pixel(
-                    *real,
-                    slice,
-                    elements_at<float>(tensors.input, in, image, y, x),
-                    reinterpret_cast<std::uint64_t*>(tensors.output) + pixel * size(out.words()));
+                threshold_pixel(*real,
+                                slice,
+                                elements_at<float>(tensors.input, in, image, y, x),
+                                reinterpret_cast<std::uint64_t*>(tensors.output) +
+                                    pixel_at(out, image, y, x) * size(out.words()));
                 return;
             }
             float* const to = elements_at<float>(tensors.output, out, image, y, x);

@@ -435,7 +435,7 @@ private:
         if (node.operation == "Add") {
             const Known other = known(node.inputs[1]);
             if (other.kind == Known::Kind::nothing) {
-                return other;
+                return {};
             }
             if (other.kind != Known::Kind::reals || other.order != input.order ||
                 dims(node.inputs[1]) != from) {
