@@ -21,10 +21,13 @@ Exceptions& exceptions() {
 }
 
 PyObject* add_exception(py::module_& module, const char* name, PyObject* base, PyObject* kind) {
-    const py::tuple bases = kind == nullptr ? py::make_tuple(py::handle{base})
-                                            : py::make_tuple(py::handle{base}, py::handle{kind});
-    PyObject* const type =
-        PyErr_NewException((std::string{"hetmap."} + name).c_str(), bases.ptr(), nullptr);
+    py::list bases;
+    bases.append(py::handle{base});
+    if (kind != nullptr) {
+        bases.append(py::handle{kind});
+    }
+    PyObject* const type = PyErr_NewException(
+        (std::string{"hetmap."} + name).c_str(), py::tuple(bases).ptr(), nullptr);
     if (type == nullptr) {
         throw py::error_already_set{};
     }
@@ -61,6 +64,7 @@ std::string without_function(std::string_view text) {
 
 void raise(PyObject* type, const std::string& what) { PyErr_SetObject(type, text_of(what).ptr()); }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): as pybind11 takes it
 void translate(std::exception_ptr thrown) {
     try {
         if (thrown) {

@@ -297,13 +297,6 @@ void add_searches(py::module_& module) {
         }
         return names;
     });
-    module.def("reports", [] {
-        std::vector<std::string> names;
-        for (const sim::Report& report : sim::reports()) {
-            names.emplace_back(report.name);
-        }
-        return names;
-    });
 }
 
 }  // namespace python

@@ -62,9 +62,9 @@ std::string described(const py::object& dtype, const py::object& shape) {
 // As an array of the tensor's shape and elements. Nothing is converted: a network for bytes that is
 // given floats would silently see other images.
 py::array checked(const py::object& given, const hetmap_tensor& tensor) {
-    const py::array array = py::isinstance<py::array>(given)
-                                ? py::reinterpret_borrow<py::array>(given)
-                                : py::array(py::module_::import("numpy").attr("asarray")(given));
+    py::array array = py::isinstance<py::array>(given)
+                          ? py::reinterpret_borrow<py::array>(given)
+                          : py::array(py::module_::import("numpy").attr("asarray")(given));
     const Shape shape = shape_of(tensor);
     const bool fits = array.ndim() == static_cast<py::ssize_t>(shape.size()) &&
                       std::equal(shape.begin(), shape.end(), array.shape());

@@ -7,7 +7,7 @@ something is wrong. They name a line; since every value has a line of its own, t
 
 import json
 import re
-from typing import Any, List, Mapping
+from typing import Any, List, Mapping, Optional, Tuple
 
 from hetmap._hetmap import InputError
 
@@ -54,6 +54,7 @@ class Text:
             raise InputError(f"{self.file}: {path}: nested deeper than {_DEEPEST} levels")
         if hasattr(value, "tolist"):  # numpy's arrays and numbers
             value = value.tolist()
+        items: List[Tuple[Optional[str], Any]]
         if isinstance(value, Mapping):
             items = [(self._key(key, path), child) for key, child in value.items()]
             opening, closing = "{", "}"

@@ -1,6 +1,7 @@
 """Searches, and what they find."""
 
 import json
+from functools import cached_property
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union, overload
 from typing import Mapping as Dictionary
 from typing import Sequence
@@ -38,23 +39,27 @@ class Answer:
     def _of_core(cls, core: _hetmap.Answer) -> "Answer":
         self = cls.__new__(cls)
         self._core = core
-        self._values = json.loads(core.json())
         return self
+
+    @cached_property
+    def _values(self) -> Dict[str, Any]:
+        return self.to_dict()
 
     @property
     def makespan_us(self) -> float:
         """From the first submission until the result is read."""
-        return self._values["makespan_us"]
+        return float(self._values["makespan_us"])
 
     @property
     def lower_bound_us(self) -> Optional[float]:
         """No mapping is faster; None if the search gives no bound."""
-        return self._values["lower_bound_us"]
+        bound = self._values["lower_bound_us"]
+        return None if bound is None else float(bound)
 
     @property
     def proven(self) -> bool:
         """Whether none is better, by the objective."""
-        return self._values["proven_optimal"]
+        return bool(self._values["proven_optimal"])
 
     @property
     def mapping(self) -> Mapping:
@@ -62,7 +67,8 @@ class Answer:
 
     def to_dict(self) -> Dict[str, Any]:
         """What `hetmap map --json` prints."""
-        return json.loads(self._core.json())
+        values: Dict[str, Any] = json.loads(self._core.json())
+        return values
 
     def text(self) -> str:
         """What `hetmap map` prints."""
@@ -93,6 +99,7 @@ class Front(Sequence[Answer]):
     """Answers of which none is at least as good as another by every objective, and better by one."""
 
     _core: _hetmap.Front
+    _points: List[Answer]
 
     def __init__(self) -> None:
         raise TypeError("fronts come from hetmap.front")
@@ -121,7 +128,8 @@ class Front(Sequence[Answer]):
 
     def to_dict(self) -> Dict[str, Any]:
         """What `hetmap map --pareto ... --json` prints."""
-        return json.loads(self._core.json())
+        values: Dict[str, Any] = json.loads(self._core.json())
+        return values
 
     def text(self) -> str:
         return self._core.text()
@@ -154,7 +162,7 @@ def _together(groups: Any) -> List[str]:
 def _named(value: Any, name: str) -> str:
     if not is_text(value):
         raise _hetmap.InputError(f"{name}: expected a name, got {value!r}")
-    return value
+    return str(value)
 
 
 class _Asked:

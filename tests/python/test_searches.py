@@ -36,7 +36,7 @@ def test_the_best_mapping_of_a_small_machine(tiny, machine):
 
 
 def test_answers_are_the_programs_own():
-    answer = hetmap.map("resnet18-64", "diana", objective="energy")
+    answer = hetmap.map("darkside-cifar10", "darkside", objective="energy")
     values = answer.to_dict()
     assert values["objective"] == "energy" and values["energy_mj"] > 0
     values["makespan_us"] = 0
