@@ -2,6 +2,7 @@
 // made of dictionaries, and become dictionaries, in python/hetmap/_descriptions.py.
 
 #include "python/module.hpp"
+#include "python/unlocked.hpp"
 #include "sim/describe/joined.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/describe/model.hpp"
@@ -89,7 +90,7 @@ Names device_names(const sim::Platform& platform) {
 }  // namespace
 
 void add_descriptions(py::module_& module) {
-    using Free = py::call_guard<py::gil_scoped_release>;
+    using Free = py::call_guard<Unlocked>;
 
     py::class_<sim::Model, std::shared_ptr<sim::Model>>(module, "Model")
         .def_readonly("name", &sim::Model::name)

@@ -6,6 +6,7 @@
 
 #include "calibrate/memory.hpp"
 #include "python/module.hpp"
+#include "python/unlocked.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/report/report.hpp"
 #include "sim/search/wishes.hpp"
@@ -109,13 +110,16 @@ void deliver(Worker& worker, const py::object& progress) {
 
 // Called with the interpreter's lock, and returns with it.
 void run_watched(std::function<void(Worker&)> work, const py::object& progress) {
-    const py::gil_scoped_release released;
+    const Unlocked unlocked;
     Worker worker{std::move(work)};
     for (bool is_done = false; !is_done;) {
         is_done = worker.wait();
         const py::gil_scoped_acquire acquired;
         if (PyErr_CheckSignals() != 0) {
             throw py::error_already_set{};
+        }
+        if (!is_done && is_ending()) {
+            throw sim::MachineError{"the interpreter is ending"};
         }
         deliver(worker, progress);
     }

@@ -5,6 +5,7 @@
 // copied.
 
 #include "python/module.hpp"
+#include "python/unlocked.hpp"
 #include "runtime/hetmap.hpp"
 #include "sim/error.hpp"
 
@@ -101,7 +102,7 @@ public:
             int batch,
             bool timed) {
         {
-            const py::gil_scoped_release released;
+            const Unlocked unlocked;
             session_ = std::make_shared<hetmap::Session>(
                 model.string(), mapping.string(), hetmap::Options{.batch = batch, .timed = timed});
         }
@@ -134,7 +135,7 @@ public:
         }
         const std::vector<py::array> outputs = outputs_;  // another thread may close the session
         {
-            const py::gil_scoped_release released;
+            const Unlocked unlocked;
             session->run();
         }
         if (outputs.size() == 1) {

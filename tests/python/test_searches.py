@@ -216,6 +216,32 @@ def test_other_threads_run_during_a_search():
     assert counted > 20
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        "hetmap.map('resnet18-224', 'diana', objective='energy')",
+        "hetmap.load_platform('h100')",
+        "session.run()",
+    ],
+)
+def test_the_interpreter_may_end_during_work_in_a_daemon_thread(work):
+    program = f"""
+        import threading, time, hetmap
+
+        session = hetmap.Session("vgg3-fashion", batch=64)
+
+        def work():
+            while True:
+                {work}
+
+        threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.3)
+    """
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], timeout=30)
+        assert ended.returncode == 0
+
+
 @pytest.mark.parametrize("call", ["hetmap.map(*LONG, objective='energy')", "hetmap.front(*LONG)"])
 def test_ctrl_c_is_a_keyboard_interrupt_at_once(call):
     program = f"""
