@@ -113,7 +113,12 @@ void add_descriptions(py::module_& module) {
         [](const std::vector<std::shared_ptr<sim::Model>>& models) {
             std::vector<sim::Model> all;
             for (const auto& model : models) {
-                all.push_back(*model);
+                if (model != nullptr) {
+                    all.push_back(*model);
+                }
+            }
+            if (all.empty()) {
+                throw sim::InputError{"expected at least one model"};
             }
             return sim::joined(all);
         },

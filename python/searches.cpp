@@ -291,9 +291,22 @@ void add_searches(py::module_& module) {
         .def("csv", [](const Front& front) { return sim::front_csv(front.front); })
         .def("svg", [](const Front& front) { return sim::front_svg(front.front); });
 
-    module.def("map", &map);
-    module.def("front", &front);
-    module.def("simulate", &simulate);
+    const auto model = py::arg("model").none(false), platform = py::arg("platform").none(false);
+    const auto define = [&](const char* name, auto* search) {
+        module.def(name,
+                   search,
+                   py::arg("wishes"),
+                   model,
+                   platform,
+                   py::arg("batch"),
+                   py::arg("time_limit"),
+                   py::arg("memory"),
+                   py::arg("progress"));
+    };
+    define("map", &map);
+    define("front", &front);
+    module.def(
+        "simulate", &simulate, model, platform, py::arg("mapping"), py::arg("frames_in_flight"));
     module.def("searches", [] {
         std::vector<std::string> names;
         for (const sim::Search& one : sim::searches()) {

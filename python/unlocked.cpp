@@ -18,13 +18,13 @@ constexpr std::chrono::milliseconds kLookAgain{5};
 std::atomic<bool> g_ending{false};
 std::atomic<int> g_working{0};
 // A child of fork() has none of its parent's threads.
-const pid_t g_process = getpid();
+const pid_t kProcess = getpid();
 
 void end() {
     g_ending = true;
     const py::gil_scoped_release released;
     const auto last = std::chrono::steady_clock::now() + kLongestWait;
-    while (g_working > 0 && getpid() == g_process && std::chrono::steady_clock::now() < last) {
+    while (g_working > 0 && getpid() == kProcess && std::chrono::steady_clock::now() < last) {
         std::this_thread::sleep_for(kLookAgain);
     }
 }

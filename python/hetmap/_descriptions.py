@@ -25,7 +25,8 @@ def _folders(name: str) -> List[str]:
 def _path(path: Path, name: str) -> str:
     try:
         text = os.fspath(path)
-    except TypeError:
+        os.fsencode(text)
+    except (TypeError, UnicodeEncodeError):
         text = None
     if not isinstance(text, str) or "\0" in text:
         raise _hetmap.InputError(f"{name}: expected a path or a name, got {path!r}")

@@ -6,6 +6,7 @@ something is wrong. They name a line; since every value has a line of its own, t
 """
 
 import json
+import operator
 import re
 from typing import Any, List, Mapping, Optional, Tuple
 
@@ -113,11 +114,15 @@ def assignments(value: Any, name: str) -> List[str]:
 
 
 def whole(value: Any, name: str, lowest: int, highest: int) -> int:
-    if not hasattr(value, "__index__") or not lowest <= value.__index__() <= highest:
+    try:
+        result = operator.index(value)
+    except TypeError:
+        result = lowest - 1
+    if not lowest <= result <= highest:
         raise InputError(
             f"{name}: expected a whole number from {lowest} to {highest}, got {value!r}"
         )
-    return int(value.__index__())
+    return result
 
 
 def number(value: Any, name: str, lowest: float, highest: float) -> float:
@@ -133,7 +138,7 @@ def number(value: Any, name: str, lowest: float, highest: float) -> float:
 
 
 def yes_or_no(value: Any, name: str) -> bool:
-    if value not in (True, False):
+    if not isinstance(value, bool):
         raise InputError(f"{name}: expected True or False, got {value!r}")
-    return bool(value)
+    return value
 

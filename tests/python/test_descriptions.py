@@ -116,7 +116,7 @@ def test_what_is_no_description_is_refused_in_words(tiny):
 
 def test_paths_that_are_none_are_refused_in_words(tmp_path):
     assert "no model 'nix'" in error_of(hetmap.load_model, "nix")
-    for value in (None, 3, b"vgg3-fashion", "a\0b", {"h100"}):
+    for value in (None, 3, b"vgg3-fashion", "a\0b", "\ud800", {"h100"}):
         assert "expected a path or a name" in error_of(hetmap.load_model, value)
         assert "expected a path or a name" in error_of(hetmap.load_platform, value)
     assert "nix.yaml" in error_of(hetmap.load_mapping, tmp_path / "nix.yaml")

@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 
+import numpy
 import pytest
 
 import hetmap
@@ -122,6 +123,8 @@ def test_wishes_are_refused_by_their_names(tiny, machine):
         {"batch": "1"},
         {"batch": None},
         {"batch": 10**30},
+        {"batch": numpy.zeros(3)},
+        {"robust": numpy.zeros(3)},
         {"threads": 0},
         {"frames_in_flight": 65},
         {"objective": None},
