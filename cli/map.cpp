@@ -6,10 +6,9 @@
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
 #include "sim/compile/offers.hpp"
-#include "sim/describe/mapping.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/report/names.hpp"
-#include "sim/search/constraints.hpp"
+#include "sim/search/wishes.hpp"
 
 #include <fmt/format.h>
 
@@ -21,87 +20,19 @@
 namespace cli {
 namespace {
 
-constexpr std::size_t kLongestCertificate = 1'000'000;  // beginnings: some 100 MB
-constexpr double kRobustQuantile = 0.9;
-
 struct MapOptions {
     std::vector<std::string> models;
-    std::string platform, objective = "latency", search = "branch-and-bound";
+    std::string platform;
+    sim::Wishes wishes;  // `fix` is loaded where it is used
     std::string out, front_csv, front_plot, certificate, fix, refine;
-    std::optional<std::string> transfer_modes;
-    std::vector<std::string> only, prefer, pareto, max, pin, together, set;
+    std::vector<std::string> set;
     std::vector<int> batches{1};
-    std::optional<double> time_limit = 60, min_accuracy;
+    std::optional<double> time_limit = 60;
     std::optional<std::uint64_t> memory;
     std::string order = "free";
-    int threads = 1, frames_in_flight = 4;
-    bool robust = false;
     OutputOptions output;
     ReportFiles reports;
 };
-
-sim::Goal goal_of(const MapOptions& o, const sim::Problem& problem) {
-    sim::Goal goal;
-    goal.frames_in_flight = o.frames_in_flight;
-    goal.minimise.clear();
-    for (const std::string& name : o.pareto) {
-        goal.minimise.push_back(sim::objective_named(problem, name, false));
-    }
-    if (goal.minimise.empty()) {
-        goal.minimise.push_back(sim::objective_named(problem, o.objective, false));
-    }
-    for (const std::string& name : o.prefer) {
-        goal.prefer.push_back(sim::objective_named(problem, name, true));
-    }
-    return goal;
-}
-
-// Refuses options that the search cannot use, and names the searches that can.
-void expect_able(const MapOptions& o) {
-    const sim::Search& search = sim::find_search(o.search);
-    const bool is_latency = o.pareto.empty() && o.objective == "latency" && o.prefer.empty();
-    // Every search keeps to what leaves tasks out, and to what memories hold.
-    const bool limits = std::ranges::any_of(
-        o.max, [](const std::string& limit) { return !limit.starts_with("memory."); });
-    const bool is_plain = is_latency && !o.min_accuracy && !limits && o.together.empty();
-    const sim::Goals needed = is_plain ? sim::Goals::latency : sim::Goals::any;
-    const auto keeps = [](const sim::Search& one) { return one.constraints; };
-    const auto expect = [&](bool asked,
-                            const std::string& option,
-                            const std::string& inability,
-                            const std::function<bool(const sim::Search&)>& can) {
-        if (asked && !can(search)) {
-            const std::string able = sim::searches_that(can);
-            throw sim::InputError{
-                fmt::format("{}: {} {}; {}",
-                            option,
-                            search.name,
-                            inability,
-                            able.empty() ? "no search can" : "searches that can: " + able)};
-        }
-    };
-    expect(!o.pareto.empty(), "--pareto", "cannot find fronts", [](const sim::Search& one) {
-        return one.front != nullptr;
-    });
-    expect(!is_latency,
-           o.prefer.empty() ? "--objective" : "--prefer",
-           "cannot look for more than the least latency",
-           [](const sim::Search& one) { return one.goals == sim::Goals::any; });
-    expect(o.min_accuracy.has_value(),
-           "--min-accuracy",
-           "cannot keep to an accuracy",
-           [](const sim::Search& one) { return one.accuracy; });
-    expect(limits, "--max", "cannot keep to limits", keeps);
-    expect(!o.together.empty(), "--together", "cannot keep layers together", keeps);
-    expect(o.threads > 1,
-           "--threads",
-           "cannot use threads for this goal",
-           [&](const sim::Search& one) { return one.threads >= needed; });
-    expect(!o.certificate.empty(),
-           "--certificate",
-           "cannot give a certificate of this goal",
-           [&](const sim::Search& one) { return one.certificates >= needed; });
-}
 
 // A model at one batch size, compiled: with the problem, what is asked of it.
 struct Asked {
@@ -109,69 +40,17 @@ struct Asked {
     sim::Question question;
 };
 
-// The partial mapping of --fix, for this batch size and these transfer modes.
-std::optional<sim::MappingFile> partial_mapping(const MapOptions& o, int batch) {
-    if (o.fix.empty()) {
-        return std::nullopt;
-    }
-    sim::MappingFile file = sim::load_mapping_file(o.fix);
-    if (file.batch != batch) {
-        throw sim::InputError{
-            fmt::format("--fix: {} is of batch {}; --batch asks for {}", o.fix, file.batch, batch)};
-    }
-    if (o.transfer_modes && *o.transfer_modes != file.transfer_modes) {
-        throw sim::InputError{
-            fmt::format("--fix: {} has transfer modes '{}'; --transfer-modes "
-                        "asks for '{}'",
-                        o.fix,
-                        file.transfer_modes,
-                        *o.transfer_modes)};
-    }
-    return file;
-}
-
-std::vector<sim::Constraint> constraints_of(const MapOptions& o,
-                                            const std::optional<sim::MappingFile>& fixed,
-                                            const sim::Problem& problem) {
-    std::vector<sim::Constraint> all;
-    if (fixed) {
-        all.push_back(sim::fixed_by(problem, *fixed, o.fix));
-    }
-    for (const std::string& pin : o.pin) {
-        all.push_back(sim::pin_named(problem, pin));
-    }
-    for (const std::string& together : o.together) {
-        all.push_back(sim::together_named(problem, together));
-    }
-    for (const std::string& limit : o.max) {
-        all.push_back(sim::limit_named(problem, limit));
-    }
-    return all;
-}
-
 Asked ask(const MapOptions& o, const sim::Model& model, const sim::Platform& platform, int batch) {
-    Asked asked;
-    const std::optional<sim::MappingFile> fixed = partial_mapping(o, batch);
-    asked.problem = std::make_unique<sim::Problem>(sim::compile(
-        model,
-        platform,
-        {.batch = batch,
-         .only = o.only,
-         .transfer_modes = fixed ? fixed->transfer_modes : o.transfer_modes.value_or("first"),
-         .quantile = o.robust ? kRobustQuantile : 0.5}));
-    if (fixed) {
-        sim::apply_transfer_modes(*fixed, platform, *asked.problem);
+    sim::Wishes wishes = o.wishes;
+    if (!o.fix.empty()) {
+        wishes.fix = sim::load_mapping_file(o.fix);
     }
-    asked.question.constraints = constraints_of(o, fixed, *asked.problem);
-    asked.question.search = o.search;
-    asked.question.min_accuracy = o.min_accuracy;
+    Asked asked;
+    asked.problem = std::make_unique<sim::Problem>(sim::problem_of(wishes, model, platform, batch));
+    asked.question = sim::question_of(wishes, *asked.problem);
     asked.question.seconds = [watch = Stopwatch{}] { return watch.seconds(); };
-    asked.question.options.goal = goal_of(o, *asked.problem);
-    asked.question.options.threads = o.threads;
     asked.question.options.memory =
         o.memory ? sim::Bytes{static_cast<std::int64_t>(*o.memory)} : half_of_free_memory();
-    asked.question.options.certificate = o.certificate.empty() ? 0 : kLongestCertificate;
-    asked.question.options.free_order = o.order == "free";
     asked.question.options.stop = interrupted;
     asked.question.time_limit = *o.time_limit;
     return asked;
@@ -321,15 +200,15 @@ sim::Platform refined(const MapOptions& o, const sim::Model& model, sim::Platfor
             }};
         const auto best = [&](const sim::Problem& problem) {
             sim::Question question;
-            question.search = o.search;
-            question.options.goal = goal_of(o, problem);
+            question.search = o.wishes.search;
+            question.options.goal = sim::goal_of(o.wishes, problem);
             question.options.stop = interrupted;
             question.seconds = [watch = Stopwatch{}] { return watch.seconds(); };
             question.time_limit = *o.time_limit;
             return sim::answer_to(question, model, problem).mapping;
         };
         calibrate::Refinement found = calibrate::refine(
-            model, platform, {.batch = batch, .only = o.only}, best, settings, hooks);
+            model, platform, {.batch = batch, .only = o.wishes.only}, best, settings, hooks);
         platform = std::move(found.platform);
         say(fmt::format(
             "refined at batch {}: {} costs measured after {} searches; the best mapping {}\n",
@@ -364,7 +243,7 @@ void note_unmatched_costs(const sim::Model& model, const sim::Platform& platform
 
 // Of a front's mappings and reports, whose number nobody knows yet, the first stands for all.
 void check_files(const MapOptions& o, const sim::Model& model, const sim::Platform& platform) {
-    const int point = o.pareto.empty() ? 0 : 1;
+    const int point = o.wishes.pareto.empty() ? 0 : 1;
     std::vector<calibrate::NamedFile> outputs = o.reports.named();
     outputs.insert(outputs.begin(), {"--out", o.out});
     for (calibrate::NamedFile& output : outputs) {
@@ -385,8 +264,8 @@ void check_files(const MapOptions& o, const sim::Model& model, const sim::Platfo
 
 void run(const MapOptions& o) {
     // Complain before the work.
-    expect_able(o);
-    if (o.pareto.empty() && (!o.front_csv.empty() || !o.front_plot.empty())) {
+    sim::expect_able(o.wishes);
+    if (o.wishes.pareto.empty() && (!o.front_csv.empty() || !o.front_plot.empty())) {
         throw sim::InputError{"--front, --front-plot: these are of a front; add --pareto"};
     }
     const sim::Model model = models_named(o.models);
@@ -404,8 +283,8 @@ void run(const MapOptions& o) {
     if (!o.output.quiet && !is_measured) {
         note_unmatched_costs(model, platform);
     }
-    o.pareto.empty() ? map_for_one_objective(o, model, platform)
-                     : map_the_front(o, model, platform);
+    o.wishes.pareto.empty() ? map_for_one_objective(o, model, platform)
+                            : map_the_front(o, model, platform);
 }
 
 }  // namespace
@@ -423,54 +302,58 @@ void add_map(Program& program) {
     command.add_set(o->set);
     const Option objective =
         command.add_option("--objective",
-                           o->objective,
+                           o->wishes.objective,
                            "What to minimise: latency, sum (of the latencies of "
                            "several networks), energy, edp (energy x delay), "
                            "accuracy (what is lost of it); or throughput, to "
                            "maximise");
-    command.add_option("--pareto", o->pareto, "The front of several objectives: latency,energy")
+    command
+        .add_option("--pareto", o->wishes.pareto, "The front of several objectives: latency,energy")
         .delimiter(',')
         .excludes(objective);
     command
         .add_option("--prefer",
-                    o->prefer,
+                    o->wishes.prefer,
                     "Of equally good mappings: an objective, or a device that is to do much")
         .delimiter(',');
     command.add_option("--search",
-                       o->search,
+                       o->wishes.search,
                        "One of: " + sim::searches_that([](const sim::Search&) { return true; }));
     command.add_batches(o->batches, "Images at a time; several: 1,8");
-    command.add_flag(
-        "--robust", o->robust, "The best where every cost is what nine of ten runs keep to (p90)");
-    command.add_option("--only", o->only, "Use only these: device[/variant[/configuration]]");
-    command.add_percent("--min-accuracy", o->min_accuracy, "Only mappings that have it");
+    command.add_flag("--robust",
+                     o->wishes.robust,
+                     "The best where every cost is what nine of ten runs keep to (p90)");
+    command.add_option(
+        "--only", o->wishes.only, "Use only these: device[/variant[/configuration]]");
+    command.add_percent("--min-accuracy", o->wishes.min_accuracy, "Only mappings that have it");
     command.add_option("--max",
-                       o->max,
+                       o->wishes.max,
                        "Only mappings that take no more: latency=2ms, energy=5mJ, "
                        "memory.NAME=3MiB (its peak), segments=N (runs of tasks on devices other "
                        "than the host), switches=N (tasks on another device than the one before)");
     command.add_option("--pin",
-                       o->pin,
+                       o->wishes.pin,
                        "Layers of this name or pattern only so: "
                        "LAYER=device[/variant[/configuration]], conv*=gpu0");
     command.add_option(
-        "--together", o->together, "Layers (or patterns) on the same device: conv1,conv2");
+        "--together", o->wishes.together, "Layers (or patterns) on the same device: conv1,conv2");
     command
         .add_option(
             "--fix", o->fix, "Keep what this mapping file says of some layers; map the rest")
         .type_name("FILE");
     command.add_option("--transfer-modes",
-                       o->transfer_modes,
+                       o->wishes.transfer_modes,
                        "Of copies: first (of each link), fastest (of each copy), or a name");
     command
-        .add_option("--frames-in-flight", o->frames_in_flight, "For throughput: frames at a time")
+        .add_option(
+            "--frames-in-flight", o->wishes.frames_in_flight, "For throughput: frames at a time")
         .range(1, 64);
     command.add_duration("--time-limit", o->time_limit, "The search ends with its best so far");
     command
         .add_option(
             "--order", o->order, "Of the tasks: free, the search decides it; fixed, the static one")
         .one_of({"free", "fixed"});
-    command.add_option("--threads", o->threads, "Threads of the search").range(1, 64);
+    command.add_option("--threads", o->wishes.threads, "Threads of the search").range(1, 64);
     command.add_memory(
         "--memory",
         o->memory,
@@ -493,7 +376,12 @@ void add_map(Program& program) {
     o->reports.add_options(command);
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress");
-    command.callback([o] { run(*o); });
+    command.callback([o] {
+        o->wishes.certificate = !o->certificate.empty();
+        o->wishes.fix_name = o->fix;
+        o->wishes.free_order = o->order == "free";
+        run(*o);
+    });
 }
 
 }  // namespace cli

@@ -402,13 +402,10 @@ EarlyCopy early_copy(const Problem& problem, const Mapping& mapping, const Mappi
     return early;
 }
 
-}  // namespace
-
-MappingFile load_mapping_file(const std::filesystem::path& path) {
+MappingFile read_mapping(const YamlFile& file) {
     constexpr std::string_view kRequired[] = {"hetmap", "model", "platform", "batch", "entries"};
     constexpr std::string_view kOptional[] = {
         "set", "predicted_us", "transfer_modes", "order", "copies"};
-    const YamlFile file = load_yaml(path, kMappingFormat);
     const YamlNode& root = file.root;
     expect_keys(root, "a mapping", kRequired, kOptional);
     const YamlNode* const predicted = find(root, "predicted_us");
@@ -438,6 +435,16 @@ MappingFile load_mapping_file(const std::filesystem::path& path) {
         }
     }
     return mapping;
+}
+
+}  // namespace
+
+MappingFile load_mapping_file(const std::filesystem::path& path) {
+    return read_mapping(load_yaml(path, kMappingFormat));
+}
+
+MappingFile parse_mapping_file(const std::string& text, const std::filesystem::path& path) {
+    return read_mapping(parse_yaml(text, path, kMappingFormat));
 }
 
 std::string to_yaml(const MappingFile& mapping) {

@@ -51,6 +51,8 @@ struct MappingFile {
 };
 
 MappingFile load_mapping_file(const std::filesystem::path& path);  // throws InputError
+// The mapping if the text stood in the file at `path`.
+MappingFile parse_mapping_file(const std::string& text, const std::filesystem::path& path);
 std::string to_yaml(const MappingFile& mapping);
 
 MappingFile describe(const Problem& problem, const Mapping& mapping, Time predicted);

@@ -333,6 +333,10 @@ struct Platform {
 Platform load_platform(const std::string& name_or_path,
                        std::span<const std::filesystem::path> search_path,
                        std::span<const std::string> set = {});
+// The platform that it would give if the text stood in the file at `path`.
+Platform parse_platform(const std::string& text,
+                        const std::filesystem::path& path,
+                        std::span<const std::string> set = {});
 
 // The platform as a file that load_platform() reads.
 std::string to_yaml(const Platform& platform);

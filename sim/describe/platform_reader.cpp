@@ -1256,6 +1256,18 @@ Platform read_with(const YamlFile& file, std::span<const std::string> set) {
     }
 }
 
+Platform read_changed(YamlFile file,
+                      const std::filesystem::path& path,
+                      std::span<const std::string> set) {
+    for (const std::string& assignment : set) {
+        set_number(file, assignment);
+    }
+    Platform platform = read_with(file, set);
+    platform.path = path;
+    platform.set.assign(set.begin(), set.end());
+    return platform;
+}
+
 // ---- Finding. -------------------------------------------------------------------------------
 
 // Every profile under a folder, in alphabetical order.
@@ -1327,14 +1339,13 @@ Platform load_platform(const std::string& name_or_path,
                        std::span<const std::filesystem::path> search_path,
                        std::span<const std::string> set) {
     const std::filesystem::path path = find_platform(name_or_path, search_path);
-    YamlFile file = load_yaml(path, keys::kFormat);
-    for (const std::string& assignment : set) {
-        set_number(file, assignment);
-    }
-    Platform platform = read_with(file, set);
-    platform.path = path;
-    platform.set.assign(set.begin(), set.end());
-    return platform;
+    return read_changed(load_yaml(path, keys::kFormat), path, set);
+}
+
+Platform parse_platform(const std::string& text,
+                        const std::filesystem::path& path,
+                        std::span<const std::string> set) {
+    return read_changed(parse_yaml(text, path, keys::kFormat), path, set);
 }
 
 }  // namespace sim
