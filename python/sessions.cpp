@@ -33,6 +33,8 @@ py::dtype dtype_of(const hetmap_tensor& tensor) {
             return py::dtype::of<std::uint8_t>();
         case HETMAP_INT32:
             return py::dtype::of<std::int32_t>();
+        case HETMAP_F32:
+            return py::dtype::of<float>();
         case HETMAP_BINARY:
             break;
     }

@@ -23,8 +23,8 @@ class Session:
     >>> with hetmap.Session("vgg3-fashion", answer.mapping) as session:
     ...     scores = session.run(image)
 
-    Arrays are batch x height x width x channels: uint8, int32, or uint64 for binary tensors, whose
-    last axis is words of 64 channels. One session is for one thread at a time; a second one gets
+    Arrays are batch x height x width x channels: uint8, int32, float32, or uint64 for binary
+    tensors, whose last axis is words of 64 channels. One session is for one thread at a time; a second one gets
     BusyError. While a session with several threads a kernel is open, the thread that opened it stays
     on its core.
     """

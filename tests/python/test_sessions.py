@@ -51,6 +51,19 @@ def test_buffers_are_the_sessions_own(boot):
         assert (session.run(session.inputs["image"]) == session.run(numpy.zeros_like(boot))).all()
 
 
+def test_f32_comes_and_goes_as_float32():
+    layers = [{"name": "r", "operation": "relu", "inputs": ["x"]}, {"name": "y", "operation": "softmax", "inputs": ["r"]}]
+    image = {"name": "x", "height": 1, "width": 1, "channels": 4, "type": "f32"}
+    model = hetmap.Model({"name": "soft", "input": image, "parameters": {"seed": 1}, "layers": layers, "output": "y"})
+    with hetmap.Session(model) as session:
+        given = numpy.array([[[[-1, 0, 1, 2]]]], numpy.float32)
+        shares = session.run(given)
+        assert shares.dtype == numpy.float32
+        expected = numpy.exp(numpy.maximum(given, 0))
+        assert numpy.allclose(shares, expected / expected.sum())
+        assert "float32" in error_of(session.run, given.astype(numpy.float64))
+
+
 def test_a_model_of_a_dictionary_runs(tiny):
     with hetmap.Session(tiny, batch=3) as session:
         images = numpy.random.default_rng(1).integers(0, 256, (3, 4, 4, 3), numpy.uint8)
@@ -181,7 +194,7 @@ def test_what_cannot_be_opened_is_refused_in_words(tiny, scalar_mapping, tmp_pat
     error_of(hetmap.Session, None)
     error_of(hetmap.Session, "vgg3-fashion", 3)
     error_of(hetmap.Session, "vgg7-cifar10", scalar_mapping)
-    error_of(hetmap.Session, "resnet18-32")
+    error_of(hetmap.Session, "shufflenetv2-1.0")
     assert "one network" in error_of(hetmap.Session, [tiny, tiny])
     weights = {**tiny, "parameters": {"file": "weights.bin"}}
     assert "parameters.file" in error_of(hetmap.Session, weights)
