@@ -95,9 +95,8 @@ std::string read_me(const sim::Model& model,
         "    cmake -S . -B build\n"
         "    cmake --build build\n"
         "    build/network FILE\n\n"
-        "Run it from this folder: main.c opens model/ and mapping.yaml there. It is yours to "
-        "change; "
-        "include/hetmap.h says what the functions do, include/hetmap.hpp is the same for C++20.\n\n"
+        "main.c is yours to change; include/hetmap.h says what the functions do, "
+        "include/hetmap.hpp is the same for C++20.\n\n"
         "The machine needs Linux on {} with the C library that hetmap was built with or a newer "
         "one, "
         "and the devices that the mapping names; lib/ has the rest:\n\n{}",

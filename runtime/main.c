@@ -6,11 +6,29 @@
 
    A place to start from: this file is yours. What the functions do stands in include/hetmap.h. */
 
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime, readlink */
 
 #include <hetmap.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+/* model/ and mapping.yaml lie beside build/, in which this program is. */
+static int open_session(hetmap_session** session) {
+    char folder[4096], model[4200], mapping[4200];
+    const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    folder[length < 0 ? 0 : length] = '\0';
+    for (int i = 0; i < 2; ++i) {
+        char* slash = strrchr(folder, '/');
+        if (slash != NULL) {
+            *slash = '\0';
+        }
+    }
+    snprintf(model, sizeof model, "%s/model", folder);
+    snprintf(mapping, sizeof mapping, "%s/mapping.yaml", folder);
+    return hetmap_open(model, mapping, NULL, session) == HETMAP_OK;
+}
 
 static int read_input(const char* path, const hetmap_tensor* input) {
     FILE* file = fopen(path, "rb");
@@ -61,7 +79,7 @@ static double now_us(void) {
 
 int main(int argc, char** argv) {
     hetmap_session* session = NULL;
-    if (hetmap_open("model", "mapping.yaml", NULL, &session) != HETMAP_OK) {
+    if (!open_session(&session)) {
         fprintf(stderr, "network: %s\n", hetmap_last_error());
         return 1;
     }
