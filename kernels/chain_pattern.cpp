@@ -2,6 +2,8 @@
 
 #include "kernels/geometry.hpp"
 
+#include <utility>
+
 namespace kernels {
 
 Pattern pattern_of(const Chain& chain) {
@@ -35,6 +37,20 @@ Pattern pattern_of(const Chain& chain) {
     }
     pattern.known = next == steps.size() && next > 0 && is_linear(chain) && !has_reals(chain);
     return pattern;
+}
+
+std::optional<Chain> sums_of(const Chain& chain) {
+    if (chain.steps.empty() || !chain.steps.back().real || chain.steps.back().groups != 1 ||
+        !chain.steps.back().real_weights.empty() || chain.input.element == Element::f32) {
+        return std::nullopt;
+    }
+    Chain sums = chain;
+    Step& product = sums.steps.back();
+    product.real = false;
+    product.scales = product.biases = {};
+    const Pattern pattern = pattern_of(sums);
+    return pattern.known && small_enough(sums, pattern) ? std::optional{std::move(sums)}
+                                                        : std::nullopt;
 }
 
 bool small_enough(const Chain& chain, const Pattern& pattern) {

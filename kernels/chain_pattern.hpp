@@ -4,6 +4,8 @@
 
 #include "kernels/chain.hpp"
 
+#include <optional>
+
 namespace kernels {
 
 // The parts of a chain that are there; they point into the chain.
@@ -18,6 +20,11 @@ struct Pattern {
 
 // Throws std::invalid_argument if a step does not fit what it is given.
 Pattern pattern_of(const Chain& chain);
+
+// Of a product of bits or bytes by weights of one bit that is real, [flatten |] conv2d or linear:
+// the chain of its sums, whole numbers, which the packed variants know; they have to be scaled
+// where they lie. Nothing of other chains.
+std::optional<Chain> sums_of(const Chain& chain);
 
 // Offsets are 32 bits wide, and sums of u8 must not wrap around.
 bool small_enough(const Chain& chain, const Pattern& pattern);

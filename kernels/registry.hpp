@@ -55,7 +55,7 @@ struct Variant {
     bool (*accepts)(const Chain&) = nullptr;
     Body (*prepare)(const Chain&, int slices) = nullptr;
     int longest_chain = 3;   // layers
-    bool for_reals = false;  // takes chains with f32 and no others
+    bool for_reals = false;  // takes chains with f32 and no others; those of bits take some, too
 };
 
 // Every variant built into this binary, the reference first.

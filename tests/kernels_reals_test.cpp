@@ -7,6 +7,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
+#include <map>
+#include <string_view>
 
 using namespace kernels;
 using namespace kernels_test;
@@ -269,7 +272,7 @@ TEST_CASE("every variant that takes f32 equals the reference in every configurat
                                                   {batch_norm, Element::f32},
                                                   {softmax, Element::f32},
                                                   {log_softmax, Element::f32}};
-    int compared = 0;
+    std::map<std::string_view, int> compared;
     for (std::size_t k = 0; k < std::size(kinds); ++k) {
         for (std::uint64_t i = 0; i < 25; ++i) {
             Random random(k * 1000 + i);
@@ -310,12 +313,17 @@ TEST_CASE("every variant that takes f32 equals the reference in every configurat
                                     reals_of(expected, output, chain.batch));
                         }
                     }
-                    ++compared;
+                    ++compared[variant.name];
                 }
             }
         }
     }
-    CHECK(compared > 1000);
+    CHECK(compared["loops"] > 500);
+    for (const Variant& variant : variants()) {
+        if (variant.supported() && variant.layout == Layout::nhwc) {
+            CHECK(compared[variant.name] > 50);  // those of bits scale their sums
+        }
+    }
 }
 
 TEST_CASE("what does not fit f32 is refused") {

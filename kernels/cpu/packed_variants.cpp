@@ -6,7 +6,13 @@
 #include "kernels/cpu/bodies.hpp"
 #include "kernels/cpu/loops.hpp"
 
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <optional>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace kernels::cpu {
 namespace {
@@ -43,7 +49,51 @@ constexpr Loops kAvx512 = {.tiling = tiling_avx512,
                            .pool_int32 = pool_int32_avx512};
 #endif
 
+// Turns the slice's sums, int32, into scale x sum + bias, f32, where they lie.
+class Scaled {
+public:
+    Scaled(const Chain& chain, Body sums) : output_(output_of(chain)), sums_(std::move(sums)) {
+        const Step& product = chain.steps.back();
+        const auto channels = static_cast<std::size_t>(output_.channels);
+        scales_.assign(channels, 1.0F);
+        biases_.assign(channels, 0.0F);
+        std::copy(product.scales.begin(), product.scales.end(), scales_.begin());
+        std::copy(product.biases.begin(), product.biases.end(), biases_.begin());
+    }
+
+    void operator()(const Tensors& tensors, const Slice& slice) const {
+        sums_(tensors, slice);
+        const auto channels = static_cast<std::size_t>(output_.channels),
+                   begin = static_cast<std::size_t>(slice.channel_begin),
+                   end = static_cast<std::size_t>(slice.channel_end);
+        for (int image = slice.image_begin; image < slice.image_end; ++image) {
+            for (int row = slice.row_begin; row < slice.row_end; ++row) {
+                const auto first = (std::int64_t{image} * output_.height + row) * output_.width;
+                for (int x = 0; x < output_.width; ++x) {
+                    std::byte* const pixel =
+                        tensors.output + static_cast<std::size_t>(first + x) * channels * 4;
+                    for (std::size_t c = begin; c < end; ++c) {
+                        std::int32_t sum;
+                        std::memcpy(&sum, pixel + c * 4, 4);
+                        const float scaled = scales_[c] * static_cast<float>(sum) + biases_[c];
+                        std::memcpy(pixel + c * 4, &scaled, 4);
+                    }
+                }
+            }
+        }
+    }
+
+private:
+    Shape output_;
+    Body sums_;
+    std::vector<float> scales_, biases_;
+};
+
 Body prepare(const Chain& chain, int slices, const Loops& loops) {
+    if (const std::optional<Chain> sums = sums_of(chain)) {
+        const auto scaled = std::make_shared<const Scaled>(chain, prepare(*sums, slices, loops));
+        return [scaled](const Tensors& tensors, const Slice& slice) { (*scaled)(tensors, slice); };
+    }
     const Pattern pattern = pattern_of(chain);
     return pattern.dot != nullptr ? dot_body(chain, pattern, loops, slices)
                                   : elementwise_body(chain, pattern, loops, slices);
@@ -52,10 +102,11 @@ Body prepare(const Chain& chain, int slices, const Loops& loops) {
 // Single steps of every kind, and these chains (an optional part in brackets):
 //   [flatten |] conv2d or linear [| add] [| threshold [| max_pool2d]]      flatten before linear
 //   only threshold | max_pool2d
+//   [flatten |] conv2d or linear, real
 bool accepts(const Chain& chain) {
     try {
         const Pattern pattern = pattern_of(chain);
-        return pattern.known && small_enough(chain, pattern);
+        return (pattern.known && small_enough(chain, pattern)) || sums_of(chain).has_value();
     } catch (const std::invalid_argument&) {
         return false;
     }

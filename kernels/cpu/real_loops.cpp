@@ -4,6 +4,7 @@
 // many output channels side by side: weights are laid out so that their output channels are
 // neighbours. Of a depthwise convolution these are the input's too.
 
+#include "kernels/chain_pattern.hpp"
 #include "kernels/registry.hpp"
 
 #include <algorithm>
@@ -320,7 +321,8 @@ Body other_body(std::shared_ptr<RealStep> real) {
 
 bool accepts(const Chain& chain) {
     try {
-        return has_reals(chain) && chain.steps.size() == 1 && is_linear(chain);
+        return has_reals(chain) && chain.steps.size() == 1 && is_linear(chain) &&
+               !sums_of(chain);  // the packed variants do that in a fraction of the time
     } catch (const std::invalid_argument&) {
         return false;
     }
