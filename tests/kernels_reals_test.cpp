@@ -18,7 +18,9 @@ namespace {
 
 Tensor tensor_of(const std::vector<float>& values) {
     Tensor tensor((values.size() * 4 + 63) / 64 * 64);
-    std::memcpy(tensor.data(), values.data(), values.size() * 4);
+    if (!values.empty()) {
+        std::memcpy(tensor.data(), values.data(), values.size() * 4);
+    }
     return tensor;
 }
 
