@@ -151,6 +151,13 @@ Discovery discover() {
     return all;
 }
 
+std::string absence_of(const std::string& name, const Discovery& found) {
+    return fmt::format("this machine has no device '{}'{}{}",
+                       name,
+                       found.notes.empty() ? "" : ": ",
+                       fmt::join(found.notes, "; "));
+}
+
 bool has_devices(std::string_view kind) {
     const Backend* const found = find_backend(kind);
     return found != nullptr && !found->discover().devices.empty();

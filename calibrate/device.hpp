@@ -162,6 +162,8 @@ struct Backend {
 // Every device of this machine: "cpu", then by kind. OpenCL devices on the host's cores come
 // last; and those that are also there by a kind of their own (an NVIDIA GPU) are left out.
 Discovery discover();
+// "this machine has no device 'cuda0': no CUDA device: ...", of one that is not among them.
+std::string absence_of(const std::string& name, const Discovery& found);
 bool has_devices(std::string_view kind);  // false for a kind that was not built in
 
 // `threads`: of the host that work on it (the CPU alone). Accelerators are opened before the CPU:

@@ -6,7 +6,6 @@
 #include "sim/run/plan.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cassert>
@@ -105,10 +104,7 @@ OpenDevices open_devices(const sim::Problem& problem, int threads) {
             const auto info =
                 std::ranges::find(found.devices, problem.device_names[d], &DeviceInfo::name);
             if (info == found.devices.end()) {
-                result.missing[d] = fmt::format("this machine has no device '{}'{}{}",
-                                                problem.device_names[d],
-                                                found.notes.empty() ? "" : ": ",
-                                                fmt::join(found.notes, "; "));
+                result.missing[d] = absence_of(problem.device_names[d], found);
                 continue;
             }
             try {

@@ -1,7 +1,7 @@
 #pragma once
 
-// A model's parameters: weights and thresholds, from its file (docs/file-formats.md) or made up
-// from a seed for networks of which only the shapes are known.
+// A model's parameters: weights, thresholds, scales and biases, from its file
+// (docs/file-formats.md) or made up from a seed for networks of which only the shapes are known.
 
 #include "sim/describe/model.hpp"
 

@@ -5,9 +5,6 @@
 #include "kernels/registry.hpp"
 #include "sim/search/answer.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <charconv>
 #include <memory>
@@ -62,10 +59,7 @@ OpenDevices opened(const Named& named) {
         for (const std::string& name : named.accelerators) {
             const auto info = std::ranges::find(found.devices, name, &DeviceInfo::name);
             if (info == found.devices.end()) {
-                throw sim::InputError{fmt::format("this machine has no device '{}'{}{}",
-                                                  name,
-                                                  found.notes.empty() ? "" : ": ",
-                                                  fmt::join(found.notes, "; "))};
+                throw sim::InputError{absence_of(name, found)};
             }
             result.devices.push_back(open(*info, usable_cores()));
         }

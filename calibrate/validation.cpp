@@ -475,11 +475,11 @@ int index_of_largest(const std::byte* scores, std::size_t count) {
 }  // namespace
 
 Classification classify(const sim::Model& model,
+                        const Parameters& parameters,
                         Runnable runnable,
                         std::span<const std::uint8_t> images,
                         const std::function<bool()>& stop,
                         float pixel_scale) {
-    const Parameters parameters = load_parameters(model);
     Executor executor{model, parameters, runnable.problem, std::move(runnable.devices)};
     const Executor::Recording recording = executor.prepare(runnable.mapping);
     const auto image = static_cast<std::size_t>(model.layers.front().output.elements());

@@ -114,6 +114,7 @@ struct Classification {
 // Runs all images (u8), batch by batch. The last batch is filled up with zeros, whose predictions
 // are dropped. Where the model's input is f32 it gets `pixel_scale` times the pixels.
 Classification classify(const sim::Model& model,
+                        const Parameters& parameters,
                         Runnable runnable,
                         std::span<const std::uint8_t> images,
                         const std::function<bool()>& stop,

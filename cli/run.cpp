@@ -30,10 +30,11 @@ struct RunOptions {
 
 // The mapping that was given, or the best on a profile's platform, or, with neither, what runs
 // here.
-calibrate::Runnable runnable_of(const RunOptions& o, const sim::Model& model) {
+calibrate::Runnable runnable_of(const RunOptions& o,
+                                const sim::Model& model,
+                                const calibrate::Parameters& parameters) {
     const auto file = o.mapping.empty() ? sim::MappingFile{} : sim::load_mapping_file(o.mapping);
     if (o.platform.empty()) {
-        const calibrate::Parameters parameters = calibrate::load_parameters(model);
         return o.mapping.empty() ? calibrate::guessed(model, parameters, o.batch)
                                  : calibrate::runnable(model, parameters, file);
     }
@@ -62,13 +63,18 @@ void run(const RunOptions& o) {
     }
     const calibrate::Dataset data = calibrate::load_dataset(o.data, model.layers.front().output);
 
-    calibrate::Runnable runnable = runnable_of(o, model);
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
+    calibrate::Runnable runnable = runnable_of(o, model, parameters);
     const int batch = runnable.problem.batch;
 
     catch_interrupts();
     const Stopwatch watch;
-    const calibrate::Classification c = calibrate::classify(
-        model, std::move(runnable), data.pixels, interrupted, static_cast<float>(o.pixel_scale));
+    const calibrate::Classification c = calibrate::classify(model,
+                                                            parameters,
+                                                            std::move(runnable),
+                                                            data.pixels,
+                                                            interrupted,
+                                                            static_cast<float>(o.pixel_scale));
     const double seconds = watch.seconds();
     const calibrate::Accuracy accuracy = calibrate::accuracy_of(c, data, model);
 

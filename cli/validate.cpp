@@ -80,6 +80,7 @@ void run(const ValidateOptions& o) {
             calibrate::load_dataset(o.data, model.layers.front().output);
         const calibrate::Classification classification = calibrate::classify(
             model,
+            calibrate::load_parameters(model),
             {.devices = calibrate::open_devices(problem, calibrate::usable_cores()),
              .problem = problem,
              .mapping = chosen},

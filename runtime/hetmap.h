@@ -92,11 +92,11 @@ void hetmap_close(hetmap_session* session);
 /* ---- inputs and outputs -------------------------------------------------------------- */
 
 typedef enum {
-    HETMAP_U8 = 1,    /* one byte an element */
-    HETMAP_INT32 = 2, /* four, in the machine's order */
-    HETMAP_F32 = 4,   /* four, the machine's float */
-    HETMAP_BINARY = 3 /* +1 and -1 as bits 1 and 0: for each pixel its channels, the first in the
+    HETMAP_U8 = 1,     /* one byte an element */
+    HETMAP_INT32 = 2,  /* four, in the machine's order */
+    HETMAP_BINARY = 3, /* +1 and -1 as bits 1 and 0: for each pixel its channels, the first in the
                          lowest bit, filled up with zeros to whole uint64_t */
+    HETMAP_F32 = 4     /* four, the machine's float */
 } hetmap_element;
 
 typedef struct {

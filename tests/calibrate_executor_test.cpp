@@ -135,7 +135,8 @@ TEST_CASE("classify drops what fills up the last batch") {
     std::vector<std::vector<int>> answers;
     for (const int batch : {1, 2, 5, 8}) {
         calibrate::Runnable runnable = calibrate::guessed(model, parameters, batch);
-        answers.push_back(calibrate::classify(model, std::move(runnable), images, {}).predictions);
+        answers.push_back(
+            calibrate::classify(model, parameters, std::move(runnable), images, {}).predictions);
         CHECK(answers.back().size() == 5);
         CHECK(answers.back() == answers.front());
     }

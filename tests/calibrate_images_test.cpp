@@ -19,8 +19,9 @@ TEST_CASE("vgg3-fashion gives its trainer's answer for the hundred images beside
     REQUIRE(data.images() == 100);
     REQUIRE(data.labels.size() == 100);
 
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
     const auto answer = calibrate::classify(
-        model, calibrate::guessed(model, calibrate::load_parameters(model), 1), data.pixels, {});
+        model, parameters, calibrate::guessed(model, parameters, 1), data.pixels, {});
     REQUIRE(answer.predictions.size() == 100);
     // They are the first of the test set, whose answers are in predictions.bin.
     std::ifstream file{folder / "predictions.bin", std::ios::binary};

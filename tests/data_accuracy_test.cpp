@@ -20,6 +20,7 @@ TEST_CASE("vgg3-fashion gives its trainer's answer for each of the 10,000 test i
     REQUIRE(data.images() == 10'000);
     REQUIRE(expected.size() == 10'000);
 
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
     // Two mappings that share no kernel, at batch sizes that do and do not divide 10,000.
     for (const auto& each : {std::pair{"scalar", 8}, std::pair{"", 7}}) {
         const char* const variant = each.first;
@@ -30,6 +31,7 @@ TEST_CASE("vgg3-fashion gives its trainer's answer for each of the 10,000 test i
         const sim::Problem problem = sim::compile(
             model, calibrate::candidates(model, batch, 2, variants), {.batch = batch, .only = {}});
         const auto answer = calibrate::classify(model,
+                                                parameters,
                                                 {.devices = calibrate::open_devices(problem, 2),
                                                  .problem = problem,
                                                  .mapping = sim::random_mapping(problem, 1)},

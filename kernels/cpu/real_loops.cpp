@@ -5,6 +5,7 @@
 // neighbours. Of a depthwise convolution these are the input's too.
 
 #include "kernels/chain_pattern.hpp"
+#include "kernels/geometry.hpp"
 #include "kernels/registry.hpp"
 
 #include <algorithm>
@@ -25,40 +26,32 @@ struct RealStep {
     Shape input, output;
     // conv2d, linear: for each group, tap and input channel of it the group's output channels.
     std::vector<float> weights;
+    DotGeometry geometry = {};   // conv2d, linear
     std::vector<float> padding;  // a pixel of it
-    std::vector<std::vector<float>> sums,
-        pixels;  // by slice: of the output; of the input, unpacked
+    // By slice: of the output; of the input, unpacked.
+    std::vector<std::vector<float>> sums, pixels;
+
+    std::size_t taps() const { return size(geometry.kernel_height) * size(geometry.kernel_width); }
+    // Channels of a group.
+    std::size_t inputs() const { return size(input.channels / step.groups); }
+    std::size_t outputs() const { return size(step.out_channels / step.groups); }
 };
 
 bool is_product(const Step& step) {
     return step.kind == StepKind::conv2d || step.kind == StepKind::linear;
 }
 
-// A linear step is a convolution whose kernel is as large as its input.
-Step as_convolution(const Step& step, const Shape& input) {
-    Step conv = step;
-    if (step.kind == StepKind::linear) {
-        conv.kind = StepKind::conv2d;
-        conv.kernel_height = input.height;
-        conv.kernel_width = input.width;
-        conv.stride = 1;
-        conv.padding = 0;
-    }
-    return conv;
-}
-
-std::vector<float> laid_out(const Step& conv, const Shape& input) {
-    const std::size_t taps = size(conv.kernel_height) * size(conv.kernel_width),
-                      inputs = size(input.channels / conv.groups),
-                      outputs = size(conv.out_channels / conv.groups), fan_in = taps * inputs,
+std::vector<float> laid_out(const RealStep& real) {
+    const Step& step = real.step;
+    const std::size_t outputs = real.outputs(), fan_in = real.taps() * real.inputs(),
                       words = (fan_in + 63) / 64;
-    std::vector<float> weights(size(conv.out_channels) * fan_in);
-    for (std::size_t o = 0; o < size(conv.out_channels); ++o) {
+    std::vector<float> weights(size(step.out_channels) * fan_in);
+    for (std::size_t o = 0; o < size(step.out_channels); ++o) {
         const std::size_t group = o / outputs, in_group = o % outputs;
         for (std::size_t i = 0; i < fan_in; ++i) {
-            const float weight = !conv.real_weights.empty() ? conv.real_weights[o * fan_in + i]
-                                 : (conv.weights[o * words + i / 64] >> (i % 64) & 1) != 0 ? 1.0F
-                                                                                           : -1.0F;
+            const float weight = !step.real_weights.empty() ? step.real_weights[o * fan_in + i]
+                                 : bit_of(step.weights, o * words * 64 + i) ? 1.0F
+                                                                            : -1.0F;
             weights[(group * fan_in + i) * outputs + in_group] = weight;
         }
     }
@@ -100,7 +93,7 @@ const float* reals_at(const std::byte* tensor,
             const auto* const words = reinterpret_cast<const std::uint64_t*>(tensor) +
                                       pixel_at(shape, image, y, x) * size(shape.words());
             for (std::size_t c = 0; c < size(shape.channels); ++c) {
-                room[c] = (words[c / 64] >> (c % 64) & 1) != 0 ? 1.0F : -1.0F;
+                room[c] = bit_of({words, size(shape.words())}, c) ? 1.0F : -1.0F;
             }
             break;
         }
@@ -124,15 +117,9 @@ void for_each_pixel(const Slice& slice, int width, const Work& work) {
 // ---- Products --------------------------------------------------------------------------------
 
 // sums[o] of the slice's channels plus what one tap gives them.
-void add_tap(const Step& conv,
-             const RealStep& real,
-             const Slice& slice,
-             std::size_t tap,
-             const float* pixel,
-             float* sums) {
-    const std::size_t inputs = size(real.input.channels / conv.groups),
-                      outputs = size(conv.out_channels / conv.groups),
-                      taps = size(conv.kernel_height) * size(conv.kernel_width),
+void add_tap(
+    const RealStep& real, const Slice& slice, std::size_t tap, const float* pixel, float* sums) {
+    const std::size_t inputs = real.inputs(), outputs = real.outputs(), taps = real.taps(),
                       begin = size(slice.channel_begin), end = size(slice.channel_end);
     if (inputs == 1 && outputs == 1) {  // depthwise
         for (std::size_t c = begin; c < end; ++c) {
@@ -157,7 +144,8 @@ void add_tap(const Step& conv,
 
 Body product_body(std::shared_ptr<RealStep> real) {
     return [real = std::move(real)](const Tensors& tensors, const Slice& slice) {
-        const Step& conv = real->step;
+        const Step& step = real->step;
+        const DotGeometry& conv = real->geometry;
         const Shape& in = real->input;
         std::vector<float>& sums = real->sums[size(slice.index)];
         std::vector<float>& room = real->pixels[size(slice.index)];
@@ -175,14 +163,13 @@ Body product_body(std::shared_ptr<RealStep> real) {
                     const float* const pixel =
                         inside ? reals_at(tensors.input, in, image, from_y, from_x, room)
                                : real->padding.data();
-                    add_tap(
-                        conv, *real, slice, size(ky * conv.kernel_width + kx), pixel, sums.data());
+                    add_tap(*real, slice, size(ky * conv.kernel_width + kx), pixel, sums.data());
                 }
             }
             float* const to = elements_at<float>(tensors.output, real->output, image, y, x);
             for (std::size_t o = size(slice.channel_begin); o < size(slice.channel_end); ++o) {
-                const float scale = conv.scales.empty() ? 1.0F : conv.scales[o];
-                to[o] = scale * sums[o] + (conv.biases.empty() ? 0.0F : conv.biases[o]);
+                const float scale = step.scales.empty() ? 1.0F : step.scales[o];
+                to[o] = scale * sums[o] + (step.biases.empty() ? 0.0F : step.biases[o]);
             }
         });
     };
@@ -334,8 +321,8 @@ Body prepare(const Chain& chain, int slices) {
     real->output = output_of(chain);
     real->step = chain.steps.front();
     if (is_product(real->step)) {
-        real->step = as_convolution(real->step, chain.input);
-        real->weights = laid_out(real->step, chain.input);
+        real->geometry = geometry_of(real->step, chain.input);
+        real->weights = laid_out(*real);
         real->padding.assign(size(chain.input.channels), static_cast<float>(real->step.pad_value));
         real->sums.resize(size(slices), std::vector<float>(size(real->output.channels)));
         real->pixels.resize(size(slices), std::vector<float>(size(chain.input.channels)));

@@ -80,6 +80,21 @@ class _Described:
         return _hetmap.object_of(text, self._what, self._format)
 
 
+class _Rewritable(_Described):
+    """Of which all that stands in its file is known."""
+
+    def to_yaml(self) -> str:
+        text: str = self._core.to_yaml()
+        return text
+
+    def to_dict(self) -> Dict[str, Any]:
+        return self._dictionary_of(self.to_yaml())
+
+    def save(self, path: Path) -> None:
+        """Writes the file that the program would write."""
+        _hetmap.write_file(_path(path, "save"), self.to_yaml())
+
+
 class Model(_Described):
     """A network: a dictionary with the keys of a model.yaml, or `load_model`.
 
@@ -119,7 +134,7 @@ class Model(_Described):
         return f"<hetmap.Model {self.name}, {len(self.layers)} layers>"
 
 
-class Platform(_Described):
+class Platform(_Rewritable):
     """A machine: a dictionary with the keys of a platform's file, or `load_platform`."""
 
     _core: _hetmap.Platform
@@ -149,20 +164,11 @@ class Platform(_Described):
         """What the calibration found to be doubtful."""
         return self._core.warnings
 
-    def to_yaml(self) -> str:
-        return self._core.to_yaml()
-
-    def to_dict(self) -> Dict[str, Any]:
-        return self._dictionary_of(self.to_yaml())
-
-    def save(self, path: Path) -> None:
-        _hetmap.write_file(_path(path, "save"), self.to_yaml())
-
     def __repr__(self) -> str:
         return f"<hetmap.Platform {self.name}: {', '.join(self.devices)}>"
 
 
-class Mapping(_Described):
+class Mapping(_Rewritable):
     """The choice for every layer: an answer's `mapping`, `load_mapping`, or a dictionary."""
 
     _core: _hetmap.Mapping
@@ -188,16 +194,6 @@ class Mapping(_Described):
     def predicted_us(self) -> float:
         """When it was made; 0 if that is not known."""
         return self._core.predicted_us
-
-    def to_yaml(self) -> str:
-        return self._core.to_yaml()
-
-    def to_dict(self) -> Dict[str, Any]:
-        return self._dictionary_of(self.to_yaml())
-
-    def save(self, path: Path) -> None:
-        """Writes the file that `hetmap map --out` would write."""
-        _hetmap.write_file(_path(path, "save"), self.to_yaml())
 
     def __repr__(self) -> str:
         return f"<hetmap.Mapping of {self.model} on {self.platform}, batch {self.batch}>"

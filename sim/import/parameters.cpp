@@ -60,6 +60,14 @@ struct Known {
     std::int64_t most = 1;
     bool has_any_parity = true;  // else the sums are odd, or even, as `most` is
     Order order = {};
+
+    // They are these numbers themselves.
+    bool is_unscaled() const {
+        const auto all_are = [](const std::vector<double>& all, double value) {
+            return std::ranges::all_of(all, [&](double one) { return one == value; });
+        };
+        return all_are(scale, 1) && all_are(offset, 0);
+    }
 };
 
 double of_channel(const std::vector<double>& all, std::size_t channel) {
@@ -106,7 +114,7 @@ public:
                 refuse(node, misfit.what());
             }
         }
-        expect_whole_outputs();
+        expect_unscaled_outputs();
         return std::move(carried_);
     }
 
@@ -408,11 +416,7 @@ private:
 
     // Of reals: that they are what the file says, not to be scaled yet.
     static void expect_values(const Known& input) {
-        const auto all_are = [](const std::vector<double>& all, double value) {
-            return std::ranges::all_of(all, [&](double one) { return one == value; });
-        };
-        if (input.kind == Known::Kind::reals &&
-            !(all_are(input.scale, 1) && all_are(input.offset, 0))) {
+        if (input.kind == Known::Kind::reals && !input.is_unscaled()) {
             throw CannotRun{"what it reads is scaled, and read by thresholds too"};
         }
     }
@@ -802,14 +806,10 @@ private:
     }
 
     // ---- 6. the answer --------------------------------------------------------------------------
-    void expect_whole_outputs() {
+    void expect_unscaled_outputs() {
         for (const Declared& output : inferred_.file.graph.outputs) {
             const Known known = this->known(output.name);
-            const auto all_are = [](const std::vector<double>& all, double value) {
-                return std::ranges::all_of(all, [&](double one) { return one == value; });
-            };
-            if (known.kind != Known::Kind::nothing &&
-                !(all_are(known.scale, 1) && all_are(known.offset, 0))) {
+            if (known.kind != Known::Kind::nothing && !known.is_unscaled()) {
                 carried_.obstacles.push_back(
                     fmt::format("output '{}': it is no whole number, but a multiple of one, or one "
                                 "with a bias",
