@@ -8,6 +8,14 @@
 
 namespace calibrate {
 
+void expect_supported(std::string_view name) {
+    const kernels::Variant* const variant = kernels::find_variant(name);
+    if (variant != nullptr && !variant->supported()) {
+        throw sim::InputError{
+            fmt::format("this machine cannot run variant '{}': it needs {}", name, variant->needs)};
+    }
+}
+
 std::vector<Implementation> HostDevice::implementations(const kernels::Chain& chain) const {
     std::vector<Implementation> result;
     for (const kernels::Variant& variant : kernels::variants()) {
@@ -33,8 +41,9 @@ int HostDevice::longest_chain() const {
 int HostDevice::prepare(const kernels::Chain& chain,
                         const std::string& name,
                         const std::string& configuration_name) {
+    expect_supported(name);
     const kernels::Variant* const variant = kernels::find_variant(name);
-    if (variant == nullptr || !variant->supported()) {
+    if (variant == nullptr) {
         throw sim::InputError{fmt::format("this machine cannot run variant '{}'", name)};
     }
     const kernels::Configuration configuration = parse_configuration(configuration_name);

@@ -16,6 +16,9 @@
 
 namespace calibrate {
 
+// Throws sim::InputError where the CPU's table has the variant and this machine cannot run it.
+void expect_supported(std::string_view variant);
+
 class HostDevice : public Device {
 public:
     const DeviceInfo& info() const final { return info_; }

@@ -1,12 +1,14 @@
 #include "calibrate/runnable.hpp"
 
 #include "calibrate/candidates.hpp"
+#include "calibrate/host_device.hpp"
 #include "calibrate/machine.hpp"
 #include "kernels/registry.hpp"
 #include "sim/search/answer.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -81,12 +83,34 @@ sim::Platform platform_of(const OpenDevices& opened,
     return candidates(model, parameters, batch, devices, variants);
 }
 
+// Of what several variants compute the one whose row in the kernels' table comes last: it is
+// faster.
+void keep_last_rows(std::vector<sim::MeasuredCost>& costs) {
+    const auto row = [](const sim::MeasuredCost& cost) {
+        return std::ranges::find(kernels::variants(), cost.variant, &kernels::Variant::name) -
+               kernels::variants().begin();
+    };
+    std::map<std::string, std::ptrdiff_t> last;
+    for (const sim::MeasuredCost& cost : costs) {
+        std::ptrdiff_t& best = last[cost.layers];
+        best = std::max(best, row(cost));
+    }
+    std::erase_if(costs, [&](const sim::MeasuredCost& c) { return row(c) < last[c.layers]; });
+}
+
 }  // namespace
+
+std::vector<std::string> variants_named_by(const sim::MappingFile& mapping) {
+    return Named{mapping}.variants;
+}
 
 Runnable runnable(const sim::Model& model,
                   const Parameters& parameters,
                   const sim::MappingFile& mapping) {
     const Named named{mapping};
+    for (const std::string& variant : named.variants) {
+        expect_supported(variant);
+    }
     Runnable result{.devices = opened(named), .problem = {}, .mapping = {}};
     const sim::Platform platform =
         platform_of(result.devices, model, parameters, mapping.batch, named.variants);
@@ -100,19 +124,22 @@ Runnable runnable(const sim::Model& model,
 }
 
 Runnable guessed(const sim::Model& model, const Parameters& parameters, int batch) {
-    std::string for_bits, for_reals;
+    std::string for_bits;
+    std::vector<std::string> variants;
     for (const kernels::Variant& variant : kernels::variants()) {
-        if (variant.supported()) {
-            (variant.for_reals ? for_reals : for_bits) = variant.name;
+        if (variant.supported() && variant.for_reals) {
+            variants.emplace_back(variant.name);
+        } else if (variant.supported()) {
+            for_bits = variant.name;
         }
     }
-    const std::vector<std::string> variants{for_bits, for_reals};
+    variants.push_back(for_bits);
     Runnable result;
     result.devices.devices.push_back(open_cpu(1));
     result.devices.missing.resize(1);
-    result.problem = sim::compile(model,
-                                  platform_of(result.devices, model, parameters, batch, variants),
-                                  {.batch = batch, .only = {}});
+    sim::Platform platform = platform_of(result.devices, model, parameters, batch, variants);
+    keep_last_rows(platform.measured);
+    result.problem = sim::compile(model, platform, {.batch = batch, .only = {}});
     result.mapping = sim::answer_to({}, model, result.problem).mapping;
     return result;
 }

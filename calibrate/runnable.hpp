@@ -10,6 +10,9 @@
 #include "sim/describe/mapping.hpp"
 #include "sim/describe/model.hpp"
 
+#include <string>
+#include <vector>
+
 namespace calibrate {
 
 struct Runnable {
@@ -17,6 +20,9 @@ struct Runnable {
     sim::Problem problem;
     sim::Mapping mapping;
 };
+
+// Names of the variants, of whatever device.
+std::vector<std::string> variants_named_by(const sim::MappingFile& mapping);
 
 // The CPU gets as many threads as the mapping's kernels take. Throws sim::InputError where the file
 // is another model's, or names a device, variant or configuration that this machine does not have;

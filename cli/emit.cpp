@@ -1,11 +1,14 @@
 // hetmap emit: a folder with all that a program needs to run a network with a mapping.
 
 #include "calibrate/binding.hpp"
+#include "calibrate/host_device.hpp"
 #include "calibrate/output_file.hpp"
+#include "calibrate/runnable.hpp"
 #include "calibrate/shared_libraries.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
+#include "kernels/registry.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/error.hpp"
 #include "sim/report/json.hpp"
@@ -51,6 +54,28 @@ fs::path runtime_library() {
     }
     throw sim::MachineError{
         fmt::format("there is no {} beside this program; ./dev build makes it", HETMAP_LIBRARY)};
+}
+
+// libhetmap, and what its variants for the CPU in the mapping load themselves; with what they need.
+std::vector<fs::path> libraries_for(const sim::MappingFile& mapping) {
+    std::vector<fs::path> files = calibrate::with_needed(runtime_library());
+    std::set<std::string> carried;
+    for (const fs::path& file : files) {
+        carried.insert(file.filename().string());
+    }
+    for (const std::string& name : calibrate::variants_named_by(mapping)) {
+        calibrate::expect_supported(name);
+        const kernels::Variant* const variant = kernels::find_variant(name);
+        if (variant == nullptr || variant->library == nullptr) {
+            continue;
+        }
+        for (const fs::path& file : calibrate::with_needed(variant->library())) {
+            if (carried.insert(file.filename().string()).second) {
+                files.push_back(file);
+            }
+        }
+    }
+    return files;
 }
 
 // The layers that no kernel here computes cannot be run by libhetmap either.
@@ -137,7 +162,7 @@ void run(const EmitOptions& o) {
                                           sim::printable(o.out))};
     }
 
-    const std::vector<fs::path> files = calibrate::with_needed(runtime_library());
+    const std::vector<fs::path> files = libraries_for(mapping);
     std::vector<std::string> libraries{HETMAP_LIBRARY};
     for (std::size_t i = 1; i < files.size(); ++i) {
         libraries.push_back(files[i].filename().string());

@@ -12,6 +12,7 @@ namespace kernels {
 namespace cpu {
 Variant reference_variant();
 Variant loops_variant();
+Variant onednn_variant();
 Variant scalar_variant();
 #if defined(__x86_64__)
 Variant avx2_variant();
@@ -23,6 +24,7 @@ std::span<const Variant> variants() {
     static const Variant kVariants[] = {
         cpu::reference_variant(),
         cpu::loops_variant(),
+        cpu::onednn_variant(),
         cpu::scalar_variant(),
 #if defined(__x86_64__)
         cpu::avx2_variant(),
@@ -204,7 +206,7 @@ Kernel::Kernel(const Variant& variant, const Chain& chain, const Configuration& 
                                     "' cannot run this chain of layers");
     }
     slices_ = slices_of(chain, configuration);
-    body_ = variant.prepare(chain, static_cast<int>(slices_.size()));
+    body_ = variant.prepare(chain, slices_);
 }
 
 void Kernel::run(const Tensors& tensors, ThreadPool& pool) const {

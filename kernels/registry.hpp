@@ -43,8 +43,8 @@ struct Tensors {
     std::byte* output = nullptr;
 };
 
-// Computes one slice; made for one chain, with weights packed as it wants them and scratch memory
-// for `slices` slices. Different slices may run at the same time.
+// Computes one slice of those that it was made for, with weights packed as it wants them and
+// scratch memory for each slice. Different slices may run at the same time.
 using Body = std::function<void(const Tensors&, const Slice&)>;
 
 struct Variant {
@@ -53,9 +53,13 @@ struct Variant {
     Layout layout = Layout::nhwc;   // of its binary inputs and outputs
     bool (*supported)() = nullptr;  // can this machine run it, now?
     bool (*accepts)(const Chain&) = nullptr;
-    Body (*prepare)(const Chain&, int slices) = nullptr;
+    Body (*prepare)(const Chain&, std::span<const Slice>) = nullptr;
     int longest_chain = 3;   // layers
     bool for_reals = false;  // takes chains with f32 and no others; those of bits take some, too
+    std::string_view needs = {};  // what a machine has that can run it
+    // The file of the shared library that runs it, for what is carried to other machines; null:
+    // none.
+    std::string (*library)() = nullptr;
 };
 
 // Every variant built into this binary, the reference first.

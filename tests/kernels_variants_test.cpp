@@ -163,7 +163,7 @@ TEST_CASE("a slice writes its own part of the output and nothing else") {
                 CAPTURE(describe(chain));
                 for (const Configuration& configuration : configurations(chain, 4)) {
                     const std::vector<Slice> slices = slices_of(chain, configuration);
-                    const Body body = variant.prepare(chain, static_cast<int>(slices.size()));
+                    const Body body = variant.prepare(chain, slices);
                     for (const Slice& slice : slices) {
                         Tensor output(tensor_bytes(test.output, Layout::nhwc, chain.batch));
                         std::memset(output.data(), 0xa5, output.size());

@@ -139,7 +139,7 @@ bool accepts(const Chain& chain) {
     return !chain.steps.empty();
 }
 
-Body prepare(const Chain& chain, int /*slices: it needs no scratch memory*/) {
+Body prepare(const Chain& chain, std::span<const Slice> /*it needs no scratch memory*/) {
     auto prepared = std::make_shared<Prepared>();
     prepared->chain = chain;
     prepared->shapes = shapes_of(chain);

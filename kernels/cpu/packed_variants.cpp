@@ -136,8 +136,8 @@ bool scalar_supported() { return true; }
 #endif
 
 template <const Loops& kLoops>
-Body prepare_with(const Chain& chain, int slices) {
-    return prepare(chain, slices, kLoops);
+Body prepare_with(const Chain& chain, std::span<const Slice> slices) {
+    return prepare(chain, static_cast<int>(slices.size()), kLoops);
 }
 
 }  // namespace
@@ -147,7 +147,8 @@ Variant scalar_variant() {
             .summary = "64-bit xor and popcount",
             .supported = scalar_supported,
             .accepts = accepts,
-            .prepare = prepare_with<kScalar>};
+            .prepare = prepare_with<kScalar>,
+            .needs = "an instruction that counts bits (POPCNT)"};
 }
 
 #if defined(__x86_64__)
@@ -157,7 +158,8 @@ Variant avx2_variant() {
             .summary = "256-bit xor, popcount by byte shuffles",
             .supported = avx2_supported,
             .accepts = accepts,
-            .prepare = prepare_with<kAvx2>};
+            .prepare = prepare_with<kAvx2>,
+            .needs = "a processor with AVX2"};
 }
 
 Variant avx512_variant() {
@@ -165,7 +167,8 @@ Variant avx512_variant() {
             .summary = "512-bit xor, VPOPCNTQ on pairs of words by carry-save, VNNI for u8 input",
             .supported = avx512_supported,
             .accepts = accepts,
-            .prepare = prepare_with<kAvx512>};
+            .prepare = prepare_with<kAvx512>,
+            .needs = "a processor with AVX-512, VPOPCNTDQ and BITALG among it"};
 }
 
 #endif

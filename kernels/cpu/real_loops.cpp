@@ -315,7 +315,7 @@ bool accepts(const Chain& chain) {
     }
 }
 
-Body prepare(const Chain& chain, int slices) {
+Body prepare(const Chain& chain, std::span<const Slice> slices) {
     auto real = std::make_shared<RealStep>();
     real->input = chain.input;
     real->output = output_of(chain);
@@ -324,8 +324,8 @@ Body prepare(const Chain& chain, int slices) {
         real->geometry = geometry_of(real->step, chain.input);
         real->weights = laid_out(*real);
         real->padding.assign(size(chain.input.channels), static_cast<float>(real->step.pad_value));
-        real->sums.resize(size(slices), std::vector<float>(size(real->output.channels)));
-        real->pixels.resize(size(slices), std::vector<float>(size(chain.input.channels)));
+        real->sums.resize(slices.size(), std::vector<float>(size(real->output.channels)));
+        real->pixels.resize(slices.size(), std::vector<float>(size(chain.input.channels)));
         return product_body(std::move(real));
     }
     if (real->step.kind == StepKind::global_average_pool) {
