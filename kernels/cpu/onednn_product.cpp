@@ -213,7 +213,7 @@ Handle memory(const void* descriptor, void* data) {
     });
 }
 
-// On this thread alone, as long as it lives.
+// On this thread alone, as long as it lives: a primitive's work is divided when it is made.
 class OneThread {
 public:
     explicit OneThread(const Library& library) : library_(library) {
@@ -253,7 +253,6 @@ public:
         const Handle from = memory(given, const_cast<float*>(weights.data())),
                      to = memory(wanted(), data_.data());
         const Argument arguments[] = {{kSource, from.get()}, {kTarget, to.get()}};
-        const OneThread alone{lib};
         check(lib.primitive_execute(primitive.get(), on.get(), 2, arguments), "laying out weights");
         check(lib.stream_wait(on.get()), "laying out weights");
     }
@@ -277,6 +276,7 @@ Primitive::Primitive(const Product& product,
                      std::span<const float> biases,
                      std::shared_ptr<const Weights> shared) {
     const Library& lib = there();
+    const OneThread alone{lib};
     const Layouts layouts = layouts_of(product);
     Handle description = description_of(product, layouts);
     const auto asked = [&](int what) { return lib.query_md(description.get(), what, 0); };
