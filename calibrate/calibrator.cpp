@@ -165,6 +165,7 @@ private:
     void begin_profile();
     void open_accelerators();
     void measure_host();
+    void measure_blocks();
     void measure_accelerator(std::unique_ptr<Device> device);
     bool cpu_takes_part() const;
     bool asked_for(const CostKey& key) const {
@@ -257,13 +258,37 @@ void Calibrator::measure_host() {
         platform().trials = before_->trials;
         cpu.conversions = before_->devices.front().conversions;
         cpu.handovers = before_->devices.front().handovers;
+        measure_blocks();
         return;
     }
     platform().host_copy = measure_host_copies();
-    cpu.conversions = measure_conversions();
+    cpu.conversions = measure_conversions(kernels::Element::binary, kernels::Layout::plain);
+    measure_blocks();
     kernels::ThreadPool pool{threads_};
     platform().measurements = measure_pool(pool);
     platform().measurements.emplace_back("million_dependent_additions", measure_clock());
+}
+
+// Of layouts in blocks that variants here want for what the models hold.
+void Calibrator::measure_blocks() {
+    const bool reals = std::ranges::any_of(settings_.models, [](const sim::Model& model) {
+        return std::ranges::any_of(model.layers, [](const sim::Layer& layer) {
+            return layer.output.element == sim::Element::f32;
+        });
+    });
+    std::vector<sim::Conversion>& known = platform().devices.front().conversions;
+    for (const kernels::Variant& variant : kernels::variants()) {
+        const std::string layout{kernels::name_of(variant.layout)};
+        if (!reals || kernels::block_of(variant.layout) == 1 ||
+            !is_wanted(std::string{variant.name}, settings_.variants) || !variant.supported()) {
+            continue;
+        }
+        add_layout(platform(), variant.layout);
+        if (std::ranges::find(known, layout, &sim::Conversion::to) == known.end()) {
+            std::ranges::move(measure_conversions(kernels::Element::f32, variant.layout),
+                              std::back_inserter(known));
+        }
+    }
 }
 
 // A device that fails here is left out.

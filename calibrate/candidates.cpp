@@ -79,11 +79,19 @@ sim::Platform candidates(const sim::Model& model,
                          std::span<const Device* const> devices,
                          const std::vector<std::string>& variants) {
     sim::Platform platform = empty_platform("candidates", 0);
-    for (const auto& [from, to] : {std::pair{"nhwc", "plain"}, std::pair{"plain", "nhwc"}}) {
-        platform.devices.front().conversions.push_back(
-            {.from = from,
-             .to = to,
-             .time = {.points = {{.size = {0}, .time = {}}}, .bandwidth = {1e12}}});
+    for (const kernels::Layout layout : kernels::kLayouts) {
+        const std::string name{kernels::name_of(layout)},
+            first{kernels::name_of(kernels::kLayouts[0])};
+        if (name == first) {
+            continue;
+        }
+        add_layout(platform, layout);
+        for (const bool there : {true, false}) {
+            platform.devices.front().conversions.push_back(
+                {.from = there ? first : name,
+                 .to = there ? name : first,
+                 .time = {.points = {{.size = {0}, .time = {}}}, .bandwidth = {1e12}}});
+        }
     }
     for (std::size_t d = 0; d < devices.size(); ++d) {
         const auto invented = [&](Direction direction) {

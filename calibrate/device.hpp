@@ -63,7 +63,7 @@ struct Discovery {
 // A way to run a chain on a device. Variants and configurations are named as in profiles.
 struct Implementation {
     std::string variant, configuration;
-    kernels::Layout layout = kernels::Layout::nhwc;  // of its binary inputs and outputs
+    kernels::Layout layout = kernels::Layout::nhwc;  // of its inputs and outputs
     friend bool operator==(const Implementation&, const Implementation&) = default;
 };
 

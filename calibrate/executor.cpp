@@ -20,7 +20,7 @@ namespace {
 using sim::at;
 
 kernels::Layout layout_named(const std::string& name) {
-    for (const kernels::Layout layout : {kernels::Layout::nhwc, kernels::Layout::plain}) {
+    for (const kernels::Layout layout : kernels::kLayouts) {
         if (kernels::name_of(layout) == name) {
             return layout;
         }

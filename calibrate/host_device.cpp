@@ -19,11 +19,11 @@ void expect_supported(std::string_view name) {
 std::vector<Implementation> HostDevice::implementations(const kernels::Chain& chain) const {
     std::vector<Implementation> result;
     for (const kernels::Variant& variant : kernels::variants()) {
-        if (!variant.supported() || !variant.accepts(chain)) {
+        if (!variant.accepts(chain) || !variant.supported()) {  // this may load a library
             continue;
         }
         for (const kernels::Configuration& configuration :
-             kernels::configurations(chain, threads_)) {
+             kernels::configurations(chain, threads_, variant.axes)) {
             result.push_back({std::string{variant.name}, configuration.name(), variant.layout});
         }
     }
@@ -56,6 +56,13 @@ int HostDevice::prepare(const kernels::Chain& chain,
     }
     if (!variant->accepts(chain)) {
         throw sim::InputError{fmt::format("variant '{}' does not do this chain of layers", name)};
+    }
+    if (configuration.axes.find_first_not_of(variant->axes) != std::string::npos) {
+        throw sim::InputError{
+            fmt::format("variant '{}' divides its work along {} alone, not as '{}'",
+                        name,
+                        variant->axes,
+                        configuration_name)};
     }
     kernels_.emplace_back(*variant, chain, configuration);
     return static_cast<int>(kernels_.size()) - 1;

@@ -22,7 +22,7 @@ std::size_t largest_tensor(const kernels::Chain& chain) {
     shapes.push_back(chain.input);
     std::size_t largest = 0;
     for (const kernels::Shape& shape : shapes) {
-        for (const kernels::Layout layout : {kernels::Layout::nhwc, kernels::Layout::plain}) {
+        for (const kernels::Layout layout : kernels::kLayouts) {
             largest = std::max(largest, kernels::tensor_bytes(shape, layout, chain.batch));
         }
     }

@@ -38,6 +38,14 @@ sim::Platform empty_platform(const std::string& name, std::int64_t memory_mib) {
     return platform;
 }
 
+void add_layout(sim::Platform& platform, kernels::Layout layout) {
+    const std::string name{kernels::name_of(layout)};
+    if (kernels::block_of(layout) > 1 &&
+        std::ranges::find(platform.layouts, name, &sim::Layout::name) == platform.layouts.end()) {
+        platform.layouts.push_back({.name = name, .channels_multiple = kernels::block_of(layout)});
+    }
+}
+
 int add_device(sim::Platform& platform, const DeviceInfo& info, const DeviceCosts& costs) {
     int memory = 0;
     if (!info.host_memory) {

@@ -18,6 +18,9 @@ namespace calibrate {
 // Of the host's memory and the CPU alone, without costs.
 sim::Platform empty_platform(const std::string& name, std::int64_t memory_mib);
 
+// What tensors become in a layout, where that is more than another order of their elements.
+void add_layout(sim::Platform& platform, kernels::Layout layout);
+
 // What using a device costs beside its kernels.
 struct DeviceCosts {
     sim::Device entry;  // submit, per_task and completion

@@ -50,28 +50,28 @@ sim::TransferTable measure_host_copies() {
     return table;
 }
 
-std::vector<sim::Conversion> measure_conversions() {
-    constexpr kernels::Layout kLayouts[] = {kernels::Layout::nhwc, kernels::Layout::plain};
+std::vector<sim::Conversion> measure_conversions(kernels::Element element, kernels::Layout other) {
     std::vector<sim::Conversion> conversions;
-    for (const auto from : kLayouts) {
-        for (const auto to : kLayouts) {
-            if (from == to) {
-                continue;
-            }
-            sim::Conversion conversion{
-                .from = std::string{name_of(from)}, .to = std::string{name_of(to)}, .time = {}};
-            for (const int side : {1, 4, 16, 64}) {
-                const kernels::Shape shape{side, side, 64, kernels::Element::binary};
-                const Buffer source{tensor_bytes(shape, from, 1)};
-                const Buffer destination{tensor_bytes(shape, to, 1)};
-                const auto act = [&] {
-                    kernels::convert(shape, 1, from, to, source.data(), destination.data());
-                };
-                conversion.time.points.push_back(
-                    {.size = {std::int64_t{side} * side * 8}, .time = time_of(act, 15)});
-            }
-            conversions.push_back(std::move(conversion));
+    for (const bool there : {true, false}) {
+        const kernels::Layout from = there ? kernels::Layout::nhwc : other,
+                              to = there ? other : kernels::Layout::nhwc;
+        sim::Conversion conversion{
+            .from = std::string{name_of(from)}, .to = std::string{name_of(to)}, .time = {}};
+        if (element == kernels::Element::f32) {
+            conversion.elements = {"f32"};
         }
+        for (const int side : {1, 4, 16, 64}) {
+            const kernels::Shape shape{side, side, 64, element};
+            const Buffer source{tensor_bytes(shape, from, 1)};
+            const Buffer destination{tensor_bytes(shape, to, 1)};
+            const auto act = [&] {
+                kernels::convert(shape, 1, from, to, source.data(), destination.data());
+            };
+            const std::size_t bytes = tensor_bytes(shape, kernels::Layout::nhwc, 1);
+            conversion.time.points.push_back(
+                {.size = {static_cast<std::int64_t>(bytes)}, .time = time_of(act, 15)});
+        }
+        conversions.push_back(std::move(conversion));
     }
     return conversions;
 }

@@ -3,6 +3,7 @@
 // What moving data and waking threads cost on the host: memory copies of all sizes, layout
 // conversions, the worker pool's round trip, and how fast the clock runs.
 
+#include "kernels/chain.hpp"
 #include "kernels/thread_pool.hpp"
 #include "sim/describe/platform.hpp"
 
@@ -15,8 +16,9 @@ namespace calibrate {
 // memcpy of 64 B to 64 MiB, source and destination as warm as repeating leaves them.
 sim::TransferTable measure_host_copies();
 
-// Changing a binary tensor between the layouts, by the size of the packed tensor.
-std::vector<sim::Conversion> measure_conversions();
+// Changing a binary tensor between `nhwc` and `plain`, or one of f32 between `nhwc` and blocks of
+// channels: both ways, by the size of the tensor in `nhwc`.
+std::vector<sim::Conversion> measure_conversions(kernels::Element element, kernels::Layout other);
 
 // Round trips of the pool: "thread_pool_spinning" while its workers spin, "thread_pool_asleep"
 // after they went to sleep. Empty for a pool of one thread.

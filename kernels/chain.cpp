@@ -202,16 +202,35 @@ Shape shape_after(const Step& step, const Shape& input) {
 
 }  // namespace
 
-std::string_view name_of(Layout layout) { return layout == Layout::nhwc ? "nhwc" : "plain"; }
+std::string_view name_of(Layout layout) {
+    switch (layout) {
+        case Layout::nhwc:
+            return "nhwc";
+        case Layout::plain:
+            return "plain";
+        case Layout::nchw8c:
+            return "nchw8c";
+        case Layout::nchw16c:
+            break;
+    }
+    return "nchw16c";
+}
+
+int block_of(Layout layout) {
+    return layout == Layout::nchw8c ? 8 : layout == Layout::nchw16c ? 16 : 1;
+}
 
 std::size_t tensor_bytes(const Shape& shape, Layout layout, int batch) {
     const auto pixels = static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
                         static_cast<std::size_t>(shape.width);
     const auto channels = static_cast<std::size_t>(shape.channels);
     std::size_t pixel_bytes = channels;  // u8, and binary in the plain layout
-    if (shape.element == Element::int32 || shape.element == Element::f32) {
+    if (shape.element == Element::f32) {
+        const auto block = static_cast<std::size_t>(block_of(layout));
+        pixel_bytes = (channels + block - 1) / block * block * 4;
+    } else if (shape.element == Element::int32) {
         pixel_bytes = channels * 4;
-    } else if (shape.element == Element::binary && layout == Layout::nhwc) {
+    } else if (shape.element == Element::binary && layout != Layout::plain) {
         pixel_bytes = static_cast<std::size_t>(shape.words()) * 8;
     }
     return (pixels * pixel_bytes + 63) / 64 * 64;

@@ -8,6 +8,9 @@
 //   channel c in bit c % 64 of word c / 64, 1 is +1 and 0 is -1, unused bits 0; u8: one byte;
 //   int32 and f32: four bytes, little endian.
 // - `plain`: binary tensors as one int8 of +1 or -1 for each element; the rest as in nhwc.
+// - `nchw8c`, `nchw16c`: f32 tensors by blocks of 8 or 16 channels, filled up with zeros: batch,
+// block,
+//   height, width, channel of the block; the rest as in nhwc.
 //
 // Nothing here knows platforms, mappings or costs.
 
@@ -21,9 +24,11 @@
 namespace kernels {
 
 enum class Element : std::uint8_t { binary, u8, int32, f32 };
-enum class Layout : std::uint8_t { nhwc, plain };
+enum class Layout : std::uint8_t { nhwc, plain, nchw8c, nchw16c };
+inline constexpr Layout kLayouts[] = {Layout::nhwc, Layout::plain, Layout::nchw8c, Layout::nchw16c};
 
 std::string_view name_of(Layout layout);
+int block_of(Layout layout);  // channels; 1 where f32 tensors lie in no blocks
 
 // One image.
 struct Shape {

@@ -13,6 +13,7 @@ namespace cpu {
 Variant reference_variant();
 Variant loops_variant();
 Variant onednn_variant();
+Variant onednn_blocks_variant();
 Variant scalar_variant();
 #if defined(__x86_64__)
 Variant avx2_variant();
@@ -25,6 +26,7 @@ std::span<const Variant> variants() {
         cpu::reference_variant(),
         cpu::loops_variant(),
         cpu::onednn_variant(),
+        cpu::onednn_blocks_variant(),
         cpu::scalar_variant(),
 #if defined(__x86_64__)
         cpu::avx2_variant(),
@@ -121,13 +123,16 @@ void check_configuration(const Configuration& configuration) {
 
 std::string Configuration::name() const { return std::to_string(threads) + axes; }
 
-std::vector<Configuration> configurations(const Chain& chain, int threads) {
+std::vector<Configuration> configurations(const Chain& chain,
+                                          int threads,
+                                          std::string_view allowed) {
     constexpr std::array<std::string_view, 7> kAxes = {"x", "y", "z", "xy", "xz", "yz", "xyz"};
     const Extent extent = extent_of(chain);
     std::vector<Configuration> result = {{.threads = 1, .axes = ""}};
     const auto add_splits_of = [&](int count) {
         for (std::string_view axes : kAxes) {
-            if (best_split(extent, count, axes, 2).images > 0) {
+            if (axes.find_first_not_of(allowed) == std::string_view::npos &&
+                best_split(extent, count, axes, 2).images > 0) {
                 result.push_back({.threads = count, .axes = std::string(axes)});
             }
         }
@@ -220,13 +225,59 @@ void Kernel::run(const Tensors& tensors, ThreadPool& pool) const {
 
 // ---- Layouts --------------------------------------------------------------------------------
 
+namespace {
+
+// Channels of one pixel that lie side by side in both layouts, at a time. One of them is nhwc.
+void convert_blocks(const Shape& shape,
+                    int batch,
+                    Layout from,
+                    Layout to,
+                    const std::byte* source,
+                    std::byte* destination) {
+    if (block_of(from) > 1 && block_of(to) > 1) {
+        throw std::invalid_argument("convert: blocks of one size to blocks of another");
+    }
+    const bool into_blocks = block_of(to) > 1;
+    const auto block = static_cast<std::size_t>(std::max(block_of(from), block_of(to))),
+               channels = static_cast<std::size_t>(shape.channels),
+               images = static_cast<std::size_t>(batch),
+               pixels =
+                   static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width),
+               blocks = (channels + block - 1) / block;
+    const auto* in = reinterpret_cast<const float*>(source);
+    auto* out = reinterpret_cast<float*>(destination);
+    for (std::size_t image = 0; image < images; ++image) {
+        for (std::size_t b = 0; b < blocks; ++b) {
+            const std::size_t count = std::min(block, channels - b * block);
+            for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+                const std::size_t in_block = ((image * blocks + b) * pixels + pixel) * block,
+                                  in_pixel = (image * pixels + pixel) * channels + b * block;
+                if (!into_blocks) {
+                    std::copy_n(in + in_block, count, out + in_pixel);
+                    continue;
+                }
+                float* const end = std::copy_n(in + in_pixel, count, out + in_block);
+                std::fill_n(end, block - count, 0.0F);
+            }
+        }
+    }
+}
+
+}  // namespace
+
 void convert(const Shape& shape,
              int batch,
              Layout from,
              Layout to,
              const std::byte* source,
              std::byte* destination) {
-    if (from == to || shape.element != Element::binary) {
+    const bool reals = shape.element == Element::f32;
+    if (reals && block_of(from) != block_of(to)) {
+        convert_blocks(shape, batch, from, to, source, destination);
+        return;
+    }
+    if (reals || shape.element != Element::binary ||
+        (from == Layout::plain) == (to == Layout::plain)) {
         std::memcpy(destination, source, tensor_bytes(shape, from, batch));
         return;
     }

@@ -50,11 +50,12 @@ using Body = std::function<void(const Tensors&, const Slice&)>;
 struct Variant {
     std::string_view name;  // "scalar", "avx2", "avx512", ...
     std::string_view summary;
-    Layout layout = Layout::nhwc;   // of its binary inputs and outputs
+    Layout layout = Layout::nhwc;   // of its inputs and outputs
     bool (*supported)() = nullptr;  // can this machine run it, now?
     bool (*accepts)(const Chain&) = nullptr;
     Body (*prepare)(const Chain&, std::span<const Slice>) = nullptr;
-    int longest_chain = 3;   // layers
+    int longest_chain = 3;          // layers
+    std::string_view axes = "xyz";  // that its work may be divided along
     bool for_reals = false;  // takes chains with f32 and no others; those of bits take some, too
     std::string_view needs = {};  // what a machine has that can run it
     // The file of the shared library that runs it, for what is carried to other machines; null:
@@ -66,9 +67,11 @@ struct Variant {
 std::span<const Variant> variants();
 const Variant* find_variant(std::string_view name);  // nullptr if there is none
 
-// Configurations that make sense for a chain: 1, and every split of `threads` over the axes that
-// leaves no thread without work. `threads` is the most the machine has.
-std::vector<Configuration> configurations(const Chain& chain, int threads);
+// Configurations that make sense for a chain: 1, and every split of `threads` over some of the axes
+// that leaves no thread without work. `threads` is the most the machine has.
+std::vector<Configuration> configurations(const Chain& chain,
+                                          int threads,
+                                          std::string_view axes = "xyz");
 
 // The slices of a configuration; at most `threads` of them, in a fixed order.
 std::vector<Slice> slices_of(const Chain& chain, const Configuration& configuration);

@@ -135,7 +135,7 @@ inline Tensor converted(const kernels::Shape& shape,
 inline std::string describe(const kernels::Chain& chain) {
     using kernels::StepKind;
     const auto shape_text = [](const kernels::Shape& shape) {
-        const char* names[] = {"binary", "u8", "int32"};
+        const char* names[] = {"binary", "u8", "int32", "f32"};
         return std::to_string(shape.height) + "x" + std::to_string(shape.width) + "x" +
                std::to_string(shape.channels) + " " + names[static_cast<int>(shape.element)];
     };

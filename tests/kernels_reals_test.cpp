@@ -51,10 +51,11 @@ std::vector<float> run(const Step& step,
         }
         CAPTURE(std::string(variant.name));
         Tensor out(tensor_bytes(output, variant.layout, 1));
-        Kernel(variant, chain, {.threads = 1}).run({in.data(), other.data(), out.data()}, pool);
+        const Tensor there = converted(input, 1, Layout::nhwc, variant.layout, in);
+        Kernel(variant, chain, {.threads = 1}).run({there.data(), other.data(), out.data()}, pool);
         std::vector<float> made;
         if (output.element == Element::f32) {
-            made = reals_of(out, output, 1);
+            made = reals_of(converted(output, 1, variant.layout, Layout::nhwc, out), output, 1);
         } else {
             const Tensor plain = converted(output, 1, variant.layout, Layout::plain, out);
             for (int i = 0; i < output.height * output.width * output.channels; ++i) {
@@ -214,6 +215,14 @@ int differences(const Tensor& made, const Tensor& expected, const Shape& shape, 
     return count;
 }
 
+// Of one image.
+std::size_t block_bytes(const Shape& shape, Layout layout) {
+    const auto block = static_cast<std::size_t>(block_of(layout));
+    const std::size_t blocks = (static_cast<std::size_t>(shape.channels) + block - 1) / block;
+    return blocks * block * static_cast<std::size_t>(shape.height) *
+           static_cast<std::size_t>(shape.width) * 4;
+}
+
 // A batch norm that became part of the weights rounds elsewhere.
 bool may_round(const Chain& chain) {
     const StepKind kind = chain.steps[0].kind;
@@ -335,18 +344,33 @@ TEST_CASE("every variant that takes f32 equals the reference in every configurat
                 converted(output, chain.batch, Layout::plain, Layout::nhwc, made);
             for (const Variant& variant : variants()) {
                 if (!variant.supported() || !variant.accepts(chain) ||
-                    variant.layout != Layout::nhwc) {
+                    variant.layout == Layout::plain) {
                     continue;
                 }
-                for (const Configuration& configuration : configurations(chain, 4)) {
+                const Tensor in = converted(
+                                 chain.input, chain.batch, Layout::nhwc, variant.layout, input),
+                             other =
+                                 converted(same, chain.batch, Layout::nhwc, variant.layout, second);
+                for (const Configuration& configuration : configurations(chain, 4, variant.axes)) {
                     CAPTURE(k);
                     CAPTURE(i);
                     CAPTURE(configuration.name());
-                    Tensor result(tensor_bytes(output, Layout::nhwc, chain.batch));
-                    std::memset(result.data(), 0xa5, result.size());
+                    Tensor there(tensor_bytes(output, variant.layout, chain.batch));
+                    std::memset(there.data(), 0xa5, there.size());
                     const Kernel kernel(variant, chain, configuration);
                     for (int repeat = 0; repeat < 2; ++repeat) {
-                        kernel.run({input.data(), second.data(), result.data()}, pool);
+                        kernel.run({in.data(), other.data(), there.data()}, pool);
+                        const Tensor result =
+                            converted(output, chain.batch, variant.layout, Layout::nhwc, there);
+                        // What fills up blocks is zero.
+                        const Tensor again =
+                            converted(output, chain.batch, Layout::nhwc, variant.layout, result);
+                        if (block_of(variant.layout) > 1) {
+                            REQUIRE(std::memcmp(again.data(),
+                                                there.data(),
+                                                block_bytes(output, variant.layout) *
+                                                    static_cast<std::size_t>(chain.batch)) == 0);
+                        }
                         if (may_round(chain) || output.element == Element::binary) {
                             REQUIRE(differences(result, expected, output, chain.batch) == 0);
                         } else {

@@ -115,6 +115,7 @@ struct Part {
 
 struct Whole {
     Shape input, output;
+    int block = 1;  // channels
     DotGeometry geometry;
     bool adds, limited;
     float least, most;
@@ -147,10 +148,14 @@ Part part_of(const Chain& chain,
               top = slice.row_begin * conv.stride - conv.padding,
               bottom = (slice.row_end - 1) * conv.stride - conv.padding + conv.kernel_height,
               right = (conv.width - 1) * conv.stride - conv.padding + conv.kernel_width;
-    const Range seen{std::max(top, 0), std::min(bottom, conv.input.height)};
-    const bool all_rows = seen.count() == conv.input.height && rows == conv.height;
+    const bool all_rows = rows == conv.height;
+    const Range seen = all_rows ? Range{0, conv.input.height}
+                                : Range{std::max(top, 0), std::min(bottom, conv.input.height)};
+    const bool all_channels = slice.channel_end - slice.channel_begin == step.out_channels,
+               together = linear || (all_rows && (whole.block == 1 || all_channels));
 
-    onednn::Product product{.images = linear || all_rows ? images : 1,
+    onednn::Product product{.block = whole.block,
+                            .images = together ? images : 1,
                             .height = seen.count(),
                             .width = conv.input.width,
                             .channels = inputs.count(),
@@ -163,7 +168,7 @@ Part part_of(const Chain& chain,
                             .stride = conv.stride,
                             .top = seen.begin - top,
                             .left = conv.padding,
-                            .bottom = bottom - seen.end,
+                            .bottom = std::max(bottom - seen.end, 0),
                             .right = std::max(right - conv.input.width, 0),
                             .linear = linear,
                             .limited = whole.limited && !whole.adds,
@@ -182,9 +187,9 @@ Part part_of(const Chain& chain,
             shared = other.primitive.weights();
         }
     }
-    const bool dense_input = chain.input.element == Element::f32 &&
-                             (linear || inputs.count() == conv.input.channels),
-               dense_output = slice.channel_end - slice.channel_begin == step.out_channels;
+    const bool dense_input = whole.block > 1 || (chain.input.element == Element::f32 &&
+                                                 (linear || inputs.count() == conv.input.channels)),
+               dense_output = whole.block > 1 || all_channels;
     const auto room = [&](bool dense, int height, int width, int channels) {
         return Buffer<float>(
             dense ? 0 : size(product.images) * size(height) * size(width) * size(channels));
@@ -201,52 +206,62 @@ Part part_of(const Chain& chain,
             .output = room(dense_output, rows, conv.width, outputs.count())};
 }
 
-// Of some images from `image` on: the pixels of `rows`, their channels in `channels`.
+// Channels with what fills up their last block.
+std::size_t filled(int channels, int block) {
+    return size((channels + block - 1) / block) * size(block);
+}
+
+// In elements. A row is 0, and a channel the first of a block, where channels are in blocks.
+std::size_t start_of(const Shape& shape, int block, int image, int row, int channel) {
+    const std::size_t pixels = size(shape.height) * size(shape.width);
+    if (block > 1) {
+        return (size(image) * filled(shape.channels, block) + size(channel)) * pixels;
+    }
+    return (size(image) * pixels + size(row) * size(shape.width)) * size(shape.channels) +
+           size(channel);
+}
+
+// Elements that lie side by side, of `images` from `image` on: the first and how many.
 template <typename Work>
-void for_each_pixel(
-    const Shape& shape, Range rows, Range channels, int image, int images, const Work& work) {
+void for_each_run(const Shape& shape,
+                  int block,
+                  Range rows,
+                  Range channels,
+                  int image,
+                  int images,
+                  const Work& work) {
     for (int i = image; i < image + images; ++i) {
-        const std::size_t first =
-                              (size(i) * size(shape.height) + size(rows.begin)) * size(shape.width),
+        const std::size_t first = start_of(shape, block, i, rows.begin, channels.begin),
                           pixels = size(rows.count()) * size(shape.width);
-        for (std::size_t pixel = first; pixel < first + pixels; ++pixel) {
-            work(pixel * size(shape.channels) + size(channels.begin));
+        if (block > 1) {
+            work(first, filled(channels.count(), block) * pixels);
+            continue;
+        }
+        for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+            work(first + pixel * size(shape.channels), size(channels.count()));
         }
     }
 }
 
 const float* gathered(const Whole& whole, Part& part, const std::byte* input, int image) {
     const Shape& in = whole.input;
+    const auto* const floats = reinterpret_cast<const float*>(input);
     if (part.input.size() == 0) {
-        const std::size_t row = size(image) * size(in.height) + size(part.rows.begin);
-        return reinterpret_cast<const float*>(input) + row * size(in.width) * size(in.channels);
+        return floats + start_of(in, whole.block, image, part.rows.begin, part.inputs.begin);
     }
     float* to = part.input.data();
-    for_each_pixel(in, part.rows, part.inputs, image, part.images_at_once, [&](std::size_t at) {
-        const std::size_t count = size(part.inputs.count());
-        to = in.element == Element::f32
-                 ? std::copy_n(reinterpret_cast<const float*>(input) + at, count, to)
-                 : std::copy_n(reinterpret_cast<const std::uint8_t*>(input) + at, count, to);
-    });
+    for_each_run(in,
+                 whole.block,
+                 part.rows,
+                 part.inputs,
+                 image,
+                 part.images_at_once,
+                 [&](std::size_t at, std::size_t count) {
+                     const auto* const bytes = reinterpret_cast<const std::uint8_t*>(input);
+                     to = in.element == Element::f32 ? std::copy_n(floats + at, count, to)
+                                                     : std::copy_n(bytes + at, count, to);
+                 });
     return part.input.data();
-}
-
-// The sum with the other tensor, and what limits it, where the product lies.
-void finish(const Whole& whole,
-            const Tensors& tensors,
-            const Slice& slice,
-            Range channels,
-            int image,
-            int images) {
-    auto* const output = reinterpret_cast<float*>(tensors.output);
-    const auto* const second = reinterpret_cast<const float*>(tensors.second_input);
-    const Range rows{slice.row_begin, slice.row_end};
-    for_each_pixel(whole.output, rows, channels, image, images, [&](std::size_t at) {
-        for (std::size_t i = at; i < at + size(channels.count()); ++i) {
-            const float sum = output[i] + second[i];
-            output[i] = std::min(std::max(sum, whole.least), whole.most);
-        }
-    });
 }
 
 void run(Whole& whole, const Tensors& tensors, const Slice& slice) {
@@ -255,22 +270,31 @@ void run(Whole& whole, const Tensors& tensors, const Slice& slice) {
     const Range rows{slice.row_begin, slice.row_end},
         channels{slice.channel_begin, slice.channel_end};
     auto* const output = reinterpret_cast<float*>(tensors.output);
+    const auto* const second = reinterpret_cast<const float*>(tensors.second_input);
     for (int image = slice.image_begin; image < slice.image_end; image += part.images_at_once) {
+        const auto for_each = [&](const auto& work) {
+            for_each_run(out, whole.block, rows, channels, image, part.images_at_once, work);
+        };
         const float* const input = gathered(whole, part, tensors.input, image);
-        const std::size_t row = size(image) * size(out.height) + size(rows.begin);
-        float* const dense = part.output.size() == 0
-                                 ? output + row * size(out.width) * size(out.channels)
-                                 : part.output.data();
-        part.primitive.run(input, dense);
-        if (part.output.size() != 0) {
-            const float* from = dense + (channels.begin - part.outputs.begin);
-            for_each_pixel(out, rows, channels, image, part.images_at_once, [&](std::size_t at) {
-                std::copy_n(from, size(channels.count()), output + at);
+        const bool in_place = part.output.size() == 0;
+        part.primitive.run(
+            input,
+            in_place ? output + start_of(out, whole.block, image, rows.begin, channels.begin)
+                     : part.output.data());
+        if (!in_place) {
+            const float* from = part.output.data() + (channels.begin - part.outputs.begin);
+            for_each([&](std::size_t at, std::size_t count) {
+                std::copy_n(from, count, output + at);
                 from += part.outputs.count();
             });
         }
-        if (whole.adds) {
-            finish(whole, tensors, slice, channels, image, part.images_at_once);
+        if (whole.adds) {  // with the other tensor, and limited, where the product lies
+            for_each([&](std::size_t at, std::size_t count) {
+                for (std::size_t i = at; i < at + count; ++i) {
+                    const float sum = output[i] + second[i];
+                    output[i] = std::min(std::max(sum, whole.least), whole.most);
+                }
+            });
         }
     }
 }
@@ -283,7 +307,21 @@ bool accepts(const Chain& chain) {
     }
 }
 
-Body prepare(const Chain& chain, std::span<const Slice> slices) {
+// Blocks are of images: not of what is flat, nor of groups that share them. What fills up the last
+// block stays zero.
+bool accepts_blocks(const Chain& chain) {
+    if (chain.input.element != Element::f32 || !accepts(chain)) {
+        return false;
+    }
+    const Step& product = chain.steps.front();
+    const Step& last = chain.steps.back();
+    const bool depthwise =
+        product.groups == chain.input.channels && product.groups == product.out_channels;
+    return product.kind == StepKind::conv2d && (product.groups == 1 || depthwise) &&
+           (last.kind != StepKind::clip || (last.limits[0] <= 0 && last.limits[1] >= 0));
+}
+
+Body prepare_with(const Chain& chain, std::span<const Slice> slices, int block) {
     const std::optional<RealPattern> pattern = real_pattern_of(chain);
     if (!pattern) {
         throw std::logic_error("onednn: a chain that it does not accept");
@@ -295,6 +333,7 @@ Body prepare(const Chain& chain, std::span<const Slice> slices) {
     const bool clips = limits != nullptr && limits->kind == StepKind::clip;
     auto whole = std::make_shared<Whole>(Whole{.input = chain.input,
                                                .output = output_of(chain),
+                                               .block = block,
                                                .geometry = geometry,
                                                .adds = pattern->add != nullptr,
                                                .limited = limits != nullptr,
@@ -313,6 +352,19 @@ Body prepare(const Chain& chain, std::span<const Slice> slices) {
     };
 }
 
+// Of this machine's registers.
+Layout blocked_layout() {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512f") != 0 ? Layout::nchw16c : Layout::nchw8c;
+#else
+    return Layout::nchw8c;
+#endif
+}
+
+std::string library_file() { return onednn::library()->file; }
+
+constexpr std::string_view kNeeds = "oneDNN's library, version 2 or 3 (libdnnl.so.2, libdnnl.so.3)";
+
 }  // namespace
 
 Variant onednn_variant() {
@@ -321,11 +373,29 @@ Variant onednn_variant() {
             .layout = Layout::nhwc,
             .supported = [] { return onednn::library() != nullptr; },
             .accepts = accepts,
-            .prepare = prepare,
+            .prepare = [](const Chain& chain,
+                          std::span<const Slice> slices) { return prepare_with(chain, slices, 1); },
             .longest_chain = 4,
             .for_reals = true,
-            .needs = "oneDNN's library, version 2 or 3 (libdnnl.so.2, libdnnl.so.3)",
-            .library = [] { return onednn::library()->file; }};
+            .needs = kNeeds,
+            .library = library_file};
+}
+
+Variant onednn_blocks_variant() {
+    return {.name = "onednn_blocks",
+            .summary = "the same, convolutions on blocks of channels",
+            .layout = blocked_layout(),
+            .supported = [] { return onednn::knows_blocks(block_of(blocked_layout())); },
+            .accepts = accepts_blocks,
+            .prepare =
+                [](const Chain& chain, std::span<const Slice> slices) {
+                    return prepare_with(chain, slices, block_of(blocked_layout()));
+                },
+            .longest_chain = 4,
+            .axes = "xz",
+            .for_reals = true,
+            .needs = kNeeds,
+            .library = library_file};
 }
 
 }  // namespace kernels::cpu

@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/buffer.hpp"
 #include "kernels/cpu/onednn_library.hpp"
+#include "kernels/registry.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace kernels::cpu::onednn {
 namespace {
@@ -43,34 +45,42 @@ Handle made(int (*destroy)(void*), const char* what, const Create& create) {
     return {handle, destroy};
 }
 
-// Of a tensor: its size and where its elements lie; without strides any layout that pleases.
+// Of a tensor: its size and where its elements lie.
 class Descriptor {
 public:
+    // Elements at multiples of the strides.
     Descriptor(std::initializer_list<std::int64_t> sizes, const std::int64_t* strides) {
-        const Library& lib = there();
         Dims dims{}, steps{};
         std::copy(sizes.begin(), sizes.end(), dims.begin());
-        if (strides != nullptr) {
-            std::copy_n(strides, sizes.size(), steps.begin());
-        }
-        const int count = static_cast<int>(sizes.size());
-        const auto describe = [&](auto* to, const auto& functions) {
-            check(strides != nullptr
-                      ? functions.by_strides(to, count, dims.data(), kF32, steps.data())
-                      : functions.by_tag(to, count, dims.data(), kF32, kAnyLayout),
-                  "describing a tensor");
-        };
-        if (lib.major == 2) {
-            describe(static_cast<void*>(bytes_.data()), lib.two);
-        } else {
-            void* handle = nullptr;
-            describe(&handle, lib.three);
-            handle_ = {handle, lib.three.descriptor_destroy};
-        }
+        std::copy_n(strides, sizes.size(), steps.begin());
+        make([&](auto* to, const auto& functions) {
+            return functions.by_strides(
+                to, static_cast<int>(sizes.size()), dims.data(), kF32, steps.data());
+        });
+    }
+    // As the library's number for a layout says; kAnyLayout: whichever it likes.
+    Descriptor(std::initializer_list<std::int64_t> sizes, int tag) {
+        Dims dims{};
+        std::copy(sizes.begin(), sizes.end(), dims.begin());
+        make([&](auto* to, const auto& functions) {
+            return functions.by_tag(to, static_cast<int>(sizes.size()), dims.data(), kF32, tag);
+        });
     }
     const void* get() const { return handle_ ? handle_.get() : bytes_.data(); }
 
 private:
+    template <typename Describe>
+    void make(const Describe& describe) {
+        const Library& lib = there();
+        if (lib.major == 2) {
+            check(describe(static_cast<void*>(bytes_.data()), lib.two), "describing a tensor");
+            return;
+        }
+        void* handle = nullptr;
+        check(describe(&handle, lib.three), "describing a tensor");
+        handle_ = {handle, lib.three.descriptor_destroy};
+    }
+
     alignas(16) std::array<std::byte, 1024> bytes_{};  // version 2: dnnl_memory_desc_t, 696 bytes
     Handle handle_{nullptr, nullptr};
 };
@@ -79,6 +89,13 @@ Descriptor dense(int images, int height, int width, int channels) {
     const std::int64_t row = std::int64_t{width} * channels;
     const std::int64_t strides[] = {height * row, 1, row, channels};
     return {{images, channels, height, width}, strides};
+}
+
+int tag_of(int block);
+
+Descriptor images_of(const Product& product, int count, int height, int width, int channels) {
+    return product.block == 1 ? dense(count, height, width, channels)
+                              : Descriptor{{count, channels, height, width}, tag_of(product.block)};
 }
 
 Descriptor matrix(int rows, int columns) {
@@ -117,25 +134,24 @@ Layouts layouts_of(const Product& product) {
         return {.source = matrix(product.images, product.channels),
                 .target = matrix(product.images, product.out_channels),
                 .bias = std::move(bias),
-                .wanted_weights = Descriptor{{product.out_channels, product.channels}, nullptr},
+                .wanted_weights = Descriptor{{product.out_channels, product.channels}, kAnyLayout},
                 .given_weights = matrix(product.out_channels, product.channels)};
     }
     const std::int64_t groups = product.groups, inputs = product.channels / groups,
                        outputs = product.out_channels / groups, height = product.kernel_height,
                        width = product.kernel_width, filter = height * width * inputs;
     const std::int64_t strides[] = {outputs * filter, filter, 1, width * inputs, inputs};
-    const auto weights = [&](bool given) {
-        return groups == 1
-                   ? Descriptor{{outputs, inputs, height, width}, given ? strides + 1 : nullptr}
-                   : Descriptor{{groups, outputs, inputs, height, width},
-                                given ? strides : nullptr};
+    const auto weights = [&](auto... where) {
+        return groups == 1 ? Descriptor{{outputs, inputs, height, width}, where...}
+                           : Descriptor{{groups, outputs, inputs, height, width}, where...};
     };
-    return {.source = dense(product.images, product.height, product.width, product.channels),
-            .target =
-                dense(product.images, product.out_height, product.out_width, product.out_channels),
+    const int images = product.images;
+    return {.source = images_of(product, images, product.height, product.width, product.channels),
+            .target = images_of(
+                product, images, product.out_height, product.out_width, product.out_channels),
             .bias = std::move(bias),
-            .wanted_weights = weights(false),
-            .given_weights = weights(true)};
+            .wanted_weights = weights(kAnyLayout),
+            .given_weights = weights(groups == 1 ? strides + 1 : strides)};
 }
 
 Handle description_of(const Product& product, const Layouts& layouts) {
@@ -235,7 +251,67 @@ private:
     int before_ = 1;
 };
 
+void reorder(const void* from_descriptor, const float* from, const void* to_descriptor, float* to) {
+    const Library& lib = there();
+    const Handle description =
+        made(lib.description_destroy, "describing a reorder", [&](void** at) {
+            return lib.reorder_create(
+                at, from_descriptor, lib.engine, to_descriptor, lib.engine, nullptr);
+        });
+    const Handle primitive = primitive_of(description), on = stream();
+    // It only reads what it reorders.
+    const Handle source = memory(from_descriptor, const_cast<float*>(from)),
+                 target = memory(to_descriptor, to);
+    const Argument arguments[] = {{kSource, source.get()}, {kTarget, target.get()}};
+    check(lib.primitive_execute(primitive.get(), on.get(), 2, arguments), "a reorder");
+    check(lib.stream_wait(on.get()), "a reorder");
+}
+
+// The library's number for a layout in blocks differs between its versions, so it is found by what
+// that layout does to a small tensor. 0: there is none.
+int find_tag(int block) {
+    constexpr int kMostTags = 1024, kImages = 2, kHeight = 2, kWidth = 3,
+                  kPixels = kHeight * kWidth;
+    const Library& lib = there();
+    const OneThread alone{lib};
+    const int channels = 2 * block;
+    const auto elements = static_cast<std::size_t>(kImages * kPixels * channels);
+    std::vector<float> numbers(elements), expected(elements), found(elements);
+    for (std::size_t i = 0; i < elements; ++i) {
+        numbers[i] = static_cast<float>(i);
+    }
+    convert({kHeight, kWidth, channels, Element::f32},
+            kImages,
+            Layout::nhwc,
+            block == 8 ? Layout::nchw8c : Layout::nchw16c,
+            reinterpret_cast<const std::byte*>(numbers.data()),
+            reinterpret_cast<std::byte*>(expected.data()));
+    const Descriptor plain = dense(kImages, kHeight, kWidth, channels);
+    for (int tag = kAnyLayout + 1; tag < kMostTags; ++tag) {
+        try {
+            const Descriptor tried{{kImages, channels, kHeight, kWidth}, tag};
+            if (lib.memory_desc_get_size(tried.get()) != elements * sizeof(float)) {
+                continue;
+            }
+            reorder(plain.get(), numbers.data(), tried.get(), found.data());
+        } catch (const std::runtime_error&) {
+            continue;  // a layout of tensors of other dimensions
+        }
+        if (found == expected) {
+            return tag;
+        }
+    }
+    return 0;
+}
+
+int tag_of(int block) {
+    static const int k8 = find_tag(8), k16 = find_tag(16);
+    return block == 8 ? k8 : k16;
+}
+
 }  // namespace
+
+bool knows_blocks(int channels) { return library() != nullptr && tag_of(channels) != 0; }
 
 // Laid out as the primitive that `description` tells of wants them.
 class Weights {
@@ -243,18 +319,7 @@ public:
     Weights(const Layouts& layouts, Handle description, std::span<const float> weights)
         : description_(std::move(description)),
           data_((there().memory_desc_get_size(wanted()) + 3) / 4) {
-        const Library& lib = there();
-        const void* const given = layouts.given_weights.get();
-        const Handle reorder = made(lib.description_destroy, "describing weights", [&](void** to) {
-            return lib.reorder_create(to, given, lib.engine, wanted(), lib.engine, nullptr);
-        });
-        const Handle primitive = primitive_of(reorder), on = stream();
-        // It reads them only.
-        const Handle from = memory(given, const_cast<float*>(weights.data())),
-                     to = memory(wanted(), data_.data());
-        const Argument arguments[] = {{kSource, from.get()}, {kTarget, to.get()}};
-        check(lib.primitive_execute(primitive.get(), on.get(), 2, arguments), "laying out weights");
-        check(lib.stream_wait(on.get()), "laying out weights");
+        reorder(layouts.given_weights.get(), weights.data(), wanted(), data_.data());
     }
 
     const void* wanted() const { return there().query_md(description_.get(), kWantedWeights, 0); }

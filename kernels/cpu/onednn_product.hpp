@@ -10,8 +10,10 @@
 namespace kernels::cpu::onednn {
 
 // A convolution of whole images, or of parts of them with what padding they see. Tensors are
-// dense: image, row, column, channel. A linear product is one over 1x1 images.
+// dense: image, row, column, channel; or blocks of channels: image, block, row, column, channel of
+// the block. A linear product is one over 1x1 images.
 struct Product {
+    int block = 1;  // channels
     int images = 1;
     int height = 1, width = 1, channels = 1;  // of the input
     int out_height = 1, out_width = 1, out_channels = 1;
@@ -22,6 +24,9 @@ struct Product {
     bool limited = false;  // results below `least` and above `most` become these
     float least = 0, most = 0;
 };
+
+// Does the library know blocks of so many channels?
+bool knows_blocks(int channels);
 
 // Weights as the library wants them for one product; several products may share them.
 class Weights;
