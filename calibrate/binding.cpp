@@ -28,6 +28,13 @@ constexpr std::pair<std::string_view, kernels::StepKind> kKernels[] = {
     {"batch_norm", kernels::StepKind::batch_norm},
     {"softmax", kernels::StepKind::softmax},
     {"log_softmax", kernels::StepKind::log_softmax},
+    {"sigmoid", kernels::StepKind::sigmoid},
+    {"tanh", kernels::StepKind::tanh},
+    {"hard_sigmoid", kernels::StepKind::hard_sigmoid},
+    {"hard_swish", kernels::StepKind::hard_swish},
+    {"multiply", kernels::StepKind::multiply},
+    {"concat", kernels::StepKind::concat},
+    {"reduce_mean", kernels::StepKind::global_average_pool},
 };
 
 std::optional<kernels::StepKind> kind_of(const sim::Layer& layer) {
@@ -55,6 +62,28 @@ const sim::Layer& at(const sim::Model& model, int layer) {
     return model.layers[static_cast<std::size_t>(layer)];
 }
 
+bool is_as_large(const sim::Model& model, int input, int layer) {
+    const sim::TensorShape &read = at(model, input).output, &made = at(model, layer).output;
+    return read.rank() == made.rank() && read.elements() == made.elements();
+}
+
+// One pixel for all of an image.
+bool is_one_pixel(const sim::Model& model, int input, kernels::Shape image) {
+    image.height = image.width = 1;
+    return at(model, input).output.rank() == 3 && kernel_shape(at(model, input).output) == image;
+}
+
+// Of a concat: the channels of its inputs.
+std::vector<int> parts_of(const sim::Model& model, const sim::Layer& layer) {
+    std::vector<int> parts;
+    if (layer.operation->name == "concat") {
+        for (const int input : layer.inputs) {
+            parts.push_back(kernel_shape(at(model, input).output).channels);
+        }
+    }
+    return parts;
+}
+
 // Where step `index` of a chain reads from, in the words of kernels::Step.
 struct Sources {
     int main = kernels::kBefore;
@@ -71,8 +100,12 @@ Sources sources_of(const sim::Model& model, std::span<const int> layers, std::si
     const int before = static_cast<int>(index) - 1;
     const bool reads_before =
         index == 0 || std::ranges::any_of(inputs, [&](int i) { return place_of(i) == before; });
-    // The one before is the main input of a layer that reads it, whichever it is called first.
-    const bool swapped = index > 0 && inputs.size() == 2 && place_of(inputs[1]) == before;
+    // The one before is the main input of a layer that reads it, whichever it is called first; else
+    // the one that is as large as the result.
+    const bool swapped =
+        inputs.size() == 2 && (index > 0 ? place_of(inputs[1]) == before
+                                         : !is_as_large(model, inputs[0], layers[0]) &&
+                                               is_as_large(model, inputs[1], layers[0]));
     Sources sources;
     if (!reads_before) {
         sources.main = place_of(inputs.front());
@@ -80,7 +113,10 @@ Sources sources_of(const sim::Model& model, std::span<const int> layers, std::si
     if (index == 0 || sources.main == kernels::kInput) {
         sources.main_layer = inputs.front();
     }
-    if (inputs.size() == 2) {
+    if (index == 0 && swapped) {
+        sources.main_layer = inputs[1];
+    }
+    if (inputs.size() >= 2) {
         const int layer = swapped ? inputs[0] : inputs[1];
         const int second = place_of(layer);
         sources.second = second >= 0 ? second : kernels::kSecondInput;
@@ -89,24 +125,47 @@ Sources sources_of(const sim::Model& model, std::span<const int> layers, std::si
     return sources;
 }
 
-}  // namespace
-
-namespace {
-
-// The windows that the kernels know: one stride and one padding for all sides, nothing dilated.
-bool is_plain_window(const sim::Attributes& a) {
+// One stride and one padding for all sides.
+bool is_square_window(const sim::Attributes& a) {
     const auto all_are = [](const sim::Sides& sides, int value) {
         return sides[1] == value && sides[2] == value;
     };
-    return all_are(a.stride, a.stride[1]) && all_are(a.dilation, 1) &&
-           all_are(a.pad_begin, a.pad_begin[1]) && a.pad_begin == a.pad_end && !a.ceil;
+    return all_are(a.stride, a.stride[1]) && all_are(a.pad_begin, a.pad_begin[1]) &&
+           a.pad_begin == a.pad_end && !a.ceil;
+}
+
+// The windows that the kernels know: nothing dilated, and square where not all is f32.
+bool is_known_window(const sim::Layer& layer) {
+    const sim::Sides& dilation = layer.attributes.dilation;
+    return dilation[1] == 1 && dilation[2] == 1 &&
+           (layer.output.element == sim::Element::f32 || is_square_window(layer.attributes));
+}
+
+// What has to be padded after the last row or column, for as many windows as there are.
+int padding_after(const sim::Model& model, const sim::Layer& layer, std::size_t side) {
+    const sim::Attributes& a = layer.attributes;
+    if (!a.ceil) {
+        return a.pad_end[side];
+    }
+    const sim::TensorShape& input = at(model, layer.inputs.front()).output;
+    const std::int64_t length = side == 1 ? input.height() : input.width(),
+                       windows = side == 1 ? layer.output.height() : layer.output.width(),
+                       kernel = side == 1 ? a.kernel_height() : a.kernel_width();
+    const std::int64_t reach = (windows - 1) * a.stride[side] + kernel;
+    return static_cast<int>(std::max<std::int64_t>(0, reach - length - a.pad_begin[side]));
+}
+
+// Height and width, counted from the first axis or the last.
+bool are_sides_of_image(const std::vector<int>& axes) {
+    return axes == std::vector{0, 1} || axes == std::vector{-3, -2};
 }
 
 }  // namespace
 
 bool has_kernel(const sim::Layer& layer) {
     if (layer.operation == nullptr || !element_of(layer.output.element) || !kind_of(layer) ||
-        layer.output.rank() > 3 || !is_plain_window(layer.attributes) || layer.inputs.size() > 2 ||
+        layer.output.rank() > 3 || !is_known_window(layer) ||
+        (layer.inputs.size() > 2 && layer.operation->name != "concat") ||
         !layer.attributes.constant.empty()) {
         return false;
     }
@@ -136,23 +195,57 @@ bool has_kernel(const sim::Layer& layer) {
             return layer.output.element != sim::Element::binary;
         case StepKind::softmax:
         case StepKind::log_softmax:
+        case StepKind::concat:
             return is_real && (a.axis == -1 || a.axis == layer.output.rank() - 1);
         case StepKind::global_average_pool:
+            return is_real && !a.out &&
+                   (layer.operation->name != "reduce_mean" || are_sides_of_image(a.axes));
         case StepKind::relu:
         case StepKind::clip:
+        case StepKind::sigmoid:
+        case StepKind::tanh:
+        case StepKind::hard_sigmoid:
+        case StepKind::hard_swish:
         case StepKind::batch_norm:
-            return is_real && !a.out;
+        case StepKind::multiply:
+            return is_real && !a.out &&
+                   (*kind_of(layer) != StepKind::multiply || layer.inputs.size() == 2);
     }
     return false;
 }
 
 namespace {
 
-// Kernels add tensors of one shape and element; nothing is broadcast or converted.
-bool adds_equals(const sim::Model& model, const sim::Layer& layer) {
-    return layer.operation->name != "add" || std::ranges::all_of(layer.inputs, [&](int input) {
-               return kernel_shape(at(model, input).output) == kernel_shape(layer.output);
-           });
+// Kernels add tensors of one shape and element, and multiply by one or by one pixel; nothing else
+// is broadcast or converted. What a mean is over are the pixels of an image.
+bool operands_fit(const sim::Model& model, std::span<const int> layers, std::size_t index) {
+    const sim::Layer& layer = at(model, layers[index]);
+    const std::string_view name = layer.operation->name;
+    const kernels::Shape result = kernel_shape(layer.output);
+    const auto is_result = [&](int input) {
+        return kernel_shape(at(model, input).output) == result;
+    };
+    if (name == "add") {
+        return std::ranges::all_of(layer.inputs, is_result);
+    }
+    if (name == "concat") {
+        return std::ranges::all_of(layer.inputs, [&](int input) {
+            return at(model, input).output.rank() == layer.output.rank();
+        });
+    }
+    if (name == "reduce_mean") {
+        return at(model, layer.inputs[0]).output.rank() == 3;
+    }
+    if (name != "multiply") {
+        return true;
+    }
+    const Sources sources = sources_of(model, layers, index);
+    const int main = sources.main_layer >= 0 ? sources.main_layer
+                     : sources.main >= 0     ? layers[static_cast<std::size_t>(sources.main)]
+                                             : layers[index - 1];
+    const bool first = layer.inputs[0] == main;
+    return is_result(main) && (is_result(layer.inputs[first ? 1 : 0]) ||
+                               is_one_pixel(model, layer.inputs[first ? 1 : 0], result));
 }
 
 }  // namespace
@@ -191,7 +284,12 @@ bool fit_one_kernel(const sim::Model& model, std::span<const int> layers) {
         if (inputs.second >= 0) {
             (void)kernel_shape(at(model, inputs.second).output);
         }
-        return std::ranges::all_of(layers, [&](int l) { return adds_equals(model, at(model, l)); });
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            if (!operands_fit(model, layers, i)) {
+                return false;
+            }
+        }
+        return true;
     } catch (const sim::InputError&) {
         return false;
     }
@@ -216,13 +314,14 @@ kernels::Shape kernel_shape(const sim::TensorShape& shape) {
 }
 
 ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers) {
-    ChainInputs inputs{.main = at(model, layers.front()).inputs.front(), .second = -1};
+    ChainInputs inputs{.main = sources_of(model, layers, 0).main_layer, .second = -1, .more = {}};
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const Sources sources = sources_of(model, layers, i);
         const bool fits = (sources.main_layer < 0 || sources.main_layer == inputs.main) &&
                           (sources.second_layer < 0 || inputs.second < 0 ||
                            sources.second_layer == inputs.second);
-        if (!fits || at(model, layers[i]).inputs.size() > 2) {
+        const bool too_many = at(model, layers[i]).inputs.size() > 2 && layers.size() > 1;
+        if (!fits || too_many) {
             throw sim::InputError{
                 fmt::format("layer '{}': with the layers that it is fused with, it reads more from "
                             "outside than the two tensors that a kernel here reads",
@@ -231,6 +330,10 @@ ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers) {
         if (sources.second_layer >= 0) {
             inputs.second = sources.second_layer;
         }
+    }
+    const std::vector<int>& read = at(model, layers.front()).inputs;
+    if (read.size() > 2) {
+        inputs.more.assign(read.begin() + 2, read.end());
     }
     return inputs;
 }
@@ -256,6 +359,7 @@ kernels::Chain chain_of(const sim::Model& model,
         const Sources sources = sources_of(model, layers, chain.steps.size());
         const kernels::Shape shape = kernel_shape(layer.output);
         const bool is_product = sim::has_weights(layer);
+        const bool is_square = is_square_window(layer.attributes);
         chain.steps.push_back({
             .kind = *kind_of(layer),
             .out_channels = shape.channels,
@@ -265,6 +369,10 @@ kernels::Chain chain_of(const sim::Model& model,
             .kernel_width = layer.attributes.kernel_width(),
             .stride = layer.attributes.stride[1],
             .padding = layer.attributes.pad_begin[1],
+            .columns_stride = is_square ? 0 : layer.attributes.stride[2],
+            .left = is_square ? -1 : layer.attributes.pad_begin[2],
+            .bottom = is_square ? -1 : padding_after(model, layer, 1),
+            .right = is_square ? -1 : padding_after(model, layer, 2),
             .pad_value = layer.attributes.pad_value,
             .groups = layer.operation->name == "depthwise_conv2d" ? shape.channels
                                                                   : layer.attributes.groups,
@@ -276,6 +384,14 @@ kernels::Chain chain_of(const sim::Model& model,
             .scales = p.scales,
             .biases = p.biases,
             .limits = p.limits,
+            .one_pixel = layer.operation->name == "multiply" &&
+                         std::ranges::any_of(layer.inputs,
+                                             [&](int input) {
+                                                 return is_one_pixel(model, input, shape) &&
+                                                        kernel_shape(at(model, input).output) !=
+                                                            shape;
+                                             }),
+            .parts = parts_of(model, layer),
             .from = sources.main,
             .second_from = sources.second,
         });

@@ -15,13 +15,15 @@ namespace calibrate {
 
 kernels::Shape kernel_shape(const sim::TensorShape& shape);
 
-// What a chain of layers reads from outside: its main input, and the other addend of its `add`.
+// What a chain of layers reads from outside: its main input, and the other operand of its `add` or
+// `multiply`; or what a `concat` reads.
 struct ChainInputs {
-    int main = 0;     // model layers
-    int second = -1;  // -1: the chain has no `add`
+    int main = 0;                // model layers
+    int second = -1;             // -1: the chain has none
+    std::vector<int> more = {};  // of a concat: the third and so on
 };
 
-// Throws sim::InputError where it reads more than these two.
+// Throws sim::InputError where it reads more than these.
 ChainInputs inputs_of(const sim::Model& model, std::span<const int> layers);
 
 // The chain of model layers as kernels see it; spans point into `parameters`.

@@ -270,9 +270,11 @@ kernels::Tensors Executor::tensors_of(const sim::Task& task) {
                                           layer_name(task.first),
                                           model_.layers[at(model_layer)].name)};
     };
-    return {.input = read(wanted.main),
-            .second_input = wanted.second >= 0 ? read(wanted.second) : nullptr,
-            .output = address(task.device, task.last, task.out_layout)};
+    kernels::Tensors tensors{.input = read(wanted.main),
+                             .second_input = wanted.second >= 0 ? read(wanted.second) : nullptr,
+                             .output = address(task.device, task.last, task.out_layout)};
+    std::ranges::transform(wanted.more, std::back_inserter(tensors.more), read);
+    return tensors;
 }
 
 int Executor::event(const Happening& what) {

@@ -100,7 +100,7 @@ Sizes sizes_of(const sim::Model& model, const sim::Layer& layer) {
     if (layer.output.element == sim::Element::f32 && is_one_of(layer, {"batch_norm"})) {
         sizes.scales = sizes.biases = channels;
     }
-    if (layer.output.element == sim::Element::f32 && is_one_of(layer, {"clip"})) {
+    if (layer.output.element == sim::Element::f32 && is_one_of(layer, {"clip", "hard_sigmoid"})) {
         sizes.limits = 2;
     }
     return sizes;
@@ -264,6 +264,9 @@ Parameters made_up(const sim::Model& model) {
         std::ranges::fill(p.scales, 1.0F);
         if (is_one_of(layer, {"clip"}) && !p.limits.empty()) {
             p.limits = {0.0F, 6.0F};
+        }
+        if (is_one_of(layer, {"hard_sigmoid"}) && !p.limits.empty()) {
+            p.limits = {1.0F / 6, 0.5F};
         }
         parameters.push_back(std::move(p));
     }

@@ -45,6 +45,18 @@ std::string_view name_of(StepKind kind) {
             return "relu";
         case StepKind::clip:
             return "clip";
+        case StepKind::sigmoid:
+            return "sigmoid";
+        case StepKind::tanh:
+            return "tanh";
+        case StepKind::hard_sigmoid:
+            return "hard_sigmoid";
+        case StepKind::hard_swish:
+            return "hard_swish";
+        case StepKind::multiply:
+            return "multiply";
+        case StepKind::concat:
+            return "concat";
         case StepKind::batch_norm:
             return "batch_norm";
         case StepKind::softmax:
@@ -73,13 +85,26 @@ void require_element(const Shape& input, StepKind kind, std::initializer_list<El
 }
 
 // Windows that fit along one dimension.
-int windows(int size, int kernel, const Step& step) {
-    const std::int64_t padded = std::int64_t{size} + 2 * std::int64_t{step.padding};
-    require(kernel >= 1, step.kind, "a kernel of 1 or more");
-    require(step.stride >= 1, step.kind, "a stride of 1 or more");
-    require(step.padding >= 0, step.kind, "a padding of 0 or more");
-    require(kernel <= padded, step.kind, "a kernel that fits into the padded input");
-    return static_cast<int>((padded - kernel) / step.stride) + 1;
+int windows(int size, int kernel, int stride, int before, int after, StepKind kind) {
+    const std::int64_t padded = std::int64_t{size} + before + after;
+    require(kernel >= 1, kind, "a kernel of 1 or more");
+    require(stride >= 1, kind, "a stride of 1 or more");
+    require(before >= 0, kind, "a padding of 0 or more");
+    require(kernel <= padded, kind, "a kernel that fits into the padded input");
+    return static_cast<int>((padded - kernel) / stride) + 1;
+}
+
+int rows_of_windows(const Step& s, const Shape& input) {
+    return windows(input.height, s.kernel_height, s.stride, s.padding, s.padding_bottom(), s.kind);
+}
+
+int columns_of_windows(const Step& s, const Shape& input) {
+    return windows(input.width,
+                   s.kernel_width,
+                   s.stride_of_columns(),
+                   s.padding_left(),
+                   s.padding_right(),
+                   s.kind);
 }
 
 // Parameters may be absent where only shapes are asked for; if they are there, they must fit.
@@ -121,9 +146,9 @@ Element product_of(const Step& step, const Shape& input) {
 }
 
 Shape pooled(const Step& step, const Shape& input) {
-    const int height = windows(input.height, step.kernel_height, step);
-    const int width = windows(input.width, step.kernel_width, step);
-    require(step.padding < step.kernel_height && step.padding < step.kernel_width,
+    const int height = rows_of_windows(step, input), width = columns_of_windows(step, input);
+    require(std::max(step.padding, step.padding_bottom()) < step.kernel_height &&
+                std::max(step.padding_left(), step.padding_right()) < step.kernel_width,
             step.kind,
             "a padding smaller than the kernel, so that no window is empty");
     return {height, width, input.channels, input.element};
@@ -140,8 +165,8 @@ Shape shape_after(const Step& step, const Shape& input) {
             require(divide && (step.groups == 1 || step.real),
                     step.kind,
                     "groups that divide the channels, and one where the result is int32");
-            const int height = windows(input.height, step.kernel_height, step);
-            const int width = windows(input.width, step.kernel_width, step);
+            const int height = rows_of_windows(step, input),
+                      width = columns_of_windows(step, input);
             require_weights(step,
                             std::int64_t{step.kernel_height} * step.kernel_width *
                                 (input.channels / step.groups));
@@ -174,9 +199,14 @@ Shape shape_after(const Step& step, const Shape& input) {
             require_element(input, step.kind, {Element::f32});
             return {1, 1, input.channels, Element::f32};
         case StepKind::clip:
+        case StepKind::hard_sigmoid:
             require_size(step, step.limits.size(), 2, "limits");
             [[fallthrough]];
         case StepKind::relu:
+        case StepKind::sigmoid:
+        case StepKind::tanh:
+        case StepKind::hard_swish:
+        case StepKind::multiply:
         case StepKind::softmax:
         case StepKind::log_softmax:
             require_element(input, step.kind, {Element::f32});
@@ -191,6 +221,19 @@ Shape shape_after(const Step& step, const Shape& input) {
         case StepKind::add:
             require_element(input, step.kind, {Element::int32, Element::f32});
             return input;
+        case StepKind::concat: {
+            require_element(input, step.kind, {Element::f32});
+            std::int64_t channels = 0;
+            for (const int part : step.parts) {
+                require(part >= 1, step.kind, "1 channel or more of each input");
+                channels += part;
+            }
+            require(step.parts.size() >= 2 && step.parts.front() == input.channels,
+                    step.kind,
+                    "two inputs or more");
+            require(channels <= INT32_MAX, step.kind, "fewer than 2^31 channels");
+            return {input.height, input.width, static_cast<int>(channels), Element::f32};
+        }
         case StepKind::flatten: {
             const std::int64_t elements = std::int64_t{input.height} * input.width * input.channels;
             require(elements <= INT32_MAX, step.kind, "fewer than 2^31 elements");
@@ -254,8 +297,14 @@ std::vector<Shape> shapes_of(const Chain& chain) {
         };
         require(step.from != kSecondInput, step.kind, "a main input");
         const Shape main = shape_of(step.from);
-        if (step.kind == StepKind::add && step.second_from != kSecondInput) {
-            require(shape_of(step.second_from) == main, step.kind, "two inputs of one shape");
+        require(
+            step.kind != StepKind::concat || chain.steps.size() == 1, step.kind, "no other step");
+        if (has_second(step.kind) && step.second_from != kSecondInput) {
+            Shape second = main;
+            if (step.one_pixel) {
+                second.height = second.width = 1;
+            }
+            require(shape_of(step.second_from) == second, step.kind, "inputs of shapes that fit");
         }
         shapes.push_back(shape_after(step, main));
     }
@@ -267,9 +316,13 @@ Shape output_of(const Chain& chain) {
     return shapes.empty() ? chain.input : shapes.back();
 }
 
+bool has_second(StepKind kind) {
+    return kind == StepKind::add || kind == StepKind::multiply || kind == StepKind::concat;
+}
+
 bool needs_second_input(const Chain& chain) {
     for (const Step& step : chain.steps) {
-        if (step.kind == StepKind::add && step.second_from == kSecondInput) {
+        if (has_second(step.kind) && step.second_from == kSecondInput) {
             return true;
         }
     }
@@ -278,8 +331,7 @@ bool needs_second_input(const Chain& chain) {
 
 bool is_linear(const Chain& chain) {
     for (const Step& step : chain.steps) {
-        if (step.from != kBefore ||
-            (step.kind == StepKind::add && step.second_from != kSecondInput)) {
+        if (step.from != kBefore || (has_second(step.kind) && step.second_from != kSecondInput)) {
             return false;
         }
     }

@@ -55,9 +55,15 @@ enum class StepKind : std::uint8_t {
     global_average_pool,
     relu,
     clip,
+    sigmoid,
+    tanh,
+    hard_sigmoid,  // slope x + middle, from 0 to 1
+    hard_swish,    // x (x / 6 + 1 / 2), the second factor from 0 to 1
     batch_norm,
     softmax,      // over the channels
     log_softmax,  // the same
+    multiply,     // by the second input, of the same shape or of one pixel for all
+    concat,       // the channels of all inputs, one after the other; alone in its chain
 };
 
 // Where a step reads from: the step before it (the chain's input, for the first), the chain's
@@ -70,7 +76,19 @@ struct Step {
     int out_channels = 0;                     // conv2d, linear, reshape
     int height = 1, width = 1;                // reshape
     int kernel_height = 1, kernel_width = 1;  // conv2d, max_pool2d
-    int stride = 1, padding = 0;
+    int stride = 1,
+        padding = 0;         // of rows and columns, and on all sides, but where these say more:
+    int columns_stride = 0;  // 0: as of rows
+    int left = -1, bottom = -1,
+        right = -1;  // paddings; -1: as at the top. Only where the result is f32
+
+    int stride_of_columns() const { return columns_stride > 0 ? columns_stride : stride; }
+    int padding_left() const { return left >= 0 ? left : padding; }
+    int padding_bottom() const { return bottom >= 0 ? bottom : padding; }
+    int padding_right() const { return right >= 0 ? right : padding; }
+    bool is_padded() const {
+        return padding > 0 || padding_left() > 0 || padding_bottom() > 0 || padding_right() > 0;
+    }
     int pad_value = 0;  // conv2d: a padded element is 0 (adds nothing), -1 or +1
     int groups = 1;     // conv2d: more than one only where it is real
     // conv2d, linear: scale x products + bias, as f32; always where the input or the weights are.
@@ -87,10 +105,13 @@ struct Step {
     // For each channel: of conv2d and linear that are real, and batch_norm. No scales: all are 1.
     std::span<const float> scales = {}, biases = {};
     // threshold of f32: for each channel, in place of `thresholds`. clip: the least and the most.
+    // hard_sigmoid: slope and middle.
     std::span<const float> limits = {};
+    bool one_pixel = false;       // multiply: the second input is of height and width 1
+    std::vector<int> parts = {};  // concat: the channels of each input
 
     int from = kBefore;              // the main input
-    int second_from = kSecondInput;  // add: the other addend
+    int second_from = kSecondInput;  // add, multiply: the other operand
 };
 
 struct Chain {
@@ -102,7 +123,8 @@ struct Chain {
 // Shape after each step. Throws std::invalid_argument if a step does not fit what it is given.
 std::vector<Shape> shapes_of(const Chain& chain);
 Shape output_of(const Chain& chain);
-bool needs_second_input(const Chain& chain);  // an `add` reads it: int32, of the shape there
+bool has_second(StepKind kind);               // add, multiply, concat: reads two tensors or more
+bool needs_second_input(const Chain& chain);  // a step reads it
 bool is_linear(const Chain& chain);           // no step reads another than the one before it
 bool has_reals(const Chain& chain);           // a tensor of it is f32
 

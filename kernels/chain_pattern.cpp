@@ -2,6 +2,7 @@
 
 #include "kernels/geometry.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace kernels {
@@ -35,7 +36,11 @@ Pattern pattern_of(const Chain& chain) {
             pattern.pool = take(StepKind::max_pool2d);
         }
     }
-    pattern.known = next == steps.size() && next > 0 && is_linear(chain) && !has_reals(chain);
+    const bool square = std::ranges::all_of(steps, [](const Step& step) {
+        return step.columns_stride == 0 && step.left < 0 && step.bottom < 0 && step.right < 0;
+    });
+    pattern.known =
+        next == steps.size() && next > 0 && square && is_linear(chain) && !has_reals(chain);
     return pattern;
 }
 

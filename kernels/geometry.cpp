@@ -93,8 +93,8 @@ DotGeometry geometry_of(const Step& step, const Shape& input) {
                 .width = 1,
                 .channels = step.out_channels};
     }
-    const auto windows = [&](int length, int kernel) {
-        return (length + 2 * step.padding - kernel) / step.stride + 1;
+    const auto windows = [](int length, int before, int after, int kernel, int stride) {
+        return (length + before + after - kernel) / stride + 1;
     };
     return {.input = input,
             .kernel_height = step.kernel_height,
@@ -102,8 +102,13 @@ DotGeometry geometry_of(const Step& step, const Shape& input) {
             .stride = step.stride,
             .padding = step.padding,
             .pad_value = step.pad_value,
-            .height = windows(input.height, step.kernel_height),
-            .width = windows(input.width, step.kernel_width),
+            .height = windows(
+                input.height, step.padding, step.padding_bottom(), step.kernel_height, step.stride),
+            .width = windows(input.width,
+                             step.padding_left(),
+                             step.padding_right(),
+                             step.kernel_width,
+                             step.stride_of_columns()),
             .channels = step.out_channels};
 }
 

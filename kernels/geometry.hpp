@@ -17,6 +17,8 @@ namespace kernels {
 // Bit `index` of words, lowest first.
 bool bit_of(std::span<const std::uint64_t> words, std::size_t index);
 
+// As if one stride and one padding held for all sides, which is so wherever anything is no f32;
+// what holds for each is the step's.
 struct DotGeometry {
     Shape input;
     int kernel_height, kernel_width, stride, padding, pad_value;

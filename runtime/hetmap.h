@@ -29,9 +29,8 @@
    of one kernel thread start none and leave the caller where it was.
 
    Running opens no file and prints nothing, and where all of a mapping runs on the CPU, with any
-   kernels but the reference's and oneDNN's, it allocates no memory; drivers of accelerators do what they do. No
-   function ends the program, and none
-   changes a signal's handler.
+   kernels but the reference's and oneDNN's, it allocates no memory; drivers of accelerators do what
+   they do. No function ends the program, and none changes a signal's handler.
 
    Names that begin with hetmap_ or HETMAP_ are stable within a major version, and with 0.x within a
    minor one. */

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -94,12 +95,29 @@ std::vector<float> quarters(Random& random, int count, int most) {
     return all;
 }
 
+// Some windows with another stride and other paddings on each side.
+void random_sides(Random& random, Step& step, const Shape& in) {
+    if (random.chance(50)) {
+        return;
+    }
+    // At least what the kernel needs to fit.
+    const auto after = [&](int kernel, int length, int before) {
+        return std::max(random.between(0, kernel - 1), kernel - length - before);
+    };
+    step.columns_stride = random.between(1, 3);
+    step.padding = std::min(step.padding, step.kernel_height - 1);
+    step.left = random.between(0, step.kernel_width - 1);
+    step.bottom = after(step.kernel_height, in.height, step.padding);
+    step.right = after(step.kernel_width, in.width, step.left);
+}
+
 void set_product(Owned& owned, Random& random, Step& step, const Shape& in) {
     step.real = true;
     step.out_channels = random.channels(140);
     int fan_in = in.height * in.width * in.channels;
     if (step.kind == StepKind::conv2d) {
         random_window(random, step, in.height, in.width);
+        random_sides(random, step, in);
         if (random.chance(30)) {  // depthwise
             step.groups = in.channels;
             step.out_channels = in.channels * random.between(1, 2);
@@ -146,11 +164,25 @@ void random_step(Owned& owned, Random& random, StepKind kind, Element element) {
         case StepKind::average_pool2d:
             step.kind = StepKind::max_pool2d;
             random_window(random, step, in.height, in.width);
+            random_sides(random, step, in);
             step.kind = kind;
             break;
         case StepKind::clip:
             owned.limits = {-2.5F, 6};
             step.limits = owned.limits;
+            break;
+        case StepKind::hard_sigmoid:
+            owned.limits = {0.25F, 0.5F};
+            step.limits = owned.limits;
+            break;
+        case StepKind::multiply:
+            step.one_pixel = random.chance(50);
+            break;
+        case StepKind::concat:
+            step.parts = {in.channels};
+            for (int more = random.between(1, 3); more > 0; --more) {
+                step.parts.push_back(random.channels(70));
+            }
             break;
         case StepKind::batch_norm:
             owned.scales = quarters(random, in.channels, 8);
@@ -179,8 +211,10 @@ void add_followers(Owned& owned, Random& random) {
     if (random.chance(50)) {
         steps.push_back({.kind = StepKind::add});
     }
-    if (random.chance(40)) {
-        steps.push_back({.kind = StepKind::relu});
+    if (random.chance(60)) {
+        steps.push_back(
+            {.kind = random.one_of(
+                 {StepKind::relu, StepKind::relu, StepKind::hard_swish, StepKind::tanh})});
     } else if (random.chance(60)) {
         owned.limits = {-20.5F, 60};
         steps.push_back({.kind = StepKind::clip, .limits = owned.limits});
@@ -225,8 +259,10 @@ std::size_t block_bytes(const Shape& shape, Layout layout) {
 
 // A batch norm that became part of the weights rounds elsewhere.
 bool may_round(const Chain& chain) {
-    const StepKind kind = chain.steps[0].kind;
-    return kind == StepKind::softmax || kind == StepKind::log_softmax || chain.steps.size() > 1;
+    using enum StepKind;
+    const StepKind may[] = {
+        softmax, log_softmax, sigmoid, StepKind::tanh, hard_sigmoid, hard_swish};
+    return chain.steps.size() > 1 || std::ranges::find(may, chain.steps[0].kind) != std::end(may);
 }
 
 }  // namespace
@@ -296,6 +332,27 @@ TEST_CASE("what is done to each number") {
           std::vector<float>{0, 1.5F, 10});
 }
 
+TEST_CASE("activations of f32") {
+    const Shape shape{1, 1, 3, Element::f32};
+    const std::vector<float> values{-6, 0, 3}, limits{0.25F, 0.5F};
+    CHECK(run({.kind = StepKind::sigmoid}, shape, values)[1] == 0.5F);
+    CHECK(run({.kind = StepKind::sigmoid}, shape, values)[2] == doctest::Approx(0.9525741));
+    CHECK(run({.kind = StepKind::tanh}, shape, values)[2] == doctest::Approx(0.9950548));
+    CHECK(run({.kind = StepKind::hard_sigmoid, .limits = limits}, shape, values) ==
+          std::vector<float>{0, 0.5F, 1});
+    CHECK(run({.kind = StepKind::hard_swish}, shape, values) == std::vector<float>{0, 0, 3});
+}
+
+TEST_CASE("tensors are multiplied by others and by one pixel, and joined by channels") {
+    const Shape shape{2, 1, 2, Element::f32};
+    CHECK(run({.kind = StepKind::multiply}, shape, {1, 2, 3, 4}, {5, 6, 7, 8}) ==
+          std::vector<float>{5, 12, 21, 32});
+    CHECK(run({.kind = StepKind::multiply, .one_pixel = true}, shape, {1, 2, 3, 4}, {5, 6}) ==
+          std::vector<float>{5, 12, 15, 24});
+    CHECK(run({.kind = StepKind::concat, .parts = {2, 1}}, shape, {1, 2, 3, 4}, {5, 6}) ==
+          std::vector<float>{1, 2, 5, 3, 4, 6});
+}
+
 TEST_CASE("every variant that takes f32 equals the reference in every configuration") {
     using enum StepKind;
     ThreadPool pool(4, std::chrono::microseconds{0});
@@ -312,34 +369,59 @@ TEST_CASE("every variant that takes f32 equals the reference in every configurat
                                                   {flatten, Element::f32},
                                                   {relu, Element::f32},
                                                   {clip, Element::f32},
+                                                  {sigmoid, Element::f32},
+                                                  {StepKind::tanh, Element::f32},
+                                                  {hard_sigmoid, Element::f32},
+                                                  {hard_swish, Element::f32},
+                                                  {multiply, Element::f32},
+                                                  {concat, Element::f32},
                                                   {batch_norm, Element::f32},
                                                   {softmax, Element::f32},
                                                   {log_softmax, Element::f32}};
     std::map<std::string_view, int> compared;
     for (std::size_t k = 0; k < std::size(kinds); ++k) {
-        for (std::uint64_t i = 0; i < 75; ++i) {
+        for (std::uint64_t i = 0; i < 100; ++i) {
             Random random(k * 1000 + i);
             Owned owned;
             random_step(owned, random, kinds[k].first, kinds[k].second);
-            if (kinds[k].first == conv2d || kinds[k].first == linear) {
-                if (i >= 25) {
-                    add_followers(owned, random);
-                }
-            } else if (i >= 25) {
+            const bool is_product = kinds[k].first == conv2d || kinds[k].first == linear;
+            if (i >= (is_product ? 100 : 25)) {
                 break;
+            }
+            if (i >= 50) {
+                add_followers(owned, random);
             }
             const Chain& chain = owned.chain;
             const Shape output = output_of(chain);
             const Tensor input = random_input(random, chain.input, chain.batch);
+            // The other inputs: of the result's shape, of one pixel, or what is to be joined.
+            const Step& step = chain.steps.front();
+            std::vector<Tensor> others;
+            for (std::size_t other = 1; other < std::max<std::size_t>(2, step.parts.size());
+                 ++other) {
+                Shape shape = output;
+                shape.element = Element::f32;
+                if (step.one_pixel) {
+                    shape.height = shape.width = 1;
+                }
+                if (!step.parts.empty()) {
+                    shape.channels = step.parts[other];
+                }
+                others.push_back(random_input(random, shape, chain.batch));
+            }
+            const Tensor& second = others.front();
             Shape same = output;
             same.element = Element::f32;
-            const Tensor second = random_input(random, same, chain.batch);
+            std::vector<const std::byte*> more;
+            for (std::size_t other = 1; other < others.size(); ++other) {
+                more.push_back(others[other].data());
+            }
             const Variant& reference = *find_variant("reference");
             const Tensor plain =
                 converted(chain.input, chain.batch, Layout::nhwc, Layout::plain, input);
             Tensor made(tensor_bytes(output, Layout::plain, chain.batch));
             Kernel(reference, chain, {.threads = 1})
-                .run({plain.data(), second.data(), made.data()}, pool);
+                .run({plain.data(), second.data(), made.data(), more}, pool);
             const Tensor expected =
                 converted(output, chain.batch, Layout::plain, Layout::nhwc, made);
             for (const Variant& variant : variants()) {
@@ -347,10 +429,12 @@ TEST_CASE("every variant that takes f32 equals the reference in every configurat
                     variant.layout == Layout::plain) {
                     continue;
                 }
-                const Tensor in = converted(
-                                 chain.input, chain.batch, Layout::nhwc, variant.layout, input),
-                             other =
-                                 converted(same, chain.batch, Layout::nhwc, variant.layout, second);
+                const bool in_blocks = block_of(variant.layout) > 1;
+                const Tensor in =
+                    converted(chain.input, chain.batch, Layout::nhwc, variant.layout, input);
+                const Tensor other =
+                    in_blocks ? converted(same, chain.batch, Layout::nhwc, variant.layout, second)
+                              : Tensor{0};
                 for (const Configuration& configuration : configurations(chain, 4, variant.axes)) {
                     CAPTURE(k);
                     CAPTURE(i);
@@ -359,7 +443,11 @@ TEST_CASE("every variant that takes f32 equals the reference in every configurat
                     std::memset(there.data(), 0xa5, there.size());
                     const Kernel kernel(variant, chain, configuration);
                     for (int repeat = 0; repeat < 2; ++repeat) {
-                        kernel.run({in.data(), other.data(), there.data()}, pool);
+                        kernel.run({in.data(),
+                                    in_blocks ? other.data() : second.data(),
+                                    there.data(),
+                                    more},
+                                   pool);
                         const Tensor result =
                             converted(output, chain.batch, variant.layout, Layout::nhwc, there);
                         // What fills up blocks is zero.

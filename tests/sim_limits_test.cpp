@@ -133,7 +133,8 @@ std::int64_t least_time(const Filled& one) {
 
 }  // namespace
 
-TEST_CASE("capacities and budgets of a network that fills them are proven, and right") {
+TEST_CASE("capacities and budgets of a network that fills them are proven, and right" *
+          doctest::test_suite("long")) {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         CAPTURE(seed);
         for (const auto& limit : {as_capacities, as_budgets}) {

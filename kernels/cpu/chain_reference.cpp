@@ -90,6 +90,18 @@ void write_slice(const Image& result, const Slice& slice, std::byte* tensor, int
     }
 }
 
+// Of a step's input `which`, not the main one, where it is another tensor.
+Shape shape_of_other(const Step& step, const Shape& result, std::size_t which) {
+    Shape shape = result;
+    if (step.one_pixel) {
+        shape.height = shape.width = 1;
+    }
+    if (step.kind == StepKind::concat) {
+        shape.channels = step.parts[which];
+    }
+    return shape;
+}
+
 // The step whose result is the main input of step `index`; negative: the chain's input.
 int source_of(const Step& step, std::size_t index) {
     return step.from == kBefore ? static_cast<int>(index) - 1 : step.from;
@@ -98,7 +110,7 @@ int source_of(const Step& step, std::size_t index) {
 Image run_step(const Prepared& prepared,
                std::size_t index,
                const Image& input,
-               const std::function<Image()>& second) {
+               const std::function<Image(std::size_t)>& other) {
     const Step& step = prepared.chain.steps[index];
     const Shape& shape = prepared.shapes[index];
     switch (step.kind) {
@@ -116,12 +128,25 @@ Image run_step(const Prepared& prepared,
         case StepKind::relu:
         case StepKind::clip:
         case StepKind::batch_norm:
+        case StepKind::sigmoid:
+        case StepKind::tanh:
+        case StepKind::hard_sigmoid:
+        case StepKind::hard_swish:
             return each_reference(step, input);
         case StepKind::softmax:
         case StepKind::log_softmax:
             return softmax_reference(step, input);
         case StepKind::add:
-            return add_reference(input, second());
+            return add_reference(input, other(1));
+        case StepKind::multiply:
+            return multiply_reference(input, other(1));
+        case StepKind::concat: {
+            std::vector<Image> inputs{input};
+            while (inputs.size() < step.parts.size()) {
+                inputs.push_back(other(inputs.size()));
+            }
+            return concat_reference(inputs, shape);
+        }
         case StepKind::flatten:
         case StepKind::reshape:
             return flatten_reference(input, shape);
@@ -167,12 +192,15 @@ Body prepare(const Chain& chain, std::span<const Slice> /*it needs no scratch me
                 const auto result_of = [&](int from) -> const Image& {
                     return from < 0 ? input : results[static_cast<std::size_t>(from)];
                 };
-                const auto second = [&] {
+                const auto other = [&](std::size_t which) {
                     return step.second_from == kSecondInput
-                               ? read_image(prepared->shapes[i], tensors.second_input, image)
+                               ? read_image(
+                                     shape_of_other(step, prepared->shapes[i], which),
+                                     which == 1 ? tensors.second_input : tensors.more[which - 2],
+                                     image)
                                : result_of(step.second_from);
                 };
-                results.push_back(run_step(*prepared, i, result_of(source_of(step, i)), second));
+                results.push_back(run_step(*prepared, i, result_of(source_of(step, i)), other));
             }
             write_slice(results.back(), slice, tensors.output, image);
         }

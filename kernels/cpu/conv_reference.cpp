@@ -59,7 +59,7 @@ Image conv2d_reference(const Step& step,
                 for (int ky = 0; ky < step.kernel_height; ++ky) {
                     for (int kx = 0; kx < step.kernel_width; ++kx) {
                         const int from_y = y * step.stride + ky - step.padding;
-                        const int from_x = x * step.stride + kx - step.padding;
+                        const int from_x = x * step.stride_of_columns() + kx - step.padding_left();
                         const bool inside = from_y >= 0 && from_y < input.shape.height &&
                                             from_x >= 0 && from_x < input.shape.width;
                         for (int c = first; c < first + channels; ++c) {

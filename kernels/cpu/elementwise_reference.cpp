@@ -33,7 +33,7 @@ Image pool2d_reference(const Step& step, const Image& input, Shape shape) {
                 for (int ky = 0; ky < step.kernel_height; ++ky) {
                     for (int kx = 0; kx < step.kernel_width; ++kx) {
                         const int from_y = y * step.stride + ky - step.padding;
-                        const int from_x = x * step.stride + kx - step.padding;
+                        const int from_x = x * step.stride_of_columns() + kx - step.padding_left();
                         if (from_y >= 0 && from_y < input.shape.height && from_x >= 0 &&
                             from_x < input.shape.width) {
                             largest = std::max(largest, input.at(from_y, from_x, c));
@@ -74,23 +74,62 @@ Image add_reference(const Image& input, const Image& second) {
     return output;
 }
 
+Image multiply_reference(const Image& input, const Image& second) {
+    Image output = input;
+    for (std::size_t i = 0; i < output.values.size(); ++i) {
+        output.values[i] = rounded(input.values[i] * second.values[i % second.values.size()]);
+    }
+    return output;
+}
+
+Image concat_reference(const std::vector<Image>& inputs, Shape shape) {
+    Image output{shape, {}};
+    for (int y = 0; y < shape.height; ++y) {
+        for (int x = 0; x < shape.width; ++x) {
+            for (const Image& input : inputs) {
+                for (int c = 0; c < input.shape.channels; ++c) {
+                    output.values.push_back(input.at(y, x, c));
+                }
+            }
+        }
+    }
+    return output;
+}
+
 Image flatten_reference(const Image& input, Shape shape) { return {shape, input.values}; }
+
+namespace {
+
+double each_value(const Step& step, std::size_t channel, double x) {
+    const auto between = [](double value, double least, double most) {
+        return std::min(std::max(value, least), most);
+    };
+    switch (step.kind) {
+        case StepKind::relu:
+            return std::max(x, 0.0);
+        case StepKind::clip:
+            return between(x, step.limits[0], step.limits[1]);
+        case StepKind::sigmoid:
+            return 1 / (1 + std::exp(-x));
+        case StepKind::tanh:
+            return std::tanh(x);
+        case StepKind::hard_sigmoid:
+            return between(double{step.limits[0]} * x + step.limits[1], 0, 1);
+        case StepKind::hard_swish:
+            return x * between(x / 6 + 0.5, 0, 1);
+        default:  // batch_norm
+            return (step.scales.empty() ? 1.0 : double{step.scales[channel]}) * x +
+                   (step.biases.empty() ? 0.0 : double{step.biases[channel]});
+    }
+}
+
+}  // namespace
 
 Image each_reference(const Step& step, const Image& input) {
     Image output = input;
     const auto channels = static_cast<std::size_t>(input.shape.channels);
     for (std::size_t i = 0; i < output.values.size(); ++i) {
-        double& value = output.values[i];
-        if (step.kind == StepKind::relu) {
-            value = std::max(value, 0.0);
-        } else if (step.kind == StepKind::clip) {
-            value = std::min(std::max(value, double{step.limits[0]}), double{step.limits[1]});
-        } else {
-            const std::size_t c = i % channels;
-            const double scale = step.scales.empty() ? 1.0 : double{step.scales[c]};
-            const double bias = step.biases.empty() ? 0.0 : double{step.biases[c]};
-            value = rounded(scale * value + bias);
-        }
+        output.values[i] = rounded(each_value(step, i % channels, input.values[i]));
     }
     return output;
 }

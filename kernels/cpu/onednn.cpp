@@ -1,10 +1,12 @@
 // Variant onednn: convolutions and linear layers on f32 by oneDNN, where its library is. What
 // follows them is taken along: batch norms become part of the weights, ReLU and clip limits of the
-// product; a sum with another tensor is made where the product lies.
+// product; a sum with another tensor and what other activations make of it are computed where the
+// product lies.
 //
 // A slice is a product of its own, of the input's rows that it sees and the weights of its
 // channels.
 
+#include "kernels/cpu/activations.hpp"
 #include "kernels/cpu/buffer.hpp"
 #include "kernels/cpu/onednn_library.hpp"
 #include "kernels/cpu/onednn_product.hpp"
@@ -29,11 +31,11 @@ struct RealPattern {
     const Step* product = nullptr;
     std::vector<const Step*> norms;
     const Step* add = nullptr;
-    const Step* limits = nullptr;  // relu or clip
+    const Step* activation = nullptr;
 };
 
 // Nothing where the chain is another: conv2d or linear, real, on f32 or bytes, and of
-// [batch_norm ...] [add] [relu or clip] what there is.
+// [batch_norm ...] [add] [an activation] what there is.
 std::optional<RealPattern> real_pattern_of(const Chain& chain) {
     (void)shapes_of(chain);  // do the steps fit?
     const std::vector<Step>& steps = chain.steps;
@@ -54,16 +56,16 @@ std::optional<RealPattern> real_pattern_of(const Chain& chain) {
         pattern.norms.push_back(norm);
     }
     pattern.add = take(StepKind::add);
-    pattern.limits = take(StepKind::relu);
-    if (pattern.limits == nullptr) {
-        pattern.limits = take(StepKind::clip);
+    if (next < steps.size() && is_activation(steps[next].kind)) {
+        pattern.activation = &steps[next++];
     }
     // Padding is zeros, and each window sees something else.
     const auto fits = [](const Step& product) {
         return product.real &&
-               (product.kind == StepKind::linear || product.padding == 0 ||
+               (product.kind == StepKind::linear || !product.is_padded() ||
                 (product.pad_value == 0 &&
-                 product.padding < std::min(product.kernel_height, product.kernel_width)));
+                 std::max(product.padding, product.padding_bottom()) < product.kernel_height &&
+                 std::max(product.padding_left(), product.padding_right()) < product.kernel_width));
     };
     if (next != steps.size() || pattern.product == nullptr || !fits(*pattern.product)) {
         return std::nullopt;
@@ -117,9 +119,11 @@ struct Whole {
     Shape input, output;
     int block = 1;  // channels
     DotGeometry geometry;
-    bool adds, limited;
-    float least, most;
-    std::vector<Part> parts;  // by slice
+    bool adds = false;
+    bool limited = false;  // by the library: by limits, of a product that nothing is added to
+    float least = 0, most = 0;
+    std::optional<Step> activation;  // by us
+    std::vector<Part> parts;         // by slice
 };
 
 // `outputs` may be more than the slice's channels: whole groups.
@@ -147,7 +151,8 @@ Part part_of(const Chain& chain,
     const int images = slice.image_end - slice.image_begin, rows = slice.row_end - slice.row_begin,
               top = slice.row_begin * conv.stride - conv.padding,
               bottom = (slice.row_end - 1) * conv.stride - conv.padding + conv.kernel_height,
-              right = (conv.width - 1) * conv.stride - conv.padding + conv.kernel_width;
+              left = step.padding_left(),
+              right = (conv.width - 1) * step.stride_of_columns() - left + conv.kernel_width;
     const bool all_rows = rows == conv.height;
     const Range seen = all_rows ? Range{0, conv.input.height}
                                 : Range{std::max(top, 0), std::min(bottom, conv.input.height)};
@@ -166,12 +171,13 @@ Part part_of(const Chain& chain,
                             .kernel_height = conv.kernel_height,
                             .kernel_width = conv.kernel_width,
                             .stride = conv.stride,
+                            .columns_stride = step.stride_of_columns(),
                             .top = seen.begin - top,
-                            .left = conv.padding,
+                            .left = left,
                             .bottom = std::max(bottom - seen.end, 0),
                             .right = std::max(right - conv.input.width, 0),
                             .linear = linear,
-                            .limited = whole.limited && !whole.adds,
+                            .limited = whole.limited,
                             .least = whole.least,
                             .most = whole.most};
     if (linear) {
@@ -264,6 +270,32 @@ const float* gathered(const Whole& whole, Part& part, const std::byte* input, in
     return part.input.data();
 }
 
+// Where the product lies. `for_each_run`: calls its argument with where to begin and how many.
+template <typename ForEachRun>
+void finish(const Whole& whole,
+            const float* second,
+            float* output,
+            const ForEachRun& for_each_run) {
+    const auto each = [&](const auto& result) {
+        for_each_run([&](std::size_t at, std::size_t count) {
+            for (std::size_t i = at; i < at + count; ++i) {
+                output[i] = result(i);
+            }
+        });
+    };
+    if (whole.activation) {
+        with_activation(*whole.activation, [&](const auto& activation) {
+            if (whole.adds) {
+                each([&](std::size_t i) { return activation(output[i] + second[i]); });
+            } else {
+                each([&](std::size_t i) { return activation(output[i]); });
+            }
+        });
+    } else if (whole.adds) {
+        each([&](std::size_t i) { return output[i] + second[i]; });
+    }
+}
+
 void run(Whole& whole, const Tensors& tensors, const Slice& slice) {
     Part& part = whole.parts[size(slice.index)];
     const Shape& out = whole.output;
@@ -288,14 +320,7 @@ void run(Whole& whole, const Tensors& tensors, const Slice& slice) {
                 from += part.outputs.count();
             });
         }
-        if (whole.adds) {  // with the other tensor, and limited, where the product lies
-            for_each([&](std::size_t at, std::size_t count) {
-                for (std::size_t i = at; i < at + count; ++i) {
-                    const float sum = output[i] + second[i];
-                    output[i] = std::min(std::max(sum, whole.least), whole.most);
-                }
-            });
-        }
+        finish(whole, second, output, for_each);
     }
 }
 
@@ -307,18 +332,31 @@ bool accepts(const Chain& chain) {
     }
 }
 
-// Blocks are of images: not of what is flat, nor of groups that share them. What fills up the last
-// block stays zero.
+// Of this machine's registers.
+Layout blocked_layout() {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512f") != 0 ? Layout::nchw16c : Layout::nchw8c;
+#else
+    return Layout::nchw8c;
+#endif
+}
+
+// Blocks are of images: not of what is flat, nor of groups that share them, and not of a few
+// channels, for which the library has only slow loops. What fills up the last block stays zero.
 bool accepts_blocks(const Chain& chain) {
-    if (chain.input.element != Element::f32 || !accepts(chain)) {
+    if (chain.input.element != Element::f32 || chain.input.channels < block_of(blocked_layout()) ||
+        !accepts(chain)) {
         return false;
     }
     const Step& product = chain.steps.front();
     const Step& last = chain.steps.back();
+    const bool keeps_zero =
+        last.kind == StepKind::clip
+            ? last.limits.size() == 2 && last.limits[0] <= 0 && last.limits[1] >= 0
+            : last.kind != StepKind::sigmoid && last.kind != StepKind::hard_sigmoid;
     const bool depthwise =
         product.groups == chain.input.channels && product.groups == product.out_channels;
-    return product.kind == StepKind::conv2d && (product.groups == 1 || depthwise) &&
-           (last.kind != StepKind::clip || (last.limits[0] <= 0 && last.limits[1] >= 0));
+    return product.kind == StepKind::conv2d && (product.groups == 1 || depthwise) && keeps_zero;
 }
 
 Body prepare_with(const Chain& chain, std::span<const Slice> slices, int block) {
@@ -328,20 +366,22 @@ Body prepare_with(const Chain& chain, std::span<const Slice> slices, int block) 
     }
     const Step& step = *pattern->product;
     const DotGeometry geometry = geometry_of(step, chain.input);
-    constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    const Step* const limits = pattern->limits;
-    const bool clips = limits != nullptr && limits->kind == StepKind::clip;
     auto whole = std::make_shared<Whole>(Whole{.input = chain.input,
                                                .output = output_of(chain),
                                                .block = block,
                                                .geometry = geometry,
                                                .adds = pattern->add != nullptr,
-                                               .limited = limits != nullptr,
-                                               .least = limits == nullptr ? -kInfinity
-                                                        : clips           ? limits->limits[0]
-                                                                          : 0,
-                                               .most = clips ? limits->limits[1] : kInfinity,
+                                               .activation = {},
                                                .parts = {}});
+    if (const Step* const activation = pattern->activation) {
+        const bool clips = activation->kind == StepKind::clip;
+        whole->limited = (clips || activation->kind == StepKind::relu) && !whole->adds;
+        whole->least = clips ? activation->limits[0] : 0;
+        whole->most = clips ? activation->limits[1] : std::numeric_limits<float>::infinity();
+        if (!whole->limited) {
+            whole->activation = *activation;
+        }
+    }
     const Numbers numbers =
         numbers_of(*pattern, static_cast<std::size_t>(geometry.fan_in()) / size(step.groups));
     for (const Slice& slice : slices) {
@@ -350,15 +390,6 @@ Body prepare_with(const Chain& chain, std::span<const Slice> slices, int block) 
     return [whole = std::move(whole)](const Tensors& tensors, const Slice& slice) {
         run(*whole, tensors, slice);
     };
-}
-
-// Of this machine's registers.
-Layout blocked_layout() {
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512f") != 0 ? Layout::nchw16c : Layout::nchw8c;
-#else
-    return Layout::nchw8c;
-#endif
 }
 
 std::string library_file() { return onednn::library()->file; }

@@ -157,7 +157,7 @@ Layouts layouts_of(const Product& product) {
 Handle description_of(const Product& product, const Layouts& layouts) {
     const Library& lib = there();
     const Handle attributes = attributes_of(product);
-    const Dims strides{product.stride, product.stride}, before{product.top, product.left},
+    const Dims strides{product.stride, product.columns_stride}, before{product.top, product.left},
         after{product.bottom, product.right};
     const void* const source = layouts.source.get();
     const void* const weights = layouts.wanted_weights.get();

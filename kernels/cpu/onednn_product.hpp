@@ -18,7 +18,8 @@ struct Product {
     int height = 1, width = 1, channels = 1;  // of the input
     int out_height = 1, out_width = 1, out_channels = 1;
     int groups = 1;
-    int kernel_height = 1, kernel_width = 1, stride = 1;
+    int kernel_height = 1, kernel_width = 1;
+    int stride = 1, columns_stride = 1;
     int top = 0, left = 0, bottom = 0, right = 0;  // rows and columns of zeros
     bool linear = false;
     bool limited = false;  // results below `least` and above `most` become these

@@ -5,6 +5,7 @@
 // neighbours. Of a depthwise convolution these are the input's too.
 
 #include "kernels/chain_pattern.hpp"
+#include "kernels/cpu/activations.hpp"
 #include "kernels/geometry.hpp"
 #include "kernels/registry.hpp"
 
@@ -154,7 +155,7 @@ Body product_body(std::shared_ptr<RealStep> real) {
             for (int ky = 0; ky < conv.kernel_height; ++ky) {
                 for (int kx = 0; kx < conv.kernel_width; ++kx) {
                     const int from_y = y * conv.stride + ky - conv.padding,
-                              from_x = x * conv.stride + kx - conv.padding;
+                              from_x = x * step.stride_of_columns() + kx - step.padding_left();
                     const bool inside =
                         from_y >= 0 && from_y < in.height && from_x >= 0 && from_x < in.width;
                     if (!inside && conv.pad_value == 0) {
@@ -206,7 +207,8 @@ void pool_pixel(const RealStep& real,
     const auto begin = size(slice.channel_begin), end = size(slice.channel_end);
     std::fill(to + begin, to + end, largest ? -std::numeric_limits<float>::infinity() : 0.0F);
     int count = 0;
-    const int top = y * pool.stride - pool.padding, left = x * pool.stride - pool.padding;
+    const int top = y * pool.stride - pool.padding,
+              left = x * pool.stride_of_columns() - pool.padding_left();
     for (int from_y = std::max(0, top);
          from_y < std::min(real.input.height, top + pool.kernel_height);
          ++from_y) {
@@ -243,26 +245,65 @@ void softmax_pixel(const RealStep& real, const Slice& slice, const float* from, 
 void each_pixel(
     const RealStep& real, const Slice& slice, const float* from, const float* second, float* to) {
     const Step& step = real.step;
-    for (std::size_t c = size(slice.channel_begin); c < size(slice.channel_end); ++c) {
-        switch (step.kind) {
-            case StepKind::relu:
-                to[c] = std::max(from[c], 0.0F);
-                break;
-            case StepKind::clip:
-                to[c] = std::min(std::max(from[c], step.limits[0]), step.limits[1]);
-                break;
-            case StepKind::batch_norm:
-                to[c] = (step.scales.empty() ? 1.0F : step.scales[c]) * from[c] +
-                        (step.biases.empty() ? 0.0F : step.biases[c]);
-                break;
-            case StepKind::add:
-                to[c] = from[c] + second[c];
-                break;
-            default:  // flatten, reshape
-                to[c] = from[c];
-                break;
+    const auto each = [&](const auto& result) {
+        for (std::size_t c = size(slice.channel_begin); c < size(slice.channel_end); ++c) {
+            to[c] = result(c, from[c]);
         }
+    };
+    switch (step.kind) {
+        case StepKind::batch_norm:
+            return each([&](std::size_t c, float x) {
+                return (step.scales.empty() ? 1.0F : step.scales[c]) * x +
+                       (step.biases.empty() ? 0.0F : step.biases[c]);
+            });
+        case StepKind::add:
+            return each([&](std::size_t c, float x) { return x + second[c]; });
+        case StepKind::multiply:
+            return each([&](std::size_t c, float x) { return x * second[c]; });
+        case StepKind::flatten:
+        case StepKind::reshape:
+            return each([](std::size_t, float x) { return x; });
+        default:
+            return with_activation(step, [&](const auto& activation) {
+                each([&](std::size_t, float x) { return activation(x); });
+            });
     }
+}
+
+// The slice's channels of every input's pixel.
+void concat_pixel(const RealStep& real,
+                  const Slice& slice,
+                  const Tensors& tensors,
+                  std::size_t pixel,
+                  float* to) {
+    int first = 0;
+    for (std::size_t i = 0; i < real.step.parts.size(); ++i) {
+        const int channels = real.step.parts[i];
+        const std::byte* const tensor = i == 0   ? tensors.input
+                                        : i == 1 ? tensors.second_input
+                                                 : tensors.more[i - 2];
+        const int begin = std::max(slice.channel_begin, first),
+                  end = std::min(slice.channel_end, first + channels);
+        if (begin < end) {
+            const float* const from = reinterpret_cast<const float*>(tensor) +
+                                      pixel * size(channels) + size(begin - first);
+            std::copy_n(from, size(end - begin), to + begin);
+        }
+        first += channels;
+    }
+}
+
+// The pixel of the second input; null where the step has none.
+const float* second_at(const RealStep& real, const Tensors& tensors, int image, int y, int x) {
+    if (!has_second(real.step.kind)) {
+        return nullptr;
+    }
+    Shape shape = real.input;
+    if (real.step.one_pixel) {
+        shape.height = shape.width = 1;
+        y = x = 0;
+    }
+    return elements_at<float>(tensors.second_input, shape, image, y, x);
 }
 
 Body other_body(std::shared_ptr<RealStep> real) {
@@ -292,13 +333,14 @@ Body other_body(std::shared_ptr<RealStep> real) {
                     softmax_pixel(
                         *real, slice, elements_at<float>(tensors.input, in, image, y, x), to);
                     break;
+                case StepKind::concat:
+                    concat_pixel(*real, slice, tensors, pixel_at(out, image, y, x), to);
+                    break;
                 default:
                     each_pixel(*real,
                                slice,
                                elements_at<float>(tensors.input, in, image, y, x),
-                               real->step.kind == StepKind::add
-                                   ? elements_at<float>(tensors.second_input, in, image, y, x)
-                                   : nullptr,
+                               second_at(*real, tensors, image, y, x),
                                to);
                     break;
             }

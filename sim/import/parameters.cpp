@@ -423,7 +423,8 @@ private:
 
     // ---- 4. what is done to f32 -----------------------------------------------------------------
     static constexpr std::string_view kOnReals =
-        " Relu Clip Softmax LogSoftmax Add BatchNormalization AveragePool GlobalAveragePool ";
+        " Relu Clip Sigmoid Tanh HardSigmoid HardSwish Softmax LogSoftmax Add Mul Concat "
+        "BatchNormalization AveragePool GlobalAveragePool ReduceMean ";
 
     Known on_reals(const Node& node) {
         Known input = known(node.inputs[0]);
@@ -446,6 +447,20 @@ private:
                 throw CannotRun{"kernels here add tensors of one shape, both f32"};
             }
             expect_values(other);
+        } else if (node.operation == "Mul") {
+            return product_of_reals(node, input);
+        } else if (node.operation == "Concat") {
+            return joined_reals(node, input);
+        } else if (node.operation == "ReduceMean") {
+            const Dims over = reduced_axes(call_of(node, inferred_.values));
+            if (from.size() != 4 || from[0] != 1 || over != Dims{2, 3} ||
+                input.order != Order::of_image(from)) {
+                throw CannotRun{"kernels here take the mean of an image's pixels, and no other"};
+            }
+            input.order = Order{};
+        } else if (node.operation == "HardSigmoid") {
+            const Call call = call_of(node, inferred_.values);
+            own.limits = {as_float(call.number("alpha", 0.2)), as_float(call.number("beta", 0.5))};
         } else if (node.operation == "Clip") {
             own.limits = limits(node);
         } else if (node.operation == "BatchNormalization") {
@@ -466,6 +481,62 @@ private:
         if (!own.limits.empty() || !own.scales.empty()) {
             carried_.layers.push_back(std::move(own));
         }
+        return input;
+    }
+
+    // The other operand of a layer of f32; nothing where whoever made it was refused.
+    Known other_of(const Node& node, std::size_t operand) const {
+        const Known other = known(node.inputs[operand]);
+        if (other.kind != Known::Kind::nothing && other.kind != Known::Kind::reals) {
+            throw CannotRun{"kernels here take operands that are f32, all of them"};
+        }
+        expect_values(other);
+        return other;
+    }
+
+    // By a tensor of the same shape, or by one pixel, [1, C, 1, 1], whichever is named first.
+    Known product_of_reals(const Node& node, const Known& input) const {
+        const Known other = other_of(node, 1);
+        if (other.kind == Known::Kind::nothing) {
+            return {};
+        }
+        const Dims &a = dims(node.inputs[0]), &b = dims(node.inputs[1]);
+        const auto is_pixel_of = [](const Dims& pixel, const Dims& image) {
+            return image.size() == 4 && pixel == Dims{image[0], image[1], 1, 1};
+        };
+        const bool is_image = a.size() == 4;
+        if (a == b && input.order == other.order) {
+            return input;
+        }
+        if (is_pixel_of(b, a) && input.order == Order::of_image(a)) {
+            return input;
+        }
+        if (is_image && is_pixel_of(a, b) && other.order == Order::of_image(b)) {
+            return other;
+        }
+        throw CannotRun{"kernels here multiply tensors of one shape, or an image by one pixel"};
+    }
+
+    // Images by their channels, or rows.
+    Known joined_reals(const Node& node, Known input) const {
+        const Dims& to = dims(node.outputs[0]);
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            const Known other = other_of(node, i);
+            if (other.kind == Known::Kind::nothing) {
+                return {};
+            }
+            const Dims& from = dims(node.inputs[i]);
+            const bool fits = from.size() == 4 ? other.order == Order::of_image(from)
+                                               : from.size() == 2 && other.order == Order{};
+            if (!fits || from[0] != 1) {
+                throw CannotRun{"kernels here join images of one batch, or rows"};
+            }
+        }
+        const Call call = call_of(node, inferred_.values);
+        if (call.axis("axis", 1, call.rank(0)) != 1) {
+            throw CannotRun{"kernels here join channels, and nothing else"};
+        }
+        input.order = to.size() == 4 ? Order::of_image(to) : Order{};
         return input;
     }
 

@@ -303,7 +303,9 @@ void expect_names(const std::filesystem::path& path, const Times& times) {
                     fmt::format("expected {}, got '{}'", what, printable(text.substr(0, 80))));
             }
         };
-        for (const std::string& name : layers_named(layers.name).names) {
+        const NamedLayers named = layers_named(layers.name);
+        expect(named.is_reformat || !named.names.empty(), layers.name, "the name of a layer");
+        for (const std::string& name : named.names) {
             expect(is_name(name), name, kNameExpected);
         }
         for (const std::string* const text :
