@@ -34,6 +34,8 @@ constexpr std::pair<std::string_view, kernels::StepKind> kKernels[] = {
     {"hard_swish", kernels::StepKind::hard_swish},
     {"multiply", kernels::StepKind::multiply},
     {"concat", kernels::StepKind::concat},
+    {"split", kernels::StepKind::channels},
+    {"channel_shuffle", kernels::StepKind::channel_shuffle},
     {"reduce_mean", kernels::StepKind::global_average_pool},
 };
 
@@ -200,6 +202,11 @@ bool has_kernel(const sim::Layer& layer) {
         case StepKind::global_average_pool:
             return is_real && !a.out &&
                    (layer.operation->name != "reduce_mean" || are_sides_of_image(a.axes));
+        case StepKind::channels:  // of a split into several, each is a layer's result of its own
+            return is_real && a.sizes.empty() &&
+                   (a.axis == -1 || a.axis == layer.output.rank() - 1);
+        case StepKind::channel_shuffle:
+            return is_real;
         case StepKind::relu:
         case StepKind::clip:
         case StepKind::sigmoid:
@@ -376,6 +383,7 @@ kernels::Chain chain_of(const sim::Model& model,
             .pad_value = layer.attributes.pad_value,
             .groups = layer.operation->name == "depthwise_conv2d" ? shape.channels
                                                                   : layer.attributes.groups,
+            .first_channel = layer.attributes.first_channel,
             .real = is_product && shape.element == kernels::Element::f32,
             .weights = p.weights,
             .thresholds = p.thresholds,

@@ -57,6 +57,10 @@ std::string_view name_of(StepKind kind) {
             return "multiply";
         case StepKind::concat:
             return "concat";
+        case StepKind::channels:
+            return "channels";
+        case StepKind::channel_shuffle:
+            return "channel_shuffle";
         case StepKind::batch_norm:
             return "batch_norm";
         case StepKind::softmax:
@@ -220,6 +224,19 @@ Shape shape_after(const Step& step, const Shape& input) {
             return input;
         case StepKind::add:
             require_element(input, step.kind, {Element::int32, Element::f32});
+            return input;
+        case StepKind::channels:
+            require_element(input, step.kind, {Element::f32});
+            require(step.first_channel >= 0 && step.out_channels >= 1 &&
+                        step.out_channels <= input.channels - step.first_channel,
+                    step.kind,
+                    "channels that the input has");
+            return {input.height, input.width, step.out_channels, Element::f32};
+        case StepKind::channel_shuffle:
+            require_element(input, step.kind, {Element::f32});
+            require(step.groups >= 1 && input.channels % step.groups == 0,
+                    step.kind,
+                    "groups that divide the channels");
             return input;
         case StepKind::concat: {
             require_element(input, step.kind, {Element::f32});

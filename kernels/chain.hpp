@@ -60,10 +60,12 @@ enum class StepKind : std::uint8_t {
     hard_sigmoid,  // slope x + middle, from 0 to 1
     hard_swish,    // x (x / 6 + 1 / 2), the second factor from 0 to 1
     batch_norm,
-    softmax,      // over the channels
-    log_softmax,  // the same
-    multiply,     // by the second input, of the same shape or of one pixel for all
-    concat,       // the channels of all inputs, one after the other; alone in its chain
+    softmax,          // over the channels
+    log_softmax,      // the same
+    multiply,         // by the second input, of the same shape or of one pixel for all
+    concat,           // the channels of all inputs, one after the other; alone in its chain
+    channels,         // out_channels of them, from first_channel on
+    channel_shuffle,  // channel i of group g, of n groups, becomes channel i n + g
 };
 
 // Where a step reads from: the step before it (the chain's input, for the first), the chain's
@@ -89,8 +91,9 @@ struct Step {
     bool is_padded() const {
         return padding > 0 || padding_left() > 0 || padding_bottom() > 0 || padding_right() > 0;
     }
-    int pad_value = 0;  // conv2d: a padded element is 0 (adds nothing), -1 or +1
-    int groups = 1;     // conv2d: more than one only where it is real
+    int pad_value = 0;      // conv2d: a padded element is 0 (adds nothing), -1 or +1
+    int groups = 1;         // conv2d: more than one only where it is real; channel_shuffle
+    int first_channel = 0;  // channels
     // conv2d, linear: scale x products + bias, as f32; always where the input or the weights are.
     bool real = false;
 

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <random>
 #include <set>
@@ -69,6 +70,78 @@ TEST_CASE("every mapping gives the reference's output, whatever it mixes") {
         CHECK(used.size() == all_variants().size());
         CHECK(conversions > 0);  // between the reference's layout and the packed one
     }
+}
+
+// What networks of f32 are made of beside chains: branches of three, gates, windows with sides of
+// their own, and tensors that are wanted in blocks of channels and without.
+TEST_CASE("every mapping of a network of f32 gives the reference's output, but for rounding") {
+    const sim::Model model = small_model(R"(hetmap: model/1
+name: reals
+input: {name: image, height: 12, width: 11, channels: 3, type: u8}
+parameters: {seed: 5}
+layers:
+  - {name: stem, operation: conv2d, inputs: [image], weights: f32, out_channels: 20, kernel: 3, padding: [0, 1, 1, 2], stride: [1, 2], out: f32}
+  - {name: swish, operation: hard_swish, inputs: [stem]}
+  - {name: mean, operation: global_average_pool, inputs: [swish]}
+  - {name: squeeze, operation: conv2d, inputs: [mean], weights: f32, out_channels: 20, kernel: 1}
+  - {name: gate, operation: hard_sigmoid, inputs: [squeeze]}
+  - {name: gated, operation: multiply, inputs: [gate, swish]}
+  - {name: wide, operation: depthwise_conv2d, inputs: [gated], weights: f32, kernel: 3, padding: 1}
+  - {name: sum, operation: add, inputs: [wide, swish]}
+  - {name: relu, operation: relu, inputs: [sum]}
+  - {name: pool, operation: max_pool2d, inputs: [relu], kernel: 3, stride: 1, padding: 1}
+  - {name: joined, operation: concat, inputs: [pool, gated, relu]}
+  - {name: shuffled, operation: channel_shuffle, inputs: [joined], groups: 3}
+  - {name: part, operation: split, inputs: [shuffled], out_channels: 33, first_channel: 7}
+  - {name: last, operation: conv2d, inputs: [part], weights: f32, out_channels: 9, kernel: 3, padding: 1}
+output: last
+)");
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
+    constexpr int kBatch = 2, kThreads = 2;
+    std::vector<std::string> variants{"reference"};
+    for (const kernels::Variant& variant : kernels::variants()) {
+        if (variant.for_reals && variant.supported()) {
+            variants.emplace_back(variant.name);
+        }
+    }
+    const sim::Problem problem =
+        sim::compile(model,
+                     calibrate::candidates(model, kBatch, kThreads, variants),
+                     {.batch = kBatch, .only = {}});
+    calibrate::Executor executor{model, parameters, problem, kThreads};
+    const auto images = random_images(executor.input().size());
+    const auto expected = calibrate::reference_output(model, kBatch, images);
+    std::ranges::copy(images, executor.input().begin());
+    const auto reals_of = [&](const std::byte* tensor) {
+        std::vector<float> values(kBatch *
+                                  static_cast<std::size_t>(model.layers.back().output.elements()));
+        std::memcpy(values.data(), tensor, values.size() * sizeof(float));
+        return values;
+    };
+    const std::vector<float> right = reals_of(expected.data());
+    float largest = 0;
+    for (const float value : right) {
+        largest = std::max(largest, std::abs(value));
+    }
+    REQUIRE(largest > 0);
+
+    std::set<std::string> used;
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        CAPTURE(seed);
+        const calibrate::Executor::Recording recording =
+            executor.prepare(sim::random_mapping(problem, seed));
+        executor.run(recording);
+        const std::vector<float> made = reals_of(recording.outputs.front());
+        for (std::size_t i = 0; i < made.size(); ++i) {
+            REQUIRE(std::abs(made[i] - right[i]) <= 1e-5F * largest);
+        }
+        for (const calibrate::Executor::Call& call : recording.calls) {
+            if (call.action == calibrate::Executor::Action::compute) {
+                used.insert(problem.tasks[static_cast<std::size_t>(call.tasks.front())].variant);
+            }
+        }
+    }
+    CHECK(used.size() == variants.size());
 }
 
 TEST_CASE("the executor stamps every stage, in order") {

@@ -179,6 +179,42 @@ TEST_CASE("weights that are no signs, and what is f32, come along as they are") 
     CHECK(signs.layers.at(0).biases == std::vector<float>{0, 0});
 }
 
+TEST_CASE("means over pixels, activations, products and joins of f32 can be run") {
+    const auto squeezed = [] {
+        Onnx model;
+        model.input("i", {1, 3, 2, 2}).constant("w", {3, 3, 1, 1});
+        model.node("Conv", {"i", "w"}, {"x"}, "conv");
+        model.node("ReduceMean", {"x", "axes"}, {"m"}, "mean").ints("axes", {2, 3});
+        model.node("HardSigmoid", {"m"}, {"s"}, "gate").node("Mul", {"s", "x"}, {"p"}, "scaled");
+        model.node("HardSwish", {"p"}, {"h"}, "swish");
+        return model;
+    };
+    Onnx joined = squeezed();
+    joined.node("Concat", {"h", "x", "p"}, {"y"}, "joined").with("axis", 1).output("y");
+    const Carried got = carried(joined);
+    CHECK(got.obstacles.empty());
+    REQUIRE(got.layers.size() == 2);
+    CHECK(got.layers[1].layer == "gate");
+    CHECK(got.layers[1].limits == std::vector<float>{0.2F, 0.5F});
+
+    const auto says = [&](const std::string& operation, const std::string& other, int axis) {
+        Onnx model = squeezed();
+        model.input("row", {1, 1, 1, 2});
+        model.node(operation, {"h", other}, {"y"}, "last").output("y");
+        if (axis >= 0) {
+            model.with("axis", axis);
+        }
+        const Carried refused = carried(model);
+        REQUIRE(refused.obstacles.size() == 1);
+        return refused.obstacles[0];
+    };
+    CHECK(
+        says("Mul", "row", -1) ==
+        "layer 'last' (Mul): kernels here multiply tensors of one shape, or an image by one pixel");
+    CHECK(says("Concat", "x", 2) ==
+          "layer 'last' (Concat): kernels here join channels, and nothing else");
+}
+
 TEST_CASE("thresholds of f32 are the floats next to where the sign changes") {
     // 3 s + 1 > 0 from the first float above -1/3 on; -2 s + 1 >= 0 up to 1/2.
     const auto limits = [](const std::string& comparison, std::vector<float> w, float level) {

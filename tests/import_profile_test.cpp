@@ -232,7 +232,8 @@ TEST_CASE("what is wrong with times is said with its row") {
     CHECK(c.error(head + "a\tb,cpu,1\n") ==
           "bad:2: expected a name of 1 to 200 printable characters, got 'a\\u0009b'");
     CHECK(c.error(head + ",cpu,1\n") == "bad:2: layer: expected a name");
-    CHECK(c.error(head + "\" + \",cpu,1\n") == "bad:2: expected the name of a layer, got ' + '");
+    CHECK(c.error("[{\"count\": 1}, {\"name\": \" \", \"averageMs\": 1}]") ==
+          "bad:1: expected the name of a layer, got ' '");
     CHECK(c.error("layer,us,batch\nconv1,1,0\n") == "bad:2: batch: expected 1 to 65536, got '0'");
     CHECK(c.error(head) == "bad: CSV: it has no times of layers");
     CHECK(c.error("[1, 2]").find("bad: expected what trtexec --exportProfile") == 0);

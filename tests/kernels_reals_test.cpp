@@ -175,6 +175,13 @@ void random_step(Owned& owned, Random& random, StepKind kind, Element element) {
             owned.limits = {0.25F, 0.5F};
             step.limits = owned.limits;
             break;
+        case StepKind::channels:
+            step.first_channel = random.between(0, in.channels - 1);
+            step.out_channels = random.between(1, in.channels - step.first_channel);
+            break;
+        case StepKind::channel_shuffle:
+            step.groups = in.channels % 3 == 0 ? 3 : in.channels % 2 == 0 ? 2 : in.channels;
+            break;
         case StepKind::multiply:
             step.one_pixel = random.chance(50);
             break;
@@ -343,7 +350,7 @@ TEST_CASE("activations of f32") {
     CHECK(run({.kind = StepKind::hard_swish}, shape, values) == std::vector<float>{0, 0, 3});
 }
 
-TEST_CASE("tensors are multiplied by others and by one pixel, and joined by channels") {
+TEST_CASE("tensors are multiplied by others and by one pixel, joined, parted and shuffled") {
     const Shape shape{2, 1, 2, Element::f32};
     CHECK(run({.kind = StepKind::multiply}, shape, {1, 2, 3, 4}, {5, 6, 7, 8}) ==
           std::vector<float>{5, 12, 21, 32});
@@ -351,6 +358,12 @@ TEST_CASE("tensors are multiplied by others and by one pixel, and joined by chan
           std::vector<float>{5, 12, 15, 24});
     CHECK(run({.kind = StepKind::concat, .parts = {2, 1}}, shape, {1, 2, 3, 4}, {5, 6}) ==
           std::vector<float>{1, 2, 5, 3, 4, 6});
+    const Shape row{1, 1, 6, Element::f32};
+    CHECK(run({.kind = StepKind::channels, .out_channels = 2, .first_channel = 3},
+              row,
+              {1, 2, 3, 4, 5, 6}) == std::vector<float>{4, 5});
+    CHECK(run({.kind = StepKind::channel_shuffle, .groups = 2}, row, {1, 2, 3, 4, 5, 6}) ==
+          std::vector<float>{1, 4, 2, 5, 3, 6});
 }
 
 TEST_CASE("every variant that takes f32 equals the reference in every configuration") {
@@ -375,6 +388,8 @@ TEST_CASE("every variant that takes f32 equals the reference in every configurat
                                                   {hard_swish, Element::f32},
                                                   {multiply, Element::f32},
                                                   {concat, Element::f32},
+                                                  {channels, Element::f32},
+                                                  {channel_shuffle, Element::f32},
                                                   {batch_norm, Element::f32},
                                                   {softmax, Element::f32},
                                                   {log_softmax, Element::f32}};

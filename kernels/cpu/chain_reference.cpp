@@ -138,6 +138,9 @@ Image run_step(const Prepared& prepared,
             return softmax_reference(step, input);
         case StepKind::add:
             return add_reference(input, other(1));
+        case StepKind::channels:
+        case StepKind::channel_shuffle:
+            return channels_reference(step, input, shape);
         case StepKind::multiply:
             return multiply_reference(input, other(1));
         case StepKind::concat: {

@@ -82,6 +82,22 @@ Image multiply_reference(const Image& input, const Image& second) {
     return output;
 }
 
+Image channels_reference(const Step& step, const Image& input, Shape shape) {
+    Image output{shape, {}};
+    const int each = input.shape.channels / step.groups;
+    for (int y = 0; y < shape.height; ++y) {
+        for (int x = 0; x < shape.width; ++x) {
+            for (int c = 0; c < shape.channels; ++c) {
+                const int from = step.kind == StepKind::channels
+                                     ? step.first_channel + c
+                                     : c % step.groups * each + c / step.groups;
+                output.values.push_back(input.at(y, x, from));
+            }
+        }
+    }
+    return output;
+}
+
 Image concat_reference(const std::vector<Image>& inputs, Shape shape) {
     Image output{shape, {}};
     for (int y = 0; y < shape.height; ++y) {

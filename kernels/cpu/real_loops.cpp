@@ -260,6 +260,14 @@ void each_pixel(
             return each([&](std::size_t c, float x) { return x + second[c]; });
         case StepKind::multiply:
             return each([&](std::size_t c, float x) { return x * second[c]; });
+        case StepKind::channels:
+            return each([&](std::size_t c, float) { return from[size(step.first_channel) + c]; });
+        case StepKind::channel_shuffle: {
+            const std::size_t groups = size(step.groups),
+                              in_group = size(real.input.channels) / groups;
+            return each(
+                [&](std::size_t c, float) { return from[c % groups * in_group + c / groups]; });
+        }
         case StepKind::flatten:
         case StepKind::reshape:
             return each([](std::size_t, float x) { return x; });

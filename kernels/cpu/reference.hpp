@@ -48,6 +48,7 @@ Image pool2d_reference(const Step&, const Image&, Shape);
 Image global_average_pool_reference(const Image&, Shape);
 Image add_reference(const Image&, const Image& second);
 Image multiply_reference(const Image&, const Image& second);  // which may have one pixel
+Image channels_reference(const Step&, const Image&, Shape);   // and channel_shuffle
 Image concat_reference(const std::vector<Image>&, Shape);
 Image flatten_reference(const Image&, Shape);
 Image each_reference(const Step&, const Image&);  // what is done to each number, and batch_norm
