@@ -81,6 +81,7 @@ struct Owned {
     std::vector<std::uint64_t> bits, flips;
     std::vector<float> weights, scales, biases, limits;
     std::array<std::vector<float>, 2> norms;
+    std::vector<float> ends;  // of a clip that follows
 };
 
 float quarter(Random& random, int most) {
@@ -203,19 +204,21 @@ void random_step(Owned& owned, Random& random, StepKind kind, Element element) {
     owned.chain.steps = {step};
 }
 
-// A product with what may follow it: batch norms, a sum, limits.
+// What may follow a step: batch norms, a sum, an activation.
 void add_followers(Owned& owned, Random& random) {
     std::vector<Step>& steps = owned.chain.steps;
+    const int channels = output_of(owned.chain).channels;
+    const bool adds = !has_second(steps[0].kind) && random.chance(50);
     for (std::vector<float>& numbers : owned.norms) {
         if (random.chance(50)) {
-            numbers = quarters(random, 2 * steps[0].out_channels, 4);
+            numbers = quarters(random, 2 * channels, 4);
             const std::span<const float> all{numbers};
             steps.push_back({.kind = StepKind::batch_norm,
                              .scales = all.first(all.size() / 2),
                              .biases = all.last(all.size() / 2)});
         }
     }
-    if (random.chance(50)) {
+    if (adds) {
         steps.push_back({.kind = StepKind::add});
     }
     if (random.chance(60)) {
@@ -223,8 +226,8 @@ void add_followers(Owned& owned, Random& random) {
             {.kind = random.one_of(
                  {StepKind::relu, StepKind::relu, StepKind::hard_swish, StepKind::tanh})});
     } else if (random.chance(60)) {
-        owned.limits = {-20.5F, 60};
-        steps.push_back({.kind = StepKind::clip, .limits = owned.limits});
+        owned.ends = {-20.5F, 60};
+        steps.push_back({.kind = StepKind::clip, .limits = owned.ends});
     }
 }
 
@@ -400,10 +403,11 @@ TEST_CASE("every variant that takes f32 equals the reference in every configurat
             Owned owned;
             random_step(owned, random, kinds[k].first, kinds[k].second);
             const bool is_product = kinds[k].first == conv2d || kinds[k].first == linear;
-            if (i >= (is_product ? 100 : 25)) {
+            const bool ends = kinds[k].first == threshold || kinds[k].first == concat;
+            if (i >= (is_product ? 100 : ends ? 25 : 40)) {
                 break;
             }
-            if (i >= 50) {
+            if (i >= (is_product ? 50 : 25)) {
                 add_followers(owned, random);
             }
             const Chain& chain = owned.chain;

@@ -1,4 +1,5 @@
-// Variant loops: one step on f32 at a time, in plain loops that the compiler makes vectors of.
+// Variant loops: a step on f32, and the activations and batch norms after it, in plain loops that
+// the compiler makes vectors of.
 //
 // Sums go over the kernel's rows and columns and the input's channels, in this order, in f32, for
 // many output channels side by side: weights are laid out so that their output channels are
@@ -24,6 +25,7 @@ std::size_t size(int number) { return static_cast<std::size_t>(number); }
 
 struct RealStep {
     Step step;
+    std::vector<Step> after;  // activations and batch norms, done where the step's result lies
     Shape input, output;
     // conv2d, linear: for each group, tap and input channel of it the group's output channels.
     std::vector<float> weights;
@@ -115,6 +117,34 @@ void for_each_pixel(const Slice& slice, int width, const Work& work) {
     }
 }
 
+// ---- What comes after a step -------------------------------------------------------------------
+
+// A function of a channel and what it holds.
+auto norm_of(const Step& step) {
+    return [&step](std::size_t c, float x) {
+        return (step.scales.empty() ? 1.0F : step.scales[c]) * x +
+               (step.biases.empty() ? 0.0F : step.biases[c]);
+    };
+}
+
+// What comes after the step, on the slice's channels of its result.
+void finish_pixel(const RealStep& real, const Slice& slice, float* pixel) {
+    for (const Step& step : real.after) {
+        const auto each = [&](const auto& result) {
+            for (std::size_t c = size(slice.channel_begin); c < size(slice.channel_end); ++c) {
+                pixel[c] = result(c, pixel[c]);
+            }
+        };
+        if (step.kind == StepKind::batch_norm) {
+            each(norm_of(step));
+        } else {
+            with_activation(step, [&](const auto& activation) {
+                each([&](std::size_t, float x) { return activation(x); });
+            });
+        }
+    }
+}
+
 // ---- Products --------------------------------------------------------------------------------
 
 // sums[o] of the slice's channels plus what one tap gives them.
@@ -172,6 +202,7 @@ Body product_body(std::shared_ptr<RealStep> real) {
                 const float scale = step.scales.empty() ? 1.0F : step.scales[o];
                 to[o] = scale * sums[o] + (step.biases.empty() ? 0.0F : step.biases[o]);
             }
+            finish_pixel(*real, slice, to);
         });
     };
 }
@@ -252,10 +283,7 @@ void each_pixel(
     };
     switch (step.kind) {
         case StepKind::batch_norm:
-            return each([&](std::size_t c, float x) {
-                return (step.scales.empty() ? 1.0F : step.scales[c]) * x +
-                       (step.biases.empty() ? 0.0F : step.biases[c]);
-            });
+            return each(norm_of(step));
         case StepKind::add:
             return each([&](std::size_t c, float x) { return x + second[c]; });
         case StepKind::multiply:
@@ -352,13 +380,21 @@ Body other_body(std::shared_ptr<RealStep> real) {
                                to);
                     break;
             }
+            finish_pixel(*real, slice, to);
         });
     };
 }
 
+bool can_follow(const Step& step) {
+    return is_activation(step.kind) || step.kind == StepKind::batch_norm;
+}
+
 bool accepts(const Chain& chain) {
     try {
-        return has_reals(chain) && chain.steps.size() == 1 && is_linear(chain) &&
+        const auto begin = chain.steps.begin(), end = chain.steps.end();
+        return has_reals(chain) && is_linear(chain) && begin != end &&
+               (begin + 1 == end || begin->kind != StepKind::threshold) &&
+               std::all_of(begin + 1, end, can_follow) &&
                !sums_of(chain);  // the packed variants do that in a fraction of the time
     } catch (const std::invalid_argument&) {
         return false;
@@ -370,6 +406,7 @@ Body prepare(const Chain& chain, std::span<const Slice> slices) {
     real->input = chain.input;
     real->output = output_of(chain);
     real->step = chain.steps.front();
+    real->after.assign(chain.steps.begin() + 1, chain.steps.end());
     if (is_product(real->step)) {
         real->geometry = geometry_of(real->step, chain.input);
         real->weights = laid_out(*real);
@@ -389,12 +426,12 @@ Body prepare(const Chain& chain, std::span<const Slice> slices) {
 
 Variant loops_variant() {
     return {.name = "loops",
-            .summary = "f32 in plain loops, one layer at a time",
+            .summary = "f32 in plain loops, a layer with the activations and batch norms after it",
             .layout = Layout::nhwc,
             .supported = [] { return true; },
             .accepts = accepts,
             .prepare = prepare,
-            .longest_chain = 1,
+            .longest_chain = 3,
             .for_reals = true};
 }
 
