@@ -466,8 +466,7 @@ struct Pair {
 
 }  // namespace
 
-TEST_CASE("for the sum of latencies a short network does not wait for a long one" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: for the sum of latencies a short network does not wait for a long one") {
     // One after the other on the CPU: 10 and 40 us, not 30 and 40.
     const Pair on_cpu{3, 1, cost("layers: " + kConv, "cpu", "10")};
     const sim::SearchResult turns = on_cpu.best("sum", true);
@@ -531,8 +530,8 @@ TEST_CASE("one network ends with the whole, on whatever machine") {
     CHECK(compared >= 100);
 }
 
-TEST_CASE("sums of latencies are the simulator's, no bound is above them, and none is missed" *
-          doctest::test_suite("long")) {
+TEST_CASE(
+    "long: sums of latencies are the simulator's, no bound is above them, and none is missed") {
     int better_by_order = 0;
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         CAPTURE(seed);
@@ -580,8 +579,7 @@ TEST_CASE("sums of latencies are the simulator's, no bound is above them, and no
     CHECK(better_by_order >= 5);
 }
 
-TEST_CASE("several networks are mapped together, and the answer says when each has ended" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: several networks are mapped together, and the answer says when each has ended") {
     const TemporaryFolder folder;
     const sim::Model one = sim::load_model(
         folder.write("one.yaml", model_text(kImage, conv("a", "x") + conv("b", "a"), "b")), {});

@@ -71,8 +71,7 @@ Problem random_problem(std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("a checker that shares no code with the search accepts its certificates" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: a checker that shares no code with the search accepts its certificates") {
     using namespace generate;
     std::vector<Problem> problems{
         random_layered(12, 2, 1),
@@ -91,8 +90,7 @@ TEST_CASE("a checker that shares no code with the search accepts its certificate
     CHECK(count.long_ > 20);
 }
 
-TEST_CASE("certificates in the order that was found, and in any order" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: certificates in the order that was found, and in any order") {
     Count count;
     SearchOptions options = certified();
     options.free_order = true;
@@ -105,8 +103,7 @@ TEST_CASE("certificates in the order that was found, and in any order" *
     CHECK(count.in_any_order > 0);
 }
 
-TEST_CASE("certificates with budgets, capacities, contention and buses" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: certificates with budgets, capacities, contention and buses") {
     const std::vector<std::function<void(Problem&, std::uint64_t)>> kinds{
         beyond::add_budgets, beyond::add_capacities, beyond::add_contention, beyond::add_buses};
     for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
@@ -125,7 +122,7 @@ TEST_CASE("certificates with budgets, capacities, contention and buses" *
     }
 }
 
-TEST_CASE("certificates of the highest throughput" * doctest::test_suite("long")) {
+TEST_CASE("long: certificates of the highest throughput") {
     Count count;
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         CAPTURE(seed);

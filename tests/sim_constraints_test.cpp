@@ -333,8 +333,8 @@ TEST_CASE("constraints with capacities, contention and buses: the best of every 
     check_constraints(generate::kCapacities | generate::kEnergy, 60, 500);
 }
 
-TEST_CASE("in any order, constraints are kept, nothing known is better, and more may be possible" *
-          doctest::test_suite("long")) {
+TEST_CASE(
+    "long: in any order, constraints are kept, nothing known is better, and more may be possible") {
     int better = 0, only_there = 0, compared = 0;
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {
         CAPTURE(seed);
@@ -458,8 +458,8 @@ TEST_CASE("pins, memory limits and groups leave the mappings that keep to them, 
     CHECK(impossible > 10);
 }
 
-TEST_CASE("a partial mapping stays as it is, in its order, and the rest is the best there is" *
-          doctest::test_suite("long")) {
+TEST_CASE(
+    "long: a partial mapping stays as it is, in its order, and the rest is the best there is") {
     int checked = 0, in_turn = 0, reordered = 0;
     for (std::uint64_t seed = 1; checked < 50; ++seed) {
         CAPTURE(seed);

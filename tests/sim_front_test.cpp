@@ -310,8 +310,7 @@ TEST_CASE("losses: the front of every mapping, on random problems") {
 TEST_CASE("budgets: the front of every mapping, on random problems") {
     check_feature(generate::kBudgets, 60, 1'500);
 }
-TEST_CASE("divided layers: the front of every mapping, on random problems" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: divided layers: the front of every mapping, on random problems") {
     check_feature(generate::kDivided, 60, 2'500);
 }
 TEST_CASE("synchronisation: the front of every mapping, on random problems") {
@@ -323,19 +322,16 @@ TEST_CASE("contention: the front of every mapping, on random problems") {
 TEST_CASE("buses: the front of every mapping, on random problems") {
     check_feature(generate::kBuses, 60, 800);
 }
-TEST_CASE("capacities: the front of every mapping, on random problems" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: capacities: the front of every mapping, on random problems") {
     check_feature(generate::kCapacities, 60, 800);
 }
 TEST_CASE("reconfiguration: the front of every mapping, on random problems") {
     check_feature(generate::kReconfiguration, 60, 800);
 }
-TEST_CASE("all that is not coupled: the front of every mapping, on random problems" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: all that is not coupled: the front of every mapping, on random problems") {
     check_feature(generate::kUncoupled, 80, 3'000);
 }
-TEST_CASE("everything together: the front of every mapping, on random problems" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: everything together: the front of every mapping, on random problems") {
     check_feature(generate::kAll, 40, 1'500);
 }
 

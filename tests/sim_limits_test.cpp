@@ -133,8 +133,7 @@ std::int64_t least_time(const Filled& one) {
 
 }  // namespace
 
-TEST_CASE("capacities and budgets of a network that fills them are proven, and right" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: capacities and budgets of a network that fills them are proven, and right") {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         CAPTURE(seed);
         for (const auto& limit : {as_capacities, as_budgets}) {

@@ -236,8 +236,7 @@ Kept kept_by(const Problem& p, const sim::Mapping& mapping, std::uint64_t seed) 
 
 }  // namespace
 
-TEST_CASE("an answer is never worse than a baseline that fits, whenever it is stopped" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: an answer is never worse than a baseline that fits, whenever it is stopped") {
     for (std::uint64_t seed = 24; seed < 40; ++seed) {
         CAPTURE(seed);
         const Problem p = seed % 8 == 0 ? larger_problem(seed) : random_problem(seed);
@@ -259,8 +258,7 @@ TEST_CASE("an answer is never worse than a baseline that fits, whenever it is st
     }
 }
 
-TEST_CASE("an answer fits if any baseline does, given time for the baselines" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: an answer fits if any baseline does, given time for the baselines") {
     static const sim::Model kModel = no_model();
     int fitting = 0;
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
@@ -285,9 +283,8 @@ TEST_CASE("an answer fits if any baseline does, given time for the baselines" *
 }
 
 TEST_CASE(
-    "with constraints that a heuristic's mapping keeps to, the answer keeps to them and is no "
-    "worse" *
-    doctest::test_suite("long")) {
+    "long: with constraints that a heuristic's mapping keeps to, the answer keeps to them and is "
+    "no worse") {
     static const sim::Model kModel = no_model();
     int asked = 0;
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
@@ -324,8 +321,7 @@ TEST_CASE(
     CHECK(asked > 150);
 }
 
-TEST_CASE("a front has a point as good as every baseline, whenever it is stopped" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: a front has a point as good as every baseline, whenever it is stopped") {
     static const sim::Model kModel = no_model();
     const std::vector<sim::Goal> goals{
         goal_of({Criterion::latency, Criterion::energy}),

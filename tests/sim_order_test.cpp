@@ -84,8 +84,7 @@ int orders_of(const Problem& p) {
 
 }  // namespace
 
-TEST_CASE("branch and bound finds the best order, or says how far off it is" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: branch and bound finds the best order, or says how far off it is") {
     int problems = 0, with_better_order = 0, found = 0, closed = 0;
     for (std::uint64_t seed = 1; problems < 25 && seed < 400; ++seed) {
         CAPTURE(seed);
@@ -273,8 +272,8 @@ TEST_CASE("a local search finds the best mapping in the best order where there a
 }
 
 // A clock that goes on by a thousandth whenever it is looked at.
-TEST_CASE("a search that cannot prove its answer looks for a better one until its time is over" *
-          doctest::test_suite("long")) {
+TEST_CASE(
+    "long: a search that cannot prove its answer looks for a better one until its time is over") {
     const Problem p = generate::random_layered(40, 3, 11);
     sim::SearchOptions options = in_any_order();
     double now = 0;

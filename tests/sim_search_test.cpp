@@ -325,8 +325,7 @@ TEST_CASE("64 devices and memories with two layouts: places beyond one word of a
     CHECK(answers > 15);
 }
 
-TEST_CASE("each pruning rule of the layered search alone, and with an incumbent just above" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: each pruning rule of the layered search alone, and with an incumbent just above") {
     // Where nothing prunes, a wrong bound shows nothing: an incumbent of optimum + 1 is where
     // bounds cut hardest.
     for (std::uint64_t seed = 1'001; seed <= 2'000; ++seed) {
@@ -587,8 +586,7 @@ TEST_CASE("a search that is stopped has a mapping and an honest bound") {
     }
 }
 
-TEST_CASE("with little memory branch-and-bound goes on depth first, to the same proof" *
-          doctest::test_suite("long")) {
+TEST_CASE("long: with little memory branch-and-bound goes on depth first, to the same proof") {
     for (const std::uint64_t seed : {2u, 3u, 5u}) {
         CAPTURE(seed);
         const Problem p = generate::random_layered(20, 4, seed);
