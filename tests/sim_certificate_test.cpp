@@ -138,7 +138,7 @@ TEST_CASE("long: certificates of the highest throughput") {
     CHECK(count.long_ > 2);
 }
 
-TEST_CASE("the checker refuses certificates that prove less than they claim") {
+TEST_CASE("long: the checker refuses certificates that prove less than they claim") {
     const Problem p = generate::random_layered(20, 2, 1);
     SearchOptions options = certified();
     const SearchResult found = sim::branch_and_bound(p, options);

@@ -322,13 +322,15 @@ sim::Constraint bounded(Limit limit) { return {.text = "limit", .what = limit}; 
 TEST_CASE("constraints: the best of every mapping that keeps to them, on random problems") {
     check_constraints(0, 150, 2'000);
 }
-TEST_CASE("constraints with energies and losses: the best of every mapping that keeps to them") {
+TEST_CASE(
+    "long: constraints with energies and losses: the best of every mapping that keeps to them") {
     check_constraints(generate::kEnergy | generate::kLoss, 200, 2'000);
 }
-TEST_CASE("constraints with divided layers, budgets, synchronisation: the best of every mapping") {
+TEST_CASE(
+    "long: constraints with divided layers, budgets, synchronisation: the best of every mapping") {
     check_constraints(generate::kUncoupled, 150, 2'000);
 }
-TEST_CASE("constraints with capacities, contention and buses: the best of every mapping") {
+TEST_CASE("long: constraints with capacities, contention and buses: the best of every mapping") {
     check_constraints(generate::kAll, 80, 500);
     check_constraints(generate::kCapacities | generate::kEnergy, 60, 500);
 }

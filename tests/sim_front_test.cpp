@@ -304,28 +304,28 @@ TEST_CASE("what a device cannot convert, another on its memory may have converte
         check_same(p, named.goal);
     }
 }
-TEST_CASE("losses: the front of every mapping, on random problems") {
+TEST_CASE("long: losses: the front of every mapping, on random problems") {
     check_feature(generate::kLoss, 60, 1'500);
 }
-TEST_CASE("budgets: the front of every mapping, on random problems") {
+TEST_CASE("long: budgets: the front of every mapping, on random problems") {
     check_feature(generate::kBudgets, 60, 1'500);
 }
 TEST_CASE("long: divided layers: the front of every mapping, on random problems") {
     check_feature(generate::kDivided, 60, 2'500);
 }
-TEST_CASE("synchronisation: the front of every mapping, on random problems") {
+TEST_CASE("long: synchronisation: the front of every mapping, on random problems") {
     check_feature(generate::kSynchronise, 60, 1'500);
 }
-TEST_CASE("contention: the front of every mapping, on random problems") {
+TEST_CASE("long: contention: the front of every mapping, on random problems") {
     check_feature(generate::kContention, 60, 800);
 }
-TEST_CASE("buses: the front of every mapping, on random problems") {
+TEST_CASE("long: buses: the front of every mapping, on random problems") {
     check_feature(generate::kBuses, 60, 800);
 }
 TEST_CASE("long: capacities: the front of every mapping, on random problems") {
     check_feature(generate::kCapacities, 60, 800);
 }
-TEST_CASE("reconfiguration: the front of every mapping, on random problems") {
+TEST_CASE("long: reconfiguration: the front of every mapping, on random problems") {
     check_feature(generate::kReconfiguration, 60, 800);
 }
 TEST_CASE("long: all that is not coupled: the front of every mapping, on random problems") {
