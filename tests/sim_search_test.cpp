@@ -542,25 +542,6 @@ TEST_CASE("signature: the nodes that branch-and-bound visits change only on purp
     CHECK(nodes(random_layered(20, 4, 2)) == 12'252);
 }
 
-TEST_CASE("threads change how long it takes, not what is found, nor on which way") {
-    for (const std::uint64_t seed : {2u, 3u}) {
-        CAPTURE(seed);
-        const Problem p = generate::random_layered(18, 3, seed);
-        for (const std::int64_t kib : {64, 1 << 20}) {
-            CAPTURE(kib);
-            SearchOptions options;
-            options.memory = sim::Bytes{kib * 1'024};
-            const SearchResult one = sim::branch_and_bound(p, options);
-            options.threads = 3;
-            const SearchResult three = sim::branch_and_bound(p, options);
-            CHECK(three.status == SearchStatus::proven);
-            CHECK(three.mapping == one.mapping);
-            CHECK(three.evaluated == one.evaluated);
-            check_mapping(p, three);
-        }
-    }
-}
-
 TEST_CASE("a search that is stopped has a mapping and an honest bound") {
     const Problem p = generate::random_layered(25, 4, 1);
     const Time optimum = sim::branch_and_bound(p, {}).makespan;
