@@ -174,7 +174,7 @@ bool has_kernel(const sim::Layer& layer) {
     using kernels::StepKind;
     const sim::Attributes& a = layer.attributes;
     const bool is_real = layer.output.element == sim::Element::f32;
-    const bool no_padding = a.pad_begin == sim::Sides{};
+    const bool no_padding = a.pad_begin == sim::Sides{} && a.pad_end == sim::Sides{};
     if (a.out && !is_real) {
         return false;
     }

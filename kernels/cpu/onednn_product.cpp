@@ -91,16 +91,119 @@ Descriptor dense(int images, int height, int width, int channels) {
     return {{images, channels, height, width}, strides};
 }
 
-int tag_of(int block);
+Descriptor matrix(int rows, int columns) {
+    const std::int64_t strides[] = {columns, 1};
+    return {{rows, columns}, strides};
+}
+
+// ---- Work outside runs ------------------------------------------------------------------------
+
+Handle primitive_of(const Handle& description) {
+    return made(there().primitive_destroy, "making a primitive", [&](void** to) {
+        return there().primitive_create(to, description.get());
+    });
+}
+
+Handle stream() {
+    const Library& lib = there();
+    return made(lib.stream_destroy, "making a stream", [&](void** to) {
+        return lib.stream_create(to, lib.engine, kDefaultStream);
+    });
+}
+
+// Where tensors lie is said anew for each run, of those that are not `data`.
+Handle memory(const void* descriptor, void* data) {
+    const Library& lib = there();
+    return made(lib.memory_destroy, "making a memory", [&](void** to) {
+        return lib.memory_create(to, descriptor, lib.engine, data);
+    });
+}
+
+// On this thread alone, as long as it lives: a primitive's work is divided when it is made.
+class OneThread {
+public:
+    explicit OneThread(const Library& library) : library_(library) {
+        if (library.omp_set_num_threads != nullptr) {
+            before_ = library.omp_get_max_threads();
+            library.omp_set_num_threads(1);
+        }
+    }
+    ~OneThread() {
+        if (library_.omp_set_num_threads != nullptr) {
+            library_.omp_set_num_threads(before_);
+        }
+    }
+    OneThread(const OneThread&) = delete;
+    OneThread& operator=(const OneThread&) = delete;
+
+private:
+    const Library& library_;
+    int before_ = 1;
+};
+
+void reorder(const void* from_descriptor, const float* from, const void* to_descriptor, float* to) {
+    const Library& lib = there();
+    const Handle description =
+        made(lib.description_destroy, "describing a reorder", [&](void** at) {
+            return lib.reorder_create(
+                at, from_descriptor, lib.engine, to_descriptor, lib.engine, nullptr);
+        });
+    const Handle primitive = primitive_of(description), on = stream();
+    // It only reads what it reorders.
+    const Handle source = memory(from_descriptor, const_cast<float*>(from)),
+                 target = memory(to_descriptor, to);
+    const Argument arguments[] = {{kSource, source.get()}, {kTarget, target.get()}};
+    check(lib.primitive_execute(primitive.get(), on.get(), 2, arguments), "a reorder");
+    check(lib.stream_wait(on.get()), "a reorder");
+}
+
+// The library's number for a layout in blocks differs between its versions, so it is found by what
+// that layout does to a small tensor. 0: there is none.
+int find_tag(int block) {
+    constexpr int kMostTags = 1024, kImages = 2, kHeight = 2, kWidth = 3,
+                  kPixels = kHeight * kWidth;
+    const Library& lib = there();
+    const OneThread alone{lib};
+    const int channels = 2 * block;
+    const auto elements = static_cast<std::size_t>(kImages * kPixels * channels);
+    std::vector<float> numbers(elements), expected(elements), found(elements);
+    for (std::size_t i = 0; i < elements; ++i) {
+        numbers[i] = static_cast<float>(i);
+    }
+    convert({kHeight, kWidth, channels, Element::f32},
+            kImages,
+            Layout::nhwc,
+            block == 8 ? Layout::nchw8c : Layout::nchw16c,
+            reinterpret_cast<const std::byte*>(numbers.data()),
+            reinterpret_cast<std::byte*>(expected.data()));
+    const Descriptor plain = dense(kImages, kHeight, kWidth, channels);
+    for (int tag = kAnyLayout + 1; tag < kMostTags; ++tag) {
+        try {
+            const Descriptor tried{{kImages, channels, kHeight, kWidth}, tag};
+            if (lib.memory_desc_get_size(tried.get()) != elements * sizeof(float)) {
+                continue;
+            }
+            reorder(plain.get(), numbers.data(), tried.get(), found.data());
+        } catch (const std::runtime_error&) {
+            continue;  // a layout of tensors of other dimensions
+        }
+        if (found == expected) {
+            return tag;
+        }
+    }
+    return 0;
+}
+
+int tag_of(int block) {
+    static const int k8 = find_tag(8), k16 = find_tag(16);
+    return block == 8 ? k8 : k16;
+}
+
+// ---- Products ---------------------------------------------------------------------------------
 
 Descriptor images_of(const Product& product, int count, int height, int width, int channels) {
     return product.block == 1 ? dense(count, height, width, channels)
                               : Descriptor{{count, channels, height, width}, tag_of(product.block)};
-}
-
-Descriptor matrix(int rows, int columns) {
-    const std::int64_t strides[] = {columns, 1};
-    return {{rows, columns}, strides};
 }
 
 Handle attributes_of(const Product& product) {
@@ -206,107 +309,6 @@ Handle description_of(const Product& product, const Layouts& layouts) {
                                                       after.data(),
                                                       attributes.get());
     });
-}
-
-Handle primitive_of(const Handle& description) {
-    return made(there().primitive_destroy, "making a primitive", [&](void** to) {
-        return there().primitive_create(to, description.get());
-    });
-}
-
-Handle stream() {
-    const Library& lib = there();
-    return made(lib.stream_destroy, "making a stream", [&](void** to) {
-        return lib.stream_create(to, lib.engine, kDefaultStream);
-    });
-}
-
-// Where tensors lie is said anew for each run, of those that are not `data`.
-Handle memory(const void* descriptor, void* data) {
-    const Library& lib = there();
-    return made(lib.memory_destroy, "making a memory", [&](void** to) {
-        return lib.memory_create(to, descriptor, lib.engine, data);
-    });
-}
-
-// On this thread alone, as long as it lives: a primitive's work is divided when it is made.
-class OneThread {
-public:
-    explicit OneThread(const Library& library) : library_(library) {
-        if (library.omp_set_num_threads != nullptr) {
-            before_ = library.omp_get_max_threads();
-            library.omp_set_num_threads(1);
-        }
-    }
-    ~OneThread() {
-        if (library_.omp_set_num_threads != nullptr) {
-            library_.omp_set_num_threads(before_);
-        }
-    }
-    OneThread(const OneThread&) = delete;
-    OneThread& operator=(const OneThread&) = delete;
-
-private:
-    const Library& library_;
-    int before_ = 1;
-};
-
-void reorder(const void* from_descriptor, const float* from, const void* to_descriptor, float* to) {
-    const Library& lib = there();
-    const Handle description =
-        made(lib.description_destroy, "describing a reorder", [&](void** at) {
-            return lib.reorder_create(
-                at, from_descriptor, lib.engine, to_descriptor, lib.engine, nullptr);
-        });
-    const Handle primitive = primitive_of(description), on = stream();
-    // It only reads what it reorders.
-    const Handle source = memory(from_descriptor, const_cast<float*>(from)),
-                 target = memory(to_descriptor, to);
-    const Argument arguments[] = {{kSource, source.get()}, {kTarget, target.get()}};
-    check(lib.primitive_execute(primitive.get(), on.get(), 2, arguments), "a reorder");
-    check(lib.stream_wait(on.get()), "a reorder");
-}
-
-// The library's number for a layout in blocks differs between its versions, so it is found by what
-// that layout does to a small tensor. 0: there is none.
-int find_tag(int block) {
-    constexpr int kMostTags = 1024, kImages = 2, kHeight = 2, kWidth = 3,
-                  kPixels = kHeight * kWidth;
-    const Library& lib = there();
-    const OneThread alone{lib};
-    const int channels = 2 * block;
-    const auto elements = static_cast<std::size_t>(kImages * kPixels * channels);
-    std::vector<float> numbers(elements), expected(elements), found(elements);
-    for (std::size_t i = 0; i < elements; ++i) {
-        numbers[i] = static_cast<float>(i);
-    }
-    convert({kHeight, kWidth, channels, Element::f32},
-            kImages,
-            Layout::nhwc,
-            block == 8 ? Layout::nchw8c : Layout::nchw16c,
-            reinterpret_cast<const std::byte*>(numbers.data()),
-            reinterpret_cast<std::byte*>(expected.data()));
-    const Descriptor plain = dense(kImages, kHeight, kWidth, channels);
-    for (int tag = kAnyLayout + 1; tag < kMostTags; ++tag) {
-        try {
-            const Descriptor tried{{kImages, channels, kHeight, kWidth}, tag};
-            if (lib.memory_desc_get_size(tried.get()) != elements * sizeof(float)) {
-                continue;
-            }
-            reorder(plain.get(), numbers.data(), tried.get(), found.data());
-        } catch (const std::runtime_error&) {
-            continue;  // a layout of tensors of other dimensions
-        }
-        if (found == expected) {
-            return tag;
-        }
-    }
-    return 0;
-}
-
-int tag_of(int block) {
-    static const int k8 = find_tag(8), k16 = find_tag(16);
-    return block == 8 ? k8 : k16;
 }
 
 }  // namespace
