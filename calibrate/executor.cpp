@@ -270,11 +270,13 @@ kernels::Tensors Executor::tensors_of(const sim::Task& task) {
                                           layer_name(task.first),
                                           model_.layers[at(model_layer)].name)};
     };
-    kernels::Tensors tensors{.input = read(wanted.main),
-                             .second_input = wanted.second >= 0 ? read(wanted.second) : nullptr,
-                             .output = address(task.device, task.last, task.out_layout)};
-    std::ranges::transform(wanted.more, std::back_inserter(tensors.more), read);
-    return tensors;
+    std::vector<const std::byte*> more;
+    std::ranges::transform(wanted.more, std::back_inserter(more), read);
+    return {.input = read(wanted.main),
+            .second_input = wanted.second >= 0 ? read(wanted.second) : nullptr,
+            .output = address(task.device, task.last, task.out_layout),
+            .more = more.empty() ? std::span<const std::byte* const>{}
+                                 : *more_inputs_.insert(std::move(more)).first};
 }
 
 int Executor::event(const Happening& what) {

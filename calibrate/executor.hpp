@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <tuple>
@@ -138,7 +139,8 @@ private:
     const sim::Model& model_;
     const Parameters& parameters_;
     const sim::Problem& problem_;
-    std::vector<kernels::Layout> layouts_;          // by the problem's layout
+    std::set<std::vector<const std::byte*>> more_inputs_;  // what tensors say beside two inputs
+    std::vector<kernels::Layout> layouts_;                 // by the problem's layout
     std::vector<std::unique_ptr<Device>> devices_;  // by the problem's device; nullptr: not here
     std::vector<std::string> missing_;              // by device: why it is not here
     int copier_ = 0;  // the device that allocates the host's buffers, so that it copies them fast

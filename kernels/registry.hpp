@@ -41,7 +41,7 @@ struct Tensors {
     const std::byte* input = nullptr;
     const std::byte* second_input = nullptr;  // where a step reads one
     std::byte* output = nullptr;
-    std::vector<const std::byte*> more = {};  // concat: the third input and so on
+    std::span<const std::byte* const> more = {};  // concat: the third input and so on
 };
 
 // Computes one slice of those that it was made for, with weights packed as it wants them and

@@ -81,7 +81,8 @@ bool fill(Library& library, void* handle) {
 }  // namespace
 
 const Library* library() {
-    static const std::unique_ptr<const Library> kLibrary = []() -> std::unique_ptr<const Library> {
+    // Its engine is needed as long as anything runs, so it is never given back.
+    static const Library* const kLibrary = []() -> const Library* {
         std::vector<std::string> files{"libdnnl.so.3", "libdnnl.so.2"};
         if (const char* const named = std::getenv("HETMAP_ONEDNN")) {
             files = {named};
@@ -91,12 +92,12 @@ const Library* library() {
                 file.empty() ? nullptr : dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
             auto found = std::make_unique<Library>();
             if (handle != nullptr && fill(*found, handle)) {
-                return found;
+                return found.release();
             }
         }
         return nullptr;
     }();
-    return kLibrary.get();
+    return kLibrary;
 }
 
 }  // namespace kernels::cpu::onednn
