@@ -111,6 +111,11 @@ Handle stream() {
     });
 }
 
+// The library has one kind of memory, also for what it only reads.
+float* writable(const float* data) {
+    return const_cast<float*>(data);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+}
+
 // Where tensors lie is said anew for each run, of those that are not `data`.
 Handle memory(const void* descriptor, void* data) {
     const Library& lib = there();
@@ -149,8 +154,7 @@ void reorder(const void* from_descriptor, const float* from, const void* to_desc
                 at, from_descriptor, lib.engine, to_descriptor, lib.engine, nullptr);
         });
     const Handle primitive = primitive_of(description), on = stream();
-    // It only reads what it reorders.
-    const Handle source = memory(from_descriptor, const_cast<float*>(from)),
+    const Handle source = memory(from_descriptor, writable(from)),
                  target = memory(to_descriptor, to);
     const Argument arguments[] = {{kSource, source.get()}, {kTarget, target.get()}};
     check(lib.primitive_execute(primitive.get(), on.get(), 2, arguments), "a reorder");
@@ -356,7 +360,7 @@ Primitive::Primitive(const Product& product,
     if (shared == nullptr || lib.memory_desc_equal(shared->wanted(), asked(kWantedWeights)) == 0) {
         shared = std::make_shared<const Weights>(layouts, std::move(description), weights);
     }
-    Handle weights_memory = memory(shared->wanted(), const_cast<float*>(shared->data())),
+    Handle weights_memory = memory(shared->wanted(), writable(shared->data())),
            bias_memory = memory(layouts.bias.get(), added.data());
     state_ = std::make_unique<State>(State{.weights = std::move(shared),
                                            .biases = std::move(added),
@@ -379,8 +383,7 @@ const std::shared_ptr<const Weights>& Primitive::weights() const { return state_
 void Primitive::run(const float* input, float* output) const {
     const Library& lib = there();
     const State& state = *state_;
-    check(lib.memory_set_data_handle(state.source.get(), const_cast<float*>(input)),
-          "setting input");
+    check(lib.memory_set_data_handle(state.source.get(), writable(input)), "setting input");
     check(lib.memory_set_data_handle(state.target.get(), output), "setting output");
     const Argument arguments[] = {{kSource, state.source.get()},
                                   {kTarget, state.target.get()},

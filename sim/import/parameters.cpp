@@ -486,7 +486,7 @@ private:
 
     // The other operand of a layer of f32; nothing where whoever made it was refused.
     Known other_of(const Node& node, std::size_t operand) const {
-        const Known other = known(node.inputs[operand]);
+        Known other = known(node.inputs[operand]);
         if (other.kind != Known::Kind::nothing && other.kind != Known::Kind::reals) {
             throw CannotRun{"kernels here take operands that are f32, all of them"};
         }
@@ -496,7 +496,7 @@ private:
 
     // By a tensor of the same shape, or by one pixel, [1, C, 1, 1], whichever is named first.
     Known product_of_reals(const Node& node, const Known& input) const {
-        const Known other = other_of(node, 1);
+        Known other = other_of(node, 1);
         if (other.kind == Known::Kind::nothing) {
             return {};
         }
