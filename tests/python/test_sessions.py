@@ -194,7 +194,13 @@ def test_what_cannot_be_opened_is_refused_in_words(tiny, scalar_mapping, tmp_pat
     error_of(hetmap.Session, None)
     error_of(hetmap.Session, "vgg3-fashion", 3)
     error_of(hetmap.Session, "vgg7-cifar10", scalar_mapping)
-    error_of(hetmap.Session, "shufflenetv2-1.0")
+    without_kernel = {
+        **tiny,
+        "input": {**tiny["input"], "type": "f32"},
+        "layers": [{"name": "size", "operation": "abs", "inputs": ["image"]}],
+        "output": "size",
+    }
+    assert "size" in error_of(hetmap.Session, without_kernel)
     assert "one network" in error_of(hetmap.Session, [tiny, tiny])
     weights = {**tiny, "parameters": {"file": "weights.bin"}}
     assert "parameters.file" in error_of(hetmap.Session, weights)
