@@ -1,6 +1,7 @@
 // The program where the machine, or a file, is not what it expects.
 
 #include "cli_program.hpp"
+#include "sanitized.hpp"
 
 #include <doctest/doctest.h>
 
@@ -28,11 +29,7 @@ bool has(const std::string& text, const std::string& what) {
 }
 
 // Sanitizers reserve terabytes of addresses.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kCanLimitMemory = false;
-#else
-constexpr bool kCanLimitMemory = true;
-#endif
+constexpr bool kCanLimitMemory = !kIsSanitized;
 
 const std::string kImage = std::string{HETMAP_SOURCE_DIR} + "/models/vgg3-fashion";
 

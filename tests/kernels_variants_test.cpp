@@ -3,6 +3,7 @@
 
 #include "kernels/registry.hpp"
 #include "kernels_chains.hpp"
+#include "sanitized.hpp"
 
 #include <doctest/doctest.h>
 
@@ -63,11 +64,7 @@ bool equal_prefix(const Tensor& a, const Tensor& b, const Shape& shape, int batc
     return std::memcmp(a.data(), b.data(), bytes) == 0;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kCasesOfAKind = 12, kLargeCasesOfAKind = 1;
-#else
-constexpr int kCasesOfAKind = 40, kLargeCasesOfAKind = 3;
-#endif
+constexpr int kCasesOfAKind = kIsSanitized ? 12 : 40, kLargeCasesOfAKind = kIsSanitized ? 1 : 3;
 
 }  // namespace
 

@@ -53,8 +53,13 @@ __global__ void __launch_bounds__(128) float_conv(FloatShape shape,
             const int y = from_y[i] + ky, x = from_x[i] + kx;
             const bool inside =
                 at < depth && y >= 0 && y < shape.input_height && x >= 0 && x < shape.input_width;
-            const int offset =
-                ((window[i] + y) * shape.input_width + x) * shape.input_channels + channel;
+            // Unsigned: of pixels that are not inside it may wrap around.
+            const auto width = static_cast<unsigned>(shape.input_width),
+                       channels = static_cast<unsigned>(shape.input_channels);
+            const unsigned offset =
+                (static_cast<unsigned>(window[i] + y) * width + static_cast<unsigned>(x)) *
+                    channels +
+                static_cast<unsigned>(channel);
             pixels[row][thread / kFloatDepth + i * (128 / kFloatDepth)] =
                 inside ? __ldg(input + offset) : 0.0f;
         }
