@@ -214,9 +214,9 @@ bool has_kernel(const sim::Layer& layer) {
         case StepKind::hard_sigmoid:
         case StepKind::hard_swish:
         case StepKind::batch_norm:
+            return is_real && !a.out;
         case StepKind::multiply:
-            return is_real && !a.out &&
-                   (*kind_of(layer) != StepKind::multiply || layer.inputs.size() == 2);
+            return is_real && !a.out && layer.inputs.size() == 2;
     }
     return false;
 }

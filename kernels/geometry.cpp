@@ -25,6 +25,13 @@ bool bit_of(std::span<const std::uint64_t> words, std::size_t index) {
     return (words[index / 64] >> (index % 64) & 1) != 0;
 }
 
+float real_weight_of(const Step& step, std::size_t fan_in, std::size_t channel, std::size_t index) {
+    if (!step.real_weights.empty()) {
+        return step.real_weights[channel * fan_in + index];
+    }
+    return bit_of(step.weights, channel * ((fan_in + 63) / 64) * 64 + index) ? 1.0F : -1.0F;
+}
+
 ChannelWeights::ChannelWeights(const DotGeometry& geometry,
                                const Step& step,
                                int channel,

@@ -31,6 +31,9 @@ struct DotGeometry {
     }
 };
 
+// Weight `index` of an output channel of a real conv2d or linear step, which has `fan_in` of them.
+float real_weight_of(const Step& step, std::size_t fan_in, std::size_t channel, std::size_t index);
+
 DotGeometry geometry_of(const Step& step, const Shape& input);
 
 // Which rows and columns of the kernel lie inside the image, for one class of output positions.

@@ -271,13 +271,11 @@ void convert(const Shape& shape,
              Layout to,
              const std::byte* source,
              std::byte* destination) {
-    const bool reals = shape.element == Element::f32;
-    if (reals && block_of(from) != block_of(to)) {
+    if (shape.element == Element::f32 && block_of(from) != block_of(to)) {
         convert_blocks(shape, batch, from, to, source, destination);
         return;
     }
-    if (reals || shape.element != Element::binary ||
-        (from == Layout::plain) == (to == Layout::plain)) {
+    if (shape.element != Element::binary || (from == Layout::plain) == (to == Layout::plain)) {
         std::memcpy(destination, source, tensor_bytes(shape, from, batch));
         return;
     }

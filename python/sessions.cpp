@@ -50,33 +50,21 @@ Shape shape_of(const hetmap_tensor& tensor) {
 
 // Bytes between neighbours, said here because pybind11 before 2.12 takes an element's size from
 // where NumPy 2 has something else.
-Shape strides_of(const Shape& shape, py::ssize_t element_bytes) {
-    Shape strides(shape.size(), element_bytes);
-    for (std::size_t axis = shape.size() - 1; axis > 0; --axis) {
-        strides[axis - 1] = strides[axis] * shape[axis];
+Shape strides_of(const hetmap_tensor& tensor, const Shape& shape) {
+    Shape strides;
+    auto bytes = static_cast<py::ssize_t>(tensor.bytes);
+    for (const py::ssize_t side : shape) {
+        bytes /= side;
+        strides.push_back(bytes);
     }
     return strides;
-}
-
-py::ssize_t element_bytes(const hetmap_tensor& tensor) {
-    switch (tensor.element) {
-        case HETMAP_U8:
-            return 1;
-        case HETMAP_INT32:
-        case HETMAP_F32:
-            return 4;
-        case HETMAP_BINARY:
-            break;
-    }
-    return 8;
 }
 
 py::array view_of(const Shared& session, const hetmap_tensor& tensor, bool is_input) {
     const py::capsule keeps{new Shared{session},
                             [](void* shared) { delete static_cast<Shared*>(shared); }};
     const Shape shape = shape_of(tensor);
-    py::array view{
-        dtype_of(tensor), shape, strides_of(shape, element_bytes(tensor)), tensor.data, keeps};
+    py::array view{dtype_of(tensor), shape, strides_of(tensor, shape), tensor.data, keeps};
     if (!is_input) {
         view.attr("flags").attr("writeable") = false;
     }

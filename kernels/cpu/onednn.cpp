@@ -80,7 +80,6 @@ struct Numbers {
 
 Numbers numbers_of(const RealPattern& pattern, std::size_t fan_in) {
     const Step& step = *pattern.product;
-    const std::size_t words = (fan_in + 63) / 64;
     Numbers numbers;
     for (std::size_t o = 0; o < size(step.out_channels); ++o) {
         double scale = step.scales.empty() ? 1 : step.scales[o];
@@ -91,10 +90,8 @@ Numbers numbers_of(const RealPattern& pattern, std::size_t fan_in) {
             bias = bias * factor + (norm->biases.empty() ? 0 : norm->biases[o]);
         }
         for (std::size_t i = 0; i < fan_in; ++i) {
-            const double weight = !step.real_weights.empty() ? step.real_weights[o * fan_in + i]
-                                  : bit_of(step.weights, o * words * 64 + i) ? 1
-                                                                             : -1;
-            numbers.weights.push_back(static_cast<float>(scale * weight));
+            numbers.weights.push_back(
+                static_cast<float>(scale * real_weight_of(step, fan_in, o, i)));
         }
         numbers.biases.push_back(static_cast<float>(bias));
     }

@@ -199,8 +199,12 @@ int find_tag(int block) {
 }
 
 int tag_of(int block) {
-    static const int k8 = find_tag(8), k16 = find_tag(16);
-    return block == 8 ? k8 : k16;
+    if (block == 8) {
+        static const int k8 = find_tag(8);
+        return k8;
+    }
+    static const int k16 = find_tag(16);
+    return k16;
 }
 
 // ---- Products ---------------------------------------------------------------------------------

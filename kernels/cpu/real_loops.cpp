@@ -46,16 +46,12 @@ bool is_product(const Step& step) {
 
 std::vector<float> laid_out(const RealStep& real) {
     const Step& step = real.step;
-    const std::size_t outputs = real.outputs(), fan_in = real.taps() * real.inputs(),
-                      words = (fan_in + 63) / 64;
+    const std::size_t outputs = real.outputs(), fan_in = real.taps() * real.inputs();
     std::vector<float> weights(size(step.out_channels) * fan_in);
     for (std::size_t o = 0; o < size(step.out_channels); ++o) {
         const std::size_t group = o / outputs, in_group = o % outputs;
         for (std::size_t i = 0; i < fan_in; ++i) {
-            const float weight = !step.real_weights.empty() ? step.real_weights[o * fan_in + i]
-                                 : bit_of(step.weights, o * words * 64 + i) ? 1.0F
-                                                                            : -1.0F;
-            weights[(group * fan_in + i) * outputs + in_group] = weight;
+            weights[(group * fan_in + i) * outputs + in_group] = real_weight_of(step, fan_in, o, i);
         }
     }
     return weights;
