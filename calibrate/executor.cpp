@@ -11,6 +11,7 @@
 #include <cassert>
 #include <charconv>
 #include <optional>
+#include <random>
 #include <set>
 #include <utility>
 
@@ -772,6 +773,27 @@ Executor::Recording Executor::prepare(const sim::Mapping& mapping, bool timed) {
 std::span<std::byte> Executor::input(int index) {
     const int tensor = tensor_of(index);
     return {buffer({tensor, 0, 0}), (bytes_of(tensor, 0) + 63) / 64 * 64};
+}
+
+void Executor::fill_inputs(std::uint32_t seed) {
+    constexpr std::size_t kBlock = std::size_t{1} << 16;  // again and again: a batch may be large
+    std::mt19937 random{seed};
+    std::vector<std::byte> bytes(kBlock);
+    std::ranges::generate(bytes, [&] { return static_cast<std::byte>(random()); });
+    std::vector<float> reals(kBlock / sizeof(float));
+    std::uniform_real_distribution<float> between{-1, 1};
+    std::ranges::generate(reals, [&] { return between(random); });
+    for (int i = 0; i < model_.inputs(); ++i) {
+        const bool real = model_.layers[at(i)].output.element == sim::Element::f32;
+        const std::span<const std::byte> block =
+            real ? std::as_bytes(std::span{reals}) : std::span{bytes};
+        std::span<std::byte> left = input(i);
+        while (!left.empty()) {
+            const std::size_t now = std::min(left.size(), block.size());
+            std::ranges::copy(block.first(now), left.begin());
+            left = left.subspan(now);
+        }
+    }
 }
 
 std::size_t Executor::output_bytes(int index) const {

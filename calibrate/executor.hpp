@@ -84,6 +84,8 @@ public:
     // Where to put the images: batch x height x width x channels, as that input of the model wants
     // them.
     std::span<std::byte> input(int index = 0);
+    // Random images for all inputs: any bytes, real numbers between -1 and 1.
+    void fill_inputs(std::uint32_t seed);
     std::size_t output_bytes(int index = 0) const;  // of the batch
 
     // Runs what was recorded; allocates nothing, but what devices and their drivers do. stamps[i]:

@@ -232,23 +232,6 @@ void keep_trial(NetworkBench& bench, Trial trial, std::mt19937_64& random) {
     }
 }
 
-// Any bytes do: no kernel's time depends on them. Ones that vary keep the bits mixed. To be called
-// when it is known that there is memory for the inputs.
-void fill_inputs(NetworkBench& bench) {
-    constexpr std::size_t kBlock = std::size_t{1} << 16;
-    std::mt19937 random{1};
-    std::vector<std::byte> block(kBlock);
-    std::ranges::generate(block, [&] { return static_cast<std::byte>(random()); });
-    for (int i = 0; i < bench.piece.model.inputs(); ++i) {
-        std::span<std::byte> left = bench.executor->input(i);
-        while (!left.empty()) {
-            const std::size_t now = std::min(left.size(), block.size());
-            std::ranges::copy(std::span{block}.first(now), left.begin());
-            left = left.subspan(now);
-        }
-    }
-}
-
 }  // namespace
 
 void begin(NetworkBench& bench, const StoppingRule& rule, const std::function<bool()>& stop) {
@@ -416,7 +399,7 @@ void take_turn(NetworkBench& bench,
                                    sim::simulate(bench.problem, bench.best).makespan * kNear;
     const Executor::Recording recording = bench.executor->prepare(mapping);
     if (bench.turns == 1) {
-        fill_inputs(bench);
+        bench.executor->fill_inputs(1);
     }
     const std::vector<std::vector<Crossing>> crossings = crossings_of(bench.problem, mapping);
     std::vector<std::int64_t> stamps(recording.calls.size() + 1);

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 
 namespace cli {
@@ -21,22 +22,38 @@ namespace {
 
 struct ValidateOptions {
     std::string model, platform, mapping, data, csv;
-    std::vector<std::string> set;
+    std::vector<std::string> set, beside;
     int batch = 1, sample = 0;
     std::optional<double> budget = 10, max_error;
     std::uint64_t seed = 1;
     OutputOptions output;
 };
 
+// Of --beside. It copies in the modes of the mapping that it runs beside.
+calibrate::NamedMapping other_mapping(const std::string& path, const sim::Problem& problem) {
+    const sim::MappingFile file = sim::load_mapping_file(path);
+    if (file.batch != problem.batch) {
+        throw sim::InputError{
+            fmt::format("--beside {}: a mapping for batch {}; the one it is held against is for {}",
+                        path,
+                        file.batch,
+                        problem.batch)};
+    }
+    return {std::filesystem::path{path}.stem().string(), sim::resolve(file, problem)};
+}
+
 void run(const ValidateOptions& o) {
     const sim::Model model = model_named(o.model);
     const sim::Platform platform = platform_named(o.platform, o.set);
 
-    calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--csv", o.csv}},
-                             std::vector<calibrate::NamedFile>{{"--model", model.path},
-                                                               {"--platform", platform.path},
-                                                               {"--mapping", o.mapping},
-                                                               {"--data", o.data}});
+    std::vector<calibrate::NamedFile> inputs{{"--model", model.path},
+                                             {"--platform", platform.path},
+                                             {"--mapping", o.mapping},
+                                             {"--data", o.data}};
+    for (const std::string& path : o.beside) {
+        inputs.push_back({"--beside", path});
+    }
+    calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--csv", o.csv}}, inputs);
 
     // 1. The mapping: given, or the best there is.
     int batch = o.batch;
@@ -52,6 +69,9 @@ void run(const ValidateOptions& o) {
 
     // 2. What it is compared with.
     std::vector<calibrate::NamedMapping> others;
+    for (const std::string& path : o.beside) {
+        others.push_back(other_mapping(path, problem));
+    }
     for (const sim::NamedResult& baseline : sim::baselines(problem, {}, stop_after(10))) {
         others.push_back({baseline.name, baseline.result.mapping});
     }
@@ -114,6 +134,8 @@ void add_validate(Program& program) {
     command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
     command.add_set(o->set);
     command.add_option("--mapping", o->mapping, "Default: the best there is").type_name("FILE");
+    command.add_option("--beside", o->beside, "Also run these mappings, in turn with it")
+        .type_name("FILE");
     command.add_batch(o->batch, "Images at a time, where no mapping is given");
     command.add_option("--sample", o->sample, "Also run this many random mappings")
         .range(0, 100000);
