@@ -37,6 +37,8 @@ constexpr std::pair<std::string_view, kernels::StepKind> kKernels[] = {
     {"split", kernels::StepKind::channels},
     {"channel_shuffle", kernels::StepKind::channel_shuffle},
     {"reduce_mean", kernels::StepKind::global_average_pool},
+    {"quantize", kernels::StepKind::quantize},
+    {"dequantize", kernels::StepKind::dequantize},
 };
 
 std::optional<kernels::StepKind> kind_of(const sim::Layer& layer) {
@@ -51,6 +53,8 @@ std::optional<kernels::Element> element_of(sim::Element element) {
             return kernels::Element::binary;
         case sim::Element::u8:
             return kernels::Element::u8;
+        case sim::Element::int8:
+            return kernels::Element::int8;
         case sim::Element::int32:
             return kernels::Element::int32;
         case sim::Element::f32:
@@ -136,11 +140,22 @@ bool is_square_window(const sim::Attributes& a) {
            a.pad_begin == a.pad_end && !a.ceil;
 }
 
-// The windows that the kernels know: nothing dilated, and square where not all is f32.
+bool is_byte(sim::Element element) {
+    return element == sim::Element::u8 || element == sim::Element::int8;
+}
+
+// Of a layer that multiplies: its weights are of 8 bits.
+bool has_byte_weights(const sim::Layer& layer) {
+    return sim::has_weights(layer) && layer.attributes.weights == sim::Element::int8;
+}
+
+// The windows that the kernels know: nothing dilated, and square where weights are bits and
+// results no f32.
 bool is_known_window(const sim::Layer& layer) {
     const sim::Sides& dilation = layer.attributes.dilation;
     return dilation[1] == 1 && dilation[2] == 1 &&
-           (layer.output.element == sim::Element::f32 || is_square_window(layer.attributes));
+           (layer.output.element == sim::Element::f32 || has_byte_weights(layer) ||
+            is_square_window(layer.attributes));
 }
 
 // What has to be padded after the last row or column, for as many windows as there are.
@@ -164,7 +179,7 @@ bool are_sides_of_image(const std::vector<int>& axes) {
 
 }  // namespace
 
-bool has_kernel(const sim::Layer& layer) {
+bool has_kernel(const sim::Model& model, const sim::Layer& layer) {
     if (layer.operation == nullptr || !element_of(layer.output.element) || !kind_of(layer) ||
         layer.output.rank() > 3 || !is_known_window(layer) ||
         (layer.inputs.size() > 2 && layer.operation->name != "concat") ||
@@ -175,24 +190,36 @@ bool has_kernel(const sim::Layer& layer) {
     const sim::Attributes& a = layer.attributes;
     const bool is_real = layer.output.element == sim::Element::f32;
     const bool no_padding = a.pad_begin == sim::Sides{} && a.pad_end == sim::Sides{};
-    if (a.out && !is_real) {
+    const bool makes_bytes = is_byte(layer.output.element);
+    const bool reads_bytes =
+        !layer.inputs.empty() && is_byte(at(model, layer.inputs.front()).output.element);
+    const bool stays_bytes = makes_bytes && reads_bytes;
+    if (a.out && !is_real && !makes_bytes) {
         return false;
     }
     switch (*kind_of(layer)) {
         case StepKind::conv2d:
         case StepKind::linear:
+            if (a.weights == sim::Element::int8) {
+                return reads_bytes && a.pad_value == 0;
+            }
             return a.weights == sim::Element::binary
                        ? is_real || (a.groups == 1 && layer.operation->name != "depthwise_conv2d")
                        : a.weights == sim::Element::f32 && is_real;
         case StepKind::max_pool2d:
-            return !a.out && (is_real || no_padding);
+            return !a.out && (is_real || stays_bytes || no_padding);
         case StepKind::average_pool2d:  // what padding counts for is not in the model
             return !a.out && is_real && no_padding;
         case StepKind::threshold:
         case StepKind::flatten:
             return true;
         case StepKind::add:
-            return !a.out;
+            return stays_bytes || (!a.out && !makes_bytes);
+        case StepKind::quantize:
+            return makes_bytes &&
+                   at(model, layer.inputs.front()).output.element == sim::Element::f32;
+        case StepKind::dequantize:
+            return reads_bytes && is_real;
         case StepKind::reshape:
             return layer.output.element != sim::Element::binary;
         case StepKind::softmax:
@@ -200,8 +227,10 @@ bool has_kernel(const sim::Layer& layer) {
         case StepKind::concat:
             return is_real && (a.axis == -1 || a.axis == layer.output.rank() - 1);
         case StepKind::global_average_pool:
-            return is_real && !a.out &&
-                   (layer.operation->name != "reduce_mean" || are_sides_of_image(a.axes));
+            return stays_bytes
+                       ? layer.operation->name == "global_average_pool"
+                       : is_real && !a.out &&
+                             (layer.operation->name != "reduce_mean" || are_sides_of_image(a.axes));
         case StepKind::channels:  // of a split into several, each is a layer's result of its own
             return is_real && a.sizes.empty() &&
                    (a.axis == -1 || a.axis == layer.output.rank() - 1);
@@ -228,10 +257,21 @@ namespace {
 bool operands_fit(const sim::Model& model, std::span<const int> layers, std::size_t index) {
     const sim::Layer& layer = at(model, layers[index]);
     const std::string_view name = layer.operation->name;
+    if (name == "add" && is_byte(layer.output.element) && layers.size() > 1) {
+        return false;  // a chain may exchange its operands, which are scaled each in its own way
+    }
     const kernels::Shape result = kernel_shape(layer.output);
     const auto is_result = [&](int input) {
         return kernel_shape(at(model, input).output) == result;
     };
+    if (name == "add" && is_byte(layer.output.element)) {
+        return std::ranges::all_of(layer.inputs, [&](int input) {
+            kernels::Shape shape = kernel_shape(at(model, input).output);
+            const bool fits = shape == kernel_shape(at(model, layer.inputs.front()).output);
+            shape.element = result.element;
+            return fits && shape == result;
+        });
+    }
     if (name == "add") {
         return std::ranges::all_of(layer.inputs, is_result);
     }
@@ -260,7 +300,7 @@ bool operands_fit(const sim::Model& model, std::span<const int> layers, std::siz
 std::vector<int> without_kernel(const sim::Model& model) {
     std::vector<int> layers;
     for (int l = model.inputs(); l < static_cast<int>(model.layers.size()); ++l) {
-        if (!has_kernel(at(model, l))) {
+        if (!has_kernel(model, at(model, l))) {
             layers.push_back(l);
         }
     }
@@ -279,7 +319,7 @@ void expect_ends_on_host(const sim::Model& model) {
 }
 
 bool fit_one_kernel(const sim::Model& model, std::span<const int> layers) {
-    if (!std::ranges::all_of(layers, [&](int l) { return has_kernel(at(model, l)); })) {
+    if (!std::ranges::all_of(layers, [&](int l) { return has_kernel(model, at(model, l)); })) {
         return false;
     }
     if (sim::read_outside(model, layers) != std::vector<int>{layers.back()}) {
@@ -356,7 +396,7 @@ kernels::Chain chain_of(const sim::Model& model,
     };
     for (const int l : layers) {
         const sim::Layer& layer = at(model, l);
-        if (!has_kernel(layer)) {
+        if (!has_kernel(model, layer)) {
             throw sim::input_error(
                 layer.where,
                 fmt::format(
@@ -367,6 +407,7 @@ kernels::Chain chain_of(const sim::Model& model,
         const kernels::Shape shape = kernel_shape(layer.output);
         const bool is_product = sim::has_weights(layer);
         const bool is_square = is_square_window(layer.attributes);
+        const bool makes_bytes = is_byte(layer.output.element);
         chain.steps.push_back({
             .kind = *kind_of(layer),
             .out_channels = shape.channels,
@@ -384,11 +425,14 @@ kernels::Chain chain_of(const sim::Model& model,
             .groups = layer.operation->name == "depthwise_conv2d" ? shape.channels
                                                                   : layer.attributes.groups,
             .first_channel = layer.attributes.first_channel,
-            .real = is_product && shape.element == kernels::Element::f32,
+            .real = is_product && (shape.element == kernels::Element::f32 || makes_bytes),
+            .bytes = has_byte_weights(layer),
+            .result = shape.element,
             .weights = p.weights,
             .thresholds = p.thresholds,
             .flips = p.flips,
             .real_weights = p.real_weights,
+            .byte_weights = p.byte_weights,
             .scales = p.scales,
             .biases = p.biases,
             .limits = p.limits,

@@ -35,7 +35,7 @@ kernels::Chain chain_of(const sim::Model& model,
 
 // Whether the layer may be part of a kernel's chain, by its operation and what it makes; what it
 // reads is looked at where a chain is put together.
-bool has_kernel(const sim::Layer& layer);
+bool has_kernel(const sim::Model& model, const sim::Layer& layer);
 
 // The layers that no kernel here computes.
 std::vector<int> without_kernel(const sim::Model& model);

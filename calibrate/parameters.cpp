@@ -33,16 +33,29 @@ bool has_weights(const sim::Layer& layer, sim::Element element) {
 
 bool has_bits(const sim::Layer& layer) { return has_weights(layer, sim::Element::binary); }
 
+bool is_byte(sim::Element element) {
+    return element == sim::Element::u8 || element == sim::Element::int8;
+}
+
 // Scaled, and with a bias.
 bool is_real_product(const sim::Layer& layer) {
-    return (has_bits(layer) || has_weights(layer, sim::Element::f32)) &&
-           layer.output.element == sim::Element::f32;
+    return ((has_bits(layer) || has_weights(layer, sim::Element::f32)) &&
+            layer.output.element == sim::Element::f32) ||
+           (has_weights(layer, sim::Element::int8) && layer.output.element != sim::Element::int32);
 }
 
 bool has_thresholds(const sim::Layer& layer) { return is_one_of(layer, {"threshold"}); }
 
 const sim::Layer& input_of(const sim::Model& model, const sim::Layer& layer) {
     return model.layers[static_cast<std::size_t>(layer.inputs.front())];
+}
+
+// What kernels know of them (kernels::Step::bytes): the others have no parameters here.
+bool has_byte_weights(const sim::Model& model, const sim::Layer& layer) {
+    const sim::Element result = layer.output.element;
+    return has_weights(layer, sim::Element::int8) &&
+           is_byte(input_of(model, layer).output.element) &&
+           (is_byte(result) || result == sim::Element::int32 || result == sim::Element::f32);
 }
 
 // Weights that one output channel has.
@@ -63,6 +76,7 @@ std::size_t words(std::int64_t bits) { return static_cast<std::size_t>((bits + 6
 // How many a layer has of each of its parameters, in the file's order.
 struct Sizes {
     std::int64_t weights = 0, thresholds = 0, flips = 0;
+    std::int64_t byte_weights = 0;
     std::int64_t real_weights = 0, scales = 0, biases = 0, limits = 0;
 
     std::int64_t bytes() const {
@@ -73,15 +87,39 @@ struct Sizes {
             }
             return total;
         };
-        return sim::checked_sum(
-            sim::checked_product(8, sum({weights, flips})),
-            sim::checked_product(4, sum({thresholds, real_weights, scales, biases, limits})));
+        return sum(
+            {byte_weights,
+             sim::checked_product(8, sum({weights, flips})),
+             sim::checked_product(4, sum({thresholds, real_weights, scales, biases, limits}))});
     }
 };
+
+// Of layers on bytes that stand for other numbers, in the words of kernels::Step.
+std::int64_t limits_of_bytes(const sim::Model& model, const sim::Layer& layer) {
+    const sim::Element result = layer.output.element;
+    if (has_byte_weights(model, layer)) {
+        return is_byte(result) ? 4 : 1;
+    }
+    if (is_one_of(layer, {"add"})) {
+        return is_byte(result) ? 7 : 0;
+    }
+    if (is_one_of(layer, {"global_average_pool"})) {
+        return is_byte(result) ? 5 : 0;
+    }
+    return (is_one_of(layer, {"quantize"}) && is_byte(result)) ||
+                   (is_one_of(layer, {"dequantize"}) &&
+                    is_byte(input_of(model, layer).output.element))
+               ? 2
+               : 0;
+}
 
 Sizes sizes_of(const sim::Model& model, const sim::Layer& layer) {
     Sizes sizes;
     const std::int64_t channels = layer.output.channels();
+    if (has_weights(layer, sim::Element::int8) && !has_byte_weights(model, layer)) {
+        return sizes;
+    }
+    sizes.limits = limits_of_bytes(model, layer);
     const auto words_of = [](std::int64_t bits) { return static_cast<std::int64_t>(words(bits)); };
     if (has_bits(layer)) {
         sizes.weights = sim::checked_product(channels, words_of(fan_in(model, layer)));
@@ -89,8 +127,13 @@ Sizes sizes_of(const sim::Model& model, const sim::Layer& layer) {
     }
     if (is_real_product(layer)) {
         sizes.biases = channels;
-        sizes.real_weights =
-            has_bits(layer) ? 0 : sim::checked_product(channels, fan_in(model, layer));
+        sizes.real_weights = has_weights(layer, sim::Element::f32)
+                                 ? sim::checked_product(channels, fan_in(model, layer))
+                                 : 0;
+    }
+    if (has_byte_weights(model, layer)) {
+        sizes.byte_weights = sim::checked_product(channels, fan_in(model, layer));
+        sizes.scales = is_real_product(layer) ? channels : 0;
     }
     if (has_thresholds(layer)) {
         const bool is_real = input_of(model, layer).output.element == sim::Element::f32;
@@ -113,6 +156,7 @@ LayerParameters sized(const sim::Model& model, const sim::Layer& layer) {
     parameters.weights.resize(count(sizes.weights));
     parameters.thresholds.resize(count(sizes.thresholds));
     parameters.flips.resize(count(sizes.flips));
+    parameters.byte_weights.resize(count(sizes.byte_weights));
     parameters.real_weights.resize(count(sizes.real_weights));
     parameters.scales.resize(count(sizes.scales));
     parameters.biases.resize(count(sizes.biases));
@@ -218,6 +262,85 @@ std::vector<double> spreads_of(const sim::Model& model) {
     return spreads;
 }
 
+float least_of(sim::Element element) { return element == sim::Element::u8 ? 0 : -128; }
+float most_of(sim::Element element) { return element == sim::Element::u8 ? 255 : 127; }
+
+// Of a layer on bytes: nothing is moved, and results spread over a part of their range.
+void make_up_bytes(const sim::Model& model,
+                   const sim::Layer& layer,
+                   std::mt19937_64& random,
+                   LayerParameters& p) {
+    constexpr float kStep = 1.0F / 32, kSpread = 74;  // of all bytes, one as likely as the other
+    if (limits_of_bytes(model, layer) == 0) {
+        return;
+    }
+    const float least = least_of(layer.output.element), most = most_of(layer.output.element);
+    if (has_byte_weights(model, layer)) {
+        std::ranges::generate(p.byte_weights, [&] { return static_cast<std::int8_t>(random()); });
+        const auto sums =
+            kSpread * std::sqrt(static_cast<float>(fan_in(model, layer)));  // over those of inputs
+        const float wanted = is_byte(layer.output.element) ? 1 : kStep;
+        std::ranges::fill(p.scales, wanted / sums);
+        p.limits = {0};
+        if (is_byte(layer.output.element)) {
+            p.limits = {0, 0, least, most};
+        }
+    } else if (is_one_of(layer, {"add"})) {
+        p.limits = {1, 0, 1, 0, 0, least, most};
+    } else if (is_one_of(layer, {"global_average_pool"})) {
+        const sim::TensorShape& input = input_of(model, layer).output;
+        const auto pixels = static_cast<float>(input.elements() / input.channels());
+        p.limits = {1 / pixels, 0, 0, least, most};
+    } else {
+        p.limits = {kStep, 0};
+    }
+}
+
+// Kernels take zeros and limits for whole numbers of their element, and divide by steps.
+void check_bytes(const sim::Model& model, const sim::Layer& layer, const LayerParameters& p) {
+    if (limits_of_bytes(model, layer) == 0) {
+        return;
+    }
+    const sim::Element input = input_of(model, layer).output.element, result = layer.output.element;
+    const auto expect = [&](bool condition, std::string_view what) {
+        if (!condition) {
+            throw sim::InputError{fmt::format("weights of layer '{}': {}", layer.name, what)};
+        }
+    };
+    const auto expect_in = [&](sim::Element element, std::initializer_list<float> values) {
+        for (const float value : values) {
+            expect(value >= least_of(element) && value <= most_of(element) &&
+                       value == std::trunc(value),
+                   fmt::format("a zero or limit is no whole number of {}", sim::name_of(element)));
+        }
+    };
+    const std::vector<float>& l = p.limits;
+    if (l.size() == 2) {
+        expect(l[0] > 0 && std::isfinite(l[0]), "the step is not above zero");
+        expect_in(is_byte(result) ? result : input, {l[1]});
+    } else if (l.size() == 7) {
+        expect_in(input, {l[1]});
+        expect_in(result, {l[4], l[5], l[6]});
+        expect_in(layer.inputs.size() > 1
+                      ? model.layers[static_cast<std::size_t>(layer.inputs[1])].output.element
+                      : input,
+                  {l[3]});
+        expect(std::isfinite(l[0]) && std::isfinite(l[2]), "a factor is not finite");
+    } else if (l.size() == 5) {
+        expect_in(input, {l[1]});
+        expect_in(result, {l[2], l[3], l[4]});
+        expect(std::isfinite(l[0]), "a factor is not finite");
+    } else {
+        expect_in(input, {l[0]});
+        if (l.size() == 4) {
+            expect_in(result, {l[1], l[2], l[3]});
+        }
+    }
+    const auto is_finite = [](float value) { return std::isfinite(value); };
+    expect(std::ranges::all_of(p.scales, is_finite) && std::ranges::all_of(p.biases, is_finite),
+           "a scale or bias is not finite");
+}
+
 Parameters made_up(const sim::Model& model) {
     std::int64_t bytes = 0;
     for (const sim::Layer& layer : model.layers) {
@@ -262,6 +385,7 @@ Parameters made_up(const sim::Model& model) {
             });
         }
         std::ranges::fill(p.scales, 1.0F);
+        make_up_bytes(model, layer, random, p);
         if (is_one_of(layer, {"clip"}) && !p.limits.empty()) {
             p.limits = {0.0F, 6.0F};
         }
@@ -293,6 +417,7 @@ Parameters load_parameters(const sim::Model& model) {
         reader.fill(p.weights, layer.name);
         reader.fill(p.thresholds, layer.name);
         reader.fill(p.flips, layer.name);
+        reader.fill(p.byte_weights, layer.name);
         for (std::vector<float>* const reals : {&p.real_weights, &p.scales, &p.biases, &p.limits}) {
             reader.fill(*reals, layer.name);
             check_reals(*reals, layer.name);
@@ -306,6 +431,7 @@ Parameters load_parameters(const sim::Model& model) {
         if (has_thresholds(layer)) {
             check_tail(p.flips, layer.output.channels(), layer.name);
         }
+        check_bytes(model, layer, p);
         parameters.push_back(std::move(p));
     }
     return parameters;
@@ -327,6 +453,7 @@ std::string weights_file(const sim::Model& model, const Parameters& parameters) 
         append(parameters.at(l).weights, needed.weights.size(), layer.name);
         append(parameters.at(l).thresholds, needed.thresholds.size(), layer.name);
         append(parameters.at(l).flips, needed.flips.size(), layer.name);
+        append(parameters.at(l).byte_weights, needed.byte_weights.size(), layer.name);
         append(parameters.at(l).real_weights, needed.real_weights.size(), layer.name);
         append(parameters.at(l).scales, needed.scales.size(), layer.name);
         append(parameters.at(l).biases, needed.biases.size(), layer.name);

@@ -16,6 +16,7 @@ struct LayerParameters {
     std::vector<std::uint64_t> weights;
     std::vector<std::int32_t> thresholds;
     std::vector<std::uint64_t> flips;
+    std::vector<std::int8_t> byte_weights;
     std::vector<float> real_weights, scales, biases, limits;
 };
 

@@ -127,7 +127,7 @@ Runnable guessed(const sim::Model& model, const Parameters& parameters, int batc
     std::string for_bits;
     std::vector<std::string> variants;
     for (const kernels::Variant& variant : kernels::variants()) {
-        if (variant.supported() && variant.for_reals) {
+        if (variant.supported() && !variant.for_bits) {
             variants.emplace_back(variant.name);
         } else if (variant.supported()) {
             for_bits = variant.name;

@@ -289,17 +289,12 @@ Field make_field(Executor& executor,
     return field;
 }
 
-// Each output against the reference's, on images of random pixels. True if all are identical.
+// Each output against the reference's, on random images. True if all are identical.
 bool compare_outputs(Executor& executor,
                      const sim::Model& model,
                      int batch,
-                     std::vector<Contender>& contenders,
-                     std::mt19937& random) {
-    for (int i = 0; i < model.inputs(); ++i) {
-        for (std::byte& b : executor.input(i)) {
-            b = static_cast<std::byte>(random());
-        }
-    }
+                     std::vector<Contender>& contenders) {
+    executor.fill_inputs(1);
     const Expected expected = expected_output(model, batch, executor);
     bool identical = true;
     for (Contender& c : contenders) {
@@ -439,7 +434,7 @@ Validation validate(const sim::Model& model,
     std::mt19937 random{1};
     Validation validation;
     validation.outputs_identical =
-        compare_outputs(executor, model, problem.batch, field.contenders, random);
+        compare_outputs(executor, model, problem.batch, field.contenders);
 
     const double round_trip = round_trip_of(platform);
     StageClock clock;
@@ -472,6 +467,19 @@ int index_of_largest(const std::byte* scores, std::size_t count) {
     return static_cast<int>(std::ranges::max_element(all) - all.begin());
 }
 
+int class_of(sim::Element element, const std::byte* scores, std::size_t count) {
+    switch (element) {
+        case sim::Element::f32:
+            return index_of_largest<float>(scores, count);
+        case sim::Element::u8:
+            return index_of_largest<std::uint8_t>(scores, count);
+        case sim::Element::int8:
+            return index_of_largest<std::int8_t>(scores, count);
+        default:
+            return index_of_largest<std::int32_t>(scores, count);
+    }
+}
+
 }  // namespace
 
 Classification classify(const sim::Model& model,
@@ -489,6 +497,7 @@ Classification classify(const sim::Model& model,
         model.layers[static_cast<std::size_t>(model.outputs.front().layer)].output;
     const auto classes = static_cast<std::size_t>(output.elements());
     const sim::Element element = output.element;
+    const std::size_t score_bytes = sim::tensor_bytes(output) / classes;
     const bool takes_reals = model.layers.front().output.element == sim::Element::f32;
 
     Classification result;
@@ -509,10 +518,8 @@ Classification classify(const sim::Model& model,
         executor.run(recording);
         times.push_back(static_cast<double>(now_ns() - start));
         for (std::size_t i = 0; i < now; ++i) {
-            const std::byte* const scores = recording.outputs.front() + i * classes * 4;
-            result.predictions.push_back(element == sim::Element::f32
-                                             ? index_of_largest<float>(scores, classes)
-                                             : index_of_largest<std::int32_t>(scores, classes));
+            const std::byte* const scores = recording.outputs.front() + i * classes * score_bytes;
+            result.predictions.push_back(class_of(element, scores, classes));
         }
     }
     if (!times.empty()) {

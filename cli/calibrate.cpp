@@ -103,8 +103,8 @@ void run(const CalibrateOptions& o) {
         sim::Model model = model_named(name);
         inputs.push_back({"--model", model.path});
         // Networks that can only be simulated, such as those of full precision, have none.
-        if (std::ranges::any_of(model.layers, [](const sim::Layer& layer) {
-                return calibrate::has_kernel(layer);
+        if (std::ranges::any_of(model.layers, [&](const sim::Layer& layer) {
+                return calibrate::has_kernel(model, layer);
             })) {
             names.push_back(name);
             settings.models.push_back(std::move(model));

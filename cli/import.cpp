@@ -68,6 +68,7 @@ std::string weights_of(const onnx::Imported& imported, const sim::Model& model) 
             .weights = numbers.weights,
             .thresholds = numbers.thresholds,
             .flips = numbers.flips,
+            .byte_weights = numbers.byte_weights,
             .real_weights = numbers.real_weights,
             .scales = numbers.scales,
             .biases = numbers.biases,

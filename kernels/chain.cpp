@@ -13,6 +13,8 @@ std::string_view name_of(Element element) {
             return "binary";
         case Element::u8:
             return "u8";
+        case Element::int8:
+            return "int8";
         case Element::int32:
             return "int32";
         case Element::f32:
@@ -61,6 +63,10 @@ std::string_view name_of(StepKind kind) {
             return "channels";
         case StepKind::channel_shuffle:
             return "channel_shuffle";
+        case StepKind::quantize:
+            return "quantize";
+        case StepKind::dequantize:
+            return "dequantize";
         case StepKind::batch_norm:
             return "batch_norm";
         case StepKind::softmax:
@@ -127,9 +133,15 @@ void require_weights(const Step& step, std::int64_t fan_in) {
                  "words of weights");
     require_size(
         step, step.real_weights.size(), channels * static_cast<std::size_t>(fan_in), "weights");
+    require_size(
+        step, step.byte_weights.size(), channels * static_cast<std::size_t>(fan_in), "weights");
+    require(
+        step.bytes ? step.weights.empty() && step.real_weights.empty() : step.byte_weights.empty(),
+        step.kind,
+        "weights of one kind");
     require(step.real || (step.real_weights.empty() && step.scales.empty() && step.biases.empty()),
             step.kind,
-            "weights of one bit, and neither scales nor biases, for a result of int32");
+            "neither weights of f32 nor scales nor biases for a result of int32");
     require_size(step, step.scales.size(), channels, "scales");
     require_size(step, step.biases.size(), channels, "biases");
 }
@@ -142,8 +154,20 @@ void require_thresholds(const Step& step, const Shape& input) {
     require_size(step, step.flips.size(), (channels + 63) / 64, "words of flips");
 }
 
+// Where bytes are the result.
+Element byte_result_of(const Step& step) {
+    require(is_byte(step.result), step.kind, "a result of u8 or int8");
+    return step.result;
+}
+
 // Of a conv2d or linear step: real where what it reads is.
 Element product_of(const Step& step, const Shape& input) {
+    if (step.bytes) {
+        require_element(input, step.kind, {Element::u8, Element::int8});
+        const bool rounds = step.real && step.result != Element::f32;
+        require_size(step, step.limits.size(), rounds ? 4 : 1, "limits");
+        return rounds ? byte_result_of(step) : step.real ? Element::f32 : Element::int32;
+    }
     require_element(input, step.kind, {Element::binary, Element::u8, Element::f32});
     require(step.real || input.element != Element::f32, step.kind, "a real result of f32 input");
     return step.real ? Element::f32 : Element::int32;
@@ -166,9 +190,9 @@ Shape shape_after(const Step& step, const Shape& input) {
                     "a pad value of -1, 0 or 1");
             const bool divide = step.groups >= 1 && input.channels % step.groups == 0 &&
                                 step.out_channels % step.groups == 0;
-            require(divide && (step.groups == 1 || step.real),
+            require(divide && (step.groups == 1 || step.real || step.bytes),
                     step.kind,
-                    "groups that divide the channels, and one where the result is int32");
+                    "groups that divide the channels, and one of bits where the result is int32");
             const int height = rows_of_windows(step, input),
                       width = columns_of_windows(step, input);
             require_weights(step,
@@ -186,7 +210,8 @@ Shape shape_after(const Step& step, const Shape& input) {
         case StepKind::max_pool2d:
             return pooled(step, input);
         case StepKind::reshape: {
-            require_element(input, step.kind, {Element::u8, Element::int32, Element::f32});
+            require_element(
+                input, step.kind, {Element::u8, Element::int8, Element::int32, Element::f32});
             const auto elements = [](int height, int width, int channels) {
                 return std::int64_t{height} * width * channels;
             };
@@ -200,6 +225,10 @@ Shape shape_after(const Step& step, const Shape& input) {
             require_element(input, step.kind, {Element::f32});
             return pooled(step, input);
         case StepKind::global_average_pool:
+            if (is_byte(input.element)) {
+                require_size(step, step.limits.size(), 5, "limits");
+                return {1, 1, input.channels, byte_result_of(step)};
+            }
             require_element(input, step.kind, {Element::f32});
             return {1, 1, input.channels, Element::f32};
         case StepKind::clip:
@@ -223,8 +252,20 @@ Shape shape_after(const Step& step, const Shape& input) {
                 step, step.biases.size(), static_cast<std::size_t>(input.channels), "biases");
             return input;
         case StepKind::add:
+            if (is_byte(input.element)) {
+                require_size(step, step.limits.size(), 7, "limits");
+                return {input.height, input.width, input.channels, byte_result_of(step)};
+            }
             require_element(input, step.kind, {Element::int32, Element::f32});
             return input;
+        case StepKind::quantize:
+            require_element(input, step.kind, {Element::f32});
+            require_size(step, step.limits.size(), 2, "limits");
+            return {input.height, input.width, input.channels, byte_result_of(step)};
+        case StepKind::dequantize:
+            require_element(input, step.kind, {Element::u8, Element::int8});
+            require_size(step, step.limits.size(), 2, "limits");
+            return {input.height, input.width, input.channels, Element::f32};
         case StepKind::channels:
             require_element(input, step.kind, {Element::f32});
             require(step.first_channel >= 0 && step.out_channels >= 1 &&
@@ -284,7 +325,7 @@ std::size_t tensor_bytes(const Shape& shape, Layout layout, int batch) {
     const auto pixels = static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
                         static_cast<std::size_t>(shape.width);
     const auto channels = static_cast<std::size_t>(shape.channels);
-    std::size_t pixel_bytes = channels;  // u8, and binary in the plain layout
+    std::size_t pixel_bytes = channels;  // u8, int8, and binary in the plain layout
     if (shape.element == Element::f32) {
         const auto block = static_cast<std::size_t>(block_of(layout));
         pixel_bytes = (channels + block - 1) / block * block * 4;
@@ -344,6 +385,20 @@ bool needs_second_input(const Chain& chain) {
         }
     }
     return false;
+}
+
+bool is_byte(Element element) { return element == Element::u8 || element == Element::int8; }
+
+bool has_bytes(const Chain& chain) {
+    const std::vector<Shape> shapes = shapes_of(chain);
+    const auto is_int8 = [](const Shape& shape) { return shape.element == Element::int8; };
+    return is_int8(chain.input) || std::any_of(shapes.begin(), shapes.end(), is_int8) ||
+           std::any_of(chain.steps.begin(), chain.steps.end(), [](const Step& step) {
+               return step.bytes || step.kind == StepKind::quantize ||
+                      step.kind == StepKind::dequantize ||
+                      ((step.kind == StepKind::add || step.kind == StepKind::global_average_pool) &&
+                       is_byte(step.result));
+           });
 }
 
 bool is_linear(const Chain& chain) {

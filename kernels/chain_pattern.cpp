@@ -39,14 +39,15 @@ Pattern pattern_of(const Chain& chain) {
     const bool square = std::ranges::all_of(steps, [](const Step& step) {
         return step.columns_stride == 0 && step.left < 0 && step.bottom < 0 && step.right < 0;
     });
-    pattern.known =
-        next == steps.size() && next > 0 && square && is_linear(chain) && !has_reals(chain);
+    pattern.known = next == steps.size() && next > 0 && square && is_linear(chain) &&
+                    !has_reals(chain) && !has_bytes(chain);
     return pattern;
 }
 
 std::optional<Chain> sums_of(const Chain& chain) {
     if (chain.steps.empty() || !chain.steps.back().real || chain.steps.back().groups != 1 ||
-        !chain.steps.back().real_weights.empty() || chain.input.element == Element::f32) {
+        chain.steps.back().bytes || !chain.steps.back().real_weights.empty() ||
+        chain.input.element == Element::f32) {
         return std::nullopt;
     }
     Chain sums = chain;

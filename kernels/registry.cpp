@@ -14,8 +14,10 @@ Variant reference_variant();
 Variant loops_variant();
 Variant onednn_variant();
 Variant onednn_blocks_variant();
+Variant int8_variant();
 Variant scalar_variant();
 #if defined(__x86_64__)
+Variant int8_avx2_variant();
 Variant avx2_variant();
 Variant avx512_variant();
 #endif
@@ -27,6 +29,10 @@ std::span<const Variant> variants() {
         cpu::loops_variant(),
         cpu::onednn_variant(),
         cpu::onednn_blocks_variant(),
+        cpu::int8_variant(),
+#if defined(__x86_64__)
+        cpu::int8_avx2_variant(),
+#endif
         cpu::scalar_variant(),
 #if defined(__x86_64__)
         cpu::avx2_variant(),
@@ -188,7 +194,8 @@ namespace {
 void require_parameters(const Chain& chain) {
     for (const Step& step : chain.steps) {
         const bool weighted = step.kind == StepKind::conv2d || step.kind == StepKind::linear;
-        if (weighted && step.weights.empty() && step.real_weights.empty()) {
+        if (weighted && step.weights.empty() && step.real_weights.empty() &&
+            step.byte_weights.empty()) {
             throw std::invalid_argument("kernel: a convolution or linear layer without weights");
         }
         if (step.kind == StepKind::threshold &&

@@ -31,6 +31,8 @@ py::dtype dtype_of(const hetmap_tensor& tensor) {
     switch (tensor.element) {
         case HETMAP_U8:
             return py::dtype::of<std::uint8_t>();
+        case HETMAP_INT8:
+            return py::dtype::of<std::int8_t>();
         case HETMAP_INT32:
             return py::dtype::of<std::int32_t>();
         case HETMAP_F32:

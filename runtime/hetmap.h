@@ -95,7 +95,8 @@ typedef enum {
     HETMAP_INT32 = 2,  /* four, in the machine's order */
     HETMAP_BINARY = 3, /* +1 and -1 as bits 1 and 0: for each pixel its channels, the first in the
                          lowest bit, filled up with zeros to whole uint64_t */
-    HETMAP_F32 = 4     /* four, the machine's float */
+    HETMAP_F32 = 4,    /* four, the machine's float */
+    HETMAP_INT8 = 5    /* one byte, signed */
 } hetmap_element;
 
 typedef struct {

@@ -143,12 +143,13 @@ private:
     template <typename T>
     static std::span<T> elements(const hetmap_tensor& tensor) {
         constexpr hetmap_element kElement = std::is_same_v<T, std::uint8_t>    ? HETMAP_U8
+                                            : std::is_same_v<T, std::int8_t>   ? HETMAP_INT8
                                             : std::is_same_v<T, std::int32_t>  ? HETMAP_INT32
                                             : std::is_same_v<T, float>         ? HETMAP_F32
                                             : std::is_same_v<T, std::uint64_t> ? HETMAP_BINARY
                                                                                : hetmap_element{};
         static_assert(kElement != hetmap_element{},
-                      "tensors hold uint8_t, int32_t, float or uint64_t");
+                      "tensors hold uint8_t, int8_t, int32_t, float or uint64_t");
         if (tensor.element != kElement) {
             throw Error{HETMAP_ARGUMENT,
                         "the elements of '" + std::string{tensor.name} + "' are of another type"};

@@ -52,13 +52,21 @@ static int read_input(const char* path, const hetmap_tensor* input) {
 }
 
 static double score(const hetmap_tensor* output, int index) {
-    return output->element == HETMAP_F32 ? (double)((const float*)output->data)[index]
-                                         : (double)((const int32_t*)output->data)[index];
+    switch (output->element) {
+        case HETMAP_F32:
+            return (double)((const float*)output->data)[index];
+        case HETMAP_U8:
+            return (double)((const uint8_t*)output->data)[index];
+        case HETMAP_INT8:
+            return (double)((const int8_t*)output->data)[index];
+        default:
+            return (double)((const int32_t*)output->data)[index];
+    }
 }
 
 static void print_classes(const hetmap_tensor* output) {
     const int count = output->height * output->width * output->channels;
-    if (output->element != HETMAP_INT32 && output->element != HETMAP_F32) {
+    if (output->element == HETMAP_BINARY) {
         return;
     }
     for (int image = 0; image < output->batch; ++image) {

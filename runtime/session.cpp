@@ -55,6 +55,9 @@ hetmap_tensor tensor_of(const sim::Layer& layer, int batch, const std::byte* dat
     switch (shape.element) {
         case kernels::Element::u8:
             break;
+        case kernels::Element::int8:
+            element = HETMAP_INT8;
+            break;
         case kernels::Element::int32:
             element = HETMAP_INT32;
             bytes_a_pixel *= sizeof(std::int32_t);

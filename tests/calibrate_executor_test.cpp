@@ -23,16 +23,23 @@ std::vector<std::byte> random_images(std::size_t bytes) {
     return images;
 }
 
-// Every variant for bits this machine has, the reference among them.
-std::vector<std::string> all_variants() {
+// Every variant this machine has of which `wanted` is true, the reference among them.
+template <typename Wanted>
+std::vector<std::string> variants_for(const Wanted& wanted) {
     std::vector<std::string> names;
     for (const kernels::Variant& variant : kernels::variants()) {
-        if (variant.supported() && !variant.for_reals) {
+        if (variant.supported() && (variant.name == "reference" || wanted(variant))) {
             names.emplace_back(variant.name);
         }
     }
     return names;
 }
+
+std::vector<std::string> all_variants() {
+    return variants_for([](const kernels::Variant& variant) { return variant.for_bits; });
+}
+
+bool is_for_bytes(const kernels::Variant& variant) { return variant.name.starts_with("int8"); }
 
 }  // namespace
 
@@ -98,12 +105,9 @@ output: last
 )");
     const calibrate::Parameters parameters = calibrate::load_parameters(model);
     constexpr int kBatch = 2, kThreads = 2;
-    std::vector<std::string> variants{"reference"};
-    for (const kernels::Variant& variant : kernels::variants()) {
-        if (variant.for_reals && variant.supported()) {
-            variants.emplace_back(variant.name);
-        }
-    }
+    const std::vector<std::string> variants = variants_for([](const kernels::Variant& variant) {
+        return !variant.for_bits && !is_for_bytes(variant);
+    });
     const sim::Problem problem =
         sim::compile(model,
                      calibrate::candidates(model, kBatch, kThreads, variants),
@@ -142,6 +146,62 @@ output: last
         }
     }
     CHECK(used.size() == variants.size());
+}
+
+// What a quantized network is made of, u8 and int8 in turn, and f32 at both ends.
+TEST_CASE("every mapping of a network of bytes gives the reference's output") {
+    const sim::Model model = small_model(R"(hetmap: model/1
+name: bytes
+input: {name: image, height: 9, width: 8, channels: 3, type: f32}
+parameters: {seed: 4}
+layers:
+  - {name: coded, operation: quantize, inputs: [image], out: int8}
+  - {name: first, operation: conv2d, inputs: [coded], weights: int8, out_channels: 70, kernel: 3, stride: 1, padding: [1, 0, 1, 2], out: u8}
+  - {name: pool, operation: max_pool2d, inputs: [first], kernel: 3, stride: 2, padding: 1}
+  - {name: deep, operation: depthwise_conv2d, inputs: [pool], weights: int8, kernel: 3, padding: 1, out: int8}
+  - {name: pair, operation: conv2d, inputs: [deep], weights: int8, out_channels: 70, kernel: 1, groups: 2, out: int8}
+  - {name: sum, operation: add, inputs: [pair, deep], out: u8}
+  - {name: sums, operation: conv2d, inputs: [sum], weights: int8, out_channels: 5, kernel: 2}
+  - {name: threshold, operation: threshold, inputs: [sums]}
+  - {name: bits, operation: conv2d, inputs: [threshold], weights: binary, out_channels: 70, kernel: 1, out: f32}
+  - {name: again, operation: quantize, inputs: [bits], out: int8}
+  - {name: mean, operation: global_average_pool, inputs: [again]}
+  - {name: flat, operation: flatten, inputs: [mean]}
+  - {name: last, operation: linear, inputs: [flat], weights: int8, out_channels: 9, out: u8}
+  - {name: real, operation: dequantize, inputs: [last], out: f32}
+outputs: [real, last]
+)");
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
+    constexpr int kBatch = 2, kThreads = 2;
+    const std::vector<std::string> variants = variants_for([](const kernels::Variant& variant) {
+        return variant.name != "loops" && variant.layout == kernels::Layout::nhwc;
+    });
+    const sim::Problem problem =
+        sim::compile(model,
+                     calibrate::candidates(model, kBatch, kThreads, variants),
+                     {.batch = kBatch, .only = {}});
+    calibrate::Executor executor{model, parameters, problem, kThreads};
+    executor.fill_inputs(5);
+    const std::vector<std::byte> images(executor.input().begin(), executor.input().end());
+    const auto expected = calibrate::reference_output(model, kBatch, images);
+    std::set<std::string> used;
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        CAPTURE(seed);
+        const calibrate::Executor::Recording recording =
+            executor.prepare(sim::random_mapping(problem, seed));
+        executor.run(recording);
+        REQUIRE(std::memcmp(recording.outputs.front(), expected.data(), expected.size()) == 0);
+        for (const calibrate::Executor::Call& call : recording.calls) {
+            if (call.action == calibrate::Executor::Action::compute) {
+                used.insert(problem.tasks[static_cast<std::size_t>(call.tasks.front())].variant);
+            }
+        }
+    }
+    for (const std::string& variant : variants_for(is_for_bytes)) {
+        CHECK(used.contains(variant));
+    }
+    std::set<std::byte> values(expected.begin(), expected.end());
+    CHECK(values.size() > 8);  // not all the same
 }
 
 TEST_CASE("the executor stamps every stage, in order") {

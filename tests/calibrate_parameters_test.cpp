@@ -130,6 +130,76 @@ TEST_CASE("what layers of f32 hold is read in the order of the page on files") {
     CHECK_THROWS_AS(load(bytes + "1234"), sim::InputError);
 }
 
+constexpr const char* kBytes = R"(hetmap: model/1
+name: bytes
+input: {name: image, height: 1, width: 1, channels: 2, type: f32}
+parameters: {file: weights.bin}
+layers:
+  - {name: coded, operation: quantize, inputs: [image], out: u8}
+  - {name: conv, operation: conv2d, inputs: [coded], weights: int8, out_channels: 2, kernel: 1, out: u8}
+  - {name: sum, operation: add, inputs: [conv, coded], out: int8}
+  - {name: mean, operation: global_average_pool, inputs: [sum]}
+  - {name: scaled, operation: linear, inputs: [mean], weights: int8, out_channels: 1, out: f32}
+  - {name: raw, operation: linear, inputs: [mean], weights: int8, out_channels: 1}
+  - {name: real, operation: dequantize, inputs: [mean], out: f32}
+outputs: [scaled, raw, real]
+)";
+
+TEST_CASE("what layers of bytes hold is read in the order of the page on files, and checked") {
+    std::string bytes = "hetmap-weights/1";
+    const auto floats = [&](std::initializer_list<float> all) {
+        bytes.append(reinterpret_cast<const char*>(all.begin()), all.size() * 4);
+    };
+    floats({0.5F, 3});                    // coded: step, zero
+    bytes += "\x01\xff\x7f\x80";          // conv: weights
+    floats({1, 2, 3, 4, 3, 5, 0, 255});   // scales, biases; zero, zero of the result, least, most
+    floats({1, 5, 2, 3, -1, -128, 127});  // sum
+    floats({0.25F, -1, 2, 0, 100});       // mean
+    bytes += "\x05\x06";                  // scaled: weights, then a scale and a bias, the zero
+    floats({7, 8, 2});
+    bytes += "\x09\x0a";  // raw: the zero alone
+    floats({2});
+    floats({0.125F, 2});  // real
+    const auto load = [](const std::string& text) {
+        const sim::Model model = small_model(kBytes);
+        std::ofstream{model.path.parent_path() / "weights.bin", std::ios::binary} << text;
+        return calibrate::load_parameters(model);
+    };
+    const calibrate::Parameters p = load(bytes);
+    using Floats = std::vector<float>;
+    CHECK(p[1].limits == Floats{0.5F, 3});
+    CHECK(p[2].byte_weights == std::vector<std::int8_t>{1, -1, 127, -128});
+    CHECK(p[2].scales == Floats{1, 2});
+    CHECK(p[2].biases == Floats{3, 4});
+    CHECK(p[2].limits == Floats{3, 5, 0, 255});
+    CHECK(p[3].limits == Floats{1, 5, 2, 3, -1, -128, 127});
+    CHECK(p[4].limits == Floats{0.25F, -1, 2, 0, 100});
+    CHECK(p[5].scales == Floats{7});
+    CHECK(p[5].limits == Floats{2});
+    CHECK(p[6].scales.empty());
+    CHECK(p[6].limits == Floats{2});
+    CHECK(p[7].limits == Floats{0.125F, 2});
+    CHECK(calibrate::weights_file(small_model(kBytes), p) == bytes);
+
+    const auto with = [&](std::size_t place, float value) {
+        std::string other = bytes;
+        std::memcpy(other.data() + 16 + place, &value, 4);
+        return other;
+    };
+    CHECK_THROWS_WITH_AS(
+        load(with(0, 0)), "weights of layer 'coded': the step is not above zero", sim::InputError);
+    CHECK_THROWS_WITH_AS(load(with(4, 2.5F)),
+                         "weights of layer 'coded': a zero or limit is no whole number of u8",
+                         sim::InputError);
+    CHECK_THROWS_WITH_AS(load(with(8 + 4 + 28, 256)),
+                         "weights of layer 'conv': a zero or limit is no whole number of u8",
+                         sim::InputError);
+    CHECK_THROWS_WITH_AS(load(with(8 + 4, HUGE_VALF)),
+                         "weights of layer 'conv': a scale or bias is not finite",
+                         sim::InputError);
+    CHECK_THROWS_AS(load(bytes + "1"), sim::InputError);
+}
+
 TEST_CASE("made-up parameters depend on the seed alone, and mix the bits") {
     const sim::Model model = small_model();
     const calibrate::Parameters a = calibrate::load_parameters(model);

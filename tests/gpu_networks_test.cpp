@@ -30,7 +30,7 @@ void compare(const std::string& name, int batch) {
     const calibrate::Parameters parameters = calibrate::load_parameters(model);
     std::vector<int> layers;
     for (std::size_t i = 0; i < model.layers.size(); ++i) {
-        if (calibrate::has_kernel(model.layers[i])) {
+        if (calibrate::has_kernel(model, model.layers[i])) {
             layers.push_back(static_cast<int>(i));
         }
     }

@@ -215,6 +215,74 @@ TEST_CASE("means over pixels, activations, products and joins of f32 can be run"
           "layer 'last' (Concat): kernels here join channels, and nothing else");
 }
 
+// x quantized (step 0.5, zero 3), times weights that have a step for each channel and a bias, cut
+// off at 0 and quantized (step 0.25, zero 10).
+Onnx quantized(int zero_of_weights = 0, const Ints& steps_of_input = {}) {
+    Onnx model{13};
+    model.input("x", {1, 2, 1, 1}).constant("s", steps_of_input, 0.5F).constant("t", {}, 0.25F);
+    model.floats("sw", {2}, {1, 2}).floats("sb", {2}, {0.5F, 1});
+    model.tensor_of("z", {}, onnx::TensorProto::UINT8).add_int32_data(3);
+    model.tensor_of("zy", {}, onnx::TensorProto::UINT8).add_int32_data(10);
+    model.tensor_of("zw", {}, onnx::TensorProto::INT8).add_int32_data(zero_of_weights);
+    onnx::TensorProto& weights = model.tensor_of("w", {2, 2, 1, 1}, onnx::TensorProto::INT8);
+    for (const int weight : {1, -2, 127, -128}) {
+        weights.add_int32_data(weight);
+    }
+    onnx::TensorProto& bias = model.tensor_of("b", {2}, onnx::TensorProto::INT32);
+    bias.add_int32_data(4);
+    bias.add_int32_data(-6);
+    model.node("QuantizeLinear", {"x", "s", "z"}, {"xq"}, "in")
+        .node("DequantizeLinear", {"xq", "s", "z"}, {"xf"})
+        .node("DequantizeLinear", {"w", "sw", "zw"}, {"wf"})
+        .with("axis", 0)
+        .node("DequantizeLinear", {"b", "sb"}, {"bf"})
+        .with("axis", 0)
+        .node("Conv", {"xf", "wf", "bf"}, {"c"}, "conv")
+        .node("Relu", {"c"}, {"r"}, "relu")
+        .node("QuantizeLinear", {"r", "t", "zy"}, {"yq"})
+        .node("DequantizeLinear", {"yq", "t", "zy"}, {"yf"}, "out");
+    return model;
+}
+
+TEST_CASE("what a quantized network holds comes along") {
+    Onnx model = quantized();
+    model.constant("u", {}, 0.125F);
+    model.node("Add", {"yf", "xf"}, {"a"}, "sum")
+        .node("QuantizeLinear", {"a", "u", "zy"}, {"aq"})
+        .node("DequantizeLinear", {"aq", "u", "zy"}, {"af"})
+        .node("GlobalAveragePool", {"af"}, {"m"}, "mean")
+        .node("QuantizeLinear", {"m", "t", "zy"}, {"mq"})
+        .node("DequantizeLinear", {"mq", "t", "zy"}, {"mf"}, "last")
+        .output("mf");
+    const Carried got = carried(model);
+    CHECK(got.obstacles.empty());
+    REQUIRE(got.layers.size() == 5);
+    using Floats = std::vector<float>;
+    CHECK(got.layers[0].limits == Floats{0.5F, 3});
+    CHECK(got.layers[1].layer == "conv");
+    CHECK(got.layers[1].byte_weights == std::vector<std::int8_t>{1, -2, 127, -128});
+    CHECK(got.layers[1].scales == Floats{2, 4});            // 0.5 step / 0.25
+    CHECK(got.layers[1].biases == Floats{8, -24});          // 4 x 0.5 / 0.25, -6 x 1 / 0.25
+    CHECK(got.layers[1].limits == Floats{3, 10, 10, 255});  // nothing below 0
+    CHECK(got.layers[2].limits == Floats{2, 10, 4, 3, 10, 0, 255});
+    CHECK(got.layers[3].limits == Floats{0.5F, 10, 10, 0, 255});
+    CHECK(got.layers[4].limits == Floats{0.25F, 10});
+}
+
+TEST_CASE("what kernels cannot take of a quantized network is said") {
+    const auto says = [](Onnx model) {
+        const Carried refused = carried(model.output("yf"));
+        REQUIRE(refused.obstacles.size() == 1);
+        return refused.obstacles[0];
+    };
+    CHECK(says(quantized(1)) ==
+          "layer 'conv' (DequantizeLinear + Conv + Relu + QuantizeLinear): kernels here multiply "
+          "by weights of int8 around zero, which have one scale, or one for each output channel");
+    CHECK(says(quantized(0, {2})) ==
+          "layer 'in' (QuantizeLinear): kernels here quantize to u8 or int8, all channels of a "
+          "tensor alike");
+}
+
 TEST_CASE("thresholds of f32 are the floats next to where the sign changes") {
     // 3 s + 1 > 0 from the first float above -1/3 on; -2 s + 1 >= 0 up to 1/2.
     const auto limits = [](const std::string& comparison, std::vector<float> w, float level) {

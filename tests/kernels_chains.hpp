@@ -67,6 +67,11 @@ private:
     std::mt19937_64 engine_;
 };
 
+// Of those that take steps on u8 and int8 that stand for others (kernels_int8_test.cpp).
+inline bool is_for_bytes(const kernels::Variant& variant) {
+    return variant.name.starts_with("int8");
+}
+
 inline std::vector<std::uint64_t> random_bits(Random& random, std::size_t rows, std::size_t bits) {
     const std::size_t words = (bits + 63) / 64;
     std::vector<std::uint64_t> result;

@@ -495,7 +495,7 @@ TEST_CASE("every variant that takes f32 equals the reference in every configurat
         MESSAGE("onednn: skipped, there is no library");
     }
     for (const Variant& variant : variants()) {
-        if (variant.supported() && variant.layout == Layout::nhwc) {
+        if (variant.supported() && variant.layout == Layout::nhwc && !is_for_bytes(variant)) {
             CHECK(compared[variant.name] > 50);  // those of bits scale their sums
         }
     }
@@ -515,7 +515,8 @@ TEST_CASE("what does not fit f32 is refused") {
     CHECK(refused({.kind = StepKind::conv2d, .out_channels = 2}, reals) ==
           "conv2d: expected a real result of f32 input");
     CHECK(refused({.kind = StepKind::conv2d, .out_channels = 2, .groups = 2}, bits) ==
-          "conv2d: expected groups that divide the channels, and one where the result is int32");
+          "conv2d: expected groups that divide the channels, and one of bits where the result is "
+          "int32");
     const std::vector<float> three{1, 2, 3};
     CHECK(refused({.kind = StepKind::clip, .limits = three}, reals) ==
           "clip: expected 2 limits, got 3");

@@ -47,6 +47,7 @@ double load(Element element, const std::byte* from) {
             return loaded<float>(from);
         case Element::u8:
             return loaded<std::uint8_t>(from);
+        case Element::int8:
         case Element::binary:
             return loaded<std::int8_t>(from);
     }
@@ -61,6 +62,7 @@ void store(Element element, double number, std::byte* to) {
             return store<float>(number, to);
         case Element::u8:
             return store<std::uint8_t>(number, to);
+        case Element::int8:
         case Element::binary:
             return store<std::int8_t>(number, to);
     }
@@ -91,8 +93,8 @@ void write_slice(const Image& result, const Slice& slice, std::byte* tensor, int
 }
 
 // Of a step's input `which`, not the main one, where it is another tensor.
-Shape shape_of_other(const Step& step, const Shape& result, std::size_t which) {
-    Shape shape = result;
+Shape shape_of_other(const Step& step, const Shape& main, std::size_t which) {
+    Shape shape = main;
     if (step.one_pixel) {
         shape.height = shape.width = 1;
     }
@@ -124,7 +126,8 @@ Image run_step(const Prepared& prepared,
         case StepKind::average_pool2d:
             return pool2d_reference(step, input, shape);
         case StepKind::global_average_pool:
-            return global_average_pool_reference(input, shape);
+            return is_byte(shape.element) ? average_bytes_reference(step, input, shape)
+                                          : global_average_pool_reference(input, shape);
         case StepKind::relu:
         case StepKind::clip:
         case StepKind::batch_norm:
@@ -137,7 +140,12 @@ Image run_step(const Prepared& prepared,
         case StepKind::log_softmax:
             return softmax_reference(step, input);
         case StepKind::add:
-            return add_reference(input, other(1));
+            return is_byte(shape.element) ? add_bytes_reference(step, input, other(1), shape)
+                                          : add_reference(input, other(1));
+        case StepKind::quantize:
+            return quantize_reference(step, input, shape);
+        case StepKind::dequantize:
+            return dequantize_reference(step, input, shape);
         case StepKind::channels:
         case StepKind::channel_shuffle:
             return channels_reference(step, input, shape);
@@ -190,20 +198,22 @@ Body prepare(const Chain& chain, std::span<const Slice> /*it needs no scratch me
         for (int image = slice.image_begin; image < slice.image_end; ++image) {
             const Image input = read_image(prepared->chain.input, tensors.input, image);
             std::vector<Image> results;
+            results.reserve(prepared->chain.steps.size());  // `main` stays where it is
             for (std::size_t i = 0; i < prepared->chain.steps.size(); ++i) {
                 const Step& step = prepared->chain.steps[i];
                 const auto result_of = [&](int from) -> const Image& {
                     return from < 0 ? input : results[static_cast<std::size_t>(from)];
                 };
+                const Image& main = result_of(source_of(step, i));
                 const auto other = [&](std::size_t which) {
                     return step.second_from == kSecondInput
                                ? read_image(
-                                     shape_of_other(step, prepared->shapes[i], which),
+                                     shape_of_other(step, main.shape, which),
                                      which == 1 ? tensors.second_input : tensors.more[which - 2],
                                      image)
                                : result_of(step.second_from);
                 };
-                results.push_back(run_step(*prepared, i, result_of(source_of(step, i)), other));
+                results.push_back(run_step(*prepared, i, main, other));
             }
             write_slice(results.back(), slice, tensors.output, image);
         }

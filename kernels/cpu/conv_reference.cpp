@@ -6,6 +6,10 @@
 // (binary), 0 to 255 (u8) or real. An element of the padding is the step's pad_value: 0 adds
 // nothing, which a bit cannot express; that is the one place where packed variants have to think.
 // A real result is scale(o) * sum + bias(o).
+//
+// Of bytes (int8 weights), the input counts from the number that stands for zero in it, and padding
+// is that number. Their sums are whole numbers; scale(o) * sum + bias(o) is one rounding of f32,
+// and that rounded again where the result is u8 or int8.
 
 #include "kernels/cpu/reference.hpp"
 
@@ -19,14 +23,27 @@ double result_of(const Step& step, int channel, double sum) {
     const auto c = static_cast<std::size_t>(channel);
     const double scale = step.scales.empty() ? 1.0 : double{step.scales[c]};
     const double bias = step.biases.empty() ? 0.0 : double{step.biases[c]};
-    return rounded(scale * sum + bias);
+    if (!step.bytes) {
+        return rounded(scale * sum + bias);
+    }
+    const float value =
+        std::fma(static_cast<float>(sum), static_cast<float>(scale), static_cast<float>(bias));
+    return step.result == Element::f32
+               ? double{value}
+               : quantized(value, step.limits[1], step.limits[2], step.limits[3]);
 }
+
+// What an input of 0 is.
+double zero_of(const Step& step) { return step.bytes ? double{step.limits[0]} : 0; }
 
 }  // namespace
 
 std::vector<double> factors_of(const Step& step, std::size_t fan_in) {
     if (!step.real_weights.empty()) {
         return {step.real_weights.begin(), step.real_weights.end()};
+    }
+    if (step.bytes) {
+        return {step.byte_weights.begin(), step.byte_weights.end()};
     }
     const std::size_t words = (fan_in + 63) / 64;
     std::vector<double> factors;
@@ -50,6 +67,7 @@ Image conv2d_reference(const Step& step,
                           static_cast<std::size_t>(shape.width) *
                           static_cast<std::size_t>(shape.channels));
     const int channels = input.shape.channels / step.groups;
+    const double zero = zero_of(step);
     for (int y = 0; y < shape.height; ++y) {
         for (int x = 0; x < shape.width; ++x) {
             const double* weight = factors.data();  // runs through (o, ky, kx, c)
@@ -63,8 +81,8 @@ Image conv2d_reference(const Step& step,
                         const bool inside = from_y >= 0 && from_y < input.shape.height &&
                                             from_x >= 0 && from_x < input.shape.width;
                         for (int c = first; c < first + channels; ++c) {
-                            sum +=
-                                *weight++ * (inside ? input.at(from_y, from_x, c) : step.pad_value);
+                            sum += *weight++ *
+                                   (inside ? input.at(from_y, from_x, c) - zero : step.pad_value);
                         }
                     }
                 }
@@ -80,11 +98,12 @@ Image linear_reference(const Step& step,
                        const Image& input,
                        Shape shape) {
     Image output{shape, {}};
+    const double zero = zero_of(step);
     const double* weight = factors.data();
     for (int o = 0; o < step.out_channels; ++o) {
         double sum = 0;
         for (const double value : input.values) {
-            sum += *weight++ * value;
+            sum += *weight++ * (value - zero);
         }
         output.values.push_back(result_of(step, o, sum));
     }

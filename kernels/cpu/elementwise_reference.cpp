@@ -65,11 +65,56 @@ Image global_average_pool_reference(const Image& input, Shape shape) {
     return output;
 }
 
+Image average_bytes_reference(const Step& step, const Image& input, Shape shape) {
+    const std::span<const float> l = step.limits;
+    Image output{shape, {}};
+    for (int c = 0; c < shape.channels; ++c) {
+        double sum = 0;
+        for (int y = 0; y < input.shape.height; ++y) {
+            for (int x = 0; x < input.shape.width; ++x) {
+                sum += input.at(y, x, c) - double{l[1]};
+            }
+        }
+        output.values.push_back(quantized(static_cast<float>(sum) * l[0], l[2], l[3], l[4]));
+    }
+    return output;
+}
+
 Image add_reference(const Image& input, const Image& second) {
     Image output = input;
     for (std::size_t i = 0; i < output.values.size(); ++i) {
         const double sum = input.values[i] + second.values[i];
         output.values[i] = input.shape.element == Element::f32 ? rounded(sum) : wrapped(sum);
+    }
+    return output;
+}
+
+Image add_bytes_reference(const Step& step, const Image& input, const Image& second, Shape shape) {
+    const std::span<const float> l = step.limits;
+    Image output{shape, {}};
+    for (std::size_t i = 0; i < input.values.size(); ++i) {
+        const float a = static_cast<float>(input.values[i]) - l[1],
+                    b = static_cast<float>(second.values[i]) - l[3];
+        output.values.push_back(quantized(std::fma(l[0], a, l[2] * b), l[4], l[5], l[6]));
+    }
+    return output;
+}
+
+Image quantize_reference(const Step& step, const Image& input, Shape shape) {
+    Image output{shape, {}};
+    for (const double value : input.values) {
+        output.values.push_back(quantized(static_cast<float>(value) / step.limits[0],
+                                          step.limits[1],
+                                          least_of(shape.element),
+                                          most_of(shape.element)));
+    }
+    return output;
+}
+
+Image dequantize_reference(const Step& step, const Image& input, Shape shape) {
+    Image output{shape, {}};
+    for (const double value : input.values) {
+        output.values.push_back(rounded((value - step.limits[1]) * step.limits[0]));
     }
     return output;
 }

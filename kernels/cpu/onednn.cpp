@@ -61,7 +61,7 @@ std::optional<RealPattern> real_pattern_of(const Chain& chain) {
     }
     // Padding is zeros, and each window sees something else.
     const auto fits = [](const Step& product) {
-        return product.real &&
+        return product.real && !product.bytes &&
                (product.kind == StepKind::linear || !product.is_padded() ||
                 (product.pad_value == 0 &&
                  std::max(product.padding, product.padding_bottom()) < product.kernel_height &&
@@ -404,7 +404,7 @@ Variant onednn_variant() {
             .prepare = [](const Chain& chain,
                           std::span<const Slice> slices) { return prepare_with(chain, slices, 1); },
             .longest_chain = 4,
-            .for_reals = true,
+            .for_bits = false,
             .needs = kNeeds,
             .library = library_file};
 }
@@ -421,7 +421,7 @@ Variant onednn_blocks_variant() {
                 },
             .longest_chain = 4,
             .axes = "xz",
-            .for_reals = true,
+            .for_bits = false,
             .needs = kNeeds,
             .library = library_file};
 }

@@ -118,7 +118,7 @@ bool scalar_supported() { return __builtin_cpu_supports("popcnt") != 0; }
 
 bool avx2_supported() {
     return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi2") != 0 &&
-           __builtin_cpu_supports("popcnt") != 0;
+           __builtin_cpu_supports("popcnt") != 0 && __builtin_cpu_supports("fma") != 0;
 }
 
 bool avx512_supported() {
@@ -159,7 +159,7 @@ Variant avx2_variant() {
             .supported = avx2_supported,
             .accepts = accepts,
             .prepare = prepare_with<kAvx2>,
-            .needs = "a processor with AVX2"};
+            .needs = "a processor with AVX2 and FMA"};
 }
 
 Variant avx512_variant() {

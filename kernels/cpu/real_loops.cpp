@@ -96,8 +96,9 @@ const float* reals_at(const std::byte* tensor,
             }
             break;
         }
+        case Element::int8:
         case Element::int32:
-            throw std::logic_error("loops: a product of int32");
+            throw std::logic_error("loops: a product of whole numbers");
     }
     return room.data();
 }
@@ -388,7 +389,7 @@ bool can_follow(const Step& step) {
 bool accepts(const Chain& chain) {
     try {
         const auto begin = chain.steps.begin(), end = chain.steps.end();
-        return has_reals(chain) && is_linear(chain) && begin != end &&
+        return has_reals(chain) && !has_bytes(chain) && is_linear(chain) && begin != end &&
                (begin + 1 == end || begin->kind != StepKind::threshold) &&
                std::all_of(begin + 1, end, can_follow) &&
                !sums_of(chain);  // the packed variants do that in a fraction of the time
@@ -428,7 +429,7 @@ Variant loops_variant() {
             .accepts = accepts,
             .prepare = prepare,
             .longest_chain = 3,
-            .for_reals = true};
+            .for_bits = false};
 }
 
 }  // namespace kernels::cpu

@@ -11,6 +11,8 @@
 
 #include "kernels/registry.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -36,6 +38,13 @@ inline double wrapped(double value) {
     return static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::int64_t>(value)));
 }
 
+// As u8 or int8: the nearest whole number, to even in the middle, its zero added, cut off.
+inline double quantized(float value, float zero, double least, double most) {
+    return std::min(std::max(std::nearbyint(double{value}) + double{zero}, least), most);
+}
+inline double least_of(Element element) { return element == Element::u8 ? 0 : -128; }
+inline double most_of(Element element) { return element == Element::u8 ? 255 : 127; }
+
 // What a conv2d or linear step multiplies with: fan_in numbers for each output channel, +1 and -1
 // where its weights are bits.
 std::vector<double> factors_of(const Step& step, std::size_t fan_in);
@@ -47,6 +56,10 @@ Image threshold_reference(const Step&, const Image&, Shape);
 Image pool2d_reference(const Step&, const Image&, Shape);
 Image global_average_pool_reference(const Image&, Shape);
 Image add_reference(const Image&, const Image& second);
+Image average_bytes_reference(const Step&, const Image&, Shape);
+Image add_bytes_reference(const Step&, const Image&, const Image& second, Shape);
+Image quantize_reference(const Step&, const Image&, Shape);
+Image dequantize_reference(const Step&, const Image&, Shape);
 Image multiply_reference(const Image&, const Image& second);  // which may have one pixel
 Image channels_reference(const Step&, const Image&, Shape);   // and channel_shuffle
 Image concat_reference(const std::vector<Image>&, Shape);

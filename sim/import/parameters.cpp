@@ -53,7 +53,8 @@ struct Known {
         bits,   // +1 and -1
         bytes,  // 0 to 255
         sums,   // up to `most` away from zero
-        reals   // in place of whole numbers, f32
+        reals,  // in place of whole numbers, f32
+        coded   // u8 or int8 that stand for f32; its readers say how
     };
     Kind kind = Kind::nothing;
     std::vector<double> scale{1}, offset{0};  // by channel, or one for all; scales above zero
@@ -181,6 +182,13 @@ private:
     // ---- 2. nodes -------------------------------------------------------------------------------
     Known result_of(const Node& node) {
         const std::string& operation = node.operation;
+        if (node.domain.empty() && node.find("scale") != nullptr) {
+            return on_coded(node);
+        }
+        if (node.domain.empty() &&
+            (operation == "QuantizeLinear" || operation == "DequantizeLinear")) {
+            return coding(node);
+        }
         if (node.domain == kOwnDomain && operation == "Threshold") {
             return threshold(node);
         }
@@ -193,11 +201,17 @@ private:
         if (node.domain.empty() && is_one_of(operation, kOnReals)) {
             return on_reals(node);
         }
-        constexpr std::string_view kMoving =
-            " Identity Dropout Cast MaxPool Reshape Flatten Squeeze Unsqueeze Transpose ";
         if (!node.domain.empty() || !is_one_of(operation, kMoving)) {
             throw CannotRun{"no kernel here computes it"};
         }
+        return moved(node);
+    }
+
+    static constexpr std::string_view kMoving =
+        " Identity Dropout Cast MaxPool Reshape Flatten Squeeze Unsqueeze Transpose ";
+
+    Known moved(const Node& node) const {
+        const std::string& operation = node.operation;
         Known moved = known(node.inputs[0]);
         if (moved.kind == Known::Kind::nothing) {
             return moved;  // whoever made it was refused
@@ -268,6 +282,9 @@ private:
             throw CannotRun{"its weights are no constant whose values are known"};
         }
         LayerNumbers own{layer_of(node), {}, {}, {}};
+        if (input.kind == Known::Kind::coded) {
+            return coded_product(node, std::move(own), rows, fan_in, *values, place);
+        }
         const bool is_real = element_of(own.layer) == "f32";
         if (attribute_of(own.layer, "weights") != "binary") {
             return real_product(node, input, std::move(own), rows, fan_in, *values, place);
@@ -568,11 +585,12 @@ private:
         if (from.size() != 4 || weights.size() != 4 || input.order != Order::of_image(from)) {
             throw CannotRun{"kernels here convolve images of one batch"};
         }
-        if (call.integer("group", 1) != 1 && element_of(layer_of(node)) != "f32") {
+        if (call.integer("group", 1) != 1 && input.kind != Known::Kind::coded &&
+            element_of(layer_of(node)) != "f32") {
             throw CannotRun{"kernels here convolve bits in one group"};
         }
         const auto pad = call.integer("hetmap_pad_value", 0);
-        if (pad != 0 && input.scale[0] != 1) {
+        if (pad != 0 && (input.scale[0] != 1 || input.kind == Known::Kind::coded)) {
             throw CannotRun{"its padding is not what +1 and -1 of its input are"};
         }
         const std::int64_t channels = weights[1], pixels = weights[2] * weights[3];
@@ -610,7 +628,200 @@ private:
         });
     }
 
-    // ---- 5. thresholds --------------------------------------------------------------------------
+    // ---- 5. bytes that stand for f32 ------------------------------------------------------------
+    struct Format {
+        std::vector<double> steps;  // by channel, or one for all
+        double zero = 0;
+
+        friend bool operator==(const Format&, const Format&) = default;
+    };
+
+    Format format_named(const std::string& scale, const std::string& zero) const {
+        const std::optional<Numbers> steps = numbers(scale);
+        const std::optional<Numbers> zeros = zero.empty() ? std::nullopt : numbers(zero);
+        if (!steps || steps->size() == 0 || (!zero.empty() && (!zeros || zeros->size() == 0))) {
+            throw CannotRun{"how it is quantized is no constant"};
+        }
+        Format format{.steps = {}, .zero = zeros ? zeros->number(0) : 0};
+        for (std::size_t i = 0; i < steps->size(); ++i) {
+            format.steps.push_back(steps->number(i));
+            if (!(format.steps.back() > 0) || !std::isfinite(format.steps.back())) {
+                throw CannotRun{"it is quantized by a scale that is not above zero"};
+            }
+        }
+        for (std::size_t i = 1; zeros && i < zeros->size(); ++i) {
+            if (zeros->number(i) != format.zero) {
+                throw CannotRun{"its channels have zero points of their own"};
+            }
+        }
+        return format;
+    }
+
+    // `which`: of an input, "0" and so on, or of the result, "" (recognise.hpp).
+    Format format_of(const Node& node, const std::string& which) const {
+        const Call call = call_of(node, inferred_.values);
+        const std::string scale = call.text("scale" + which, "");
+        if (scale.empty()) {
+            throw CannotRun{"kernels here take operands that are all quantized, or none"};
+        }
+        return format_named(scale, call.text("zero" + which, ""));
+    }
+
+    Format of_tensor(const Node& node, const std::string& which) const {
+        Format format = format_of(node, which);
+        if (format.steps.size() != 1) {
+            throw CannotRun{"kernels here quantize all channels of a tensor alike"};
+        }
+        return format;
+    }
+
+    // Zero, least and most of a layer's result.
+    std::array<float, 3> limits_of_result(const Node& node, const Format& format) const {
+        const Call call = call_of(node, inferred_.values);
+        if (call.integer("is_clipped", 0) < 0) {
+            throw CannotRun{"its limits are no constants"};
+        }
+        const bool is_signed = element_of(layer_of(node)) == "int8";
+        const double least = is_signed ? -128 : 0, most = is_signed ? 127 : 255;
+        const auto coded = [&](double value) {
+            return as_float(
+                std::clamp(std::nearbyint(value / format.steps[0]) + format.zero, least, most));
+        };
+        return {as_float(format.zero),
+                coded(call.number("least", -std::numeric_limits<float>::max())),
+                coded(call.number("most", std::numeric_limits<float>::max()))};
+    }
+
+    // From f32, or to it.
+    Known coding(const Node& node) {
+        Known input = known(node.inputs[0]);
+        if (input.kind == Known::Kind::nothing) {
+            return input;
+        }
+        const bool quantizes = node.operation == "QuantizeLinear";
+        if (input.kind != (quantizes ? Known::Kind::reals : Known::Kind::coded)) {
+            throw CannotRun{quantizes ? "no kernel here quantizes whole numbers"
+                                      : "what it reads was not quantized"};
+        }
+        expect_values(input);
+        const Format format = format_named(node.inputs.size() > 1 ? node.inputs[1] : "",
+                                           node.inputs.size() > 2 ? node.inputs[2] : "");
+        const std::string code = inferred_element(quantizes ? node.outputs[0] : node.inputs[0]);
+        if (format.steps.size() != 1 || (code != "u8" && code != "int8")) {
+            throw CannotRun{"kernels here quantize to u8 or int8, all channels of a tensor alike"};
+        }
+        LayerNumbers own{layer_of(node), {}, {}, {}};
+        own.limits = {as_float(format.steps[0]), as_float(format.zero)};
+        carried_.layers.push_back(std::move(own));
+        input.kind = quantizes ? Known::Kind::coded : Known::Kind::reals;
+        return input;
+    }
+
+    std::string inferred_element(const std::string& tensor) const {
+        const Type type = inferred_.values.at(tensor).type;
+        return type == Type::u8 ? "u8" : type == Type::int8 ? "int8" : "";
+    }
+
+    // An operation between DequantizeLinear and QuantizeLinear.
+    Known on_coded(const Node& node) {
+        if (node.operation == "Conv") {
+            return convolution(node);
+        }
+        if (node.operation == "Gemm" || node.operation == "MatMul") {
+            return product(node);
+        }
+        Known input = known(node.inputs[0]);
+        if (input.kind != Known::Kind::coded) {
+            return {};  // whoever made it was refused
+        }
+        const std::string code = element_of(layer_of(node));
+        const Format from = of_tensor(node, "0"), to = of_tensor(node, "");
+        if (is_one_of(node.operation, kMoving) && node.operation != "Cast") {
+            if (from != to || node.find("least") != nullptr) {
+                throw CannotRun{"no kernel here moves numbers and quantizes them otherwise"};
+            }
+            return moved(node);
+        }
+        const auto [zero, least, most] = limits_of_result(node, to);
+        const Dims& dims = this->dims(node.inputs[0]);
+        LayerNumbers own{layer_of(node), {}, {}, {}};
+        if (node.operation == "Add") {
+            const Known second = known(node.inputs[1]);
+            if (second.kind != Known::Kind::coded) {
+                return {};
+            }
+            if (second.order != input.order || this->dims(node.inputs[1]) != dims) {
+                throw CannotRun{"kernels here add tensors of one shape"};
+            }
+            const Format other = of_tensor(node, "1");
+            own.limits = {as_float(from.steps[0] / to.steps[0]),
+                          as_float(from.zero),
+                          as_float(other.steps[0] / to.steps[0]),
+                          as_float(other.zero),
+                          zero,
+                          least,
+                          most};
+        } else if (node.operation == "GlobalAveragePool") {
+            if (dims.size() != 4 || input.order != Order::of_image(dims)) {
+                throw CannotRun{"kernels here pool images of one batch"};
+            }
+            const double pixels = static_cast<double>(dims[2]) * static_cast<double>(dims[3]);
+            own.limits = {as_float(from.steps[0] / to.steps[0] / pixels),
+                          as_float(from.zero),
+                          zero,
+                          least,
+                          most};
+            input.order = Order{};
+        } else {
+            throw CannotRun{"no kernel here computes it of quantized numbers"};
+        }
+        carried_.layers.push_back(std::move(own));
+        return input;
+    }
+
+    template <class Place>
+    Known coded_product(const Node& node,
+                        LayerNumbers own,
+                        std::int64_t rows,
+                        std::int64_t fan_in,
+                        const Numbers& values,
+                        const Place& place) {
+        const Format from = of_tensor(node, "0"), weights = format_of(node, "1"),
+                     to = of_tensor(node, "");
+        const auto channels = static_cast<std::int64_t>(weights.steps.size());
+        const Call call = call_of(node, inferred_.values);
+        const bool rows_first = node.operation == "Conv" || call.integer("transB", 0) != 0;
+        const std::int64_t axis = call.integer("axis1", 0);
+        const bool is_by_row =
+            channels == rows && (axis < 0 ? axis + 2 : axis) == (rows_first ? 0 : 1);
+        if (attribute_of(own.layer, "weights") != "int8" || weights.zero != 0 ||
+            (channels != 1 && !is_by_row)) {
+            throw CannotRun{
+                "kernels here multiply by weights of int8 around zero, which have one "
+                "scale, or one for each output channel"};
+        }
+        const std::vector<double> biases = bias(node, rows);
+        std::vector<double> bias_steps{1};
+        if (biases.size() > 1 && !call.text("scale2", "").empty()) {
+            bias_steps = format_of(node, "2").steps;
+        }
+        for (std::int64_t row = 0; row < rows; ++row) {
+            const double step = from.steps[0] * of_channel(weights.steps, at(row)) / to.steps[0],
+                         bias_step = of_channel(bias_steps, at(row));
+            own.scales.push_back(as_float(step));
+            own.biases.push_back(as_float(of_channel(biases, at(row)) * bias_step / to.steps[0]));
+            for (std::int64_t i = 0; i < fan_in; ++i) {
+                own.byte_weights.push_back(
+                    static_cast<std::int8_t>(values.number(at(place(row, i)))));
+            }
+        }
+        const auto [zero, least, most] = limits_of_result(node, to);
+        own.limits = {as_float(from.zero), zero, least, most};
+        carried_.layers.push_back(std::move(own));
+        return {.kind = Known::Kind::coded, .order = {}};
+    }
+
+    // ---- 6. thresholds --------------------------------------------------------------------------
     // A constant with one value for each channel of a tensor, or one for all.
     std::vector<double> by_channel(const std::string& constant, const Dims& whole) const {
         const std::optional<Numbers> values = numbers(constant);
@@ -876,7 +1087,7 @@ private:
         return bits;
     }
 
-    // ---- 6. the answer --------------------------------------------------------------------------
+    // ---- 7. the answer --------------------------------------------------------------------------
     void expect_unscaled_outputs() {
         for (const Declared& output : inferred_.file.graph.outputs) {
             const Known known = this->known(output.name);

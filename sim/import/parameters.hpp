@@ -23,7 +23,9 @@ struct LayerNumbers {
     std::vector<std::uint64_t> weights;    // ceil(n / 64) words for each output channel
     std::vector<std::int32_t> thresholds;  // for each channel
     std::vector<std::uint64_t> flips;      // bit c: at most, rather than at least, the threshold
-    std::vector<float> real_weights = {}, scales = {}, biases = {}, limits = {};  // of f32
+    std::vector<std::int8_t> byte_weights = {};
+    std::vector<float> real_weights = {}, scales = {}, biases = {}, limits = {};  // of f32, and of
+                                                                                  // bytes
 };
 
 struct Carried {

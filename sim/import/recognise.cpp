@@ -20,6 +20,8 @@ bool is_own(const Node& node, std::string_view operation) {
     return node.domain.empty() && node.operation == operation;
 }
 
+constexpr double kNoLimit = std::numeric_limits<float>::max();
+
 Attribute text_attribute(const std::string& name, const std::string& text) {
     Attribute attribute;
     attribute.name = name;
@@ -485,6 +487,27 @@ private:
         }
     }
 
+    // Of a QuantizeLinear or DequantizeLinear: the names of its constants, and along which axis.
+    std::vector<Attribute> formats_of(const Node& node, const std::string& number) const {
+        const Call call = call_of(node, inferred_.values);
+        return {text_attribute("scale" + number, node.inputs.size() > 1 ? node.inputs[1] : ""),
+                text_attribute("zero" + number, node.inputs.size() > 2 ? node.inputs[2] : ""),
+                integer_attribute("axis" + number, call.integer("axis", 1))};
+    }
+
+    // Of a Relu or Clip; none where they are no constants.
+    void add_limits(const Node& activation, std::vector<Attribute>& attributes) const {
+        const Call call = call_of(activation, inferred_.values);
+        std::optional<double> least = 0, most;
+        if (activation.operation == "Clip") {
+            least = call.has(1) ? number(activation.inputs[1]) : call.number("min", -kNoLimit);
+            most = call.has(2) ? number(activation.inputs[2]) : call.number("max", kNoLimit);
+            attributes.push_back(integer_attribute("is_clipped", least && most ? 1 : -1));
+        }
+        attributes.push_back(number_attribute("least", least.value_or(-kNoLimit)));
+        attributes.push_back(number_attribute("most", most.value_or(kNoLimit)));
+    }
+
     // What has the same result on numbers before and after they are dequantized, or a
     // requantization of its own at the end.
     void quantized_operation(Node& quantize) {
@@ -497,6 +520,7 @@ private:
         }
         std::string result = quantize.inputs[0], from = "";
         Node* node = nullptr;
+        std::vector<Attribute> formats = formats_of(quantize, "");
         // An activation between a product and its quantization is part of the requantization.
         for (const std::string_view activation : {"Relu", "Clip"}) {
             const Node* const found = maker(result, activation);
@@ -510,6 +534,7 @@ private:
                     node = before;
                     from = std::string{" + "} + std::string{activation};
                     result = found->inputs[0];
+                    add_limits(*found, formats);
                     break;
                 }
             }
@@ -531,6 +556,9 @@ private:
             const Node* const dequantize =
                 input.empty() ? nullptr : maker(input, "DequantizeLinear");
             if (dequantize != nullptr) {
+                const std::vector<Attribute> of_input =
+                    formats_of(*dequantize, std::to_string(inputs.size()));
+                formats.insert(formats.end(), of_input.begin(), of_input.end());
                 inputs.push_back(dequantize->inputs[0]);
             } else if (!input.empty() && !is_constant(input)) {
                 return;
@@ -546,6 +574,7 @@ private:
         merged.outputs = {outputs[0]};
         merged.attributes.push_back(
             text_attribute("from", "DequantizeLinear + " + operation + from + " + QuantizeLinear"));
+        merged.attributes.insert(merged.attributes.end(), formats.begin(), formats.end());
         quantize = merged;
         // The tensor between is no one's any more.
         node->name.clear();

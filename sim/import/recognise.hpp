@@ -27,6 +27,10 @@ namespace sim::onnx {
 // `level` (the constant compared with), `plus` (1: the result is positive where the comparison
 // holds), `clipped` (1: to a range around zero before that), `norm` (the result of the
 // BatchNormalization, which goes with the dead nodes), `scale` (what +1 stands for).
+//
+// An operation on quantized tensors says how they are: `scale`, `zero` and `axis` of the result,
+// `scale0` and so on of its first input, the names of the constants; `least` and `most`, where an
+// activation was part of it, what it cuts off, and `is_clipped` (-1: it does not say where).
 void recognise(Inferred& inferred);
 
 }  // namespace sim::onnx

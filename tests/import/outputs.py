@@ -1,8 +1,9 @@
 """Compares what imported networks compute with ONNX Runtime: outputs.py HETMAP FOLDER [--csv FILE] [NAME...]
 
 Every FOLDER/*.onnx whose weights `hetmap import --parameters` takes along is run by libhetmap, found beside HETMAP, on
-three images; every output must be ONNX Runtime's within 1e-4 of its largest number. Of the others the reason is
-printed. Exit code 1 if one differs.
+three images; every output must be ONNX Runtime's within 1e-4 of its largest number, or, of a network that is quantized
+to 8 bits, within two of its steps (ONNX Runtime's optimizations are off: its kernels for AVX2 cut sums off, and what
+computes in floats may round another way). Of the others the reason is printed. Exit code 1 if one differs.
 """
 
 import argparse
@@ -32,17 +33,22 @@ def shape_of(path):
 
 
 def compared(library, folder, path, name, shape):
+    is_quantized = any(node.op_type == "QuantizeLinear" for node in onnx.load(str(path), load_external_data=False).graph.node)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     images = [numpy.random.default_rng(seed).normal(0, 1, shape).astype(numpy.float32) for seed in range(IMAGES)]
-    worst = 0.0
+    worst, allowed = 0.0, TOLERANCE
     for image, ours in zip(images, library.run(folder, [image[0].transpose(1, 2, 0) for image in images])):
         theirs = session.run(None, {name: image})[0]
         if theirs.ndim == 4:
             theirs = theirs.transpose(0, 2, 3, 1)
-        worst = max(worst, float(numpy.abs(ours - theirs.ravel()).max() / numpy.abs(theirs).max()))
-    return worst
+        largest = float(numpy.abs(theirs).max())
+        worst = max(worst, float(numpy.abs(ours - theirs.ravel()).max()) / largest)
+        if is_quantized:
+            allowed = max(allowed, 2.01 * float(numpy.diff(numpy.unique(theirs)).min()) / largest)
+    return worst, allowed
 
 
 def main():
@@ -67,15 +73,15 @@ def main():
             if made.returncode != 0:
                 rows.append((path.stem, "", made.stderr.split("cannot run here: ")[-1].split(";")[0].strip()))
                 continue
-            difference = compared(library, out, path, *given)
-        bad += not difference <= TOLERANCE
-        rows.append((path.stem, f"{difference:.1e}", "" if difference <= TOLERANCE else "differs"))
+            difference, allowed = compared(library, out, path, *given)
+        bad += not difference <= allowed
+        rows.append((path.stem, f"{difference:.1e}", "" if difference <= allowed else "differs"))
     for row in rows:
         print(*row)
     if chosen.csv:
         with open(chosen.csv, "w", newline="") as file:
             csv.writer(file).writerows([("network", "difference", "why not"), *rows])
-    print(f"{sum(bool(row[1]) for row in rows)} of {len(rows)} networks run, {bad} differ by more than {TOLERANCE} of their largest number")
+    print(f"{sum(bool(row[1]) for row in rows)} of {len(rows)} networks run, {bad} differ by more than they may")
     return bad > 0
 
 

@@ -1,0 +1,131 @@
+#pragma once
+
+// What is done to bytes one by one, in plain loops for the compiler to vectorize with the flags of
+// the file that includes this. All of it is in an anonymous namespace (see loops.hpp).
+
+#include "kernels/cpu/int8_loops.hpp"
+
+namespace kernels::cpu {
+namespace {
+
+// To the nearest whole number, to even in the middle; of numbers well below 2^22.
+inline float nearest(float value) {
+    constexpr float kNoFractions = 12582912.0F;  // 1.5 x 2^23
+    return (value + kNoFractions) - kNoFractions;
+}
+
+// Calls work(T{}) with the type of the bytes.
+template <typename Work>
+inline void with_type(bool is_signed, const Work& work) {
+    if (is_signed) {
+        work(std::int8_t{});
+    } else {
+        work(std::uint8_t{});
+    }
+}
+
+inline float between(float value, float least, float most) {
+    const float above = value > least ? value : least;
+    return above < most ? above : most;
+}
+
+inline void widen_loop(const std::byte* from,
+                       Int8Format format,
+                       std::int16_t* __restrict to,
+                       std::ptrdiff_t count) {
+    const auto zero = static_cast<std::int16_t>(format.zero);
+    with_type(format.is_signed, [&](auto type) {
+        const auto* const bytes = reinterpret_cast<const decltype(type)*>(from);
+        for (std::ptrdiff_t i = 0; i < count; ++i) {
+            to[i] = static_cast<std::int16_t>(bytes[i] - zero);
+        }
+    });
+}
+
+inline void quantize_loop(const float* from,
+                          float step,
+                          std::byte* __restrict to,
+                          Int8Format format,
+                          std::ptrdiff_t count) {
+    const float least = (format.is_signed ? -128.0F : 0.0F) - format.zero,
+                most = (format.is_signed ? 127.0F : 255.0F) - format.zero, zero = format.zero;
+    with_type(format.is_signed, [&](auto type) {
+        auto* const bytes = reinterpret_cast<decltype(type)*>(to);
+        for (std::ptrdiff_t i = 0; i < count; ++i) {
+            const float value = nearest(between(from[i] / step, least, most)) + zero;
+            bytes[i] = static_cast<decltype(type)>(static_cast<std::int32_t>(value));
+        }
+    });
+}
+
+inline void dequantize_loop(const std::byte* from,
+                            Int8Format format,
+                            float step,
+                            float* __restrict to,
+                            std::ptrdiff_t count) {
+    const float zero = format.zero;
+    with_type(format.is_signed, [&](auto type) {
+        const auto* const bytes = reinterpret_cast<const decltype(type)*>(from);
+        for (std::ptrdiff_t i = 0; i < count; ++i) {
+            to[i] = (static_cast<float>(bytes[i]) - zero) * step;
+        }
+    });
+}
+
+// `multiply_add` as in the file's instruction set: rounded once.
+template <typename MultiplyAdd>
+inline void add_loop(const std::byte* a,
+                     Int8Format of_a,
+                     const std::byte* b,
+                     Int8Format of_b,
+                     const float* factors,
+                     float least,
+                     float most,
+                     std::byte* __restrict to,
+                     Int8Format of_result,
+                     std::ptrdiff_t count,
+                     const MultiplyAdd& multiply_add) {
+    const float by_a = factors[0], by_b = factors[1], zero = of_result.zero;
+    with_type(of_a.is_signed, [&](auto type_a) {
+        with_type(of_b.is_signed, [&](auto type_b) {
+            with_type(of_result.is_signed, [&](auto type) {
+                const auto* const from_a = reinterpret_cast<const decltype(type_a)*>(a);
+                const auto* const from_b = reinterpret_cast<const decltype(type_b)*>(b);
+                auto* const bytes = reinterpret_cast<decltype(type)*>(to);
+                for (std::ptrdiff_t i = 0; i < count; ++i) {
+                    const float other = by_b * (static_cast<float>(from_b[i]) - of_b.zero);
+                    const float sum =
+                        multiply_add(by_a, static_cast<float>(from_a[i]) - of_a.zero, other);
+                    const float value = nearest(between(sum, least - zero, most - zero)) + zero;
+                    bytes[i] = static_cast<decltype(type)>(static_cast<std::int32_t>(value));
+                }
+            });
+        });
+    });
+}
+
+// Of one position and one channel of the block, v as Int8Output has it; `sum` as it is.
+template <typename MultiplyAdd>
+inline void write_one(const Int8Output& out,
+                      int position,
+                      int channel,
+                      std::int32_t sum,
+                      const MultiplyAdd& multiply_add) {
+    std::byte* const pixel = out.output + position * out.stride;
+    const int at = channel - out.first;
+    if (out.result == Int8Result::int32) {
+        __builtin_memcpy(pixel + std::ptrdiff_t{at} * 4, &sum, 4);
+        return;
+    }
+    const float value =
+        multiply_add(static_cast<float>(sum), out.scales[channel], out.biases[channel]);
+    if (out.result == Int8Result::f32) {
+        __builtin_memcpy(pixel + std::ptrdiff_t{at} * 4, &value, 4);
+        return;
+    }
+    const auto byte = static_cast<std::int32_t>(nearest(between(value, out.least, out.most)));
+    pixel[at] = static_cast<std::byte>(byte + out.zero);
+}
+
+}  // namespace
+}  // namespace kernels::cpu
