@@ -289,8 +289,8 @@ void make_up_bytes(const sim::Model& model,
         p.limits = {1, 0, 1, 0, 0, least, most};
     } else if (is_one_of(layer, {"global_average_pool"})) {
         const sim::TensorShape& input = input_of(model, layer).output;
-        const auto pixels = static_cast<float>(input.elements() / input.channels());
-        p.limits = {1 / pixels, 0, 0, least, most};
+        const std::int64_t pixels = input.elements() / input.channels();
+        p.limits = {1 / static_cast<float>(pixels), 0, 0, least, most};
     } else {
         p.limits = {kStep, 0};
     }

@@ -497,7 +497,7 @@ Classification classify(const sim::Model& model,
         model.layers[static_cast<std::size_t>(model.outputs.front().layer)].output;
     const auto classes = static_cast<std::size_t>(output.elements());
     const sim::Element element = output.element;
-    const std::size_t score_bytes = sim::tensor_bytes(output) / classes;
+    const std::size_t score_bytes = static_cast<std::size_t>(sim::tensor_bytes(output)) / classes;
     const bool takes_reals = model.layers.front().output.element == sim::Element::f32;
 
     Classification result;

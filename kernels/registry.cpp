@@ -17,6 +17,7 @@ Variant onednn_blocks_variant();
 Variant int8_variant();
 Variant scalar_variant();
 #if defined(__x86_64__)
+Variant winograd_variant();
 Variant int8_avx2_variant();
 Variant avx2_variant();
 Variant avx512_variant();
@@ -27,6 +28,9 @@ std::span<const Variant> variants() {
     static const Variant kVariants[] = {
         cpu::reference_variant(),
         cpu::loops_variant(),
+#if defined(__x86_64__)
+        cpu::winograd_variant(),
+#endif
         cpu::onednn_variant(),
         cpu::onednn_blocks_variant(),
         cpu::int8_variant(),

@@ -118,7 +118,14 @@ void set_product(Owned& owned, Random& random, Step& step, const Shape& in) {
     int fan_in = in.height * in.width * in.channels;
     if (step.kind == StepKind::conv2d) {
         random_window(random, step, in.height, in.width);
-        random_sides(random, step, in);
+        if (in.height >= 3 && in.width >= 3 && random.chance(75)) {  // for `winograd`
+            step.kernel_height = step.kernel_width = 3;
+            step.stride = 1;
+            step.padding = random.between(0, 2);
+            step.left = step.bottom = step.right = random.one_of({-1, -1, 0, 1});
+        } else {
+            random_sides(random, step, in);
+        }
         if (random.chance(30)) {  // depthwise
             step.groups = in.channels;
             step.out_channels = in.channels * random.between(1, 2);

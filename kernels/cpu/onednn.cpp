@@ -6,10 +6,10 @@
 // A slice is a product of its own, of the input's rows that it sees and the weights of its
 // channels.
 
-#include "kernels/cpu/activations.hpp"
 #include "kernels/cpu/buffer.hpp"
 #include "kernels/cpu/onednn_library.hpp"
 #include "kernels/cpu/onednn_product.hpp"
+#include "kernels/cpu/real_pattern.hpp"
 #include "kernels/geometry.hpp"
 #include "kernels/registry.hpp"
 
@@ -25,78 +25,6 @@ namespace kernels::cpu {
 namespace {
 
 std::size_t size(int number) { return static_cast<std::size_t>(number); }
-
-// The parts of a chain that are there; they point into the chain.
-struct RealPattern {
-    const Step* product = nullptr;
-    std::vector<const Step*> norms;
-    const Step* add = nullptr;
-    const Step* activation = nullptr;
-};
-
-// Nothing where the chain is another: conv2d or linear, real, on f32 or bytes, and of
-// [batch_norm ...] [add] [an activation] what there is.
-std::optional<RealPattern> real_pattern_of(const Chain& chain) {
-    (void)shapes_of(chain);  // do the steps fit?
-    const std::vector<Step>& steps = chain.steps;
-    const bool reals = chain.input.element == Element::f32 || chain.input.element == Element::u8;
-    if (steps.empty() || !reals || !is_linear(chain)) {
-        return std::nullopt;
-    }
-    RealPattern pattern;
-    std::size_t next = 0;
-    const auto take = [&](StepKind kind) -> const Step* {
-        return next < steps.size() && steps[next].kind == kind ? &steps[next++] : nullptr;
-    };
-    pattern.product = take(StepKind::conv2d);
-    if (pattern.product == nullptr) {
-        pattern.product = take(StepKind::linear);
-    }
-    while (const Step* const norm = take(StepKind::batch_norm)) {
-        pattern.norms.push_back(norm);
-    }
-    pattern.add = take(StepKind::add);
-    if (next < steps.size() && is_activation(steps[next].kind)) {
-        pattern.activation = &steps[next++];
-    }
-    // Padding is zeros, and each window sees something else.
-    const auto fits = [](const Step& product) {
-        return product.real && !product.bytes &&
-               (product.kind == StepKind::linear || !product.is_padded() ||
-                (product.pad_value == 0 &&
-                 std::max(product.padding, product.padding_bottom()) < product.kernel_height &&
-                 std::max(product.padding_left(), product.padding_right()) < product.kernel_width));
-    };
-    if (next != steps.size() || pattern.product == nullptr || !fits(*pattern.product)) {
-        return std::nullopt;
-    }
-    return pattern;
-}
-
-// A product with all that became part of its numbers: by output channel fan_in weights, a bias.
-struct Numbers {
-    std::vector<float> weights, biases;
-};
-
-Numbers numbers_of(const RealPattern& pattern, std::size_t fan_in) {
-    const Step& step = *pattern.product;
-    Numbers numbers;
-    for (std::size_t o = 0; o < size(step.out_channels); ++o) {
-        double scale = step.scales.empty() ? 1 : step.scales[o];
-        double bias = step.biases.empty() ? 0 : step.biases[o];
-        for (const Step* const norm : pattern.norms) {
-            const double factor = norm->scales.empty() ? 1 : norm->scales[o];
-            scale *= factor;
-            bias = bias * factor + (norm->biases.empty() ? 0 : norm->biases[o]);
-        }
-        for (std::size_t i = 0; i < fan_in; ++i) {
-            numbers.weights.push_back(
-                static_cast<float>(scale * real_weight_of(step, fan_in, o, i)));
-        }
-        numbers.biases.push_back(static_cast<float>(bias));
-    }
-    return numbers;
-}
 
 // ---- One slice -------------------------------------------------------------------------------
 
@@ -117,8 +45,7 @@ struct Whole {
     int block = 1;  // channels
     DotGeometry geometry;
     bool adds = false;
-    bool limited = false;  // by the library: by limits, of a product that nothing is added to
-    float least = 0, most = 0;
+    std::optional<Limits> limits;    // by the library
     std::optional<Step> activation;  // by us
     std::vector<Part> parts;         // by slice
 };
@@ -174,9 +101,9 @@ Part part_of(const Chain& chain,
                             .bottom = std::max(bottom - seen.end, 0),
                             .right = std::max(right - conv.input.width, 0),
                             .linear = linear,
-                            .limited = whole.limited,
-                            .least = whole.least,
-                            .most = whole.most};
+                            .limited = whole.limits.has_value(),
+                            .least = whole.limits.value_or(Limits{}).least,
+                            .most = whole.limits.value_or(Limits{}).most};
     if (linear) {
         product.channels = static_cast<int>(conv.fan_in());
         product.height = product.width = product.kernel_height = product.kernel_width = 1;
@@ -267,32 +194,6 @@ const float* gathered(const Whole& whole, Part& part, const std::byte* input, in
     return part.input.data();
 }
 
-// Where the product lies. `for_each_run`: calls its argument with where to begin and how many.
-template <typename ForEachRun>
-void finish(const Whole& whole,
-            const float* second,
-            float* output,
-            const ForEachRun& for_each_run) {
-    const auto each = [&](const auto& result) {
-        for_each_run([&](std::size_t at, std::size_t count) {
-            for (std::size_t i = at; i < at + count; ++i) {
-                output[i] = result(i);
-            }
-        });
-    };
-    if (whole.activation) {
-        with_activation(*whole.activation, [&](const auto& activation) {
-            if (whole.adds) {
-                each([&](std::size_t i) { return activation(output[i] + second[i]); });
-            } else {
-                each([&](std::size_t i) { return activation(output[i]); });
-            }
-        });
-    } else if (whole.adds) {
-        each([&](std::size_t i) { return output[i] + second[i]; });
-    }
-}
-
 void run(Whole& whole, const Tensors& tensors, const Slice& slice) {
     Part& part = whole.parts[size(slice.index)];
     const Shape& out = whole.output;
@@ -317,7 +218,7 @@ void run(Whole& whole, const Tensors& tensors, const Slice& slice) {
                 from += part.outputs.count();
             });
         }
-        finish(whole, second, output, for_each);
+        finish(whole.activation, whole.adds, second, output, for_each);
     }
 }
 
@@ -368,16 +269,11 @@ Body prepare_with(const Chain& chain, std::span<const Slice> slices, int block) 
                                                .block = block,
                                                .geometry = geometry,
                                                .adds = pattern->add != nullptr,
+                                               .limits = limits_of(*pattern),
                                                .activation = {},
                                                .parts = {}});
-    if (const Step* const activation = pattern->activation) {
-        const bool clips = activation->kind == StepKind::clip;
-        whole->limited = (clips || activation->kind == StepKind::relu) && !whole->adds;
-        whole->least = clips ? activation->limits[0] : 0;
-        whole->most = clips ? activation->limits[1] : std::numeric_limits<float>::infinity();
-        if (!whole->limited) {
-            whole->activation = *activation;
-        }
+    if (pattern->activation != nullptr && !whole->limits) {
+        whole->activation = *pattern->activation;
     }
     const Numbers numbers =
         numbers_of(*pattern, static_cast<std::size_t>(geometry.fan_in()) / size(step.groups));
