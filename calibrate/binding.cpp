@@ -208,8 +208,8 @@ bool has_kernel(const sim::Model& model, const sim::Layer& layer) {
                        : a.weights == sim::Element::f32 && is_real;
         case StepKind::max_pool2d:
             return !a.out && (is_real || stays_bytes || no_padding);
-        case StepKind::average_pool2d:  // what padding counts for is not in the model
-            return !a.out && is_real && no_padding;
+        case StepKind::average_pool2d:
+            return !a.out && is_real && !(a.count_padding && a.ceil);
         case StepKind::threshold:
         case StepKind::flatten:
             return true;
@@ -436,6 +436,7 @@ kernels::Chain chain_of(const sim::Model& model,
             .scales = p.scales,
             .biases = p.biases,
             .limits = p.limits,
+            .counts_padding = layer.attributes.count_padding,
             .one_pixel = layer.operation->name == "multiply" &&
                          std::ranges::any_of(layer.inputs,
                                              [&](int input) {

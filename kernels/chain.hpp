@@ -53,7 +53,7 @@ enum class StepKind : std::uint8_t {
     flatten,     // HxWxC to 1x1x(H*W*C), (y, x, channel) order
     reshape,     // to height x width x out_channels, which has as many elements; not of bits
     // f32 to f32:
-    average_pool2d,       // as max_pool2d: over the elements that are there
+    average_pool2d,       // as max_pool2d: over the elements that are there, or padding too
     global_average_pool,  // also of u8 and int8, as what they stand for
     relu,
     clip,
@@ -125,6 +125,7 @@ struct Step {
     // and int8: add: factor and zero of either operand; the result's zero, least and most;
     // global_average_pool: the sum's factor, the input's zero, and the same three.
     std::span<const float> limits = {};
+    bool counts_padding = false;  // average_pool2d: padding is zeros, and counts
     bool one_pixel = false;       // multiply: the second input is of height and width 1
     std::vector<int> parts = {};  // concat: the channels of each input
 

@@ -215,6 +215,43 @@ TEST_CASE("means over pixels, activations, products and joins of f32 can be run"
           "layer 'last' (Concat): kernels here join channels, and nothing else");
 }
 
+TEST_CASE("parts of channels, shuffles and averages over padding can be run") {
+    const auto parts = [](const std::string& operation) {
+        Onnx model{11};
+        model.input("i", {1, 3, 4, 4}).constant("w", {4, 3, 1, 1});
+        model.node("Conv", {"i", "w"}, {"x"}, "conv");
+        if (operation == "Split") {
+            model.node("Split", {"x"}, {"a", "b"}, "parts")
+                .with("axis", 1)
+                .with("split", Ints{1, 3});
+        } else {
+            model.ints("begin", {1}).ints("end", {4}).ints("axis", {1});
+            model.node("Slice", {"x", "begin", "end", "axis"}, {"b"}, "parts");
+        }
+        model.node("AveragePool", {"b"}, {"y"}, "pool")
+            .with("kernel_shape", Ints{3, 3})
+            .with("pads", Ints{1, 1, 1, 1})
+            .with("count_include_pad", 1)
+            .output("y");
+        if (operation == "Split") {
+            model.output("a");
+        }
+        return import_onnx(parse(model.bytes(), "net.onnx"), {});
+    };
+    const auto has = [](const Imported& imported, const std::string& layer) {
+        return imported.yaml.find("{name: " + layer + "}\n") != std::string::npos;
+    };
+    const Imported split = parts("Split"), slice = parts("Slice");
+    CHECK(split.carried.obstacles.empty());
+    CHECK(has(split, "a, operation: split, inputs: [conv], out_channels: 1, first_channel: 0"));
+    CHECK(has(split, "b, operation: split, inputs: [conv], out_channels: 3, first_channel: 1"));
+    CHECK(has(split,
+              "pool, operation: average_pool2d, inputs: [b], kernel: [3, 3], stride: 1, "
+              "padding: 1, count_padding: true"));
+    CHECK(slice.carried.obstacles.empty());
+    CHECK(has(slice, "parts, operation: split, inputs: [conv], out_channels: 3, first_channel: 1"));
+}
+
 // x quantized (step 0.5, zero 3), times weights that have a step for each channel and a bias, cut
 // off at 0 and quantized (step 0.25, zero 10).
 Onnx quantized(int zero_of_weights = 0, const Ints& steps_of_input = {}) {

@@ -174,6 +174,7 @@ void random_step(Owned& owned, Random& random, StepKind kind, Element element) {
             random_window(random, step, in.height, in.width);
             random_sides(random, step, in);
             step.kind = kind;
+            step.counts_padding = kind == StepKind::average_pool2d && random.chance(50);
             break;
         case StepKind::clip:
             owned.limits = {-2.5F, 6};

@@ -42,6 +42,9 @@ Image pool2d_reference(const Step& step, const Image& input, Shape shape) {
                         }
                     }
                 }
+                if (step.counts_padding) {
+                    count = step.kernel_height * step.kernel_width;
+                }
                 output.values.push_back(step.kind == StepKind::max_pool2d ? largest
                                                                           : rounded(sum / count));
             }

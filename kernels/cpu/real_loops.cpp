@@ -250,6 +250,9 @@ void pool_pixel(const RealStep& real,
             ++count;
         }
     }
+    if (pool.counts_padding) {
+        count = pool.kernel_height * pool.kernel_width;
+    }
     for (std::size_t c = begin; c < end && !largest; ++c) {
         to[c] /= static_cast<float>(count);
     }

@@ -309,6 +309,10 @@ const Key kKeys[] = {
      read_flag<&Attributes::ceil>,
      flag_text<&Attributes::ceil>,
      [](const Attributes& a, int) { return a.ceil ? std::string{"ceil"} : std::string{}; }},
+    {"count_padding",
+     read_flag<&Attributes::count_padding>,
+     flag_text<&Attributes::count_padding>,
+     nothing},
     {"axis",
      [](const YamlNode& n, int, Attributes& a) {
          a.axis = read_int(n, -TensorShape::kMostDimensions, TensorShape::kMostDimensions - 1);

@@ -801,7 +801,7 @@ void add_pools(Rows& rows, std::string_view largest, std::string_view average) {
                     .results = one<max_pool_output<kSides>>,
                     .work = data_movement});
     rows.push_back({.name = average,
-                    .attributes = window,
+                    .attributes = window + std::initializer_list<std::string_view>{"count_padding"},
                     .required = {"kernel", "stride"},
                     .sides = kSides,
                     .results = one<average_pool_output<kSides>>,

@@ -41,11 +41,12 @@ struct Attributes {
     Sides pad_begin{}, pad_end{};  // ahead of the first element of a side, and after the last
     bool pads_to_same = false;     // as many results as inputs / stride; decides the padding
     Sides output_padding{};
-    int pad_value = 0;      // what a padded element is: 0 (adds nothing), -1 or +1
-    int groups = 1;         // convolutions, channel_shuffle, group_norm
-    int first_channel = 0;  // split: this part's first input channel
-    bool ceil = false;      // pools: windows may begin that are not all there
-    int axis = -1;          // from 0, or from the last, -1
+    int pad_value = 0;           // what a padded element is: 0 (adds nothing), -1 or +1
+    int groups = 1;              // convolutions, channel_shuffle, group_norm
+    int first_channel = 0;       // split: this part's first input channel
+    bool ceil = false;           // pools: windows may begin that are not all there
+    bool count_padding = false;  // average pools: padding is zeros, and counts
+    int axis = -1;               // from 0, or from the last, -1
     std::vector<int> axes = {}, sizes = {}, permutation = {};
     std::vector<int> shape = {};     // of the result
     std::vector<int> constant = {};  // shape of an operand that the network holds

@@ -1210,6 +1210,12 @@ private:
             attributes.emplace_back("block", std::to_string(call.integer("blocksize", 1)));
             return true;
         }
+        if (operation == "Slice" && is_of_channels(input, call)) {
+            layer.operation = "split";
+            attributes = {{"out_channels", std::to_string(value(output).dims[1])},
+                          {"first_channel", std::to_string(cut_of(call).begin[1])}};
+            return true;
+        }
         if (operation == "Slice" || operation == "Pad" || operation == "Expand" ||
             operation == "Tile") {
             layer.operation = operation == "Slice"    ? "slice"
@@ -1225,6 +1231,18 @@ private:
             return true;
         }
         return false;
+    }
+
+    // A Slice that takes neighbouring channels of images, all of their pixels, and leaves some.
+    bool is_of_channels(const std::string& input, const Call& call) {
+        const Dims& from = value(input).dims;
+        if (layouts_.of(input).layout != Layout::image || from.size() != 4) {
+            return false;
+        }
+        const Cut cut = cut_of(call);
+        Dims size = from;
+        size[1] = cut.size[1];
+        return cut.size == size && cut.step == Dims(from.size(), 1) && size[1] < from[1];
     }
 
     static bool reverses(const Node& node, const Call& call) {
@@ -1659,6 +1677,13 @@ private:
         draft.layer.operation = fmt::format(
             "{}_pool{}d", node.operation == "MaxPool" ? "max" : "average", window.kernel.size());
         add_window(window, pads_for(window, value(input).dims, value(output).dims, false), draft);
+        const auto is_padded = [](const Dims& pads) {
+            return std::ranges::any_of(pads, [](std::int64_t one) { return one != 0; });
+        };
+        if (node.operation == "AveragePool" && call.integer("count_include_pad", 0) != 0 &&
+            (is_padded(window.pad_begin) || is_padded(window.pad_end))) {
+            draft.layer.attributes.emplace_back("count_padding", "true");
+        }
     }
 
     // Are a tensor's last sides in the model those of ONNX, and what is in front in the same order?
@@ -1840,9 +1865,35 @@ private:
                 throw CannotSay{};
             }
         }
+        if (layouts_.of(input).layout == Layout::image && axis == 1 &&
+            value(input).dims.size() == 4) {
+            write_channels(node, input, parts, sizes);
+            return;
+        }
         draft.layer.operation = "split";
         draft.layer.attributes = {{"axis", std::to_string(place)}, {"sizes", yaml_list(sizes)}};
         finish(node, std::move(draft));
+    }
+
+    // Parts of the channels: a layer for each, which kernels compute.
+    void write_channels(const Node& node,
+                        const std::string& input,
+                        const std::vector<std::string>& parts,
+                        const Dims& sizes) {
+        std::int64_t first = 0;
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+            Layer part;
+            part.name = unique_name(parts[i]);
+            part.operation = "split";
+            part.from = node.operation;
+            part.attributes = {{"out_channels", std::to_string(sizes[i])},
+                               {"first_channel", std::to_string(first)}};
+            part.inputs = {name_of_tensor(input)};
+            part.results = {{model_shape(parts[i]), model_element(parts[i])}};
+            names_[parts[i]] = part.name;
+            result_.layers.push_back(std::move(part));
+            first += sizes[i];
+        }
     }
 
     void write_top_k(const Node& node, const Call& call) {

@@ -201,6 +201,10 @@ private:
         if (node.domain.empty() && is_one_of(operation, kOnReals)) {
             return on_reals(node);
         }
+        if ((node.domain == kOwnDomain && operation == "ChannelShuffle") ||
+            (node.domain.empty() && (operation == "Split" || operation == "Slice"))) {
+            return of_channels(node);
+        }
         if (!node.domain.empty() || !is_one_of(operation, kMoving)) {
             throw CannotRun{"no kernel here computes it"};
         }
@@ -555,6 +559,32 @@ private:
         }
         input.order = to.size() == 4 ? Order::of_image(to) : Order{};
         return input;
+    }
+
+    // Channels of an image that are chosen, or change places; of all that the node makes.
+    Known of_channels(const Node& node) {
+        Known input = known(node.inputs[0]);
+        if (input.kind == Known::Kind::nothing) {
+            return input;
+        }
+        const Dims& from = dims(node.inputs[0]);
+        if (input.kind != Known::Kind::reals || from.size() != 4 || from[0] != 1 ||
+            input.order != Order::of_image(from)) {
+            throw CannotRun{"kernels here choose channels of images of f32, one batch"};
+        }
+        expect_values(input);
+        for (const std::string& output : node.outputs) {
+            Dims same = from;
+            same[1] = dims(output).at(1);
+            const bool steps =
+                node.operation == "Slice" && cut_of(call_of(node, inferred_.values)).step[1] != 1;
+            if (dims(output) != same || steps) {
+                throw CannotRun{"kernels here choose neighbouring channels, and nothing else"};
+            }
+            known_[output] = input;
+            known_[output].order = Order::of_image(dims(output));
+        }
+        return known_[node.outputs[0]];
     }
 
     // The least and the most of a Clip: attributes, or from opset 11 on inputs.
