@@ -39,6 +39,17 @@ std::vector<std::string> all_variants() {
     return variants_for([](const kernels::Variant& variant) { return variant.for_bits; });
 }
 
+// Of what the host computes.
+void add_variants(const calibrate::Executor::Recording& recording,
+                  const sim::Problem& problem,
+                  std::set<std::string>& used) {
+    for (const calibrate::Executor::Call& call : recording.calls) {
+        if (call.action == calibrate::Executor::Action::compute) {
+            used.insert(problem.tasks[static_cast<std::size_t>(call.tasks.front())].variant);
+        }
+    }
+}
+
 bool is_for_bytes(const kernels::Variant& variant) { return variant.name.starts_with("int8"); }
 
 }  // namespace
@@ -66,13 +77,10 @@ TEST_CASE("every mapping gives the reference's output, whatever it mixes") {
             const calibrate::Executor::Recording recording = executor.prepare(mapping);
             executor.run(recording);
             REQUIRE(std::memcmp(recording.outputs.front(), expected.data(), expected.size()) == 0);
-            for (const calibrate::Executor::Call& call : recording.calls) {
-                conversions += call.action == calibrate::Executor::Action::convert;
-                if (call.action == calibrate::Executor::Action::compute) {
-                    const auto task = static_cast<std::size_t>(call.tasks.front());
-                    used.insert(problem.tasks[task].variant);
-                }
-            }
+            add_variants(recording, problem, used);
+            conversions += static_cast<int>(std::ranges::count(recording.calls,
+                                                               calibrate::Executor::Action::convert,
+                                                               &calibrate::Executor::Call::action));
         }
         CHECK(used.size() == all_variants().size());
         CHECK(conversions > 0);  // between the reference's layout and the packed one
@@ -139,11 +147,7 @@ output: last
         for (std::size_t i = 0; i < made.size(); ++i) {
             REQUIRE(std::abs(made[i] - right[i]) <= 1e-5F * largest);
         }
-        for (const calibrate::Executor::Call& call : recording.calls) {
-            if (call.action == calibrate::Executor::Action::compute) {
-                used.insert(problem.tasks[static_cast<std::size_t>(call.tasks.front())].variant);
-            }
-        }
+        add_variants(recording, problem, used);
     }
     CHECK(used.size() == variants.size());
 }
@@ -191,11 +195,7 @@ outputs: [real, last]
             executor.prepare(sim::random_mapping(problem, seed));
         executor.run(recording);
         REQUIRE(std::memcmp(recording.outputs.front(), expected.data(), expected.size()) == 0);
-        for (const calibrate::Executor::Call& call : recording.calls) {
-            if (call.action == calibrate::Executor::Action::compute) {
-                used.insert(problem.tasks[static_cast<std::size_t>(call.tasks.front())].variant);
-            }
-        }
+        add_variants(recording, problem, used);
     }
     for (const std::string& variant : variants_for(is_for_bytes)) {
         CHECK(used.contains(variant));

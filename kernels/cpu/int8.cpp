@@ -352,10 +352,16 @@ void pool(const Step& step,
     }
 }
 
+struct AverageRoom {
+    std::vector<std::int32_t> sums;
+    std::vector<std::int16_t> wide;
+};
+
 // Sums over all pixels stay below 2^31 (is_small).
 void average(const std::vector<float>& limits,
              const Shape& in,
              const Int8Loops& loops,
+             AverageRoom& room,
              const Tensors& tensors,
              const Slice& slice) {
     const std::size_t channels = size(in.channels), pixels = size(in.height) * size(in.width);
@@ -363,15 +369,14 @@ void average(const std::vector<float>& limits,
     const float zero = limits[2], least = limits[3] - zero, most = limits[4] - zero;
     const std::size_t begin = size(slice.channel_begin),
                       count = size(slice.channel_end - slice.channel_begin);
-    std::vector<std::int32_t> sums(count);
-    std::vector<std::int16_t> wide(count);
+    std::vector<std::int32_t>& sums = room.sums;
     for (int image = slice.image_begin; image < slice.image_end; ++image) {
         const std::byte* from = tensors.input + size(image) * pixels * channels + begin;
         std::fill(sums.begin(), sums.end(), 0);
         for (std::size_t pixel = 0; pixel < pixels; ++pixel, from += channels) {
-            loops.widen(from, format, wide.data(), static_cast<std::ptrdiff_t>(count));
+            loops.widen(from, format, room.wide.data(), static_cast<std::ptrdiff_t>(count));
             for (std::size_t c = 0; c < count; ++c) {
-                sums[c] += wide[c];
+                sums[c] += room.wide[c];
             }
         }
         std::byte* const to = tensors.output + size(image) * channels + begin;
@@ -383,7 +388,7 @@ void average(const std::vector<float>& limits,
     }
 }
 
-Body other_body(const Chain& chain, const Int8Loops& loops) {
+Body other_body(const Chain& chain, std::size_t slices, const Int8Loops& loops) {
     const Shape out = output_of(chain), in = chain.input;
     const Step step = chain.steps.front();
     std::vector<float> limits(step.limits.begin(), step.limits.end());
@@ -392,10 +397,16 @@ Body other_body(const Chain& chain, const Int8Loops& loops) {
             return [=](const Tensors& tensors, const Slice& slice) {
                 pool(step, in, out, loops, tensors, slice);
             };
-        case StepKind::global_average_pool:
+        case StepKind::global_average_pool: {
+            const std::size_t channels = size(in.channels);
+            const auto rooms = std::make_shared<std::vector<AverageRoom>>(
+                slices,
+                AverageRoom{std::vector<std::int32_t>(channels),
+                            std::vector<std::int16_t>(channels)});
             return [=](const Tensors& tensors, const Slice& slice) {
-                average(limits, in, loops, tensors, slice);
+                average(limits, in, loops, (*rooms)[size(slice.index)], tensors, slice);
             };
+        }
         case StepKind::quantize:
             return [=](const Tensors& tensors, const Slice& slice) {
                 for_each_run(out, slice, [&](std::size_t first, std::size_t count) {
@@ -418,18 +429,18 @@ Body other_body(const Chain& chain, const Int8Loops& loops) {
             };
         case StepKind::add:
             return [=](const Tensors& tensors, const Slice& slice) {
-                const float factors[] = {limits[0], limits[2]};
                 for_each_run(out, slice, [&](std::size_t first, std::size_t count) {
-                    loops.add(tensors.input + first,
-                              format_of(in.element, limits[1]),
-                              tensors.second_input + first,
-                              format_of(in.element, limits[3]),
-                              factors,
-                              limits[5],
-                              limits[6],
-                              tensors.output + first,
-                              format_of(out.element, limits[4]),
-                              static_cast<std::ptrdiff_t>(count));
+                    loops.add({.a = tensors.input + first,
+                               .b = tensors.second_input + first,
+                               .of_a = format_of(in.element, limits[1]),
+                               .of_b = format_of(in.element, limits[3]),
+                               .by_a = limits[0],
+                               .by_b = limits[2],
+                               .least = limits[5],
+                               .most = limits[6],
+                               .to = tensors.output + first,
+                               .of_result = format_of(out.element, limits[4]),
+                               .count = static_cast<std::ptrdiff_t>(count)});
                 });
             };
         default:  // flatten, reshape
@@ -500,7 +511,7 @@ bool accepts(const Chain& chain) {
 template <const Int8Loops& kLoops>
 Body prepare_with(const Chain& chain, std::span<const Slice> slices) {
     return is_product(chain.steps.front()) ? product_body(chain, slices.size(), kLoops)
-                                           : other_body(chain, kLoops);
+                                           : other_body(chain, slices.size(), kLoops);
 }
 
 }  // namespace

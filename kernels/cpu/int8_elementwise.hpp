@@ -72,32 +72,24 @@ inline void dequantize_loop(const std::byte* from,
     });
 }
 
-// `multiply_add` as in the file's instruction set: rounded once.
+// `multiply_add` as in the file's instruction set: rounded once. `job` is a copy: what is stored
+// could change it, as far as the compiler knows.
 template <typename MultiplyAdd>
-inline void add_loop(const std::byte* a,
-                     Int8Format of_a,
-                     const std::byte* b,
-                     Int8Format of_b,
-                     const float* factors,
-                     float least,
-                     float most,
-                     std::byte* __restrict to,
-                     Int8Format of_result,
-                     std::ptrdiff_t count,
-                     const MultiplyAdd& multiply_add) {
-    const float by_a = factors[0], by_b = factors[1], zero = of_result.zero;
-    with_type(of_a.is_signed, [&](auto type_a) {
-        with_type(of_b.is_signed, [&](auto type_b) {
-            with_type(of_result.is_signed, [&](auto type) {
-                const auto* const from_a = reinterpret_cast<const decltype(type_a)*>(a);
-                const auto* const from_b = reinterpret_cast<const decltype(type_b)*>(b);
-                auto* const bytes = reinterpret_cast<decltype(type)*>(to);
-                for (std::ptrdiff_t i = 0; i < count; ++i) {
-                    const float other = by_b * (static_cast<float>(from_b[i]) - of_b.zero);
+inline void add_loop(const Int8Add job, const MultiplyAdd& multiply_add) {
+    const float zero = job.of_result.zero;
+    with_type(job.of_a.is_signed, [&](auto type_a) {
+        with_type(job.of_b.is_signed, [&](auto type_b) {
+            with_type(job.of_result.is_signed, [&](auto type) {
+                const auto* const a = reinterpret_cast<const decltype(type_a)*>(job.a);
+                const auto* const b = reinterpret_cast<const decltype(type_b)*>(job.b);
+                auto* const __restrict to = reinterpret_cast<decltype(type)*>(job.to);
+                for (std::ptrdiff_t i = 0; i < job.count; ++i) {
+                    const float other = job.by_b * (static_cast<float>(b[i]) - job.of_b.zero);
                     const float sum =
-                        multiply_add(by_a, static_cast<float>(from_a[i]) - of_a.zero, other);
-                    const float value = nearest(between(sum, least - zero, most - zero)) + zero;
-                    bytes[i] = static_cast<decltype(type)>(static_cast<std::int32_t>(value));
+                        multiply_add(job.by_a, static_cast<float>(a[i]) - job.of_a.zero, other);
+                    const float value =
+                        nearest(between(sum, job.least - zero, job.most - zero)) + zero;
+                    to[i] = static_cast<decltype(type)>(static_cast<std::int32_t>(value));
                 }
             });
         });

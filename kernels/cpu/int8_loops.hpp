@@ -60,6 +60,18 @@ struct Int8Format {
     float zero;
 };
 
+// Rounded (factor of a x (a - zero of a) + the same of b), between `least` and `most`, which have
+// the result's zero in them.
+struct Int8Add {
+    const std::byte *a, *b;
+    Int8Format of_a, of_b;
+    float by_a, by_b;
+    float least, most;
+    std::byte* to;
+    Int8Format of_result;
+    std::ptrdiff_t count;
+};
+
 struct Int8Loops {
     void (*dot)(const Int8Dot&);
     void (*depthwise)(const Int8Depthwise&);
@@ -69,18 +81,7 @@ struct Int8Loops {
         const float* from, float step, std::byte* to, Int8Format, std::ptrdiff_t count);
     void (*dequantize)(
         const std::byte* from, Int8Format, float step, float* to, std::ptrdiff_t count);
-    // Rounded (factors[0] (a - zero of a) + factors[1] (b - zero of b)), between `least` and `most`
-    // with the result's zero.
-    void (*add)(const std::byte* a,
-                Int8Format of_a,
-                const std::byte* b,
-                Int8Format of_b,
-                const float* factors,
-                float least,
-                float most,
-                std::byte* to,
-                Int8Format of_result,
-                std::ptrdiff_t count);
+    void (*add)(const Int8Add&);
     void (*pool_u8)(const Pool&);
     void (*pool_int8)(const Pool&);
 };

@@ -49,18 +49,7 @@ void depthwise(const Int8Depthwise& job) {
     }
 }
 
-void add(const std::byte* a,
-         Int8Format of_a,
-         const std::byte* b,
-         Int8Format of_b,
-         const float* factors,
-         float least,
-         float most,
-         std::byte* to,
-         Int8Format of_result,
-         std::ptrdiff_t count) {
-    add_loop(a, of_a, b, of_b, factors, least, most, to, of_result, count, kMultiplyAdd);
-}
+void add(const Int8Add& job) { add_loop(job, kMultiplyAdd); }
 
 void pool_signed(const Pool& job) { pool_loop<std::int8_t>(job, Larger<std::int8_t>{}); }
 
