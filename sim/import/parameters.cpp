@@ -3,6 +3,7 @@
 #include "sim/checked.hpp"
 #include "sim/import/exact_sign.hpp"
 #include "sim/import/folding.hpp"
+#include "sim/import/quantization.hpp"
 #include "sim/text.hpp"
 
 #include <fmt/format.h>
@@ -74,11 +75,6 @@ struct Known {
 double of_channel(const std::vector<double>& all, std::size_t channel) {
     return all.size() == 1 ? all[0] : all[channel];
 }
-
-// Thrown where a kernel cannot take a layer; the rest is looked at all the same.
-struct CannotRun {
-    std::string why;
-};
 
 class Carrier {
 public:
@@ -154,14 +150,8 @@ private:
         return found == known_.end() ? Known{} : found->second;
     }
 
-    // All values of a constant; nothing where they are not known.
     std::optional<Numbers> numbers(const std::string& tensor) const {
-        const auto& constants = inferred_.file.graph.constants;
-        if (const auto found = constants.find(tensor); found != constants.end()) {
-            return numbers_of(*found->second);
-        }
-        const auto found = inferred_.values.find(tensor);
-        return found == inferred_.values.end() ? std::nullopt : numbers_of(found->second);
+        return numbers_in(inferred_, tensor);
     }
 
     std::string layer_of(const Node& node) const {
@@ -362,13 +352,6 @@ private:
         }
         carried_.layers.push_back(std::move(own));
         return {.kind = Known::Kind::reals, .order = {}};
-    }
-
-    static float as_float(double value) {
-        if (!std::isfinite(value)) {
-            throw CannotRun{"one of its numbers is not finite"};
-        }
-        return static_cast<float>(value);
     }
 
     // Of a layer of the model.
@@ -659,67 +642,13 @@ private:
     }
 
     // ---- 5. bytes that stand for f32 ------------------------------------------------------------
-    struct Format {
-        std::vector<double> steps;  // by channel, or one for all
-        double zero = 0;
-
-        friend bool operator==(const Format&, const Format&) = default;
-    };
-
-    Format format_named(const std::string& scale, const std::string& zero) const {
-        const std::optional<Numbers> steps = numbers(scale);
-        const std::optional<Numbers> zeros = zero.empty() ? std::nullopt : numbers(zero);
-        if (!steps || steps->size() == 0 || (!zero.empty() && (!zeros || zeros->size() == 0))) {
-            throw CannotRun{"how it is quantized is no constant"};
-        }
-        Format format{.steps = {}, .zero = zeros ? zeros->number(0) : 0};
-        for (std::size_t i = 0; i < steps->size(); ++i) {
-            format.steps.push_back(steps->number(i));
-            if (!(format.steps.back() > 0) || !std::isfinite(format.steps.back())) {
-                throw CannotRun{"it is quantized by a scale that is not above zero"};
-            }
-        }
-        for (std::size_t i = 1; zeros && i < zeros->size(); ++i) {
-            if (zeros->number(i) != format.zero) {
-                throw CannotRun{"its channels have zero points of their own"};
-            }
-        }
-        return format;
+    Quantization of_tensor(const Node& node, const std::string& which) const {
+        return quantization_of_tensor(inferred_, node, which);
     }
 
-    // `which`: of an input, "0" and so on, or of the result, "" (recognise.hpp).
-    Format format_of(const Node& node, const std::string& which) const {
-        const Call call = call_of(node, inferred_.values);
-        const std::string scale = call.text("scale" + which, "");
-        if (scale.empty()) {
-            throw CannotRun{"kernels here take operands that are all quantized, or none"};
-        }
-        return format_named(scale, call.text("zero" + which, ""));
-    }
-
-    Format of_tensor(const Node& node, const std::string& which) const {
-        Format format = format_of(node, which);
-        if (format.steps.size() != 1) {
-            throw CannotRun{"kernels here quantize all channels of a tensor alike"};
-        }
-        return format;
-    }
-
-    // Zero, least and most of a layer's result.
-    std::array<float, 3> limits_of_result(const Node& node, const Format& format) const {
-        const Call call = call_of(node, inferred_.values);
-        if (call.integer("is_clipped", 0) < 0) {
-            throw CannotRun{"its limits are no constants"};
-        }
+    std::array<float, 3> limits_of_result(const Node& node, const Quantization& format) const {
         const bool is_signed = element_of(layer_of(node)) == "int8";
-        const double least = is_signed ? -128 : 0, most = is_signed ? 127 : 255;
-        const auto coded = [&](double value) {
-            return as_float(
-                std::clamp(std::nearbyint(value / format.steps[0]) + format.zero, least, most));
-        };
-        return {as_float(format.zero),
-                coded(call.number("least", -std::numeric_limits<float>::max())),
-                coded(call.number("most", std::numeric_limits<float>::max()))};
+        return sim::onnx::limits_of_result(inferred_, node, format, is_signed);
     }
 
     // From f32, or to it.
@@ -734,8 +663,10 @@ private:
                                       : "what it reads was not quantized"};
         }
         expect_values(input);
-        const Format format = format_named(node.inputs.size() > 1 ? node.inputs[1] : "",
-                                           node.inputs.size() > 2 ? node.inputs[2] : "");
+        const Quantization format =
+            quantization_named(inferred_,
+                               node.inputs.size() > 1 ? node.inputs[1] : "",
+                               node.inputs.size() > 2 ? node.inputs[2] : "");
         const std::string code = inferred_element(quantizes ? node.outputs[0] : node.inputs[0]);
         if (format.steps.size() != 1 || (code != "u8" && code != "int8")) {
             throw CannotRun{"kernels here quantize to u8 or int8, all channels of a tensor alike"};
@@ -765,7 +696,7 @@ private:
             return {};  // whoever made it was refused
         }
         const std::string code = element_of(layer_of(node));
-        const Format from = of_tensor(node, "0"), to = of_tensor(node, "");
+        const Quantization from = of_tensor(node, "0"), to = of_tensor(node, "");
         if (is_one_of(node.operation, kMoving) && node.operation != "Cast") {
             if (from != to || node.find("least") != nullptr) {
                 throw CannotRun{"no kernel here moves numbers and quantizes them otherwise"};
@@ -783,7 +714,7 @@ private:
             if (second.order != input.order || this->dims(node.inputs[1]) != dims) {
                 throw CannotRun{"kernels here add tensors of one shape"};
             }
-            const Format other = of_tensor(node, "1");
+            const Quantization other = of_tensor(node, "1");
             own.limits = {as_float(from.steps[0] / to.steps[0]),
                           as_float(from.zero),
                           as_float(other.steps[0] / to.steps[0]),
@@ -816,8 +747,9 @@ private:
                         std::int64_t fan_in,
                         const Numbers& values,
                         const Place& place) {
-        const Format from = of_tensor(node, "0"), weights = format_of(node, "1"),
-                     to = of_tensor(node, "");
+        const Quantization from = of_tensor(node, "0"),
+                           weights = quantization_of(inferred_, node, "1"),
+                           to = of_tensor(node, "");
         const auto channels = static_cast<std::int64_t>(weights.steps.size());
         const Call call = call_of(node, inferred_.values);
         const bool rows_first = node.operation == "Conv" || call.integer("transB", 0) != 0;
@@ -833,7 +765,7 @@ private:
         const std::vector<double> biases = bias(node, rows);
         std::vector<double> bias_steps{1};
         if (biases.size() > 1 && !call.text("scale2", "").empty()) {
-            bias_steps = format_of(node, "2").steps;
+            bias_steps = quantization_of(inferred_, node, "2").steps;
         }
         for (std::int64_t row = 0; row < rows; ++row) {
             const double step = from.steps[0] * of_channel(weights.steps, at(row)) / to.steps[0],
