@@ -105,6 +105,34 @@ TEST_CASE("every CUDA variant equals the reference on every kind of chain") {
     report(count);
 }
 
+TEST_CASE("chains with f32, or with bytes that stand for other numbers, are for no CUDA variant") {
+    const Step real{.kind = StepKind::conv2d, .out_channels = 64, .real = true};
+    const Step bytes{.kind = StepKind::conv2d,
+                     .out_channels = 64,
+                     .real = true,
+                     .bytes = true,
+                     .result = Element::u8};
+    const Step scaled{.kind = StepKind::conv2d, .out_channels = 64, .real = true, .bytes = true};
+    const Step bit{.kind = StepKind::threshold};
+    const Shape bits{4, 4, 64, Element::binary}, coded{4, 4, 64, Element::u8};
+    const Chain chains[] = {
+        {.input = bits, .steps = {real}},
+        {.input = bits, .steps = {real, bit}},
+        {.input = bits, .steps = {real, bit, real}},
+        {.input = coded, .steps = {bytes}},
+        {.input = coded, .steps = {bytes, bytes}},
+        {.input = coded, .steps = {scaled, bit}},
+    };
+    for (const Chain& chain : chains) {
+        (void)output_of(chain);  // its steps fit
+        for (const DeviceVariant& variant : cuda::variants()) {
+            CAPTURE(std::string(variant.name));
+            CAPTURE(describe(chain));
+            CHECK(variant.configurations(chain, kLimits).empty());
+        }
+    }
+}
+
 TEST_CASE("every CUDA variant equals the reference on larger images") {
     std::map<std::string, int> count;
     for (std::size_t kind = 0; kind < kinds().size(); ++kind) {

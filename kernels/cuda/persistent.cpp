@@ -173,7 +173,8 @@ std::int64_t elements_of(const Shape& shape, int batch) {
 }
 
 bool fits_persistent(const Chain& chain, const DeviceLimits& limits) {
-    if (!limits.cooperative || limits.capability < 75 || chain.batch > kLargestPersistentBatch ||
+    if (has_reals(chain) || has_bytes(chain) || !limits.cooperative || limits.capability < 75 ||
+        chain.batch > kLargestPersistentBatch ||
         limits.local_bytes < size(kPersistentWarps) * 4096) {
         return false;
     }
