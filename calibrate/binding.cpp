@@ -257,20 +257,17 @@ namespace {
 bool operands_fit(const sim::Model& model, std::span<const int> layers, std::size_t index) {
     const sim::Layer& layer = at(model, layers[index]);
     const std::string_view name = layer.operation->name;
-    if (name == "add" && is_byte(layer.output.element) && layers.size() > 1) {
-        return false;  // a chain may exchange its operands, which are scaled each in its own way
-    }
     const kernels::Shape result = kernel_shape(layer.output);
     const auto is_result = [&](int input) {
         return kernel_shape(at(model, input).output) == result;
     };
     if (name == "add" && is_byte(layer.output.element)) {
-        return std::ranges::all_of(layer.inputs, [&](int input) {
-            kernels::Shape shape = kernel_shape(at(model, input).output);
-            const bool fits = shape == kernel_shape(at(model, layer.inputs.front()).output);
-            shape.element = result.element;
-            return fits && shape == result;
-        });
+        // A chain may exchange its operands, and here each is scaled in its own way.
+        kernels::Shape read = result;
+        read.element = kernel_shape(at(model, layer.inputs.front()).output).element;
+        return layers.size() == 1 && std::ranges::all_of(layer.inputs, [&](int input) {
+                   return kernel_shape(at(model, input).output) == read;
+               });
     }
     if (name == "add") {
         return std::ranges::all_of(layer.inputs, is_result);

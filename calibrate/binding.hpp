@@ -33,8 +33,8 @@ kernels::Chain chain_of(const sim::Model& model,
                         std::span<const int> layers,
                         int batch);
 
-// Whether the layer may be part of a kernel's chain, by its operation and what it makes; what it
-// reads is looked at where a chain is put together.
+// Whether the layer may be part of a kernel's chain, by its operation, what it makes and the
+// element that it reads first; all else that it reads is looked at where a chain is put together.
 bool has_kernel(const sim::Model& model, const sim::Layer& layer);
 
 // The layers that no kernel here computes.

@@ -57,8 +57,8 @@ struct Variant {
     Body (*prepare)(const Chain&, std::span<const Slice>) = nullptr;
     int longest_chain = 3;          // layers
     std::string_view axes = "xyz";  // that its work may be divided along
-    bool for_bits =
-        true;  // takes layers of binarized networks, or else f32 or 8-bit integers alone
+    // Takes layers of binarized networks, or else f32 or 8-bit integers alone.
+    bool for_bits = true;
     std::string_view needs = {};  // what a machine has that can run it
     // The file of the shared library that runs it, for what is carried to other machines; null:
     // none.

@@ -7,6 +7,7 @@
 
 #include "kernels/chain.hpp"
 #include "kernels/cpu/buffer.hpp"
+#include "kernels/cpu/instruction_sets.hpp"
 #include "kernels/cpu/int8_loops.hpp"
 #include "kernels/geometry.hpp"
 #include "kernels/registry.hpp"
@@ -531,16 +532,12 @@ Variant int8_variant() {
 Variant int8_avx2_variant() {
     return {.name = "int8_avx2",
             .summary = "8-bit integers, pairs of 16-bit products in 256-bit registers",
-            .supported =
-                [] {
-                    return __builtin_cpu_supports("avx2") != 0 &&
-                           __builtin_cpu_supports("fma") != 0;
-                },
+            .supported = avx2_supported,
             .accepts = accepts,
             .prepare = prepare_with<kInt8Avx2>,
             .longest_chain = 1,
             .for_bits = false,
-            .needs = "a processor with AVX2 and FMA"};
+            .needs = kAvx2Needs};
 }
 
 #endif

@@ -13,8 +13,6 @@ namespace {
 
 using Vector = __m256i;
 
-constexpr auto kMultiplyAdd = [](float a, float b, float c) { return __builtin_fmaf(a, b, c); };
-
 inline Vector load(const void* from) {
     return _mm256_loadu_si256(static_cast<const Vector*>(from));
 }
@@ -223,32 +221,16 @@ void depthwise(const Int8Depthwise& job) {
     });
 }
 
-void widen(const std::byte* from, Int8Format format, std::int16_t* to, std::ptrdiff_t count) {
-    widen_loop(from, format, to, count);
-}
-
-void quantize(
-    const float* from, float step, std::byte* to, Int8Format format, std::ptrdiff_t count) {
-    quantize_loop(from, step, to, format, count);
-}
-
-void dequantize(
-    const std::byte* from, Int8Format format, float step, float* to, std::ptrdiff_t count) {
-    dequantize_loop(from, format, step, to, count);
-}
-
-void add(const Int8Add& job) { add_loop(job, kMultiplyAdd); }
-
 void pool_signed(const Pool& job) { pool_loop<std::int8_t>(job, Larger<std::int8_t>{}); }
 
 }  // namespace
 
 const Int8Loops kInt8Avx2 = {.dot = dot,
                              .depthwise = depthwise,
-                             .widen = widen,
-                             .quantize = quantize,
-                             .dequantize = dequantize,
-                             .add = add,
+                             .widen = widen_loop,
+                             .quantize = quantize_loop,
+                             .dequantize = dequantize_loop,
+                             .add = add_loop,
                              .pool_u8 = pool_u8_avx2,
                              .pool_int8 = pool_signed};
 

@@ -72,10 +72,9 @@ inline void dequantize_loop(const std::byte* from,
     });
 }
 
-// `multiply_add` as in the file's instruction set: rounded once. `job` is a copy: what is stored
-// could change it, as far as the compiler knows.
-template <typename MultiplyAdd>
-inline void add_loop(const Int8Add job, const MultiplyAdd& multiply_add) {
+// `job` becomes a copy: what is stored could change it, as far as the compiler knows.
+inline void add_loop(const Int8Add& given) {
+    const Int8Add job = given;
     const float zero = job.of_result.zero;
     with_type(job.of_a.is_signed, [&](auto type_a) {
         with_type(job.of_b.is_signed, [&](auto type_b) {
@@ -86,7 +85,7 @@ inline void add_loop(const Int8Add job, const MultiplyAdd& multiply_add) {
                 for (std::ptrdiff_t i = 0; i < job.count; ++i) {
                     const float other = job.by_b * (static_cast<float>(b[i]) - job.of_b.zero);
                     const float sum =
-                        multiply_add(job.by_a, static_cast<float>(a[i]) - job.of_a.zero, other);
+                        __builtin_fmaf(job.by_a, static_cast<float>(a[i]) - job.of_a.zero, other);
                     const float value =
                         nearest(between(sum, job.least - zero, job.most - zero)) + zero;
                     to[i] = static_cast<decltype(type)>(static_cast<std::int32_t>(value));
@@ -94,29 +93,6 @@ inline void add_loop(const Int8Add job, const MultiplyAdd& multiply_add) {
             });
         });
     });
-}
-
-// Of one position and one channel of the block, v as Int8Output has it; `sum` as it is.
-template <typename MultiplyAdd>
-inline void write_one(const Int8Output& out,
-                      int position,
-                      int channel,
-                      std::int32_t sum,
-                      const MultiplyAdd& multiply_add) {
-    std::byte* const pixel = out.output + position * out.stride;
-    const int at = channel - out.first;
-    if (out.result == Int8Result::int32) {
-        __builtin_memcpy(pixel + std::ptrdiff_t{at} * 4, &sum, 4);
-        return;
-    }
-    const float value =
-        multiply_add(static_cast<float>(sum), out.scales[channel], out.biases[channel]);
-    if (out.result == Int8Result::f32) {
-        __builtin_memcpy(pixel + std::ptrdiff_t{at} * 4, &value, 4);
-        return;
-    }
-    const auto byte = static_cast<std::int32_t>(nearest(between(value, out.least, out.most)));
-    pixel[at] = static_cast<std::byte>(byte + out.zero);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Loops on numbers of 8 bits for any machine. Also what the others fall back on for odd ends.
+// Loops on numbers of 8 bits for any machine.
 
 #include "kernels/cpu/elementwise_loops.hpp"
 #include "kernels/cpu/int8_elementwise.hpp"
@@ -7,11 +7,27 @@
 namespace kernels::cpu {
 namespace {
 
-constexpr auto kMultiplyAdd = [](float a, float b, float c) { return __builtin_fmaf(a, b, c); };
+// Of one position and one channel of the block, v as Int8Output has it; `sum` as it is.
+void write_one(const Int8Output& out, int position, int channel, std::int32_t sum) {
+    std::byte* const pixel = out.output + position * out.stride;
+    const int at = channel - out.first;
+    if (out.result == Int8Result::int32) {
+        __builtin_memcpy(pixel + std::ptrdiff_t{at} * 4, &sum, 4);
+        return;
+    }
+    const float value =
+        __builtin_fmaf(static_cast<float>(sum), out.scales[channel], out.biases[channel]);
+    if (out.result == Int8Result::f32) {
+        __builtin_memcpy(pixel + std::ptrdiff_t{at} * 4, &value, 4);
+        return;
+    }
+    const auto byte = static_cast<std::int32_t>(nearest(between(value, out.least, out.most)));
+    pixel[at] = static_cast<std::byte>(byte + out.zero);
+}
 
 void write(const Int8Output& out, int position, const std::int32_t* sums) {
     for (int c = out.first; c < out.first + out.count; ++c) {
-        write_one(out, position, c, sums[c], kMultiplyAdd);
+        write_one(out, position, c, sums[c]);
     }
 }
 
@@ -49,8 +65,6 @@ void depthwise(const Int8Depthwise& job) {
     }
 }
 
-void add(const Int8Add& job) { add_loop(job, kMultiplyAdd); }
-
 void pool_signed(const Pool& job) { pool_loop<std::int8_t>(job, Larger<std::int8_t>{}); }
 
 }  // namespace
@@ -60,7 +74,7 @@ const Int8Loops kInt8Scalar = {.dot = dot,
                                .widen = widen_loop,
                                .quantize = quantize_loop,
                                .dequantize = dequantize_loop,
-                               .add = add,
+                               .add = add_loop,
                                .pool_u8 = pool_u8_scalar,
                                .pool_int8 = pool_signed};
 

@@ -4,6 +4,7 @@
 
 #include "kernels/chain_pattern.hpp"
 #include "kernels/cpu/bodies.hpp"
+#include "kernels/cpu/instruction_sets.hpp"
 #include "kernels/cpu/loops.hpp"
 
 #include <algorithm>
@@ -116,11 +117,6 @@ bool accepts(const Chain& chain) {
 
 bool scalar_supported() { return __builtin_cpu_supports("popcnt") != 0; }
 
-bool avx2_supported() {
-    return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi2") != 0 &&
-           __builtin_cpu_supports("popcnt") != 0 && __builtin_cpu_supports("fma") != 0;
-}
-
 bool avx512_supported() {
     return avx2_supported() && __builtin_cpu_supports("avx512f") != 0 &&
            __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
@@ -159,7 +155,7 @@ Variant avx2_variant() {
             .supported = avx2_supported,
             .accepts = accepts,
             .prepare = prepare_with<kAvx2>,
-            .needs = "a processor with AVX2 and FMA"};
+            .needs = kAvx2Needs};
 }
 
 Variant avx512_variant() {

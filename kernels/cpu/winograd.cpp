@@ -7,6 +7,7 @@
 // Transforms add, subtract and halve: results round about as those of other variants do.
 
 #include "kernels/cpu/buffer.hpp"
+#include "kernels/cpu/instruction_sets.hpp"
 #include "kernels/cpu/real_pattern.hpp"
 #include "kernels/cpu/winograd_loops.hpp"
 #include "kernels/geometry.hpp"
@@ -256,16 +257,12 @@ Body prepare(const Chain& chain, std::span<const Slice> slices) {
 Variant winograd_variant() {
     return {.name = "winograd",
             .summary = "f32 convolutions of 3x3 by fewer multiplications, with what follows them",
-            .supported =
-                [] {
-                    return __builtin_cpu_supports("avx2") != 0 &&
-                           __builtin_cpu_supports("fma") != 0;
-                },
+            .supported = avx2_supported,
             .accepts = accepts,
             .prepare = prepare,
             .longest_chain = 4,
             .for_bits = false,
-            .needs = "a processor with AVX2 and FMA"};
+            .needs = kAvx2Needs};
 }
 
 #endif
