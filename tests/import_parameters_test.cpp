@@ -155,8 +155,9 @@ TEST_CASE("weights that are no signs, and what is f32, come along as they are") 
     uneven.output("g");
     const Carried numbers = carried(uneven);
     REQUIRE(numbers.obstacles.empty());
-    CHECK(numbers.layers.at(0).real_weights == std::vector<float>{1, 1, -1, -0.5F, 1, 1, -1, -1});
-    CHECK(numbers.layers.at(0).biases == std::vector<float>{0.25F, 0.25F});
+    CHECK(numbers.layers.at(0).limits == std::vector<float>{1, 0});  // the cast of the bytes
+    CHECK(numbers.layers.at(1).real_weights == std::vector<float>{1, 1, -1, -0.5F, 1, 1, -1, -1});
+    CHECK(numbers.layers.at(1).biases == std::vector<float>{0.25F, 0.25F});
 
     // A bias makes f32 of what would be whole numbers.
     Onnx biased = four_pixels(2);
@@ -304,6 +305,58 @@ TEST_CASE("what a quantized network holds comes along") {
     CHECK(got.layers[2].limits == Floats{2, 10, 4, 3, 10, 0, 255});
     CHECK(got.layers[3].limits == Floats{0.5F, 10, 10, 0, 255});
     CHECK(got.layers[4].limits == Floats{0.25F, 10});
+}
+
+TEST_CASE("a product of quantized numbers that nothing quantizes again gives f32") {
+    Onnx model{13};
+    model.input("x", {1, 2, 1, 1}).constant("s", {}, 0.5F).floats("sw", {2}, {1, 2});
+    model.floats("b", {2}, {0.5F, -1});
+    model.tensor_of("z", {}, onnx::TensorProto::UINT8).add_int32_data(3);
+    onnx::TensorProto& weights = model.tensor_of("w", {2, 2, 1, 1}, onnx::TensorProto::INT8);
+    for (const int weight : {1, -2, 127, -127}) {
+        weights.add_int32_data(weight);
+    }
+    model.node("QuantizeLinear", {"x", "s", "z"}, {"xq"}, "in")
+        .node("DequantizeLinear", {"xq", "s", "z"}, {"xf"})
+        .node("DequantizeLinear", {"w", "sw"}, {"wf"})
+        .with("axis", 0)
+        .node("Conv", {"xf", "wf", "b"}, {"c"}, "conv")
+        .node("Add", {"c", "x"}, {"y"}, "sum")
+        .output("y");
+    const Imported imported = import_onnx(parse(model.bytes(), "net.onnx"), {});
+    CHECK(imported.yaml.find("{name: conv, operation: conv2d, inputs: [in], weights: int8, "
+                             "out_channels: 2, kernel: [1, 1], stride: 1, out: f32}\n") !=
+          std::string::npos);
+    CHECK(imported.yaml.find("dequantize") == std::string::npos);
+    const Carried& got = imported.carried;
+    CHECK(got.obstacles.empty());
+    REQUIRE(got.layers.size() == 2);
+    using Floats = std::vector<float>;
+    CHECK(got.layers[1].byte_weights == std::vector<std::int8_t>{1, -2, 127, -127});
+    CHECK(got.layers[1].scales == Floats{0.5F, 1});
+    CHECK(got.layers[1].biases == Floats{0.5F, -1});
+    CHECK(got.layers[1].limits == Floats{3});
+}
+
+TEST_CASE("bytes that are cast to float are dequantized, but where bits alone multiply them") {
+    const auto of_weights = [](std::vector<float> values) {
+        Onnx model{13};
+        const std::int64_t channels = static_cast<std::int64_t>(values.size());
+        model.input("x", {1, 1, 2, 2}, onnx::TensorProto::UINT8);
+        model.floats("w", {channels, 1, 1, 1}, std::move(values));
+        model.node("Cast", {"x"}, {"f"}, "pixels")
+            .with("to", std::int64_t{onnx::TensorProto::FLOAT});
+        model.node("Conv", {"f", "w"}, {"y"}, "conv").output("y");
+        return import_onnx(parse(model.bytes(), "net.onnx"), {});
+    };
+    const Imported reals = of_weights({0.5F, 2}), bits = of_weights({1, -1});
+    CHECK(reals.carried.obstacles.empty());
+    REQUIRE(reals.carried.layers.size() == 2);
+    CHECK(reals.yaml.find("{name: pixels, operation: dequantize, inputs: [x], out: f32}\n") !=
+          std::string::npos);
+    CHECK(reals.carried.layers[0].limits == std::vector<float>{1, 0});
+    CHECK(reals.carried.layers[1].real_weights == std::vector<float>{0.5F, 2});
+    CHECK(bits.yaml.find("pixels") == std::string::npos);
 }
 
 TEST_CASE("what kernels cannot take of a quantized network is said") {

@@ -1401,8 +1401,11 @@ private:
             alias(output, node.inputs[0]);
             return;
         }
+        // Bytes cast to f32 are bytes dequantized by a step of 1.
+        const bool is_of_bytes = is_one_of(model_element(node.inputs[0]), " u8 int8 ");
         Draft draft;
-        draft.layer.operation = "convert";
+        draft.layer.operation =
+            is_of_bytes && model_element(output) == "f32" ? "dequantize" : "convert";
         draft.layer.attributes = {{"out", model_element(output)}};
         draft.tensors = {node.inputs[0]};
         draft.made = {output};

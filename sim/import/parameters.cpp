@@ -172,7 +172,8 @@ private:
     // ---- 2. nodes -------------------------------------------------------------------------------
     Known result_of(const Node& node) {
         const std::string& operation = node.operation;
-        if (node.domain.empty() && node.find("scale") != nullptr) {
+        if (node.domain.empty() &&
+            (node.find("scale") != nullptr || node.find("scale0") != nullptr)) {
             return on_coded(node);
         }
         if (node.domain.empty() &&
@@ -204,7 +205,7 @@ private:
     static constexpr std::string_view kMoving =
         " Identity Dropout Cast MaxPool Reshape Flatten Squeeze Unsqueeze Transpose ";
 
-    Known moved(const Node& node) const {
+    Known moved(const Node& node) {
         const std::string& operation = node.operation;
         Known moved = known(node.inputs[0]);
         if (moved.kind == Known::Kind::nothing) {
@@ -215,6 +216,12 @@ private:
             const Type type = inferred_.values.at(node.outputs[0]).type;
             if (type != Type::f32 && type != Type::f64) {
                 throw CannotRun{fmt::format("no kernel here casts to {}", name_of(type))};
+            }
+            if (moved.kind == Known::Kind::bytes && layers_.made_by.contains(node.outputs[0])) {
+                // A layer of its own, where not only binary products read it.
+                carried_.layers.push_back({layer_of(node), {}, {}, {}});
+                carried_.layers.back().limits = {1, 0};
+                moved = {.kind = Known::Kind::reals, .order = moved.order};
             }
         } else if (operation == "MaxPool") {
             if (from.size() != 4 || moved.order != Order::of_image(from)) {
@@ -683,7 +690,7 @@ private:
         return type == Type::u8 ? "u8" : type == Type::int8 ? "int8" : "";
     }
 
-    // An operation between DequantizeLinear and QuantizeLinear.
+    // An operation between DequantizeLinear and QuantizeLinear, or a product behind the first.
     Known on_coded(const Node& node) {
         if (node.operation == "Conv") {
             return convolution(node);
@@ -748,8 +755,10 @@ private:
                         const Numbers& values,
                         const Place& place) {
         const Quantization from = of_tensor(node, "0"),
-                           weights = quantization_of(inferred_, node, "1"),
-                           to = of_tensor(node, "");
+                           weights = quantization_of(inferred_, node, "1");
+        const bool is_coded = node.find("scale") != nullptr;  // else the result is f32
+        const Quantization to =
+            is_coded ? of_tensor(node, "") : Quantization{.steps = {1}, .zero = 0};
         const auto channels = static_cast<std::int64_t>(weights.steps.size());
         const Call call = call_of(node, inferred_.values);
         const bool rows_first = node.operation == "Conv" || call.integer("transB", 0) != 0;
@@ -777,10 +786,13 @@ private:
                     static_cast<std::int8_t>(values.number(at(place(row, i)))));
             }
         }
-        const auto [zero, least, most] = limits_of_result(node, to);
-        own.limits = {as_float(from.zero), zero, least, most};
+        own.limits = {as_float(from.zero)};
+        if (is_coded) {
+            const auto [zero, least, most] = limits_of_result(node, to);
+            own.limits.insert(own.limits.end(), {zero, least, most});
+        }
         carried_.layers.push_back(std::move(own));
-        return {.kind = Known::Kind::coded, .order = {}};
+        return {.kind = is_coded ? Known::Kind::coded : Known::Kind::reals, .order = {}};
     }
 
     // ---- 6. thresholds --------------------------------------------------------------------------

@@ -68,6 +68,11 @@ public:
                 quantized_operation(step.node);
             }
         }
+        for (Step& step : inferred_.steps) {
+            if (!step.is_folded && !step.is_declared) {
+                dequantized_product(step.node);
+            }
+        }
         live_ = live_part_of(inferred_);
         for (const Step* const step : live_.steps) {
             for (const std::string& input : step->node.inputs) {
@@ -553,18 +558,11 @@ private:
         }
         std::vector<std::string> inputs;
         for (const std::string& input : node->inputs) {
-            const Node* const dequantize =
-                input.empty() ? nullptr : maker(input, "DequantizeLinear");
-            if (dequantize != nullptr) {
-                const std::vector<Attribute> of_input =
-                    formats_of(*dequantize, std::to_string(inputs.size()));
-                formats.insert(formats.end(), of_input.begin(), of_input.end());
-                inputs.push_back(dequantize->inputs[0]);
-            } else if (!input.empty() && !is_constant(input)) {
+            if (!input.empty() && !is_constant(input) &&
+                maker(input, "DequantizeLinear") == nullptr) {
                 return;
-            } else {
-                inputs.push_back(input);
             }
+            inputs.push_back(before_dequantized(input, inputs.size(), formats));
         }
         // The last node stands for all; the others go with the dead ones.
         const std::string name = node->name, operation = node->operation;
@@ -578,6 +576,39 @@ private:
         quantize = merged;
         // The tensor between is no one's any more.
         node->name.clear();
+    }
+
+    // A product of numbers and weights that are dequantized, whose result nothing quantizes: it
+    // reads the numbers as they were before, and gives f32.
+    void dequantized_product(Node& node) {
+        if (!is_product(node) || node.inputs.size() < 2 || node.find("from") != nullptr ||
+            is_constant(node.inputs[0]) || !is_constant(node.inputs[1]) ||
+            maker(node.inputs[0], "DequantizeLinear") == nullptr ||
+            maker(node.inputs[1], "DequantizeLinear") == nullptr) {
+            return;
+        }
+        std::vector<std::string> inputs;
+        std::vector<Attribute> formats{
+            text_attribute("from", "DequantizeLinear + " + node.operation)};
+        for (const std::string& input : node.inputs) {
+            inputs.push_back(before_dequantized(input, inputs.size(), formats));
+        }
+        node.inputs = inputs;
+        node.attributes.insert(node.attributes.end(), formats.begin(), formats.end());
+    }
+
+    // What an operation's input was before it was dequantized, its format added to `formats`; the
+    // input itself where it was not.
+    std::string before_dequantized(const std::string& input,
+                                   std::size_t number,
+                                   std::vector<Attribute>& formats) {
+        const Node* const dequantize = input.empty() ? nullptr : maker(input, "DequantizeLinear");
+        if (dequantize == nullptr) {
+            return input;
+        }
+        const std::vector<Attribute> of_input = formats_of(*dequantize, std::to_string(number));
+        formats.insert(formats.end(), of_input.begin(), of_input.end());
+        return dequantize->inputs[0];
     }
 
     Inferred& inferred_;
