@@ -9,6 +9,7 @@
 #include "cli/terminal.hpp"
 #include "kernels/device_kernel.hpp"
 #include "kernels/registry.hpp"
+#include "sim/describe/twins.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/report/json.hpp"
 
@@ -100,14 +101,18 @@ void run(const CalibrateOptions& o) {
     std::vector<std::string> names;
     std::vector<calibrate::NamedFile> inputs;
     for (const std::string& name : o.models.empty() ? all_model_names() : o.models) {
-        sim::Model model = model_named(name);
+        const sim::Model model = model_named(name);
         inputs.push_back({"--model", model.path});
         // Networks that can only be simulated, such as those of full precision, have none.
         if (std::ranges::any_of(model.layers, [&](const sim::Layer& layer) {
                 return calibrate::has_kernel(model, layer);
             })) {
             names.push_back(name);
-            settings.models.push_back(std::move(model));
+            if (o.models.empty()) {
+                settings.models.push_back(model);
+            } else {  // of one that is asked for, its twins as well
+                std::ranges::move(sim::with_twins(model), std::back_inserter(settings.models));
+            }
         } else if (!o.models.empty()) {
             throw sim::InputError{fmt::format(
                 "--model: there are kernels for no layer of '{}' (full precision?)", name)};

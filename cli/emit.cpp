@@ -10,6 +10,7 @@
 #include "cli/terminal.hpp"
 #include "kernels/registry.hpp"
 #include "sim/describe/mapping.hpp"
+#include "sim/describe/twins.hpp"
 #include "sim/error.hpp"
 #include "sim/report/json.hpp"
 #include "sim/text.hpp"
@@ -141,7 +142,8 @@ std::string read_me(const sim::Model& model,
 
 void run(const EmitOptions& o) {
     const sim::MappingFile mapping = sim::load_mapping_file(o.mapping);
-    const sim::Model model = model_named(o.model.empty() ? mapping.model : o.model);
+    const sim::Model model =
+        sim::twin_named(model_named(o.model.empty() ? mapping.model : o.model), mapping.model);
     if (model.name != mapping.model) {
         throw sim::InputError{fmt::format("{}: the mapping is for '{}', not for '{}'",
                                           o.mapping,

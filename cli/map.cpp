@@ -6,8 +6,10 @@
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
 #include "sim/compile/offers.hpp"
+#include "sim/describe/twins.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/report/names.hpp"
+#include "sim/search/twins.hpp"
 #include "sim/search/wishes.hpp"
 
 #include <fmt/format.h>
@@ -34,13 +36,43 @@ struct MapOptions {
     ReportFiles reports;
 };
 
+// The model, or where its accuracy matters also its twins.
+std::vector<sim::Model> networks_asked(const MapOptions& o) {
+    const bool of_accuracy = o.wishes.min_accuracy || o.wishes.objective == "accuracy" ||
+                             std::ranges::count(o.wishes.pareto, "accuracy") > 0;
+    const sim::Model model = models_named(o.models);
+    return of_accuracy ? sim::with_twins(model) : std::vector{model};
+}
+
+// What `find` finds of each network, which have the time limit together. Those that cannot be
+// mapped are told, unless none can.
+template <class Find>
+auto of_each(const std::vector<sim::Model>& networks, const Find& find) {
+    std::vector<decltype(find(networks.front()))> all;
+    for (const sim::Model& network : networks) {
+        try {
+            all.push_back(find(network));
+        } catch (const sim::InputError& error) {
+            if (&network == &networks.back() && all.empty()) {
+                throw;
+            }
+            say(fmt::format("{}: {}\n", network.name, error.what()));
+        }
+    }
+    return all;
+}
+
 // A model at one batch size, compiled: with the problem, what is asked of it.
 struct Asked {
     std::unique_ptr<sim::Problem> problem;
     sim::Question question;
 };
 
-Asked ask(const MapOptions& o, const sim::Model& model, const sim::Platform& platform, int batch) {
+Asked ask(const MapOptions& o,
+          const sim::Model& model,
+          const sim::Platform& platform,
+          int batch,
+          double time_limit) {
     sim::Wishes wishes = o.wishes;
     if (!o.fix.empty()) {
         wishes.fix = sim::load_mapping_file(o.fix);
@@ -52,7 +84,7 @@ Asked ask(const MapOptions& o, const sim::Model& model, const sim::Platform& pla
     asked.question.options.memory =
         o.memory ? sim::Bytes{static_cast<std::int64_t>(*o.memory)} : half_of_free_memory();
     asked.question.options.stop = interrupted;
-    asked.question.time_limit = *o.time_limit;
+    asked.question.time_limit = time_limit;
     return asked;
 }
 
@@ -72,8 +104,9 @@ struct Mapped {
 Mapped map_one(const MapOptions& o,
                const sim::Model& model,
                const sim::Platform& platform,
-               int batch) {
-    Asked asked = ask(o, model, platform, batch);
+               int batch,
+               double time_limit) {
+    Asked asked = ask(o, model, platform, batch, time_limit);
     ProgressBar bar{o.output.quiet};
     asked.question.baselines = true;
     asked.question.options.progress = [&](sim::Time incumbent, sim::Time bound) {
@@ -81,8 +114,8 @@ Mapped map_one(const MapOptions& o,
         bar.show(fmt::format("best {:.2f} us, bound {:.2f} us",
                              sim::microseconds(incumbent),
                              sim::microseconds(bound)),
-                 seconds / *o.time_limit,
-                 *o.time_limit - seconds);
+                 seconds / time_limit,
+                 time_limit - seconds);
     };
     catch_interrupts();
     Mapped mapped;
@@ -91,9 +124,25 @@ Mapped map_one(const MapOptions& o,
     return mapped;
 }
 
+// The best network.
+Mapped map_networks(const MapOptions& o,
+                    const std::vector<sim::Model>& networks,
+                    const sim::Platform& platform,
+                    int batch) {
+    const double time_limit = *o.time_limit / static_cast<double>(networks.size());
+    std::vector<Mapped> all = of_each(networks, [&](const sim::Model& network) {
+        return map_one(o, network, platform, batch, time_limit);
+    });
+    std::vector<sim::Answer> answers;
+    for (const Mapped& mapped : all) {
+        answers.push_back(mapped.answer);
+    }
+    return std::move(all[sim::best_of_twins(answers)]);
+}
+
 // Each batch size by itself. Those that cannot be mapped are told, unless none can.
 std::vector<Mapped> map_batches(const MapOptions& o,
-                                const sim::Model& model,
+                                const std::vector<sim::Model>& networks,
                                 const sim::Platform& platform) {
     std::vector<Mapped> all;
     for (const int batch : o.batches) {
@@ -101,7 +150,7 @@ std::vector<Mapped> map_batches(const MapOptions& o,
             break;
         }
         try {
-            all.push_back(map_one(o, model, platform, batch));
+            all.push_back(map_networks(o, networks, platform, batch));
         } catch (const sim::InputError& error) {
             if (batch == o.batches.back() && all.empty()) {
                 throw;
@@ -113,9 +162,9 @@ std::vector<Mapped> map_batches(const MapOptions& o,
 }
 
 void map_for_one_objective(const MapOptions& o,
-                           const sim::Model& model,
+                           const std::vector<sim::Model>& networks,
                            const sim::Platform& platform) {
-    const std::vector<Mapped> all = map_batches(o, model, platform);
+    const std::vector<Mapped> all = map_batches(o, networks, platform);
     const sim::Answer& best = std::ranges::min_element(all, {}, [](const Mapped& mapped) {
                                   return sim::value_per_image(mapped.answer);
                               })->answer;
@@ -149,14 +198,34 @@ void map_for_one_objective(const MapOptions& o,
 
 // ---- several objectives ------------------------------------------------------------------
 
-void map_the_front(const MapOptions& o, const sim::Model& model, const sim::Platform& platform) {
+// One network's: the points keep pointers to the problem.
+struct OneFront {
+    std::unique_ptr<sim::Problem> problem;
+    sim::FrontAnswer front;
+};
+
+void map_the_front(const MapOptions& o,
+                   const std::vector<sim::Model>& networks,
+                   const sim::Platform& platform) {
     if (o.batches.size() != 1) {
         throw sim::InputError{"--pareto: a front is of one batch size; name one with --batch"};
     }
-    Asked asked = ask(o, model, platform, o.batches.front());
-    asked.question.baselines = true;
     catch_interrupts();
-    sim::FrontAnswer front = sim::front_answer_to(asked.question, model, *asked.problem);
+    const double time_limit = *o.time_limit / static_cast<double>(networks.size());
+    const std::vector<OneFront> all = of_each(networks, [&](const sim::Model& network) {
+        Asked asked = ask(o, network, platform, o.batches.front(), time_limit);
+        asked.question.baselines = true;
+        OneFront one;
+        one.front = sim::front_answer_to(asked.question, network, *asked.problem);
+        one.problem = std::move(asked.problem);
+        return one;
+    });
+    std::vector<sim::FrontAnswer> fronts;
+    for (const OneFront& one : all) {
+        fronts.push_back(one.front);
+    }
+    sim::FrontAnswer front = fronts.size() == 1 ? fronts.front() : sim::front_of_twins(fronts);
+    front.model = networks.front().name;
     for (const sim::Answer& point : front.points) {
         if (!o.out.empty()) {
             front.mapping_files.push_back(numbered(o.out, point.point));
@@ -268,14 +337,15 @@ void run(const MapOptions& o) {
     if (o.wishes.pareto.empty() && (!o.front_csv.empty() || !o.front_plot.empty())) {
         throw sim::InputError{"--front, --front-plot: these are of a front; add --pareto"};
     }
-    const sim::Model model = models_named(o.models);
+    const std::vector<sim::Model> networks = networks_asked(o);
+    const sim::Model& model = networks.front();
     sim::Platform platform = platform_named(o.platform, o.set);
     check_files(o, model, platform);
     if (!o.refine.empty()) {
-        if (!o.set.empty() || o.models.size() > 1) {
+        if (!o.set.empty() || o.models.size() > 1 || networks.size() > 1) {
             throw sim::InputError{
-                "--refine: it measures this machine, for one network; --set and several --model do "
-                "not go with it"};
+                "--refine: it measures this machine, for one network; --set, several --model and "
+                "an accuracy among twins do not go with it"};
         }
         platform = refined(o, model, std::move(platform));
     }
@@ -283,8 +353,8 @@ void run(const MapOptions& o) {
     if (!o.output.quiet && !is_measured) {
         note_unmatched_costs(model, platform);
     }
-    o.wishes.pareto.empty() ? map_for_one_objective(o, model, platform)
-                            : map_the_front(o, model, platform);
+    o.wishes.pareto.empty() ? map_for_one_objective(o, networks, platform)
+                            : map_the_front(o, networks, platform);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "cli/terminal.hpp"
 #include "cli/validation_text.hpp"
 #include "sim/describe/mapping.hpp"
+#include "sim/describe/twins.hpp"
 #include "sim/report/json.hpp"
 
 #include <fmt/format.h>
@@ -31,9 +32,9 @@ struct RunOptions {
 // The mapping that was given, or the best on a profile's platform, or, with neither, what runs
 // here.
 calibrate::Runnable runnable_of(const RunOptions& o,
+                                const sim::MappingFile& file,
                                 const sim::Model& model,
                                 const calibrate::Parameters& parameters) {
-    const auto file = o.mapping.empty() ? sim::MappingFile{} : sim::load_mapping_file(o.mapping);
     if (o.platform.empty()) {
         return o.mapping.empty() ? calibrate::guessed(model, parameters, o.batch)
                                  : calibrate::runnable(model, parameters, file);
@@ -53,7 +54,8 @@ calibrate::Runnable runnable_of(const RunOptions& o,
 }
 
 void run(const RunOptions& o) {
-    const sim::Model model = model_named(o.model);
+    const auto file = o.mapping.empty() ? sim::MappingFile{} : sim::load_mapping_file(o.mapping);
+    const sim::Model model = sim::twin_named(model_named(o.model), file.model);
     if (model.inputs() != 1 || model.outputs.size() != 1) {
         throw sim::InputError{fmt::format(
             "{}: images are classified by networks with one input and one output; it has {} and {}",
@@ -64,7 +66,7 @@ void run(const RunOptions& o) {
     const calibrate::Dataset data = calibrate::load_dataset(o.data, model.layers.front().output);
 
     const calibrate::Parameters parameters = calibrate::load_parameters(model);
-    calibrate::Runnable runnable = runnable_of(o, model, parameters);
+    calibrate::Runnable runnable = runnable_of(o, file, model, parameters);
     const int batch = runnable.problem.batch;
 
     catch_interrupts();

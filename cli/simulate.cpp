@@ -4,6 +4,7 @@
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
 #include "sim/describe/mapping.hpp"
+#include "sim/describe/twins.hpp"
 
 #include <fmt/format.h>
 
@@ -22,13 +23,13 @@ struct SimulateOptions {
 };
 
 void run(const SimulateOptions& o) {
-    const sim::Model model = models_named(o.models);
+    const sim::MappingFile file = sim::load_mapping_file(o.mapping);
+    const sim::Model model = sim::twin_named(models_named(o.models), file.model);
     const sim::Platform platform = platform_named(o.platform, o.set);
     calibrate::check_outputs(
         o.reports.named(),
         std::vector<calibrate::NamedFile>{
             {"--model", model.path}, {"--platform", platform.path}, {"--mapping", o.mapping}});
-    const sim::MappingFile file = sim::load_mapping_file(o.mapping);
     sim::Problem problem = sim::compile(
         model, platform, {.batch = file.batch, .only = {}, .transfer_modes = file.transfer_modes});
     const sim::Answer answer =

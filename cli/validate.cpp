@@ -9,6 +9,7 @@
 #include "cli/terminal.hpp"
 #include "cli/validation_text.hpp"
 #include "sim/describe/mapping.hpp"
+#include "sim/describe/twins.hpp"
 #include "sim/search/baselines.hpp"
 
 #include <fmt/format.h>
@@ -43,7 +44,8 @@ calibrate::NamedMapping other_mapping(const std::string& path, const sim::Proble
 }
 
 void run(const ValidateOptions& o) {
-    const sim::Model model = model_named(o.model);
+    const auto file = o.mapping.empty() ? sim::MappingFile{} : sim::load_mapping_file(o.mapping);
+    const sim::Model model = sim::twin_named(model_named(o.model), file.model);
     const sim::Platform platform = platform_named(o.platform, o.set);
 
     std::vector<calibrate::NamedFile> inputs{{"--model", model.path},
@@ -56,12 +58,7 @@ void run(const ValidateOptions& o) {
     calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--csv", o.csv}}, inputs);
 
     // 1. The mapping: given, or the best there is.
-    int batch = o.batch;
-    sim::MappingFile file;
-    if (!o.mapping.empty()) {
-        file = sim::load_mapping_file(o.mapping);
-        batch = file.batch;
-    }
+    const int batch = o.mapping.empty() ? o.batch : file.batch;
     sim::Problem problem = sim::compile(
         model, platform, {.batch = batch, .only = {}, .transfer_modes = file.transfer_modes});
     const sim::Mapping chosen =

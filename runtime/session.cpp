@@ -12,6 +12,7 @@
 #include "runtime/hetmap.h"
 #include "sim/describe/mapping.hpp"
 #include "sim/describe/model.hpp"
+#include "sim/describe/twins.hpp"
 #include "sim/error.hpp"
 #include "sim/index.hpp"
 
@@ -84,9 +85,9 @@ hetmap_tensor tensor_of(const sim::Layer& layer, int batch, const std::byte* dat
 
 calibrate::Runnable runnable_of(const sim::Model& model,
                                 const calibrate::Parameters& parameters,
-                                const std::optional<std::string>& mapping,
+                                const std::optional<sim::MappingFile>& mapping,
                                 int batch) {
-    return mapping ? calibrate::runnable(model, parameters, sim::load_mapping_file(*mapping))
+    return mapping ? calibrate::runnable(model, parameters, *mapping)
                    : calibrate::guessed(model, parameters, batch);
 }
 
@@ -95,7 +96,15 @@ public:
     Network(const std::string& model,
             const std::optional<std::string>& mapping,
             const hetmap_options& options)
-        : model_{sim::load_model(model, {})},
+        : Network{model,
+                  mapping ? std::optional{sim::load_mapping_file(*mapping)} : std::nullopt,
+                  options} {}
+
+    // Of the model, or of that of its twins which the mapping is for.
+    Network(const std::string& model,
+            const std::optional<sim::MappingFile>& mapping,
+            const hetmap_options& options)
+        : model_{sim::twin_named(sim::load_model(model, {}), mapping ? mapping->model : "")},
           parameters_{calibrate::load_parameters(model_)},
           runnable_{runnable_of(model_, parameters_, mapping, options.batch)},
           executor_{model_, parameters_, runnable_.problem, std::move(runnable_.devices)},

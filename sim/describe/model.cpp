@@ -500,7 +500,7 @@ std::string_view key_of(const YamlNode& root, std::string_view one, std::string_
 }
 
 Model read_model(const YamlFile& file, const std::filesystem::path& path) {
-    constexpr std::string_view kOptional[] = {"description", "source", "accuracy"};
+    constexpr std::string_view kOptional[] = {"description", "source", "accuracy", "twins"};
 
     // 1. What stands in the file.
     const YamlNode& root = file.root;
@@ -576,6 +576,11 @@ Model read_model(const YamlFile& file, const std::filesystem::path& path) {
     if (const YamlNode* const accuracy = find(root, "accuracy")) {
         model.accuracy = read_accuracy(*accuracy, model);
     }
+    if (const YamlNode* const twins = find(root, "twins")) {
+        for (const YamlNode& item : read_list(*twins)) {
+            model.twins.push_back({read_text(item), position_of(item)});
+        }
+    }
     return model;
 }
 
@@ -612,7 +617,8 @@ std::filesystem::path find_model(const std::string& name_or_path,
     std::string folders;
     std::vector<std::string> names;
     for (const std::filesystem::path& folder : search_path) {
-        if (is_name && std::filesystem::exists(folder / given / "model.yaml", ignored)) {
+        if (given.is_relative() &&
+            std::filesystem::exists(folder / given / "model.yaml", ignored)) {
             return folder / given / "model.yaml";
         }
         folders += fmt::format("{}{}", folders.empty() ? "" : ", ", folder.string());

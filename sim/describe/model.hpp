@@ -69,6 +69,13 @@ struct Output {
     std::string place;
 };
 
+// The same network with layers of other precisions, and with weights of its own; see
+// sim/describe/twins.hpp.
+struct Twin {
+    std::string path;  // from the model's folder
+    SourcePosition where;
+};
+
 struct Model {
     std::string name;
     std::string description;
@@ -80,6 +87,7 @@ struct Model {
     std::vector<Output> outputs;              // each layer at most once
     std::vector<std::vector<int>> consumers;  // by layer: who reads it
     std::vector<std::string> networks = {};   // where several are joined: their names
+    std::vector<Twin> twins = {};
 
     int inputs() const;  // how many of the layers
 };
@@ -99,8 +107,9 @@ std::vector<int> with_results(const Model& model, std::span<const int> set);
 bool has_weights(const Layer& layer);
 
 // `name_or_path`: a model.yaml, a folder that holds one, or the name of a folder in one of
-// `search_path`. Throws InputError (file, line, column, key, what was expected) on anything
-// wrong: unknown or missing keys, wrong types, cycles, dangling inputs, shapes that do not fit.
+// `search_path` (or of one inside that, "bireal-fashion/f32"). Throws InputError (file, line,
+// column, key, what was expected) on anything wrong: unknown or missing keys, wrong types, cycles,
+// dangling inputs, shapes that do not fit.
 Model load_model(const std::string& name_or_path,
                  std::span<const std::filesystem::path> search_path);
 

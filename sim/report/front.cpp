@@ -10,6 +10,7 @@
 //
 // `devices`: how the output channels of the layers with weights are divided. The CSV has a row for
 // each point: its number, every objective in the unit of the header, then each device's share.
+// Where the points are of several twins, their accuracy and network stand before that, in both.
 
 #include "sim/index.hpp"
 #include "sim/report/names.hpp"
@@ -38,10 +39,25 @@ std::string title_of(const FrontAnswer& front) {
     }
     const Problem& problem = *front.points.front().problem;
     return fmt::format("{} on {}, batch {}: the front of {}",
-                       problem.model,
+                       front.model,
                        platform_text(problem.platform, problem.set),
                        problem.batch,
                        names);
+}
+
+// Are there points of several twins?
+bool has_twins(const FrontAnswer& front) {
+    return std::ranges::any_of(front.points, [&](const Answer& point) {
+        return point.model != front.points.front().model;
+    });
+}
+
+// Nothing where one is not known.
+std::string accuracy_of(const Answer& point) {
+    return point.accuracy
+               ? fmt::format(
+                     "{}{:.2f}", point.accuracy->is_proxy ? "~" : "", point.accuracy->percent)
+               : "";
 }
 
 std::string column_of(const Objective& objective) {
@@ -198,9 +214,17 @@ std::string draw_steps(const Scale& right, const Scale& up) {
     return fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\"/>\n", path, colour_of(5).fill);
 }
 
-std::string draw_points(const Scale& right, const Scale& up) {
+// Of twins each point says whose it is.
+std::string draw_points(const FrontAnswer& front, const Scale& right, const Scale& up) {
+    const bool twins = has_twins(front);
     std::string svg;
     for (std::size_t i = 0; i < right.values.size(); ++i) {
+        if (twins) {
+            svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
+                               x_of(right, right.values[i]) + 7,
+                               y_of(up, up.values[i]) - 6,
+                               escaped(front.points[i].problem->model));
+        }
         svg += fmt::format(
             "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" "
             "fill=\"{}\"><title>{}: {:.6g} {}, {:.6g} {}</title></circle>\n",
@@ -224,6 +248,11 @@ std::string front_text(const FrontAnswer& front) {
     for (const Objective& objective : front.goal.minimise) {
         rows[0].push_back(column_of(objective));
     }
+    const bool twins = has_twins(front);
+    if (twins) {
+        rows[0].push_back("accuracy [%]");
+        rows[0].push_back("network");
+    }
     for (std::size_t i = 0; i < front.points.size(); ++i) {
         std::vector<std::string>& row = rows.emplace_back();
         row.push_back(std::to_string(i + 1));
@@ -233,6 +262,10 @@ std::string front_text(const FrontAnswer& front) {
             row.push_back(front.goal.minimise[o].criterion == Criterion::latency
                               ? fmt::format("{:.2f}", value / name.per_unit)
                               : fmt::format("{:.5g}", value / name.per_unit));
+        }
+        if (twins) {
+            row.push_back(accuracy_of(front.points[i]));
+            row.push_back(front.points[i].problem->model);
         }
     }
     // 2. Right-aligned columns, then the devices.
@@ -253,10 +286,18 @@ std::string front_text(const FrontAnswer& front) {
                 "\n";
     }
     text += "\n";
-    if (std::any_of(front.goal.minimise.begin(), front.goal.minimise.end(), [](const auto& o) {
-            return o.criterion == Criterion::loss;
-        })) {
+    const bool is_of_accuracy = std::ranges::any_of(
+        front.goal.minimise, [](const auto& o) { return o.criterion == Criterion::loss; });
+    const bool has_proxies = std::ranges::any_of(front.points, [](const Answer& point) {
+        return point.accuracy && point.accuracy->is_proxy;
+    });
+    if (is_of_accuracy && !twins) {
         text += "the proxy of accuracy lost: sensitivities added up, not measured\n";
+    } else if (is_of_accuracy) {
+        text += "accuracy lost against the most accurate of these points\n";
+    }
+    if (twins && has_proxies) {
+        text += "~: a proxy, sensitivities added up, not measured\n";
     }
     if (!front.constraints.empty()) {
         text += fmt::format("keeps to: {}\n", fmt::join(front.constraints, ", "));
@@ -272,6 +313,8 @@ std::string front_csv(const FrontAnswer& front) {
     for (const Objective& objective : front.goal.minimise) {
         text += "," + csv_field(column_of(objective));
     }
+    const bool twins = has_twins(front);
+    text += twins ? ",accuracy [%],network" : "";
     if (!front.points.empty()) {
         const Problem& problem = *front.points.front().problem;
         for (std::size_t d = 0; d < problem.devices.size(); ++d) {
@@ -286,6 +329,13 @@ std::string front_csv(const FrontAnswer& front) {
             text += fmt::format(
                 ",{:.12g}",
                 front.front.points[i].values[o] / named(front.goal.minimise[o]).per_unit);
+        }
+        if (twins) {
+            const Answer& point = front.points[i];
+            text +=
+                fmt::format(",{},{}",
+                            point.accuracy ? fmt::format("{:.6g}", point.accuracy->percent) : "",
+                            csv_field(point.problem->model));
         }
         for (const double share :
              channel_shares(*front.points[i].problem, front.points[i].mapping)) {
@@ -311,7 +361,7 @@ std::string front_svg(const FrontAnswer& front) {
     // Of more than two objectives the picture is a shadow, in which steps mean nothing.
     const bool has_steps = front.goal.minimise.size() == 2;
     return title + draw_grid(right, up) + (has_steps ? draw_steps(right, up) : "") +
-           draw_points(right, up) + "</svg>\n";
+           draw_points(front, right, up) + "</svg>\n";
 }
 
 }  // namespace sim

@@ -202,6 +202,7 @@ FrontAnswer front_answer_to(const Question& question, const Model& model, const 
     const Constrained left = constrained(problem, question.options.goal, question.constraints);
     SearchOptions options = within(left, within_limit(question, begin));
     FrontAnswer front;
+    front.model = model.name;
     front.search = question.search;
     front.goal = question.options.goal;
     front.constraints = texts_of(question.constraints);

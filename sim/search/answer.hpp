@@ -62,6 +62,7 @@ struct Answer {
 
 // The front of several objectives: each point as an answer of its own.
 struct FrontAnswer {
+    std::string model;  // that was asked about; of twins, each point has its own
     std::string search;
     Goal goal;
     std::vector<std::string> constraints;
