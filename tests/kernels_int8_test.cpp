@@ -1,8 +1,9 @@
 // Steps on u8 and int8 that stand for other numbers: the reference by hand, and every variant that
 // takes them against it, bit by bit.
 
+#include "kernels_int8.hpp"
+
 #include "kernels/registry.hpp"
-#include "kernels_chains.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,13 +13,9 @@
 
 using namespace kernels;
 using namespace kernels_test;
+using namespace kernels_test::bytes;
 
 namespace {
-
-std::size_t elements(const Shape& shape, int batch) {
-    return static_cast<std::size_t>(batch) * static_cast<std::size_t>(shape.height) *
-           static_cast<std::size_t>(shape.width) * static_cast<std::size_t>(shape.channels);
-}
 
 // A step on one image, by hand: what goes in and comes out are bytes or floats.
 template <typename To, typename From>
@@ -52,139 +49,6 @@ std::vector<To> run(const Step& step,
         CHECK(made == first);
     }
     return first;
-}
-
-// ---- Random steps ------------------------------------------------------------------------------
-
-struct Owned {
-    Chain chain;
-    std::vector<std::int8_t> weights;
-    std::vector<float> scales, biases, limits;
-};
-
-Element any_byte(Random& random) { return random.one_of({Element::u8, Element::int8}); }
-
-float byte_of(Random& random, Element element) {
-    return static_cast<float>(element == Element::u8 ? random.between(0, 255)
-                                                     : random.between(-128, 127));
-}
-
-// A zero, and limits that are mostly those of the element.
-void add_result(Random& random, Element element, std::vector<float>& limits) {
-    const bool is_u8 = element == Element::u8;
-    limits.push_back(byte_of(random, element));
-    limits.push_back(random.chance(30) ? limits.back() : is_u8 ? 0.0F : -128.0F);
-    limits.push_back(is_u8 ? 255.0F : 127.0F);
-}
-
-void set_product(Owned& owned, Random& random, Step& step) {
-    const Shape& in = owned.chain.input;
-    step.bytes = true;
-    step.result = random.one_of({Element::int32, Element::f32, Element::u8, Element::int8});
-    step.real = step.result != Element::int32;
-    step.out_channels = random.channels(140);
-    int fan_in = in.height * in.width * in.channels;
-    if (step.kind == StepKind::conv2d) {
-        random_window(random, step, in.height, in.width);
-        step.pad_value = 0;
-        if (random.chance(40)) {
-            step.columns_stride = random.between(1, 3);
-            step.left = random.between(0, 2);
-            step.right = random.between(0, 2) + std::max(0, step.kernel_width - in.width);
-            step.bottom = random.between(0, 2) + std::max(0, step.kernel_height - in.height);
-        }
-        if (random.chance(35)) {  // depthwise, or nearly
-            step.groups = in.channels;
-            step.out_channels = in.channels * random.one_of({1, 1, 2});
-        } else if (in.channels % 2 == 0 && random.chance(40)) {
-            step.groups = 2;
-            step.out_channels *= 2;
-        }
-        fan_in = step.kernel_height * step.kernel_width * in.channels / step.groups;
-    }
-    const bool extreme = random.chance(40);
-    for (int i = 0; i < step.out_channels * fan_in; ++i) {
-        owned.weights.push_back(static_cast<std::int8_t>(extreme ? random.one_of({-128, 127, 127})
-                                                                 : random.between(-128, 127)));
-    }
-    step.byte_weights = owned.weights;
-    if (step.real && random.chance(80)) {
-        // So that results spread over what a byte holds.
-        const float scale = 1 / (60 * std::sqrt(static_cast<float>(fan_in)));
-        for (int o = 0; o < step.out_channels; ++o) {
-            owned.scales.push_back(scale * static_cast<float>(random.between(-300, 300)) / 100);
-            owned.biases.push_back(static_cast<float>(random.between(-300, 300)) / 7);
-        }
-        step.scales = owned.scales;
-        step.biases = owned.biases;
-    }
-    owned.limits = {byte_of(random, in.element)};
-    if (step.result == Element::u8 || step.result == Element::int8) {
-        add_result(random, step.result, owned.limits);
-    }
-}
-
-// Spans point into `owned`, which must stay where it is.
-void random_step(Owned& owned, Random& random, StepKind kind) {
-    Shape& in = owned.chain.input;
-    in = {random.between(1, 9), random.between(1, 9), random.channels(140), any_byte(random)};
-    owned.chain.batch = random.one_of({1, 1, 2, 3});
-    Step step{.kind = kind};
-    const auto factor = [&] { return static_cast<float>(random.between(-200, 200)) / 97; };
-    switch (kind) {
-        case StepKind::conv2d:
-        case StepKind::linear:
-            set_product(owned, random, step);
-            break;
-        case StepKind::max_pool2d:
-            in.element = Element::int8;  // u8 is among the steps on bits
-            random_window(random, step, in.height, in.width);
-            break;
-        case StepKind::add:
-            step.result = any_byte(random);
-            owned.limits = {
-                factor(), byte_of(random, in.element), factor(), byte_of(random, in.element)};
-            add_result(random, step.result, owned.limits);
-            break;
-        case StepKind::global_average_pool:
-            step.result = any_byte(random);
-            owned.limits = {factor() / static_cast<float>(in.height * in.width),
-                            byte_of(random, in.element)};
-            add_result(random, step.result, owned.limits);
-            break;
-        case StepKind::quantize:
-            step.result = any_byte(random);
-            in.element = Element::f32;
-            owned.limits = {0.037F, byte_of(random, step.result)};
-            break;
-        case StepKind::dequantize:
-            owned.limits = {0.037F, byte_of(random, in.element)};
-            break;
-        case StepKind::reshape:
-            step.height = in.width;
-            step.width = in.channels;
-            step.out_channels = in.height;
-            break;
-        default:
-            in.element = Element::int8;  // flatten
-            break;
-    }
-    step.limits = owned.limits;
-    owned.chain.steps = {step};
-}
-
-Tensor random_input(Random& random, const Shape& shape, int batch) {
-    Tensor tensor(tensor_bytes(shape, Layout::nhwc, batch));
-    for (std::size_t i = 0; i < elements(shape, batch); ++i) {
-        if (shape.element == Element::f32) {
-            // Ties among them, and what is cut off.
-            const float value = 0.037F * static_cast<float>(random.between(-600, 600)) / 2;
-            std::memcpy(tensor.data() + 4 * i, &value, 4);
-        } else {
-            tensor.data()[i] = static_cast<std::byte>(random.chance(20) ? 255 : random.word());
-        }
-    }
-    return tensor;
 }
 
 }  // namespace
@@ -270,33 +134,14 @@ TEST_CASE("an average of bytes") {
 }
 
 TEST_CASE("every variant for bytes gives the reference's results on random steps") {
-    using enum StepKind;
     std::map<std::string_view, int> runs;
     ThreadPool pool(4);
-    for (const StepKind kind : {conv2d,
-                                conv2d,
-                                conv2d,
-                                linear,
-                                max_pool2d,
-                                add,
-                                global_average_pool,
-                                quantize,
-                                dequantize,
-                                flatten,
-                                reshape}) {
+    for (const StepKind kind : kKinds) {
         for (std::uint64_t seed = 0; seed < 40; ++seed) {
-            Random random(seed * 100 + static_cast<std::uint64_t>(kind));
-            Owned owned;
-            random_step(owned, random, kind);
-            const Chain& chain = owned.chain;
-            const Shape output = output_of(chain);
+            const ByteCase test = random_case(kind, seed, pool);
+            const Chain& chain = test.owned.chain;
             CAPTURE(seed);
             CAPTURE(static_cast<int>(kind));
-            const Tensor input = random_input(random, chain.input, chain.batch),
-                         second = random_input(random, chain.input, chain.batch);
-            Tensor expected(tensor_bytes(output, Layout::nhwc, chain.batch));
-            Kernel(*find_variant("reference"), chain, {.threads = 1})
-                .run({input.data(), second.data(), expected.data()}, pool);
             for (const Variant& variant : variants()) {
                 if (!variant.supported() || variant.name == "reference") {
                     continue;
@@ -309,16 +154,12 @@ TEST_CASE("every variant for bytes gives the reference's results on random steps
                 for (const Configuration& configuration : configurations(chain, 4)) {
                     CAPTURE(configuration.name());
                     const Kernel kernel(variant, chain, configuration);
-                    Tensor made(tensor_bytes(output, Layout::nhwc, chain.batch));
+                    Tensor made(test.expected.size());
                     for (int repeat = 0; repeat < 2; ++repeat) {
                         std::memset(made.data(), 0xa5, made.size());
-                        kernel.run({input.data(), second.data(), made.data()}, pool);
-                        const std::size_t bytes =
-                            elements(output, chain.batch) *
-                            (output.element == Element::int32 || output.element == Element::f32
-                                 ? 4
-                                 : 1);
-                        CHECK(std::memcmp(made.data(), expected.data(), bytes) == 0);
+                        kernel.run({test.input.data(), test.second.data(), made.data()}, pool);
+                        CHECK(std::memcmp(
+                                  made.data(), test.expected.data(), test.expected_bytes()) == 0);
                     }
                     ++runs[variant.name];
                 }
