@@ -646,6 +646,8 @@ Launch CudaDevice::launch_of(kernels::Launch& launch,
                 return tensors.input;
             case kernels::Place::second_input:
                 return tensors.second_input;
+            case kernels::Place::more:
+                return tensors.more[index];
             case kernels::Place::output:
                 return tensors.output;
             case kernels::Place::constant:

@@ -604,6 +604,8 @@ private:
                     return handle(tensors.input);
                 case kernels::Place::second_input:
                     return handle(tensors.second_input);
+                case kernels::Place::more:
+                    return handle(tensors.more[index]);
                 case kernels::Place::output:
                     return handle(tensors.output);
                 case kernels::Place::constant:

@@ -62,6 +62,15 @@ std::size_t leave_out_what_is_too_large(KernelBench& bench,
     return largest;
 }
 
+// That any candidate reads.
+std::size_t most_inputs(const KernelBench& bench) {
+    std::size_t most = 0;
+    for (const KernelBench::Entry& entry : bench.entries) {
+        most = std::max(most, entry.candidate.chain.steps.front().parts.size());
+    }
+    return most;
+}
+
 // Nanoseconds, by samples or else by the profile that is continued; nothing where neither says it.
 std::optional<double> known_ns(const Cost& cost) {
     return cost.anywhere.empty() ? cost.before_ns : quantile(cost.anywhere, 0.5);
@@ -133,6 +142,8 @@ void measure_kernels(KernelBench& bench,
     bench.tensors = {.input = bench.device->allocate(bytes),
                      .second_input = bench.device->allocate(bytes),
                      .output = bench.device->allocate(bytes)};
+    bench.more.assign(most_inputs(bench), bench.tensors.second_input);
+    bench.tensors.more = bench.more;
     std::set<const Cost*> unpromising;
 
     const auto samples = [](const KernelBench::Entry& entry) {

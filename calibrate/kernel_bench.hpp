@@ -33,7 +33,8 @@ struct KernelBench {
         Cost* cost = nullptr;
     };
     std::vector<std::vector<Kernel>> networks = {};
-    kernels::Tensors tensors = {};  // as large as any candidate needs
+    kernels::Tensors tensors = {};            // as large as any candidate needs
+    std::vector<const std::byte*> more = {};  // what `tensors` has beside two inputs
 
     const std::string& name() const { return device->info().name; }
 };

@@ -31,11 +31,12 @@ struct DeviceLimits {
     bool cooperative = false;             // can it launch grids whose groups wait for each other?
 };
 
-// Memory that a launch is given. `input`, `second_input` and `output` are the chain's tensors.
-enum class Place : std::uint8_t { input, second_input, output, constant, scratch };
+// Memory that a launch is given. `input`, `second_input`, `more` and `output` are the chain's
+// tensors.
+enum class Place : std::uint8_t { input, second_input, more, output, constant, scratch };
 struct BufferArgument {
     Place place = Place::input;
-    int index = 0;  // which constant, which scratch
+    int index = 0;  // which constant, which scratch, which of `more`
 };
 
 // A buffer's address, or a value that is passed as it is (a plain struct, the same on both sides).

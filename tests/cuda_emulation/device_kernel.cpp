@@ -46,6 +46,8 @@ void Prepared::run(std::span<const std::byte> input,
                 return inputs->data();
             case Place::second_input:
                 return seconds->data();
+            case Place::more:
+                break;  // no kernel reads it
             case Place::output:
                 return outputs->data();
             case Place::constant:
