@@ -15,11 +15,11 @@ typedef struct {
     int pool_height, pool_width, pool_stride, pool_padding;
     int out_height, out_width;
     int pieces;            // that a pixel of the output has
-    int element;           // of the input
+    int element, result;   // of the input, of the output
     int adds, thresholds;  // is there such a step?
 } Sizes;
 
-enum { BINARY = 0, U8 = 1, INT32 = 2 };
+enum { BINARY = 0, U8 = 1, INT8 = 2, INT32 = 3, F32 = 4 };  // as kernels::Element
 
 // Where a pooling window begins and ends along one axis, cut at the border.
 int window_begin(int out, int stride, int padding) { return max(out * stride - padding, 0); }

@@ -2,6 +2,8 @@
 // on a GPU looks like. Which loops are spread over work items is the grid's business: see
 // FOR_EACH in steps.cl.
 //
+// Real results are scale x sum + bias.
+//
 // A padded element that is a true 0 is a tap that adds nothing; one of -1 or +1 adds the weight
 // times that.
 
@@ -49,10 +51,17 @@ kernel void naive(global const uchar* input,
                   global const ulong* weights,
                   global const int* limits,
                   global const int* flips,
+                  global const float* scales,
+                  global const float* biases,
                   const Sizes s) {
     FOR_EACH(image, position, piece, s.out_height * s.out_width) {
         const int out_y = position / s.out_width, out_x = position % s.out_width;
         const int out = (image * s.out_height * s.out_width + position) * s.pieces + piece;
+        if (s.result == F32) {
+            const float sum = (float)dot_at(input, weights, image, out_y, out_x, piece, s);
+            ((global float*)output)[out] = scales[piece] * sum + biases[piece];
+            continue;
+        }
         if (!s.thresholds) {
             int value = dot_at(input, weights, image, out_y, out_x, piece, s);
             if (s.adds)

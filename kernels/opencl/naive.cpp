@@ -5,6 +5,7 @@
 #include "kernels/opencl/plan.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 namespace kernels::opencl {
@@ -14,7 +15,8 @@ extern const std::string_view k_naive_cl;  // NOLINT(readability-identifier-nami
 namespace {
 
 std::vector<std::string> configurations(const Chain& chain, const DeviceLimits&) {
-    if (!accepts(chain)) {
+    const std::optional<Chain> sums = sums_of(chain);
+    if (!accepts(sums ? *sums : chain)) {
         return {};
     }
     return {"xyz", "yz", "xy", "xz", "z", "y", "x"};
@@ -26,14 +28,26 @@ std::string_view source() {
     return kText;
 }
 
-DeviceKernel prepare(const Chain& chain,
+// Of a product whose result is real; one of each, at least, where there is none.
+void append_scales(DeviceKernel& kernel, const Step& product) {
+    const auto channels = static_cast<std::size_t>(product.out_channels);
+    std::vector<float> scales(channels, 1.0F), biases(channels, 0.0F);
+    std::ranges::copy(product.scales, scales.begin());
+    std::ranges::copy(product.biases, biases.begin());
+    append_constant<float>(kernel, scales);
+    append_constant<float>(kernel, biases);
+}
+
+DeviceKernel prepare(const Chain& given,
                      const std::string& configuration,
                      const DeviceLimits& limits) {
-    if (!std::ranges::count(configurations(chain, limits), configuration)) {
+    if (!std::ranges::count(configurations(given, limits), configuration)) {
         throw std::invalid_argument("naive: no configuration '" + configuration + "'");
     }
     const auto names = [&](char axis) { return configuration.find(axis) != std::string::npos; };
     const Spread spread{.images = names('x'), .positions = names('y'), .channels = names('z')};
+    const std::optional<Chain> sums = sums_of(given);
+    const Chain& chain = sums ? *sums : given;
     const Pattern pattern = pattern_of(chain);
     if (pattern.dot == nullptr) {
         return prepare_steps(chain, pattern, source(), spread, limits);
@@ -47,6 +61,9 @@ DeviceKernel prepare(const Chain& chain,
     Sizes sizes = sizes_of(fused, fused_pattern);
     if (fused_pattern.threshold == nullptr) {
         sizes.pieces = sizes.dot_channels;
+    }
+    if (sums) {
+        sizes.result = static_cast<std::int32_t>(Element::f32);
     }
 
     DeviceKernel kernel;
@@ -62,6 +79,7 @@ DeviceKernel prepare(const Chain& chain,
     }
     append_constant<std::uint64_t>(kernel, weights);
     append_thresholds(kernel, pattern.threshold, geometry.channels);
+    append_scales(kernel, sums ? given.steps.back() : Step{.out_channels = 1});
 
     Launch launch = spread_launch("naive", sizes, spread, limits);
     launch.arguments = {BufferArgument{Place::input, 0},
@@ -70,6 +88,8 @@ DeviceKernel prepare(const Chain& chain,
                         BufferArgument{Place::constant, 0},
                         BufferArgument{Place::constant, 1},
                         BufferArgument{Place::constant, 2},
+                        BufferArgument{Place::constant, 3},
+                        BufferArgument{Place::constant, 4},
                         by_value(sizes)};
     kernel.launches.push_back(std::move(launch));
     if (overlaps(pattern.pool)) {

@@ -84,6 +84,7 @@ Sizes sizes_of(const Chain& chain, const Pattern& pattern) {
     }
     sizes.out_height = output.height;
     sizes.out_width = output.width;
+    sizes.result = static_cast<std::int32_t>(output.element);
     sizes.adds = pattern.add != nullptr ? 1 : 0;
     sizes.thresholds = pattern.threshold != nullptr ? 1 : 0;
     if (sizes.thresholds != 0) {

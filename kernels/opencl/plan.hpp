@@ -29,7 +29,7 @@ struct Sizes {
     std::int32_t pool_height = 1, pool_width = 1, pool_stride = 1, pool_padding = 0;
     std::int32_t out_height = 1, out_width = 1;
     std::int32_t pieces = 1;
-    std::int32_t element = 0;
+    std::int32_t element = 0, result = 0;
     std::int32_t adds = 0, thresholds = 0;
 };
 

@@ -9,9 +9,12 @@ namespace kernels::opencl {
 
 DeviceVariant popc_variant();
 DeviceVariant naive_variant();
+DeviceVariant plain_f32_variant();
+DeviceVariant plain_int8_variant();
 
 std::span<const DeviceVariant> variants() {
-    static const std::array kVariants{popc_variant(), naive_variant()};
+    static const std::array kVariants{
+        popc_variant(), naive_variant(), plain_f32_variant(), plain_int8_variant()};
     return kVariants;
 }
 

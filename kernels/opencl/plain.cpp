@@ -1,0 +1,103 @@
+#include "kernels/opencl/plain.hpp"
+
+#include "kernels/geometry.hpp"
+#include "kernels/opencl/plan.hpp"
+
+#include <utility>
+
+namespace kernels::opencl {
+namespace {
+
+std::int32_t in_fours_of(std::int32_t channels) { return (channels + 3) / 4; }
+
+std::int64_t elements_in(const Shape& shape) {
+    return std::int64_t{shape.height} * shape.width * shape.channels;
+}
+
+}  // namespace
+
+bool is_product(const Step& step) {
+    return step.kind == StepKind::conv2d || step.kind == StepKind::linear;
+}
+
+bool is_depthwise(const Step& step, const Shape& input) {
+    return step.kind == StepKind::conv2d && step.groups > 1 && step.groups == input.channels;
+}
+
+std::size_t fan_in_of(const Step& step, const Shape& input) {
+    return static_cast<std::size_t>(step.kind == StepKind::linear
+                                        ? elements_in(input)
+                                        : std::int64_t{step.kernel_height} * step.kernel_width *
+                                              (input.channels / step.groups));
+}
+
+Layer layer_of(const Step& step, const Shape& input, const Shape& output, int batch) {
+    Layer layer{.height = input.height,
+                .width = input.width,
+                .channels = input.channels,
+                .words = input.words(),
+                .kernel_height = step.kernel_height,
+                .kernel_width = step.kernel_width,
+                .row_stride = step.stride,
+                .column_stride = step.stride_of_columns(),
+                .top = step.padding,
+                .left = step.padding_left(),
+                .pad_value = step.pad_value,
+                .out_height = output.height,
+                .out_width = output.width,
+                .out_channels = output.channels,
+                .pieces = output.channels,
+                .element = static_cast<std::int32_t>(input.element),
+                .result = static_cast<std::int32_t>(output.element),
+                .counts_padding = step.counts_padding ? 1 : 0};
+    if (step.kind == StepKind::linear || step.kind == StepKind::global_average_pool) {
+        layer.kernel_height = input.height;
+        layer.kernel_width = input.width;
+        layer.row_stride = layer.column_stride = 1;
+        layer.top = layer.left = 0;
+    }
+    if (is_product(step)) {
+        const int groups = step.kind == StepKind::linear ? 1 : step.groups;
+        const bool alone = is_depthwise(step, input);
+        layer.inputs = input.channels / groups;
+        layer.outputs = alone ? output.channels : output.channels / groups;
+        layer.fours = in_fours_of(layer.outputs);
+        layer.per_input = output.channels / groups;
+        layer.pieces = alone ? layer.fours : groups * layer.fours;
+    } else if (step.kind == StepKind::threshold) {
+        layer.pieces = output.words() * 8;
+    }
+    layer.total = batch * output.height * output.width * layer.pieces;
+    return layer;
+}
+
+bool is_small(const Step& step, const Shape& input, const Shape& output, int batch) {
+    const int groups = step.kind == StepKind::linear ? 1 : step.groups;
+    const bool alone = is_depthwise(step, input);
+    const std::int64_t outputs = alone ? output.channels : output.channels / groups,
+                       pieces = (alone ? 1 : groups) * ((outputs + 3) / 4);
+    const auto fan_in = static_cast<std::int64_t>(fan_in_of(step, input));
+    // No product of these wraps around: each is below 2^31 but for the last factor.
+    const auto is_little = [](std::int64_t one, std::int64_t other) {
+        return one < INT32_MAX && other < INT32_MAX &&
+               fits(static_cast<std::uint64_t>(one) * static_cast<std::uint64_t>(other));
+    };
+    const std::int64_t pixels = std::int64_t{output.height} * output.width;
+    return is_little(fan_in, pieces * 4 * 4) && is_little(pixels, batch) &&
+           is_little(pixels * batch, pieces);
+}
+
+Launch piece_launch(const std::string& kernel,
+                    const Layer& layer,
+                    const DeviceLimits& limits,
+                    std::vector<Argument> arguments) {
+    Launch launch;
+    launch.name = kernel;
+    launch.group_size[0] = group_size(64, limits);
+    const auto total = static_cast<unsigned>(layer.total);
+    launch.groups[0] = (total + launch.group_size[0] - 1) / launch.group_size[0];
+    launch.arguments = std::move(arguments);
+    return launch;
+}
+
+}  // namespace kernels::opencl

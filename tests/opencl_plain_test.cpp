@@ -1,0 +1,119 @@
+// The OpenCL kernels of f32 and of 8-bit integers equal the reference, on the random steps that the
+// CPU's variants are compared on, on every OpenCL device of this machine: those of bytes bit by
+// bit, those of f32 where no order of summing rounds.
+
+#include "calibrate/device.hpp"
+#include "kernels/opencl/variants.hpp"
+#include "kernels_int8.hpp"
+#include "kernels_reals.hpp"
+#include "opencl_devices.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <map>
+#include <stdexcept>
+
+using namespace kernels;
+using kernels_test::Random;
+using kernels_test::Tensor;
+
+namespace {
+
+// Runs a chain in every way that every device has; `check` compares. Counts by variant.
+void run_all(const Chain& chain,
+             const Tensor& input,
+             std::span<const Tensor* const> others,
+             std::size_t output_bytes,
+             std::map<std::string, int>& count,
+             const auto& check) {
+    for (const auto& device : opencl_test::devices()) {
+        const auto implementations = device->implementations(chain);
+        REQUIRE(!implementations.empty());
+        for (const calibrate::Implementation& implementation : implementations) {
+            CAPTURE(device->info().name);
+            CAPTURE(implementation.variant);
+            CAPTURE(implementation.configuration);
+            check(opencl_test::run(*device, chain, implementation, input, others, output_bytes));
+            ++count[implementation.variant];
+        }
+    }
+}
+
+void compare(const kernels_test::reals::RealCase& test, std::map<std::string, int>& count) {
+    const Chain& chain = test.owned.chain;
+    std::vector<const Tensor*> others;
+    if (needs_second_input(chain)) {
+        for (const Tensor& other : test.others) {
+            others.push_back(&other);
+        }
+    }
+    // A division of f32 may be off by some units of the last place in OpenCL.
+    const StepKind first = chain.steps.front().kind;
+    const bool divides =
+        first == StepKind::average_pool2d || first == StepKind::global_average_pool;
+    run_all(chain, test.input, others, test.expected.size(), count, [&](const Tensor& made) {
+        using namespace kernels_test::reals;
+        if (divides || may_round(chain) || test.output.element == Element::binary) {
+            REQUIRE(differences(made, test.expected, test.output, chain.batch) == 0);
+        } else {
+            REQUIRE(reals_of(made, test.output, chain.batch) ==
+                    reals_of(test.expected, test.output, chain.batch));
+        }
+    });
+}
+
+}  // namespace
+
+TEST_CASE("OpenCL kernels of f32 equal the reference on every kind of step") {
+    constexpr std::uint64_t kCases = 8;
+    using namespace kernels_test::reals;
+    std::map<std::string, int> count;
+    ThreadPool pool(1);
+    int chains = 0;
+    for (std::size_t k = 0; k < std::size(kKinds); ++k) {
+        const bool product = is_product(kKinds[k].first);
+        for (const bool followed : {false, true}) {
+            if (followed && ends(kKinds[k].first)) {
+                continue;
+            }
+            for (std::uint64_t i = 0; i < (product ? 2 * kCases : kCases); ++i) {
+                CAPTURE(k);
+                CAPTURE(i);
+                const std::uint64_t first = followed ? (product ? 50 : 25) : 0;
+                compare(random_case(k, k * 1000 + first + i, followed, pool), count);
+                ++chains;
+            }
+        }
+    }
+    MESSAGE(chains << " chains; plain_f32 " << count["plain_f32"] << ", naive " << count["naive"]);
+    CHECK(count["plain_f32"] > chains * 3 / 4);
+    CHECK(count["naive"] > 0);  // scales sums of bits
+}
+
+TEST_CASE("OpenCL kernels of bytes equal the reference bit by bit on every kind of step") {
+    constexpr std::uint64_t kCases = 10;
+    using namespace kernels_test::bytes;
+    std::map<std::string, int> count;
+    ThreadPool pool(1);
+    std::uint64_t seed = 0;
+    for (const StepKind kind : kKinds) {
+        for (std::uint64_t i = 0; i < kCases; ++i, ++seed) {
+            CAPTURE(static_cast<int>(kind));
+            CAPTURE(seed);
+            const ByteCase test = random_case(kind, seed, pool);
+            const Chain& chain = test.owned.chain;
+            const Tensor* const second = &test.second;
+            run_all(chain,
+                    test.input,
+                    {&second, needs_second_input(chain) ? 1U : 0U},
+                    test.expected.size(),
+                    count,
+                    [&](const Tensor& made) {
+                        REQUIRE(std::memcmp(
+                                    made.data(), test.expected.data(), test.expected_bytes()) == 0);
+                    });
+        }
+    }
+    CHECK(count["plain_int8"] == static_cast<int>(seed));
+}
