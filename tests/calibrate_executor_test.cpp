@@ -87,30 +87,8 @@ TEST_CASE("every mapping gives the reference's output, whatever it mixes") {
     }
 }
 
-// What networks of f32 are made of beside chains: branches of three, gates, windows with sides of
-// their own, and tensors that are wanted in blocks of channels and without.
 TEST_CASE("every mapping of a network of f32 gives the reference's output, but for rounding") {
-    const sim::Model model = small_model(R"(hetmap: model/1
-name: reals
-input: {name: image, height: 12, width: 11, channels: 3, type: u8}
-parameters: {seed: 5}
-layers:
-  - {name: stem, operation: conv2d, inputs: [image], weights: f32, out_channels: 20, kernel: 3, padding: [0, 1, 1, 2], stride: [1, 2], out: f32}
-  - {name: swish, operation: hard_swish, inputs: [stem]}
-  - {name: mean, operation: global_average_pool, inputs: [swish]}
-  - {name: squeeze, operation: conv2d, inputs: [mean], weights: f32, out_channels: 20, kernel: 1}
-  - {name: gate, operation: hard_sigmoid, inputs: [squeeze]}
-  - {name: gated, operation: multiply, inputs: [gate, swish]}
-  - {name: wide, operation: depthwise_conv2d, inputs: [gated], weights: f32, kernel: 3, padding: 1}
-  - {name: sum, operation: add, inputs: [wide, swish]}
-  - {name: relu, operation: relu, inputs: [sum]}
-  - {name: pool, operation: max_pool2d, inputs: [relu], kernel: 3, stride: 1, padding: 1}
-  - {name: joined, operation: concat, inputs: [pool, gated, relu]}
-  - {name: shuffled, operation: channel_shuffle, inputs: [joined], groups: 3}
-  - {name: part, operation: split, inputs: [shuffled], out_channels: 33, first_channel: 7}
-  - {name: last, operation: conv2d, inputs: [part], weights: f32, out_channels: 9, kernel: 3, padding: 1}
-output: last
-)");
+    const sim::Model model = small_model(kRealModel);
     const calibrate::Parameters parameters = calibrate::load_parameters(model);
     constexpr int kBatch = 2, kThreads = 2;
     const std::vector<std::string> variants = variants_for([](const kernels::Variant& variant) {
@@ -152,29 +130,8 @@ output: last
     CHECK(used.size() == variants.size());
 }
 
-// What a quantized network is made of, u8 and int8 in turn, and f32 at both ends.
 TEST_CASE("every mapping of a network of bytes gives the reference's output") {
-    const sim::Model model = small_model(R"(hetmap: model/1
-name: bytes
-input: {name: image, height: 9, width: 8, channels: 3, type: f32}
-parameters: {seed: 4}
-layers:
-  - {name: coded, operation: quantize, inputs: [image], out: int8}
-  - {name: first, operation: conv2d, inputs: [coded], weights: int8, out_channels: 70, kernel: 3, stride: 1, padding: [1, 0, 1, 2], out: u8}
-  - {name: pool, operation: max_pool2d, inputs: [first], kernel: 3, stride: 2, padding: 1}
-  - {name: deep, operation: depthwise_conv2d, inputs: [pool], weights: int8, kernel: 3, padding: 1, out: int8}
-  - {name: pair, operation: conv2d, inputs: [deep], weights: int8, out_channels: 70, kernel: 1, groups: 2, out: int8}
-  - {name: sum, operation: add, inputs: [pair, deep], out: u8}
-  - {name: sums, operation: conv2d, inputs: [sum], weights: int8, out_channels: 5, kernel: 2}
-  - {name: threshold, operation: threshold, inputs: [sums]}
-  - {name: bits, operation: conv2d, inputs: [threshold], weights: binary, out_channels: 70, kernel: 1, out: f32}
-  - {name: again, operation: quantize, inputs: [bits], out: int8}
-  - {name: mean, operation: global_average_pool, inputs: [again]}
-  - {name: flat, operation: flatten, inputs: [mean]}
-  - {name: last, operation: linear, inputs: [flat], weights: int8, out_channels: 9, out: u8}
-  - {name: real, operation: dequantize, inputs: [last], out: f32}
-outputs: [real, last]
-)");
+    const sim::Model model = small_model(kByteModel);
     const calibrate::Parameters parameters = calibrate::load_parameters(model);
     constexpr int kBatch = 2, kThreads = 2;
     const std::vector<std::string> variants = variants_for([](const kernels::Variant& variant) {
