@@ -3,6 +3,7 @@
 
 #include "calibrate/calibrator.hpp"
 #include "calibrate/executor.hpp"
+#include "calibrate/kernel_bench.hpp"
 #include "calibrate/output_file.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
@@ -194,6 +195,35 @@ TEST_CASE("mixed mappings of f32, of bytes and of bits beside f32 give the refer
         }
         CHECK(mixed > 15);
     }
+}
+
+TEST_CASE("every kernel of a network of f32 is timed, those that join three tensors too") {
+    const sim::Model model = small_model(kRealModel);
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
+    calibrate::KernelBench bench;
+    bench.index = 1;
+    bench.device = calibrate::open(first_device(), 1);
+    calibrate::Costs costs;
+    calibrate::add_candidates(
+        bench,
+        model,
+        calibrate::candidates_on(*bench.device, 1, model, parameters, 1, {"plain_f32"}),
+        costs);
+    std::vector<std::string> warnings;
+    std::size_t turns = 0;
+    calibrate::measure_kernels(
+        bench,
+        calibrate::kQuick,
+        [&](double) { return turns++ < costs.size(); },  // a look at each
+        [&](const std::string& warning) { warnings.push_back(warning); });
+    CHECK(warnings.empty());
+    bool joins = false;
+    for (const auto& [key, cost] : costs) {
+        CAPTURE(key.layers);
+        CHECK(cost.anywhere.size() == 1);
+        joins = joins || key.layers.starts_with("concat");
+    }
+    CHECK(joins);
 }
 
 TEST_CASE("a machine of CPU and OpenCL is calibrated, mapped to and validated") {

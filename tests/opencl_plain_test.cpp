@@ -13,6 +13,8 @@
 #include <cstring>
 #include <map>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 using namespace kernels;
 using kernels_test::Random;
@@ -116,4 +118,80 @@ TEST_CASE("OpenCL kernels of bytes equal the reference bit by bit on every kind 
         }
     }
     CHECK(count["plain_int8"] == static_cast<int>(seed));
+}
+
+TEST_CASE("what the OpenCL kernels of f32 do not compute they do not offer") {
+    const DeviceLimits limits;
+    const DeviceVariant& reals = *find_variant(opencl::variants(), "plain_f32");
+    const auto offers = [&](const Shape& input, std::vector<Step> steps, int batch = 1) {
+        const Chain chain{.input = input, .steps = std::move(steps), .batch = batch};
+        CHECK_THROWS_AS(reals.prepare(chain, "zyx", limits), std::invalid_argument);
+        return !reals.configurations(chain, limits).empty();
+    };
+    const Shape image{32, 32, 64, Element::f32}, bits{32, 32, 64, Element::binary};
+    const Step conv{.kind = StepKind::conv2d, .out_channels = 64, .real = true},
+        add{.kind = StepKind::add}, relu{.kind = StepKind::relu},
+        threshold{.kind = StepKind::threshold};
+    CHECK(offers(image, {conv, add, relu}));
+    CHECK_FALSE(offers(image, {conv, add, add}));  // three inputs
+    CHECK_FALSE(offers(image, {relu, conv}));
+    CHECK_FALSE(offers(image, {conv, threshold}));
+    CHECK(offers(image, {threshold}));
+    CHECK_FALSE(offers(bits, {{.kind = StepKind::conv2d, .out_channels = 64}}));
+    Step skips = relu;  // a chain that branches
+    skips.from = kInput;
+    CHECK_FALSE(offers(image, {conv, skips}));
+    // Sums of bits are counted elsewhere, but for what follows them there.
+    CHECK_FALSE(offers(bits, {conv}));
+    CHECK(offers(bits, {conv, relu}));
+    const Chain counted{.input = bits, .steps = {conv}, .batch = 1};
+    CHECK(find_variant(opencl::variants(), "naive")->configurations(counted, limits).size() == 7);
+    // 32-bit offsets: of inputs, of results, of weights.
+    CHECK(offers(image, {relu}, 8000));
+    CHECK_FALSE(offers(image, {relu}, 8200));
+    Step wide = conv;
+    wide.out_channels = 8200;
+    CHECK(offers(image, {wide}, 60));
+    CHECK_FALSE(offers(image, {wide}, 64));
+    const Step dense{.kind = StepKind::linear, .out_channels = 8200, .real = true};
+    CHECK_FALSE(offers(image, {dense}));
+}
+
+TEST_CASE("what the OpenCL kernels of bytes do not compute they do not offer") {
+    const DeviceLimits limits;
+    const DeviceVariant& bytes = *find_variant(opencl::variants(), "plain_int8");
+    const auto offers = [&](const Shape& input, std::vector<Step> steps) {
+        const Chain chain{.input = input, .steps = std::move(steps), .batch = 1};
+        CHECK_THROWS_AS(bytes.prepare(chain, "zyx", limits), std::invalid_argument);
+        return !bytes.configurations(chain, limits).empty();
+    };
+    const Shape image{8, 8, 64, Element::u8};
+    Step conv{.kind = StepKind::conv2d, .out_channels = 64, .bytes = true};
+    CHECK(offers(image, {conv}));
+    const Shape signed_image{8, 8, 64, Element::int8};
+    const Step pool{.kind = StepKind::max_pool2d};
+    CHECK(offers(signed_image, {pool}));
+    CHECK_FALSE(offers(signed_image, {pool, pool}));  // single layers
+    conv.pad_value = 1;
+    CHECK_FALSE(offers(image, {conv}));
+    // Sums that may not fit into 32 bits.
+    const Step dense{.kind = StepKind::linear, .out_channels = 8, .bytes = true};
+    CHECK(offers({32, 32, 64, Element::u8}, {dense}));
+    CHECK_FALSE(offers({32, 32, 65, Element::u8}, {dense}));
+    // What has no numbers in it is for the kernels of bits, or of f32.
+    CHECK_FALSE(offers(image, {{.kind = StepKind::flatten}}));
+    CHECK_FALSE(offers({8, 8, 64, Element::f32}, {{.kind = StepKind::relu}}));
+}
+
+TEST_CASE("devices that can only do small groups get no larger ones for f32") {
+    for (const int largest : {1, 8, 63, 1024}) {
+        const DeviceLimits limits{.largest_group = largest};
+        const Chain chain{
+            .input = {3, 3, 70, Element::f32}, .steps = {{.kind = StepKind::softmax}}, .batch = 1};
+        const DeviceVariant& reals = *find_variant(opencl::variants(), "plain_f32");
+        for (const Launch& launch : reals.prepare(chain, "xyz", limits).launches) {
+            CHECK(static_cast<int>(launch.group_size[0]) <= largest);
+            CHECK(launch.groups[0] == 9);
+        }
+    }
 }
