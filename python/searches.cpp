@@ -287,7 +287,7 @@ void add_searches(py::module_& module) {
                  return points;
              })
         .def("json", [](const Front& front) { return sim::front_json(front.front); })
-        .def("text", [](const Front& front) { return sim::front_text(front.front); })
+        .def("text", [](const Front& front) { return sim::front_text(front.front, true); })
         .def("csv", [](const Front& front) { return sim::front_csv(front.front); })
         .def("svg", [](const Front& front) { return sim::front_svg(front.front); });
 

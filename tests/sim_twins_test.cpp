@@ -120,8 +120,7 @@ TEST_CASE("twins that are none are refused where they are named") {
     CHECK(refused("[large]") ==
           "net/model.yaml:8:9: twin 'large' does not take and give what 'net' does");
     folder.write("net/same/model.yaml", model_text("net", "f32", ""));
-    CHECK(refused("[same]") ==
-          "net/model.yaml:8:9: twin 'same' is called 'net', as another is");
+    CHECK(refused("[same]") == "net/model.yaml:8:9: twin 'same' is called 'net', as another is");
     CHECK(refused("{a: b}").starts_with("net/model.yaml:8:8: twins: expected a list"));
 }
 

@@ -8,9 +8,12 @@
 //
 //     2 points, proven: no mapping is better than all of them (1,873 nodes)
 //
-// `devices`: how the output channels of the layers with weights are divided. The CSV has a row for
-// each point: its number, every objective in the unit of the header, then each device's share.
-// Where the points are of several twins, their accuracy and network stand before that, in both.
+// `devices`: how the output channels of the layers with weights are divided. Of long fronts the
+// table has the ends and the knees alone. The CSV has a row for each point: its number, every
+// objective in the unit of the header, then each device's share. Where the points are of several
+// twins, their accuracy and network stand before that, in both.
+
+#include "sim/report/front.hpp"
 
 #include "sim/index.hpp"
 #include "sim/report/names.hpp"
@@ -22,28 +25,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
 namespace sim {
 namespace {
-
-std::string title_of(const FrontAnswer& front) {
-    std::string names;
-    const std::size_t count = front.goal.minimise.size();
-    for (std::size_t i = 0; i < count; ++i) {
-        names += i == 0 ? "" : i + 1 == count ? " and " : ", ";
-        names += named(front.goal.minimise[i]).name;
-    }
-    if (front.points.empty()) {
-        return "the front of " + names;
-    }
-    const Problem& problem = *front.points.front().problem;
-    return fmt::format("{} on {}, batch {}: the front of {}",
-                       front.model,
-                       platform_text(problem.platform, problem.set),
-                       problem.batch,
-                       names);
-}
 
 // Are there points of several twins?
 bool has_twins(const FrontAnswer& front) {
@@ -110,14 +97,64 @@ std::string shares_text(const Problem& problem, const Mapping& mapping) {
     return text;
 }
 
-std::string conclusion(const FrontAnswer& front) {
-    const std::size_t count = front.points.size();
-    const std::string points = fmt::format("{} point{}", count, count == 1 ? "" : "s");
-    const std::string effort = with_separators(front.front.evaluated) + " nodes";
-    return front.front.proven
-               ? fmt::format(
-                     "{}, proven: no mapping is better than all of them ({})", points, effort)
-               : fmt::format("{}, not proven: there may be better ones ({})", points, effort);
+// ---- Long fronts --------------------------------------------------------------------------------
+
+constexpr std::size_t kLongest = 40;  // points that a table shows without being asked for all
+
+// The values of each point, every objective from 0 at its least on the front to 1 at its most.
+std::vector<std::vector<double>> normalised(const FrontAnswer& front) {
+    std::vector<std::vector<double>> all;
+    for (const FrontPoint& point : front.front.points) {
+        all.push_back(point.values);
+    }
+    for (std::size_t o = 0; o < front.goal.minimise.size() && !all.empty(); ++o) {
+        double least = all[0][o], most = all[0][o];
+        for (const std::vector<double>& values : all) {
+            least = std::min(least, values[o]);
+            most = std::max(most, values[o]);
+        }
+        for (std::vector<double>& values : all) {
+            values[o] = most > least ? (values[o] - least) / (most - least) : 0;
+        }
+    }
+    return all;
+}
+
+// Calls `use(weights)` for all weights of `objectives` that are multiples of 1/`steps`, add up to
+// one and leave no objective out.
+template <class Use>
+void for_each_weighting(std::size_t objectives, int steps, const Use& use) {
+    std::vector<double> weights(objectives);
+    const auto share_out = [&](const auto& self, std::size_t o, int left) -> void {
+        if (o + 1 == objectives) {
+            weights[o] = static_cast<double>(left) / steps;
+            use(weights);
+            return;
+        }
+        for (int part = 1; left - part >= static_cast<int>(objectives - o) - 1; ++part) {
+            weights[o] = static_cast<double>(part) / steps;
+            self(self, o + 1, left - part);
+        }
+    };
+    share_out(share_out, 0, steps);
+}
+
+// What is said of a point of a long front: "least latency", "knee"; empty: it is not shown.
+std::vector<std::string> remarks_on(const FrontAnswer& front) {
+    std::vector<std::string> remarks(front.points.size());
+    for (const std::size_t knee : knees(front)) {
+        remarks[knee] = "knee";
+    }
+    for (std::size_t o = 0; o < front.goal.minimise.size(); ++o) {
+        const auto least = std::min_element(
+            front.front.points.begin(),
+            front.front.points.end(),
+            [o](const FrontPoint& a, const FrontPoint& b) { return a.values[o] < b.values[o]; });
+        std::string& remark = remarks[static_cast<std::size_t>(least - front.front.points.begin())];
+        remark += fmt::format(
+            "{}least {}", remark.empty() ? "" : ", ", named(front.goal.minimise[o]).name);
+    }
+    return remarks;
 }
 
 // ---- The picture: the first objective to the right, the second upwards --------------------------
@@ -242,7 +279,79 @@ std::string draw_points(const FrontAnswer& front, const Scale& right, const Scal
 
 }  // namespace
 
-std::string front_text(const FrontAnswer& front) {
+std::string heading(const FrontAnswer& front) {
+    std::string names;
+    const std::size_t count = front.goal.minimise.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        names += i == 0 ? "" : i + 1 == count ? " and " : ", ";
+        names += named(front.goal.minimise[i]).name;
+    }
+    if (front.points.empty()) {
+        return "the front of " + names;
+    }
+    const Problem& problem = *front.points.front().problem;
+    return fmt::format("{} on {}, batch {}: the front of {}",
+                       front.model,
+                       platform_text(problem.platform, problem.set),
+                       problem.batch,
+                       names);
+}
+
+std::string finding(const FrontAnswer& front) {
+    const std::size_t count = front.points.size();
+    const std::string points = fmt::format("{} point{}", count, count == 1 ? "" : "s");
+    const std::string effort = with_separators(front.front.evaluated) + " nodes";
+    return front.front.proven
+               ? fmt::format(
+                     "{}, proven: no mapping is better than all of them ({})", points, effort)
+               : fmt::format("{}, not proven: there may be better ones ({})", points, effort);
+}
+
+std::vector<std::size_t> knees(const FrontAnswer& front, std::size_t most) {
+    // Fewer steps for more objectives: some hundred weightings in any case.
+    constexpr std::array<int, 5> kSteps{1, 1, 400, 32, 16};
+    const std::vector<std::vector<double>> points = normalised(front);
+    const std::size_t objectives = front.goal.minimise.size();
+    if (points.empty()) {
+        return {};
+    }
+    std::vector<int> won(points.size(), 0);
+    for_each_weighting(
+        objectives,
+        objectives < kSteps.size() ? kSteps[objectives] : static_cast<int>(objectives) + 4,
+        [&](const std::vector<double>& weights) {
+            const auto sum = [&](const std::vector<double>& values) {
+                return std::inner_product(values.begin(), values.end(), weights.begin(), 0.0);
+            };
+            std::size_t best = 0;
+            for (std::size_t i = 1; i < points.size(); ++i) {
+                best = sum(points[i]) < sum(points[best]) ? i : best;
+            }
+            ++won[best];
+        });
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < won.size(); ++i) {
+        if (won[i] > 0) {
+            found.push_back(i);
+        }
+    }
+    std::stable_sort(
+        found.begin(), found.end(), [&](std::size_t a, std::size_t b) { return won[a] > won[b]; });
+    found.resize(std::min(found.size(), most));
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+std::string front_text(const FrontAnswer& front, bool all) {
+    const bool is_short = all || front.points.size() <= kLongest;
+    const std::vector<std::string> remarks =
+        is_short ? std::vector<std::string>(front.points.size()) : remarks_on(front);
+    std::vector<std::size_t> shown;
+    for (std::size_t i = 0; i < front.points.size(); ++i) {
+        if (is_short || !remarks[i].empty()) {
+            shown.push_back(i);
+        }
+    }
     // 1. Cells.
     std::vector<std::vector<std::string>> rows{{"point"}};
     for (const Objective& objective : front.goal.minimise) {
@@ -250,10 +359,13 @@ std::string front_text(const FrontAnswer& front) {
     }
     const bool twins = has_twins(front);
     if (twins) {
-        rows[0].push_back("accuracy [%]");
-        rows[0].push_back("network");
+        rows[0].emplace_back("accuracy [%]");
+        rows[0].emplace_back("network");
     }
-    for (std::size_t i = 0; i < front.points.size(); ++i) {
+    if (!is_short) {
+        rows[0].emplace_back("why");
+    }
+    for (const std::size_t i : shown) {
         std::vector<std::string>& row = rows.emplace_back();
         row.push_back(std::to_string(i + 1));
         for (std::size_t o = 0; o < front.goal.minimise.size(); ++o) {
@@ -267,25 +379,38 @@ std::string front_text(const FrontAnswer& front) {
             row.push_back(accuracy_of(front.points[i]));
             row.push_back(front.points[i].problem->model);
         }
+        if (!is_short) {
+            row.push_back(remarks[i]);
+        }
     }
-    // 2. Right-aligned columns, then the devices.
+    // 2. Numbers to the right, then why it is shown, and the devices.
     std::vector<std::size_t> widths(rows[0].size(), 0);
     for (const auto& row : rows) {
         for (std::size_t c = 0; c < row.size(); ++c) {
             widths[c] = std::max(widths[c], width_of(row[c]));
         }
     }
-    std::string text = title_of(front) + "\n\n";
+    std::string text = heading(front) + "\n\n";
     for (std::size_t r = 0; r < rows.size(); ++r) {
         for (std::size_t c = 0; c < rows[r].size(); ++c) {
-            text += fmt::format("{}{:>{}}", c == 0 ? "" : "  ", rows[r][c], widths[c]);
+            const bool is_remark = !is_short && c + 1 == rows[r].size();
+            text += c == 0 ? "" : "  ";
+            text += is_remark ? fmt::format("{:<{}}", rows[r][c], widths[c])
+                              : fmt::format("{:>{}}", rows[r][c], widths[c]);
         }
+        const Answer* const point = r == 0 ? nullptr : &front.points[shown[r - 1]];
         text += "  " +
-                (r == 0 ? "devices"
-                        : shares_text(*front.points[r - 1].problem, front.points[r - 1].mapping)) +
+                (point == nullptr ? "devices" : shares_text(*point->problem, point->mapping)) +
                 "\n";
     }
     text += "\n";
+    if (!is_short) {
+        text += fmt::format(
+            "{} of {} points, --all shows every one; knees are best for many weightings of the "
+            "objectives\n",
+            shown.size(),
+            front.points.size());
+    }
     const bool is_of_accuracy = std::ranges::any_of(
         front.goal.minimise, [](const auto& o) { return o.criterion == Criterion::loss; });
     const bool has_proxies = std::ranges::any_of(front.points, [](const Answer& point) {
@@ -305,7 +430,7 @@ std::string front_text(const FrontAnswer& front) {
     if (!front.front.note.empty()) {
         text += "note: " + front.front.note + "\n";
     }
-    return text + conclusion(front) + "\n";
+    return text + finding(front) + "\n";
 }
 
 std::string front_csv(const FrontAnswer& front) {
@@ -357,7 +482,7 @@ std::string front_svg(const FrontAnswer& front) {
         kPlotWidth,
         kPlotHeight,
         kLeft,
-        escaped(title_of(front)));
+        escaped(heading(front)));
     // Of more than two objectives the picture is a shadow, in which steps mean nothing.
     const bool has_steps = front.goal.minimise.size() == 2;
     return title + draw_grid(right, up) + (has_steps ? draw_steps(right, up) : "") +

@@ -30,9 +30,9 @@ std::string json_text(const Answer& answer);   // `hetmap map --json`
 // The certificate that the answer's search gave, for a checker of one's own: certificate.cpp.
 std::string certificate_json(const Answer& answer);
 
-// Fronts: a table, one object, a CSV with one row for each point, and a picture of the first two
-// objectives.
-std::string front_text(const FrontAnswer& answer);
+// Fronts: a table (of a long one its ends and knees, unless `all`), one object, a CSV with one row
+// for each point, and a picture of the first two objectives.
+std::string front_text(const FrontAnswer& answer, bool all = false);
 std::string front_json(const FrontAnswer& answer);
 std::string front_csv(const FrontAnswer& answer);
 std::string front_svg(const FrontAnswer& answer);
