@@ -32,6 +32,7 @@ struct CalibrateOptions {
     int threads = 0;
     bool quick = false;
     OutputOptions output;
+    HtmlFile report;
 };
 
 std::string command_line(const CalibrateOptions& o) {
@@ -121,7 +122,9 @@ void run(const CalibrateOptions& o) {
     if (names.empty()) {
         throw sim::InputError{"no models found: name one with --model"};
     }
-    calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--out", out}}, inputs);
+    o.report.expect_able();
+    calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--out", out}, o.report.named()},
+                             inputs);
 
     const Stopwatch watch;
     calibrate::Calibration done;
@@ -155,6 +158,7 @@ void run(const CalibrateOptions& o) {
         done.platform.name = out.stem().string();
     }
     calibrate::write_file(out, sim::to_yaml(done.platform));
+    o.report.write({.platform = &done.platform, .profile = true});
 
     const std::string resume = fmt::format("hetmap calibrate --resume {}", out.string());
     if (o.output.json) {
@@ -217,6 +221,7 @@ void add_calibrate(Program& program) {
                        "Only these devices, such as cuda0, and the CPU; default: all but those "
                        "that compute on the CPU's own cores (hetmap show devices)");
     command.add_option("--threads", o->threads, "Cores to use; default: all").range(1, 1024);
+    o->report.add_option(command);
     command.add_flag("--quick", o->quick, "Fewer samples: enough to choose by");
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress");

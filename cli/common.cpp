@@ -170,6 +170,23 @@ void ReportFiles::write(const sim::Answer& answer) const {
     }
 }
 
+void HtmlFile::add_option(Command& command) {
+    command.add_option("--report", path, "Write a report to look at with a browser (HTML)")
+        .type_name("FILE");
+}
+
+void HtmlFile::expect_able() const {
+    if (!path.empty()) {
+        sim::expect_html_reports();
+    }
+}
+
+void HtmlFile::write(const sim::HtmlContent& content) const {
+    if (!path.empty()) {
+        calibrate::write_file(path, sim::html_report(content));
+    }
+}
+
 std::map<std::string, std::int64_t> sizes_of(const std::vector<std::string>& dims) {
     std::map<std::string, std::int64_t> sizes;
     for (const std::string& dim : dims) {

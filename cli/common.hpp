@@ -8,6 +8,7 @@
 #include "sim/describe/mapping.hpp"
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
+#include "sim/report/html.hpp"
 #include "sim/report/report.hpp"
 #include "sim/units.hpp"
 
@@ -86,6 +87,15 @@ struct ReportFiles {
     void add_options(Command& command);
     std::vector<calibrate::NamedFile> named() const;
     void write(const sim::Answer& answer) const;  // numbered, if it is a point of a front
+};
+
+// The one of them that is of whole commands: --report FILE.
+struct HtmlFile {
+    std::string path;
+    void add_option(Command& command);
+    calibrate::NamedFile named() const { return {"--report", path}; }
+    void expect_able() const;  // before the work; throws InputError where this build makes none
+    void write(const sim::HtmlContent& content) const;
 };
 
 }  // namespace cli

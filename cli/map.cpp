@@ -32,8 +32,10 @@ struct MapOptions {
     std::optional<double> time_limit = 60;
     std::optional<std::uint64_t> memory;
     std::string order = "free";
+    bool all = false;  // points of a front
     OutputOptions output;
     ReportFiles reports;
+    HtmlFile report;
 };
 
 // The model, or where its accuracy matters also its twins.
@@ -172,6 +174,7 @@ void map_for_one_objective(const MapOptions& o,
         write_mapping(o.out, best);
     }
     o.reports.write(best);
+    o.report.write({.platform = &platform, .answer = &best});
     const bool certified = best.result.no_certificate.empty();
     if (!o.certificate.empty() && certified) {
         calibrate::write_file(o.certificate, sim::certificate_json(best));
@@ -239,7 +242,8 @@ void map_the_front(const MapOptions& o,
     if (!o.front_plot.empty()) {
         calibrate::write_file(o.front_plot, sim::front_svg(front));
     }
-    print(o.output.json ? sim::front_json(front) : sim::front_text(front));
+    o.report.write({.platform = &platform, .front = &front});
+    print(o.output.json ? sim::front_json(front) : sim::front_text(front, o.all));
 }
 
 // The platform with what the best mappings rest on measured here, and written to --refine's file.
@@ -321,7 +325,8 @@ void check_files(const MapOptions& o, const sim::Model& model, const sim::Platfo
         }
     }
     outputs.insert(outputs.end(),
-                   {{"--refine", o.refine},
+                   {o.report.named(),
+                    {"--refine", o.refine},
                     {"--front", o.front_csv},
                     {"--front-plot", o.front_plot},
                     {"--certificate", o.certificate}});
@@ -334,6 +339,7 @@ void check_files(const MapOptions& o, const sim::Model& model, const sim::Platfo
 void run(const MapOptions& o) {
     // Complain before the work.
     sim::expect_able(o.wishes);
+    o.report.expect_able();
     if (o.wishes.pareto.empty() && (!o.front_csv.empty() || !o.front_plot.empty())) {
         throw sim::InputError{"--front, --front-plot: these are of a front; add --pareto"};
     }
@@ -443,6 +449,8 @@ void add_map(Program& program) {
         .type_name("FILE");
     command.add_option("--front", o->front_csv, "Write the front (CSV)").type_name("FILE");
     command.add_option("--front-plot", o->front_plot, "Draw the front (SVG)").type_name("FILE");
+    command.add_flag("--all", o->all, "Print every point of a long front");
+    o->report.add_option(command);
     o->reports.add_options(command);
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress");

@@ -20,14 +20,18 @@ struct SimulateOptions {
     int frames_in_flight = 0;
     OutputOptions output;
     ReportFiles reports;
+    HtmlFile report;
 };
 
 void run(const SimulateOptions& o) {
     const sim::MappingFile file = sim::load_mapping_file(o.mapping);
     const sim::Model model = sim::twin_named(models_named(o.models), file.model);
     const sim::Platform platform = platform_named(o.platform, o.set);
+    o.report.expect_able();
+    std::vector<calibrate::NamedFile> outputs = o.reports.named();
+    outputs.push_back(o.report.named());
     calibrate::check_outputs(
-        o.reports.named(),
+        outputs,
         std::vector<calibrate::NamedFile>{
             {"--model", model.path}, {"--platform", platform.path}, {"--mapping", o.mapping}});
     sim::Problem problem = sim::compile(
@@ -35,6 +39,7 @@ void run(const SimulateOptions& o) {
     const sim::Answer answer =
         sim::answer_with(resolved(file, platform, problem), model, problem, o.frames_in_flight);
     o.reports.write(answer);
+    o.report.write({.platform = &platform, .answer = &answer});
     print(o.output.json ? sim::json_text(answer) : sim::text_table(answer));
 }
 
@@ -56,6 +61,7 @@ void add_simulate(Program& program) {
                     o->frames_in_flight,
                     "Simulate also a stream of frames, so many at a time")
         .range(1, 64);
+    o->report.add_option(command);
     o->reports.add_options(command);
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress (there is none)");

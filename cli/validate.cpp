@@ -28,6 +28,7 @@ struct ValidateOptions {
     std::optional<double> budget = 10, max_error;
     std::uint64_t seed = 1;
     OutputOptions output;
+    HtmlFile report;
 };
 
 // Of --beside. It copies in the modes of the mapping that it runs beside.
@@ -55,7 +56,9 @@ void run(const ValidateOptions& o) {
     for (const std::string& path : o.beside) {
         inputs.push_back({"--beside", path});
     }
-    calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--csv", o.csv}}, inputs);
+    o.report.expect_able();
+    calibrate::check_outputs(std::vector<calibrate::NamedFile>{{"--csv", o.csv}, o.report.named()},
+                             inputs);
 
     // 1. The mapping: given, or the best there is.
     const int batch = o.mapping.empty() ? o.batch : file.batch;
@@ -109,8 +112,13 @@ void run(const ValidateOptions& o) {
     if (!o.csv.empty()) {
         calibrate::write_file(o.csv, validation_csv(problem, validation));
     }
-    print(o.output.json ? validation_json(model, platform, problem, validation, accuracy)
-                        : validation_text(model, platform, problem, validation, accuracy));
+    const std::string json = validation_json(model, platform, problem, validation, accuracy);
+    const std::string text = validation_text(model, platform, problem, validation, accuracy);
+    if (!o.report.path.empty()) {
+        const sim::Answer answer = sim::answer_with(chosen, model, problem);
+        o.report.write({.platform = &platform, .answer = &answer, .validation = json});
+    }
+    print(o.output.json ? json : text);
     if (!validation.outputs_identical) {
         throw std::runtime_error{"a mapping's output differs from the reference's"};
     }
@@ -142,6 +150,7 @@ void add_validate(Program& program) {
     command.add_option("--data", o->data, "Images to classify: a test set or its folder");
     command.add_option("--csv", o->csv, "Write every mapping, predicted and measured")
         .type_name("FILE");
+    o->report.add_option(command);
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress");
     command.callback([o] { run(*o); });

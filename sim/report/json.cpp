@@ -338,7 +338,9 @@ ordered_json interval_or_null(const Answer& answer) {
             {"p95", exact_microseconds(answer.interval->p95)}};
 }
 
-ordered_json object_of(const Answer& answer) {
+}  // namespace
+
+ordered_json json_of(const Answer& answer) {
     const Problem& problem = *answer.problem;
     const bool searched = !answer.search.empty();
     const bool answered = !answer.mapping.empty();
@@ -392,15 +394,13 @@ ordered_json object_of(const Answer& answer) {
     };
 }
 
-}  // namespace
-
 std::string dumped(const ordered_json& object, int indent) {
     return object.dump(indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-std::string json_text(const Answer& answer) { return dumped(object_of(answer)); }
+std::string json_text(const Answer& answer) { return dumped(json_of(answer)); }
 
-std::string front_json(const FrontAnswer& front) {
+ordered_json json_of(const FrontAnswer& front) {
     ordered_json objectives = ordered_json::array(), points = ordered_json::array();
     for (const Objective& objective : front.goal.minimise) {
         objectives.push_back({{"name", named(objective).name}, {"unit", named(objective).unit}});
@@ -411,7 +411,7 @@ std::string front_json(const FrontAnswer& front) {
             values[named(front.goal.minimise[o]).name] =
                 value_or_null(front.goal.minimise[o], front.front.points[i].values[o]);
         }
-        ordered_json point = object_of(front.points[i]);
+        ordered_json point = json_of(front.points[i]);
         for (const char* const of_a_search : {"objective",
                                               "value",
                                               "value_unit",
@@ -438,15 +438,18 @@ std::string front_json(const FrontAnswer& front) {
     const auto text_or_null = [](const std::string& text) {
         return text.empty() ? ordered_json(nullptr) : ordered_json(text);
     };
-    return dumped({{"objectives", std::move(objectives)},
-                   {"search", front.search},
-                   {"constraints", front.constraints},
-                   {"proven", front.front.proven},
-                   {"evaluated", front.front.evaluated},
-                   {"seconds", front.seconds},
-                   {"note", text_or_null(front.front.note)},
-                   {"points", std::move(points)}},
-                  -1);  // thousands of points
+    return {{"objectives", std::move(objectives)},
+            {"search", front.search},
+            {"constraints", front.constraints},
+            {"proven", front.front.proven},
+            {"evaluated", front.front.evaluated},
+            {"seconds", front.seconds},
+            {"note", text_or_null(front.front.note)},
+            {"points", std::move(points)}};
+}
+
+std::string front_json(const FrontAnswer& front) {
+    return dumped(json_of(front), -1);  // thousands of points
 }
 
 }  // namespace sim
