@@ -184,6 +184,29 @@ TEST_CASE("every report of a front is written for each of its points, numbered a
           std::string::npos);
 }
 
+// Exit code 2, and not a word of it, in a build without D3.
+TEST_CASE("a report to look at is one file, of a mapping and of a whole front") {
+    const Described d;
+    const std::string map = d.folder.file("map.html"), front = d.folder.file("front.html");
+    const Outcome mapped = d.map({"--report", map});
+    if (mapped.code == 2 && mapped.err.find("D3 was missing") != std::string::npos) {
+        CHECK(!fs::exists(map));
+        return;
+    }
+    CHECK(mapped.code == 0);
+    CHECK(text_of(map).starts_with("<!doctype html>"));
+    CHECK(text_of(map).find("\"front\":null") != std::string::npos);
+    const json points = d.mapped({"--pareto", "latency,energy", "--report", front})["points"];
+    REQUIRE(points.size() >= 3);
+    CHECK(text_of(front).find("\"answer\":null") != std::string::npos);
+    CHECK(!fs::exists(d.folder.file("front-1.html")));
+
+    const std::string out = d.folder.file("x");
+    CHECK(d.map({"--out", out, "--report", out}).code == 2);
+    CHECK(d.map({"--report", d.model}).code == 2);
+    CHECK(!fs::exists(out));
+}
+
 TEST_CASE("an option that a search cannot use is refused, with the searches that can") {
     const Described d;
     for (const auto& [arguments, message] :

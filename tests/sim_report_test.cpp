@@ -1,6 +1,10 @@
 // Reports of one small mapping, hand-built, against the files in tests/golden/. After a change on
 // purpose, HETMAP_UPDATE_GOLDEN=1 rewrites them; read the difference before it goes in.
 
+#include "sim/describe/platform.hpp"
+#include "sim/error.hpp"
+#include "sim/report/front.hpp"
+#include "sim/report/html.hpp"
 #include "sim/report/names.hpp"
 #include "sim/report/palette.hpp"
 #include "sim/report/report.hpp"
@@ -868,6 +872,193 @@ TEST_CASE("a front as a table, as CSV, as JSON and as a picture") {
     REQUIRE(json["points"].size() == 2);
     CHECK(json["points"][1]["values"]["energy"] == 8.0);
     CHECK_FALSE(json["points"][1].contains("proven_optimal"));  // the front is proven, not a point
+}
+
+// A hundred points on a curve that bends once, at (20, 20).
+FrontAnswer long_front(const Small& small) {
+    FrontAnswer front = small_front(small);
+    front.front.points.clear();
+    front.points.clear();
+    for (int i = 0; i < 100; ++i) {
+        FrontPoint point;
+        point.mapping = small.answer().mapping;
+        const double time = i < 20 ? i + 1 : 20 + (i - 20) * 10;
+        const double energy = i < 20 ? 20 + (19 - i) * 40 : 20 - (i - 20) * 0.25;
+        point.values = {time * 1e6, energy * 1e9};
+        front.front.points.push_back(point);
+        front.points.push_back(small.answer());
+    }
+    return front;
+}
+
+TEST_CASE("the table of a long front has its ends and its knees, unless all is asked for") {
+    Small small;
+    small.problem.weighted_channels.assign(small.problem.inputs.size(), 1);
+    const FrontAnswer front = long_front(small);
+    CHECK(knees(front).size() <= 8);
+    CHECK(std::ranges::count(knees(front), 19) == 1);
+    const std::string text = front_text(front);
+    CHECK(text.find("\n   20         20.00           20  knee") != std::string::npos);
+    CHECK(text.find("knee, least latency") != std::string::npos);
+    CHECK(text.find("least energy") != std::string::npos);
+    CHECK(text.find("of 100 points, --all shows every one") != std::string::npos);
+    CHECK(std::ranges::count(text, '\n') < 20);
+    const std::string all = front_text(front, true);
+    CHECK(std::ranges::count(all, '\n') > 100);
+    CHECK(all.find("--all") == std::string::npos);
+    CHECK(all.find("knee") == std::string::npos);
+}
+
+TEST_CASE("knees are of any number of objectives, and of no points there are none") {
+    const Small small;
+    FrontAnswer front = small_front(small);
+    front.goal.minimise = {{Criterion::latency}};
+    for (FrontPoint& point : front.front.points) {
+        point.values.resize(1);
+    }
+    CHECK(knees(front) == std::vector<std::size_t>{0});
+    front.goal.minimise = {{Criterion::latency}, {Criterion::energy}, {Criterion::loss}};
+    front.front.points[0].values = {1, 2, 3};
+    front.front.points[1].values = {3, 2, 1};
+    CHECK(knees(front) == std::vector<std::size_t>{0, 1});
+    front.front.points.clear();
+    CHECK(knees(front).empty());
+}
+
+// ---- the report to look at ------------------------------------------------------------------
+
+Platform small_platform() {
+    Platform platform;
+    platform.name = "two-devices";
+    platform.memories = {{.name = "host"}, {.name = "gpu0"}};
+    platform.devices.resize(2);
+    platform.devices[0].name = "cpu";
+    platform.devices[1].name = "gpu0";
+    platform.devices[1].memory = 1;
+    platform.provenance = {{"date", "2026-11-28"}};
+    platform.warnings = {"the machine was busy"};
+    return platform;
+}
+
+// A build without D3 makes no reports, which tests/browser/run says.
+bool makes_html() {
+    try {
+        expect_html_reports();
+        return true;
+    } catch (const InputError& error) {
+        CHECK(std::string{error.what()}.find("D3 was missing") != std::string::npos);
+        return false;
+    }
+}
+
+// What stands in the script of that id.
+nlohmann::json data_in(const std::string& html) {
+    const std::string begin = "<script type=\"application/json\" id=\"data\">";
+    const std::size_t from = html.find(begin) + begin.size();
+    return nlohmann::json::parse(html.substr(from, html.find("</script>", from) - from));
+}
+
+std::size_t count_of(std::string_view text, std::string_view what) {
+    std::size_t count = 0;
+    for (std::size_t at = text.find(what); at != text.npos; at = text.find(what, at + 1)) {
+        ++count;
+    }
+    return count;
+}
+
+TEST_CASE("a report to look at has the answer as its JSON, the network and the machine") {
+    const Small small;
+    const Answer answer = small.answer();
+    const Platform platform = small_platform();
+    if (!makes_html()) {
+        return;
+    }
+    const std::string html = html_report({.platform = &platform, .answer = &answer});
+    const auto data = data_in(html);
+    CHECK(data["answer"] == nlohmann::json::parse(json_text(answer)));
+    CHECK(data["front"].is_null());
+    CHECK(data["heading"] == heading(answer));
+    CHECK(data["finding"] == finding(answer));
+    REQUIRE(data["network"].size() == 8);
+    CHECK(data["network"][4]["name"] == "conv2");
+    CHECK(data["network"][4]["operation"] == "conv2d");
+    CHECK(data["network"][4]["inputs"] == nlohmann::json{3});
+    CHECK(data["platform"]["devices"][1]["memory"] == "gpu0");
+    CHECK(data["platform"]["warnings"][0] == "the machine was busy");
+    CHECK(html.find("default-src 'none'") != std::string::npos);
+    CHECK(html.find("<title>small on two-devices, batch 1, branch-and-bound</title>") !=
+          std::string::npos);
+    CHECK(html.find("Redistribution and use in source and binary forms") != std::string::npos);
+    CHECK(html.find("{{") == std::string::npos);  // no place is left open
+
+    // What is validated, and a platform alone.
+    const auto validated = data_in(html_report(
+        {.platform = &platform, .answer = &answer, .validation = R"({"regret_percent": 2})"}));
+    CHECK(validated["validation"]["regret_percent"] == 2);
+    CHECK(data_in(html_report({.platform = &platform, .profile = true}))["platform"]["measured"] ==
+          nlohmann::json::array());
+}
+
+TEST_CASE("a front is packed in a report, and is the same when unpacked") {
+    Small small;
+    small.problem.weighted_channels.assign(small.problem.inputs.size(), 1);
+    const FrontAnswer front = small_front(small);
+    const Platform platform = small_platform();
+    if (!makes_html()) {
+        return;
+    }
+    const auto packed = data_in(html_report({.platform = &platform, .front = &front}))["front"];
+    const auto plain = nlohmann::json::parse(front_json(front));
+    CHECK(packed["things"].size() == 3 + 2 + 1 + 1);  // once, though there are two points
+    CHECK(packed["knees"] == nlohmann::json({1, 2}));
+    for (std::size_t i = 0; i < plain["points"].size(); ++i) {
+        auto point = packed["points"][i];
+        for (const char* const kind :
+             {"layers", "copies", "conversions", "submissions", "reconfigurations"}) {
+            for (std::size_t k = 0; k < point[kind].size(); ++k) {
+                const auto row = point[kind][k];
+                auto event = packed["things"][row[0].get<std::size_t>()];
+                event["start_us"] = row[1];
+                event["end_us"] = row[2];
+                if (plain["points"][i][kind][k].contains("waited_us")) {
+                    event["waited_us"] = row[3];
+                }
+                point[kind][k] = event;
+            }
+        }
+        CHECK(point == plain["points"][i]);
+    }
+}
+
+TEST_CASE("no name ends the script of a report or begins one") {
+    Small small;
+    const Platform plain = small_platform();
+    const Answer harmless = small.answer();
+    if (!makes_html()) {
+        return;
+    }
+    const std::string before = html_report({.platform = &plain, .answer = &harmless});
+
+    const std::string bad = "</script><script>x</script><!--<img src=x>{{style}}&quot;\u2028\u2029";
+    small.problem.layer_names[4] = bad;
+    small.problem.model = bad;
+    small.problem.device_names[1] = bad;
+    Platform platform = small_platform();
+    platform.name = bad;
+    platform.warnings = {bad + "\x01\xff\u202e"};
+    platform.provenance = {{bad, bad}};
+    const Answer answer = small.answer();
+    const std::string html = html_report({.platform = &platform, .answer = &answer});
+    for (const char* const mark :
+         {"<script", "</script", "<!--", "<img", "\u2028", "\u2029", "\u202e"}) {
+        CHECK_MESSAGE(count_of(html, mark) == count_of(before, mark), mark);
+    }
+    const auto data = data_in(html);
+    const std::string shown =
+        "</script><script>x</script><!--<img src=x>{{style}}&quot;\\u2028\\u2029";
+    CHECK(data["network"][4]["name"] == shown);
+    CHECK(data["platform"]["name"] == shown);
+    CHECK(data["answer"]["devices"].contains(shown));
 }
 
 TEST_CASE("a front that is not proven, or is of a proxy, says so") {

@@ -5,6 +5,7 @@
 #include "sim/compile/offers.hpp"
 #include "sim/describe/mapping.hpp"
 #include "sim/describe/platform.hpp"
+#include "sim/report/html.hpp"
 #include "sim/report/report.hpp"
 #include "sim/search/answer.hpp"
 #include "text_mutator.hpp"
@@ -110,8 +111,11 @@ void map(std::string_view words, const sim::Model& model, const sim::Platform& p
                 sim::front_json(front);
                 sim::front_csv(front);
                 sim::front_svg(front);
+                sim::html_report({.platform = &platform, .front = &front});
             } else {
-                report(sim::answer_to(question, model, problem));
+                const sim::Answer answer = sim::answer_to(question, model, problem);
+                report(answer);
+                sim::html_report({.platform = &platform, .answer = &answer});
             }
         });
     }
