@@ -4,6 +4,7 @@
 #include "calibrate/calibrator.hpp"
 #include "calibrate/machine.hpp"
 #include "calibrate/output_file.hpp"
+#include "cli/build.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
@@ -76,7 +77,7 @@ void run(const CalibrateOptions& o) {
     settings.threads = o.threads;
     settings.variants = o.variants;
     settings.devices = o.devices;
-    settings.revision = HETMAP_REVISION;
+    settings.revision = kRevision;
     settings.command = command_line(o);
     for (const std::string& variant : o.variants) {
         const std::vector<std::string_view> names = calibrate::variant_names();
@@ -210,11 +211,12 @@ void run(const CalibrateOptions& o) {
 void add_calibrate(Program& program) {
     Command command = program.add_command("calibrate", "Measure this machine into a profile");
     const auto o = std::make_shared<CalibrateOptions>();
-    command.add_option("--model", o->models, "Name in models/, or path; default: all");
+    command.add_option("--model", o->models, "Name in models/, or path; default: all")
+        .type_name(kModel);
     command.add_batches(o->batches, "Batch sizes, default 1,8");
     command.add_duration("--budget", o->budget, "Time for measuring, default 170s (quick: 15s)");
-    command.add_option("--out", o->out, "The profile; default: <machine>.yaml").type_name("FILE");
-    command.add_option("--resume", o->resume, "Measure what this profile lacks").type_name("FILE");
+    command.add_option("--out", o->out, "The profile; default: <machine>.yaml").type_name(kFile);
+    command.add_option("--resume", o->resume, "Measure what this profile lacks").type_name(kFile);
     command.add_option("--variant", o->variants, "Only these kernel variants");
     command.add_option("--device",
                        o->devices,

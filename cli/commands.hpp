@@ -21,6 +21,9 @@ void add_import_profile(Program& program);
 void add_export(Program& program);
 void add_emit(Program& program);
 void add_demo(Program& program);
+// Not in the help: what installations are made with. They outlive no program.
+void add_completion(Program& program);
+void add_man(Program& program);
 
 // Thrown where an asked-for bound was not met: exit code 3.
 struct BoundNotMet {

@@ -100,6 +100,22 @@ std::vector<std::string> all_model_names() {
     return {names.begin(), names.end()};
 }
 
+std::vector<std::string> all_platform_names() {
+    std::set<std::string> names;
+    for (const auto& folder : platform_folders()) {
+        std::error_code end, ignored;
+        for (auto entry = std::filesystem::recursive_directory_iterator{folder, end};
+             !end && entry != std::filesystem::recursive_directory_iterator{};
+             entry.increment(end)) {
+            if (entry->path().extension() == ".yaml" && entry->is_regular_file(ignored)) {
+                names.insert(entry->path().stem().string());
+            }
+        }
+        sim::expect_gone_through(folder, end);
+    }
+    return {names.begin(), names.end()};
+}
+
 void catch_interrupts() {
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
@@ -148,7 +164,7 @@ void ReportFiles::add_options(Command& command) {
         auto& file = files.emplace_back(&report, "");
         command
             .add_option(fmt::format("--{}", report.name), file.second, std::string{report.summary})
-            .type_name("FILE");
+            .type_name(kFile);
     }
 }
 
@@ -172,7 +188,7 @@ void ReportFiles::write(const sim::Answer& answer) const {
 
 void HtmlFile::add_option(Command& command) {
     command.add_option("--report", path, "Write a report to look at with a browser (HTML)")
-        .type_name("FILE");
+        .type_name(kFile);
 }
 
 void HtmlFile::expect_able() const {

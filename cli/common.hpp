@@ -35,6 +35,7 @@ sim::Model model_named(const std::string& name);
 sim::Model models_named(const std::vector<std::string>& names);  // joined
 sim::Platform platform_named(const std::string& name, const std::vector<std::string>& set = {});
 std::vector<std::string> all_model_names();
+std::vector<std::string> all_platform_names();
 
 // ---- Ctrl-C ------------------------------------------------------------------------------
 // From here on SIGINT, SIGTERM and SIGHUP ask the running work to end with what it has; before, and

@@ -130,11 +130,13 @@ void run(const DemoOptions& o) {
 void add_demo(Program& program) {
     Command command = program.add_command("demo", "All of it, small, on this machine");
     const auto o = std::make_shared<DemoOptions>();
-    command.add_option("--model", o->model, "Name in models/, or path");
-    command.add_option("--out", o->out, "Folder for what it makes").type_name("DIR");
-    command.add_option("--data",
-                       o->data,
-                       "Test images; default $HETMAP_DATA/fashion-mnist, or the model's images/");
+    command.add_option("--model", o->model, "Name in models/, or path").type_name(kModel);
+    command.add_option("--out", o->out, "Folder for what it makes").type_name(kFolder);
+    command
+        .add_option("--data",
+                    o->data,
+                    "Test images; default $HETMAP_DATA/fashion-mnist, or the model's images/")
+        .type_name(kPath);
     command.add_flag("--short", o->brief, "Measure less: for continuous integration");
     command.add_flag("--quiet", o->output.quiet, "No progress");
     command.callback([o] { run(*o); });

@@ -5,6 +5,7 @@
 #include "calibrate/output_file.hpp"
 #include "calibrate/runnable.hpp"
 #include "calibrate/shared_libraries.hpp"
+#include "cli/build.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
@@ -128,7 +129,7 @@ std::string read_me(const sim::Model& model,
         "and the devices that the mapping names; lib/ has the rest:\n\n{}",
         sim::printable(model.name),
         sim::printable(fmt::format("{}", fmt::join(devices, ", "))),
-        HETMAP_VERSION,
+        kVersion,
         mapping.batch,
         HETMAP_PROCESSOR,
         [&] {
@@ -198,7 +199,7 @@ void run(const EmitOptions& o) {
                     "    cmake -S {} -B {}/build && cmake --build {}/build\n",
                     model.name,
                     mapping.batch,
-                    HETMAP_VERSION,
+                    kVersion,
                     o.out,
                     o.out,
                     o.out,
@@ -212,11 +213,12 @@ void add_emit(Program& program) {
     const auto o = std::make_shared<EmitOptions>();
     command.add_option("--mapping", o->mapping, "A file written by hetmap map --out")
         .required()
-        .type_name("FILE");
-    command.add_option("--model", o->model, "Name in models/, or path; default: the mapping's");
+        .type_name(kFile);
+    command.add_option("--model", o->model, "Name in models/, or path; default: the mapping's")
+        .type_name(kModel);
     command.add_option("--out", o->out, "The folder; made if it is not there")
         .required()
-        .type_name("DIR");
+        .type_name(kFolder);
     command.add_flag("--force", o->force, "Replace what is in DIR");
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress (there is none)");

@@ -302,11 +302,15 @@ void add_export(Program& program) {
         program.add_command("export", "Bring a mapping back to the ONNX file of its model");
     const auto o = std::make_shared<ExportOptions>();
     command.add_option("file", o->file, "The ONNX file").required().type_name("FILE.onnx");
-    command.add_option("--model", o->model, "What hetmap import made of it").required();
-    command.add_option("--mapping", o->mapping, "A file written by hetmap map --out").required();
+    command.add_option("--model", o->model, "What hetmap import made of it")
+        .required()
+        .type_name(kModel);
+    command.add_option("--mapping", o->mapping, "A file written by hetmap map --out")
+        .required()
+        .type_name(kFile);
     command.add_option("--out", o->out, "The annotated ONNX file, or a folder for segments")
         .required()
-        .type_name("PATH");
+        .type_name(kPath);
     command
         .add_option("--format",
                     o->format,

@@ -249,7 +249,7 @@ void add_import(Program& program) {
     command.add_option("file", o->file, "The ONNX file").required().type_name("FILE.onnx");
     command.add_option("--out", o->folder, "Folder for model.yaml; made if it is not there")
         .required()
-        .type_name("DIR");
+        .type_name(kFolder);
     command
         .add_option(
             "--dim",

@@ -164,15 +164,20 @@ void add_import_profile(Program& program) {
                     "OpenVINO's benchmark_app wrote, or a CSV with the columns layer, device, us; "
                     "DEVICE=FILE where the file does not name its device")
         .required()
-        .type_name("FILE");
-    command.add_option("--out", o->out, "The platform (YAML)").required().type_name("FILE");
-    command.add_option("--model", o->model, "Whose layers they are; says what does not match");
-    const Option base = command.add_option(
-        "--base", o->base, "A platform with the devices and links; the costs are added to it");
+        .type_name(kFile);
+    command.add_option("--out", o->out, "The platform (YAML)").required().type_name(kFile);
+    command.add_option("--model", o->model, "Whose layers they are; says what does not match")
+        .type_name(kModel);
+    const Option base =
+        command
+            .add_option("--base",
+                        o->base,
+                        "A platform with the devices and links; the costs are added to it")
+            .type_name(kPlatform);
     command.add_option("--name", o->name, "Of the platform; that of the file if not given");
     command.add_batch(o->batch, "Images at a time, where a file does not say it");
     command.add_option("--links", o->links, "CSV of copies: from,to,bytes,us; devices, or 'host'")
-        .type_name("FILE")
+        .type_name(kFile)
         .excludes(base);
     command
         .add_option("--bandwidth",

@@ -3,6 +3,7 @@
 // Exit codes: 0 done, 1 the machine or a defect, 2 bad input, 3 an asked-for bound was not met.
 
 #include "calibrate/device.hpp"
+#include "cli/build.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "sim/error.hpp"
@@ -13,8 +14,9 @@
 #include <new>
 
 int main(int argc, char** argv) try {
-    cli::Program program{"hetmap: which layer of a network runs on which device, with which kernel",
-                         HETMAP_VERSION};
+    cli::Program program{"hetmap",
+                         "which layer of a network runs on which device, with which kernel",
+                         cli::version_text};
     cli::add_calibrate(program);
     cli::add_map(program);
     cli::add_simulate(program);
@@ -26,6 +28,8 @@ int main(int argc, char** argv) try {
     cli::add_export(program);
     cli::add_emit(program);
     cli::add_demo(program);
+    cli::add_completion(program);
+    cli::add_man(program);
     cli::prepare_streams();
     if (!program.run(argc, argv)) {
         return 2;

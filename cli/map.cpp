@@ -2,6 +2,7 @@
 
 #include "calibrate/output_file.hpp"
 #include "calibrate/refine.hpp"
+#include "cli/build.hpp"
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
@@ -257,7 +258,7 @@ sim::Platform refined(const MapOptions& o, const sim::Model& model, sim::Platfor
     }
     calibrate::CalibrationSettings settings;
     settings.budget_s = *o.time_limit;
-    settings.revision = HETMAP_REVISION;
+    settings.revision = kRevision;
     settings.command = "hetmap map --refine " + o.refine;
     settings.devices = {"cpu"};
     for (std::size_t d = 1; d < platform.devices.size(); ++d) {
@@ -366,6 +367,12 @@ void run(const MapOptions& o) {
 }  // namespace
 
 void add_map(Program& program) {
+    const std::vector<std::string> objectives{
+        "latency", "sum", "energy", "edp", "accuracy", "throughput"};
+    std::vector<std::string> searches;
+    for (const sim::Search& search : sim::searches()) {
+        searches.emplace_back(search.name);
+    }
     Command command =
         program.add_command("map", "Search the best mapping of a model on a platform");
     const auto o = std::make_shared<MapOptions>();
@@ -373,28 +380,36 @@ void add_map(Program& program) {
         .add_option("--model",
                     o->models,
                     "Name in models/, or path; again for another network that runs beside it")
-        .required();
-    command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
+        .required()
+        .type_name(kModel);
+    command.add_option("--platform", o->platform, "Name in platforms/, or path")
+        .required()
+        .type_name(kPlatform);
     command.add_set(o->set);
-    const Option objective =
-        command.add_option("--objective",
-                           o->wishes.objective,
-                           "What to minimise: latency, sum (of the latencies of "
-                           "several networks), energy, edp (energy x delay), "
-                           "accuracy (what is lost of it); or throughput, to "
-                           "maximise");
+    const Option objective = command
+                                 .add_option("--objective",
+                                             o->wishes.objective,
+                                             "What to minimise: latency, sum (of the latencies of "
+                                             "several networks), energy, edp (energy x delay), "
+                                             "accuracy (what is lost of it); or throughput, to "
+                                             "maximise")
+                                 .such_as(objectives);
     command
         .add_option("--pareto", o->wishes.pareto, "The front of several objectives: latency,energy")
+        .such_as(objectives)
         .delimiter(',')
         .excludes(objective);
     command
         .add_option("--prefer",
                     o->wishes.prefer,
                     "Of equally good mappings: an objective, or a device that is to do much")
+        .such_as(objectives)
         .delimiter(',');
-    command.add_option("--search",
-                       o->wishes.search,
-                       "One of: " + sim::searches_that([](const sim::Search&) { return true; }));
+    command
+        .add_option("--search",
+                    o->wishes.search,
+                    "One of: " + sim::searches_that([](const sim::Search&) { return true; }))
+        .such_as(searches);
     command.add_batches(o->batches, "Images at a time; several: 1,8");
     command.add_flag("--robust",
                      o->wishes.robust,
@@ -416,10 +431,12 @@ void add_map(Program& program) {
     command
         .add_option(
             "--fix", o->fix, "Keep what this mapping file says of some layers; map the rest")
-        .type_name("FILE");
-    command.add_option("--transfer-modes",
-                       o->wishes.transfer_modes,
-                       "Of copies: first (of each link), fastest (of each copy), or a name");
+        .type_name(kFile);
+    command
+        .add_option("--transfer-modes",
+                    o->wishes.transfer_modes,
+                    "Of copies: first (of each link), fastest (of each copy), or a name")
+        .such_as({"first", "fastest"});
     command
         .add_option(
             "--frames-in-flight", o->wishes.frames_in_flight, "For throughput: frames at a time")
@@ -435,20 +452,20 @@ void add_map(Program& program) {
         o->memory,
         "What the search may hold; with less it takes longer. Default: half of what is free");
     command.add_option("--out", o->out, "Write the mapping (YAML); of a front: FILE-1, FILE-2, ...")
-        .type_name("FILE");
+        .type_name(kFile);
     command
         .add_option("--certificate",
                     o->certificate,
                     "Write a proof that none is faster, which can be checked (JSON)")
-        .type_name("FILE");
+        .type_name(kFile);
     command
         .add_option("--refine",
                     o->refine,
                     "On the machine of the profile: measure what the best mapping rests on and was "
                     "not measured, search again, write the profile")
-        .type_name("FILE");
-    command.add_option("--front", o->front_csv, "Write the front (CSV)").type_name("FILE");
-    command.add_option("--front-plot", o->front_plot, "Draw the front (SVG)").type_name("FILE");
+        .type_name(kFile);
+    command.add_option("--front", o->front_csv, "Write the front (CSV)").type_name(kFile);
+    command.add_option("--front-plot", o->front_plot, "Draw the front (SVG)").type_name(kFile);
     command.add_flag("--all", o->all, "Print every point of a long front");
     o->report.add_option(command);
     o->reports.add_options(command);

@@ -15,50 +15,114 @@ namespace {
 
 constexpr int kLargestBatch = 65536;
 
+OptionText text_of(const CLI::Option& option, const AllChoices& all) {
+    OptionText text;
+    text.positional = option.get_positional();
+    for (const std::string& name : option.get_snames()) {
+        text.names.push_back("-" + name);
+    }
+    for (const std::string& name : option.get_lnames()) {
+        text.names.push_back("--" + name);
+    }
+    if (text.positional) {
+        text.names = {option.get_name(true)};
+    }
+    if (option.get_items_expected_max() != 0) {
+        // "INT:INT in [1 - 64]", "TEXT:{free,fixed}": the type, and what its checks say.
+        const std::string type = option.get_type_name();
+        text.value = type.substr(0, type.find(':'));
+        if (const std::size_t limits = type.find(" in ["); limits != std::string::npos) {
+            text.limits = type.substr(limits + 1);
+        }
+        text.several = option.get_expected_max() > 1;
+    }
+    if (const auto choices = all.find(&option); choices != all.end()) {
+        text.choices = choices->second.values;
+        text.only_choices = choices->second.only;
+    }
+    text.required = option.get_required();
+    text.help = option.get_description();
+    return text;
+}
+
+std::vector<OptionText> options_of(const CLI::App& app, const AllChoices& all) {
+    std::vector<OptionText> texts;
+    for (const CLI::Option* option :
+         app.get_options([](const CLI::Option* o) { return !o->get_group().empty(); })) {
+        texts.push_back(text_of(*option, all));
+    }
+    return texts;
+}
+
 }  // namespace
 
-Option Option::required() const { return Option{*option_->required()}; }
+Option Option::required() const {
+    option_->required();
+    return *this;
+}
 Option Option::type_name(const std::string& name) const {
-    return Option{*option_->type_name(name)};
+    option_->type_name(name);
+    return *this;
 }
 Option Option::range(int least, int most) const {
-    return Option{*option_->check(CLI::Range(least, most))};
+    option_->check(CLI::Range(least, most));
+    return *this;
 }
 Option Option::one_of(const std::vector<std::string>& values) const {
-    return Option{*option_->check(CLI::IsMember(values))};
+    option_->check(CLI::IsMember(values));
+    (*choices_)[option_] = {.values = values, .only = true};
+    return *this;
 }
-Option Option::delimiter(char between) const { return Option{*option_->delimiter(between)}; }
-Option Option::one_value_each() const { return Option{*option_->allow_extra_args(false)}; }
-Option Option::needs(Option other) const { return Option{*option_->needs(other.option_)}; }
-Option Option::excludes(Option other) const { return Option{*option_->excludes(other.option_)}; }
+Option Option::such_as(const std::vector<std::string>& values) const {
+    (*choices_)[option_] = {.values = values, .only = false};
+    return *this;
+}
+Option Option::delimiter(char between) const {
+    option_->delimiter(between);
+    return *this;
+}
+Option Option::one_value_each() const {
+    option_->allow_extra_args(false);
+    return *this;
+}
+Option Option::needs(Option other) const {
+    option_->needs(other.option_);
+    return *this;
+}
+Option Option::excludes(Option other) const {
+    option_->excludes(other.option_);
+    return *this;
+}
+
+Option Command::added(CLI::Option* option) { return Option{*option, *choices_}; }
 
 Option Command::add_option(const std::string& name, std::string& text, const std::string& help) {
-    return Option{*app_->add_option(name, text, help)};
+    return added(app_->add_option(name, text, help));
 }
 Option Command::add_option(const std::string& name,
                            std::optional<std::string>& text,
                            const std::string& help) {
-    return Option{*app_->add_option(name, text, help)};
+    return added(app_->add_option(name, text, help));
 }
 Option Command::add_option(const std::string& name,
                            std::vector<std::string>& texts,
                            const std::string& help) {
-    return Option{*app_->add_option(name, texts, help)};
+    return added(app_->add_option(name, texts, help));
 }
 Option Command::add_option(const std::string& name, int& number, const std::string& help) {
-    return Option{*app_->add_option(name, number, help)};
+    return added(app_->add_option(name, number, help));
 }
 
 Option Command::add_option(const std::string& name, double& number, const std::string& help) {
-    return Option{*app_->add_option(name, number, help)};
+    return added(app_->add_option(name, number, help));
 }
 Option Command::add_option(const std::string& name,
                            std::uint64_t& number,
                            const std::string& help) {
-    return Option{*app_->add_option(name, number, help)};
+    return added(app_->add_option(name, number, help));
 }
 Option Command::add_flag(const std::string& name, bool& flag, const std::string& help) {
-    return Option{*app_->add_flag(name, flag, help)};
+    return added(app_->add_flag(name, flag, help));
 }
 
 Option Command::add_duration(const std::string& name,
@@ -66,21 +130,21 @@ Option Command::add_duration(const std::string& name,
                              const std::string& help) {
     static const std::map<std::string, double> kUnits{
         {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"min", 60}, {"h", 3600}};
-    return Option{*app_->add_option(name, seconds, help)
-                       ->transform(CLI::AsNumberWithUnit(kUnits).description(""))
-                       ->check(CLI::Range(1e-3, 1e9).description(""))
-                       ->type_name("TIME")};
+    return added(app_->add_option(name, seconds, help)
+                     ->transform(CLI::AsNumberWithUnit(kUnits).description(""))
+                     ->check(CLI::Range(1e-3, 1e9).description(""))
+                     ->type_name("TIME"));
 }
 
 Option Command::add_memory(const std::string& name,
                            std::optional<std::uint64_t>& bytes,
                            const std::string& help) {
     constexpr std::uint64_t kLeast = std::uint64_t{1} << 20;
-    return Option{
-        *app_->add_option(name, bytes, help)
-             ->transform(CLI::AsSizeValue(false).description(""))
-             ->check(CLI::Range(kLeast, static_cast<std::uint64_t>(kMostMemory)).description(""))
-             ->type_name("SIZE")};
+    return added(
+        app_->add_option(name, bytes, help)
+            ->transform(CLI::AsSizeValue(false).description(""))
+            ->check(CLI::Range(kLeast, static_cast<std::uint64_t>(kMostMemory)).description(""))
+            ->type_name("SIZE"));
 }
 
 Option Command::add_percent(const std::string& name,
@@ -98,9 +162,9 @@ Option Command::add_percent(const std::string& name,
         text = number;
         return {};
     };
-    return Option{*app_->add_option(name, percent, help)
-                       ->transform(CLI::Validator(read, "", "percent"))
-                       ->type_name("PERCENT")};
+    return added(app_->add_option(name, percent, help)
+                     ->transform(CLI::Validator(read, "", "percent"))
+                     ->type_name("PERCENT"));
 }
 
 Option Command::add_set(std::vector<std::string>& set) {
@@ -117,16 +181,19 @@ Option Command::add_batch(int& batch, const std::string& help) {
 }
 
 Option Command::add_batches(std::vector<int>& batches, const std::string& help) {
-    return Option{*app_->add_option("--batch", batches, help)}.delimiter(',').range(1,
-                                                                                    kLargestBatch);
+    return added(app_->add_option("--batch", batches, help)).delimiter(',').range(1, kLargestBatch);
 }
 
 void Command::callback(const std::function<void()>& run) { app_->callback(run); }
 
+void Command::hide() { app_->group(""); }
+
 Program::Program() : app_{std::make_unique<CLI::App>()} { app_->require_subcommand(1); }
 
-Program::Program(const std::string& description, const std::string& version)
-    : app_{std::make_unique<CLI::App>(description)} {
+Program::Program(const std::string& name,
+                 const std::string& description,
+                 const std::function<std::string()>& version)
+    : app_{std::make_unique<CLI::App>(description, name)} {
     app_->require_subcommand(1);
     app_->set_version_flag("--version", version);
     app_->get_formatter()->column_width(28);
@@ -135,7 +202,7 @@ Program::Program(const std::string& description, const std::string& version)
 Program::~Program() = default;
 
 Command Program::add_command(const std::string& name, const std::string& help) {
-    return Command{*app_->add_subcommand(name, help)};
+    return Command{*app_->add_subcommand(name, help), choices_};
 }
 
 bool Program::run(int argc, char** argv) {
@@ -153,6 +220,21 @@ bool Program::run(int argc, char** argv) {
 
 void Program::run(const std::vector<std::string>& arguments) {
     app_->parse(std::vector<std::string>{arguments.rbegin(), arguments.rend()});
+}
+
+ProgramText Program::text() const {
+    const CLI::App& app = *app_;
+    ProgramText text{.name = app.get_name(),
+                     .help = app.get_description(),
+                     .options = options_of(app, choices_),
+                     .commands = {}};
+    for (const CLI::App* command :
+         app.get_subcommands([](const CLI::App* c) { return !c->get_group().empty(); })) {
+        text.commands.push_back({.name = command->get_name(),
+                                 .help = command->get_description(),
+                                 .options = options_of(*command, choices_)});
+    }
+    return text;
 }
 
 }  // namespace cli

@@ -3,8 +3,11 @@
 // Options of commands: what of CLI11 the commands use, without its headers. Those would take most
 // of the time that a command's file takes to compile.
 
+#include "cli/description.hpp"
+
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,14 +20,22 @@ class Option;
 
 namespace cli {
 
+// What CLI11 does not keep of an option: the values that it is completed with.
+struct Choices {
+    std::vector<std::string> values;
+    bool only = false;
+};
+using AllChoices = std::map<const CLI::Option*, Choices>;
+
 // One option that was added. Wrong values are refused with exit code 2 when a program is parsed.
 class Option {
 public:
-    explicit Option(CLI::Option& option) : option_{&option} {}
+    Option(CLI::Option& option, AllChoices& choices) : option_{&option}, choices_{&choices} {}
     Option required() const;
     Option type_name(const std::string& name) const;  // in the help: FILE
     Option range(int least, int most) const;
     Option one_of(const std::vector<std::string>& values) const;
+    Option such_as(const std::vector<std::string>& values) const;  // others are not refused
     Option delimiter(char between) const;  // of several values in one argument
     Option one_value_each() const;         // of several values, each after the option's name
     Option needs(Option other) const;      // makes no sense without
@@ -32,12 +43,13 @@ public:
 
 private:
     CLI::Option* option_;
+    AllChoices* choices_;
 };
 
 // A command whose options are added: to variables that outlive its callback.
 class Command {
 public:
-    explicit Command(CLI::App& app) : app_{&app} {}
+    Command(CLI::App& app, AllChoices& choices) : app_{&app}, choices_{&choices} {}
     Option add_option(const std::string& name, std::string& text, const std::string& help);
     Option add_option(const std::string& name,
                       std::optional<std::string>& text,
@@ -67,16 +79,22 @@ public:
     Option add_batch(int& batch, const std::string& help);
     Option add_batches(std::vector<int>& batches, const std::string& help);
     void callback(const std::function<void()>& run);  // what it does, after all options are read
+    void hide();                                      // from help, completions and pages
 
 private:
+    Option added(CLI::Option* option);
     CLI::App* app_;
+    AllChoices* choices_;
 };
 
 // A list of commands of which one is run.
 class Program {
 public:
     Program();
-    Program(const std::string& description, const std::string& version);
+    // `version`: what --version prints, asked only then.
+    Program(const std::string& name,
+            const std::string& description,
+            const std::function<std::string()>& version);
     ~Program();
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
@@ -86,9 +104,12 @@ public:
     bool run(int argc, char** argv);
     // The same within a command of another program, which says what is wrong.
     void run(const std::vector<std::string>& arguments);
+    // All that is not hidden.
+    ProgramText text() const;
 
 private:
     std::unique_ptr<CLI::App> app_;
+    AllChoices choices_;
 };
 
 // The most memory that --memory takes.

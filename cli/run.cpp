@@ -111,12 +111,17 @@ void run(const RunOptions& o) {
 void add_run(Program& program) {
     Command command = program.add_command("run", "Classify real images");
     const auto o = std::make_shared<RunOptions>();
-    command.add_option("--model", o->model, "Name in models/, or path").required();
+    command.add_option("--model", o->model, "Name in models/, or path")
+        .required()
+        .type_name(kModel);
     command.add_option("--data", o->data, "A test set (IDX, CIFAR-10 binary) or its folder")
-        .required();
-    command.add_option("--mapping", o->mapping, "A file written by hetmap map --out");
+        .required()
+        .type_name(kPath);
+    command.add_option("--mapping", o->mapping, "A file written by hetmap map --out")
+        .type_name(kFile);
     const Option platform =
-        command.add_option("--platform", o->platform, "Run the best mapping for this profile");
+        command.add_option("--platform", o->platform, "Run the best mapping for this profile")
+            .type_name(kPlatform);
     command.add_set(o->set).needs(platform);
     command.add_batch(o->batch, "Images at a time, where no mapping is given");
     command.add_option("--pixel-scale",

@@ -441,7 +441,7 @@ void add_show(Program& program) {
     command.add_option("what", o->what, "model, platform, mapping, result, or devices")
         .required()
         .one_of({"model", "platform", "mapping", "result", "devices"});
-    command.add_option("name", o->name, "Name or file; none for devices");
+    command.add_option("name", o->name, "Name or file; none for devices").type_name(kName);
     const Option signatures = command.add_flag(
         "--signatures", o->signatures, "Of a model: attributes, and the texts that costs go by");
     command

@@ -52,10 +52,15 @@ void add_simulate(Program& program) {
         .add_option("--model",
                     o->models,
                     "Name in models/, or path; again for another network that runs beside it")
-        .required();
-    command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
+        .required()
+        .type_name(kModel);
+    command.add_option("--platform", o->platform, "Name in platforms/, or path")
+        .required()
+        .type_name(kPlatform);
     command.add_set(o->set);
-    command.add_option("--mapping", o->mapping, "A file written by hetmap map --out").required();
+    command.add_option("--mapping", o->mapping, "A file written by hetmap map --out")
+        .required()
+        .type_name(kFile);
     command
         .add_option("--frames-in-flight",
                     o->frames_in_flight,

@@ -135,21 +135,26 @@ void add_validate(Program& program) {
     Command command =
         program.add_command("validate", "Run on this machine, compare with the prediction");
     const auto o = std::make_shared<ValidateOptions>();
-    command.add_option("--model", o->model, "Name in models/, or path").required();
-    command.add_option("--platform", o->platform, "Name in platforms/, or path").required();
+    command.add_option("--model", o->model, "Name in models/, or path")
+        .required()
+        .type_name(kModel);
+    command.add_option("--platform", o->platform, "Name in platforms/, or path")
+        .required()
+        .type_name(kPlatform);
     command.add_set(o->set);
-    command.add_option("--mapping", o->mapping, "Default: the best there is").type_name("FILE");
+    command.add_option("--mapping", o->mapping, "Default: the best there is").type_name(kFile);
     command.add_option("--beside", o->beside, "Also run these mappings, in turn with it")
-        .type_name("FILE");
+        .type_name(kFile);
     command.add_batch(o->batch, "Images at a time, where no mapping is given");
     command.add_option("--sample", o->sample, "Also run this many random mappings")
         .range(0, 100000);
     command.add_option("--seed", o->seed, "Of the random mappings");
     command.add_duration("--budget", o->budget, "Time for running, default 10s");
     command.add_percent("--max-error", o->max_error, "Exit 3 if the prediction is off by more");
-    command.add_option("--data", o->data, "Images to classify: a test set or its folder");
+    command.add_option("--data", o->data, "Images to classify: a test set or its folder")
+        .type_name(kPath);
     command.add_option("--csv", o->csv, "Write every mapping, predicted and measured")
-        .type_name("FILE");
+        .type_name(kFile);
     o->report.add_option(command);
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress");
