@@ -279,6 +279,17 @@ struct RealCase {
     }
 };
 
+inline void set_expected(RealCase& test, ThreadPool& pool) {
+    const Chain& chain = test.owned.chain;
+    test.output = output_of(chain);
+    const Tensor plain =
+        converted(chain.input, chain.batch, Layout::nhwc, Layout::plain, test.input);
+    Tensor made(tensor_bytes(test.output, Layout::plain, chain.batch));
+    Kernel(*find_variant("reference"), chain, {.threads = 1})
+        .run({plain.data(), test.others.front().data(), made.data(), test.more()}, pool);
+    test.expected = converted(test.output, chain.batch, Layout::plain, Layout::nhwc, made);
+}
+
 inline RealCase random_case(std::size_t kind, std::uint64_t seed, bool followed, ThreadPool& pool) {
     Random random(seed);
     Owned owned;
@@ -307,12 +318,7 @@ inline RealCase random_case(std::size_t kind, std::uint64_t seed, bool followed,
                   .input = std::move(input),
                   .others = std::move(others),
                   .expected = Tensor{0}};
-    const Tensor plain = converted(
-        test.owned.chain.input, test.owned.chain.batch, Layout::nhwc, Layout::plain, test.input);
-    Tensor made(tensor_bytes(output, Layout::plain, test.owned.chain.batch));
-    Kernel(*find_variant("reference"), test.owned.chain, {.threads = 1})
-        .run({plain.data(), test.others.front().data(), made.data(), test.more()}, pool);
-    test.expected = converted(output, test.owned.chain.batch, Layout::plain, Layout::nhwc, made);
+    set_expected(test, pool);
     return test;
 }
 

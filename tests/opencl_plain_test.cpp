@@ -93,6 +93,30 @@ TEST_CASE("OpenCL kernels of f32 equal the reference on every kind of step") {
     CHECK(count["naive"] > 0);  // scales sums of bits
 }
 
+TEST_CASE("OpenCL kernels of f32 flatten before a linear layer, and multiply behind any") {
+    using namespace kernels_test::reals;
+    std::map<std::string, int> count;
+    ThreadPool pool(1);
+    for (std::size_t k = 0; k < std::size(kKinds); ++k) {
+        for (std::uint64_t i = 0; i < 3; ++i) {
+            CAPTURE(k);
+            CAPTURE(i);
+            RealCase test = random_case(k, k * 1000 + 60 + i, false, pool);
+            std::vector<Step>& steps = test.owned.chain.steps;
+            if (kKinds[k].first == StepKind::linear) {
+                steps.insert(steps.begin(), {.kind = StepKind::flatten});
+            } else if (!ends(kKinds[k].first) && !has_second(kKinds[k].first)) {
+                steps.push_back({.kind = StepKind::multiply, .one_pixel = i % 2 == 0});
+                set_expected(test, pool);
+            } else {
+                continue;
+            }
+            compare(test, count);
+        }
+    }
+    CHECK(count["plain_f32"] > 50);
+}
+
 TEST_CASE("OpenCL kernels of bytes equal the reference bit by bit on every kind of step") {
     constexpr std::uint64_t kCases = 10;
     using namespace kernels_test::bytes;

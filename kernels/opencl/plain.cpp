@@ -71,20 +71,25 @@ Layer layer_of(const Step& step, const Shape& input, const Shape& output, int ba
     return layer;
 }
 
-bool is_small(const Step& step, const Shape& input, const Shape& output, int batch) {
+bool is_small(const Step& step,
+              const Shape& input,
+              const Shape& output,
+              int batch,
+              std::size_t weight_bytes) {
     const int groups = step.kind == StepKind::linear ? 1 : step.groups;
     const bool alone = is_depthwise(step, input);
-    const std::int64_t outputs = alone ? output.channels : output.channels / groups,
-                       pieces = (alone ? 1 : groups) * ((outputs + 3) / 4);
-    const auto fan_in = static_cast<std::int64_t>(fan_in_of(step, input));
-    // No product of these wraps around: each is below 2^31 but for the last factor.
+    const int outputs = alone ? output.channels : output.channels / groups;
+    const std::int64_t pieces = std::int64_t{alone ? 1 : groups} * in_fours_of(outputs),
+                       pixels = std::int64_t{output.height} * output.width;
+    const auto fan_in = static_cast<std::int64_t>(fan_in_of(step, input)),
+               of_a_four = static_cast<std::int64_t>(4 * weight_bytes);
+    // No product of two of these wraps around: where the first is too large, the rest is not asked.
     const auto is_little = [](std::int64_t one, std::int64_t other) {
         return one < INT32_MAX && other < INT32_MAX &&
                fits(static_cast<std::uint64_t>(one) * static_cast<std::uint64_t>(other));
     };
-    const std::int64_t pixels = std::int64_t{output.height} * output.width;
-    return is_little(fan_in, pieces * 4 * 4) && is_little(pixels, batch) &&
-           is_little(pixels * batch, pieces);
+    return is_little(pieces, of_a_four) && is_little(fan_in, pieces * of_a_four) &&
+           is_little(pixels, batch) && is_little(pixels * batch, pieces);
 }
 
 Launch piece_launch(const std::string& kernel,

@@ -38,8 +38,10 @@ Layer layer_of(const Step& step, const Shape& input, const Shape& output, int ba
 // Does each output channel of a product read one channel of its input, of several?
 bool is_depthwise(const Step& step, const Shape& input);
 
-// Of a product, where weights are of fewer than 2 GiB and the output has fewer than 2^31 pieces.
-bool is_small(const Step& step, const Shape& input, const Shape& output, int batch);
+// Can offsets into a product's weights, of so many bytes each, and pieces of its output be 32 bits
+// wide?
+bool is_small(
+    const Step& step, const Shape& input, const Shape& output, int batch, std::size_t weight_bytes);
 
 std::size_t fan_in_of(const Step& step, const Shape& input);  // of one output channel
 

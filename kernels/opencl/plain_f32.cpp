@@ -137,7 +137,7 @@ bool fits_in_offsets(const Chain& chain) {
         return false;
     }
     return parts.lead == nullptr || !is_product(*parts.lead) ||
-           is_small(*parts.lead, chain.input, output, chain.batch);
+           is_small(*parts.lead, chain.input, output, chain.batch, sizeof(float));
 }
 
 std::vector<std::string> offered_for_reals(const Chain& chain, const DeviceLimits&) {

@@ -34,7 +34,7 @@ bool is_known_step(const Chain& chain) {
         case StepKind::linear:
             return step.bytes && step.pad_value == 0 &&
                    sums_are_small(static_cast<std::int64_t>(fan_in_of(step, in))) &&
-                   is_small(step, in, output_of(chain), chain.batch);
+                   is_small(step, in, output_of(chain), chain.batch, sizeof(std::int8_t));
         case StepKind::global_average_pool:
             return sums_are_small(std::int64_t{in.height} * in.width);
         case StepKind::max_pool2d:
