@@ -160,6 +160,7 @@ CONTRAST = r"""(() => {
         const contrast = (a + 0.05) / (b + 0.05);
         if (contrast < 4.5) bad.push(`'${node.textContent.trim().slice(0, 40)}': ${contrast.toFixed(2)}, ${colour.map(Math.round)} on ${background.map(Math.round)}`);
     }
+    document.querySelectorAll(".scroll").forEach((box) => box.scrollTo(0, 0));
     scrollTo(0, 0);
     return [...new Set(bad)].slice(0, 10);
 })()"""

@@ -158,10 +158,10 @@
     // Columns: name, cell(row) (a text or an element), value(row) to sort by; number: to the right.
     // `most`: rows that are shown before a button asks for all. Returns the rows' elements, in their
     // order of `rows`.
-    function table(id, columns, rows, { sorted = -1, cards = true, most = Infinity } = {}) {
+    function table(id, columns, rows, { sorted = -1, most = Infinity } = {}) {
         const body = el("tbody");
         const heads = columns.map((column, c) => el("th",
-            { scope: "col", class: column.number ? "number" : null },
+            { scope: "col", class: `${column.number ? "number" : ""} ${column.value ? "" : "fixed"}` },
             column.value ? button(column.name, () => sort(c), { class: "plain" }) : column.name));
         const elements = rows.map((row) => el("tr", {}, ...columns.map((column) => el("td",
             { class: column.number ? "number" : column.class, "data-name": column.name }, column.cell(row)))));
@@ -184,7 +184,7 @@
             body.replaceChildren(...order.map((index) => elements[index]));
         }
         body.append(...elements);
-        $(id).replaceChildren(el("table", { class: cards ? "cards" : null },
+        $(id).replaceChildren(el("table", {},
             el("thead", {}, el("tr", {}, ...heads)), body));
         if (sorted >= 0) {
             sort(sorted);
@@ -587,12 +587,12 @@
             { name: "Kernel", value: (task) => task.kernels, cell: (task) => task.devices.length > 1 ? "divided" : task.kernels },
             { name: "Start [us]", number: true, value: (task) => task.start_us, cell: (task) => number(task.start_us, 2) },
             { name: "Duration [us]", number: true, value: (task) => task.duration, cell: (task) => number(task.duration, 2) },
-            { name: "Share of time", number: true, value: (task) => task.duration, cell: (task) => el("span", { class: "share" },
+            { name: "Share", number: true, value: (task) => task.duration, cell: (task) => el("span", { class: "share" },
                 el("i", {}, el("b", { style: `width: ${Math.min(100, 100 * shareOf(mapping, task))}%` })), `${number(100 * shareOf(mapping, task), 1)} %`) },
             { name: "Cost", value: (task) => task.cost_kind, cell: (task) => task.cost_kind },
-            { name: "p05 to p95 [us]", number: true, cell: (task) => spreadText(task.spread),
+            { name: "p05–p95 [us]", number: true, cell: (task) => spreadText(task.spread),
                 value: (task) => task.spread ? (task.spread.p95_us - task.spread.p05_us) / Math.max(task.spread.p50_us, 1e-9) : -1 },
-        ].filter((column) => column.name !== "p05 to p95 [us]" || mapping.tasks.some((task) => task.spread));
+        ].filter((column) => column.name !== "p05–p95 [us]" || mapping.tasks.some((task) => task.spread));
         const rows = table("layers-table", columns, mapping.tasks, { sorted: 3 });
         view.follow.push(() => rows.forEach((row, index) => {
             row.hidden = Boolean(view.text || view.devices.size) && !isOn(mapping.tasks[index]);
@@ -609,25 +609,25 @@
         const all = [["this mapping", ours], ...rows].map(([name, value]) => ({ name, value }));
         table("baselines-table", [
             { name: "Mapping", value: (row) => row.name, cell: (row) => row.name },
-            { name: `${answer.objective} [${answer.value_unit}]`, number: true, value: (row) => row.value, cell: (row) => significant(row.value) },
+            { name: `${answer.objective[0].toUpperCase()}${answer.objective.slice(1)} [${answer.value_unit}]`, number: true, value: (row) => row.value, cell: (row) => significant(row.value) },
             { name: "Times this one", number: true, value: (row) => row.value, cell: (row) => number(row.value / ours, 2) },
         ], all, { sorted: 1, most: 8 });
     }
 
     function drawUse(answer) {
-        const devices = el("div", { id: "use-devices" }), memories = el("div", { id: "use-memories" });
+        const devices = el("div", { id: "use-devices", class: "scroll" }), memories = el("div", { id: "use-memories", class: "scroll" });
         $("use-tables").replaceChildren(devices, memories);
         table("use-devices", [
             { name: "Device", cell: ([name]) => deviceCell([{ device: name, share: 1 }]) },
             { name: "Busy [us]", number: true, cell: ([, use]) => number(use.busy_us, 2) },
             { name: "Of the time", number: true, cell: ([, use]) => `${number(100 * use.utilization, 1)} %` },
-        ], Object.entries(answer.devices), { cards: false });
+        ], Object.entries(answer.devices));
         table("use-memories", [
             { name: "Memory", cell: ([name]) => name },
             { name: "Weights", number: true, cell: ([, use]) => bytes(use.weights_bytes) },
             { name: "Peak", number: true, cell: ([, use]) => bytes(use.peak_bytes) },
             { name: "Has", number: true, cell: ([, use]) => use.capacity_bytes === null ? "–" : bytes(use.capacity_bytes) },
-        ], Object.entries(answer.memories), { cards: false });
+        ], Object.entries(answer.memories));
         Object.entries(answer.resources).forEach(([name, use]) =>
             devices.append(el("p", { class: "hint" }, `${name}: ${use.used.toLocaleString("en")} of ${use.limit.toLocaleString("en")}`)));
         answer.violations.forEach((text) => memories.append(el("p", { class: "bad" }, `does not fit: ${text}`)));
@@ -759,7 +759,7 @@
         tiles([["Points", front.points.length.toLocaleString("en"), front.proven ? "proven: none is beaten on all objectives" : "not proven"],
             ...objectives.map((objective) => {
                 const [least, most] = d3.extent(points, (point) => point.values[objective.name]);
-                return [objective.name, valueText(objective, least), `to ${valueText(objective, most)}`];
+                return [objective.name[0].toUpperCase() + objective.name.slice(1), valueText(objective, least), `to ${valueText(objective, most)}`];
             })]);
         return draw;
     }
@@ -790,7 +790,7 @@
                 { name: "Kernel", value: (layer) => `${layer.variant} ${layer.configuration}`, cell: (layer) => `${layer.variant} ${layer.configuration}` },
                 { name: "Predicted [us]", number: true, value: (layer) => layer.predicted_us, cell: (layer) => number(layer.predicted_us, 2) },
                 { name: "Measured [us]", number: true, value: (layer) => layer.measured_us.p50, cell: (layer) => number(layer.measured_us.p50, 2) },
-                { name: "p05 to p95 [us]", number: true, value: (layer) => layer.measured_us.p95 - layer.measured_us.p05,
+                { name: "p05–p95 [us]", number: true, value: (layer) => layer.measured_us.p95 - layer.measured_us.p05,
                     cell: (layer) => `${number(layer.measured_us.p05, 2)} to ${number(layer.measured_us.p95, 2)}` },
                 { name: "Error", number: true, value: (layer) => Math.abs(layer.error_percent), cell: (layer) => percent(layer.error_percent) },
                 { name: "Cost", value: (layer) => layer.cost_kind, cell: (layer) => layer.cost_kind },
@@ -881,7 +881,7 @@
             { name: "Device", cell: (device) => device.link ? device.name : deviceCell([{ device: device.name, share: 1 }]) },
             { name: "Kind", cell: (device) => device.link ? "link" : device.kind },
             { name: "Memory", cell: (device) => device.link ? `${device.from} to ${device.to}` : device.memory },
-        ], [...platform.devices, ...platform.links.map((link) => ({ ...link, link: true }))], { cards: false });
+        ], [...platform.devices, ...platform.links.map((link) => ({ ...link, link: true }))]);
     }
 
     function drawProfile() {
@@ -895,7 +895,7 @@
             { name: "Device", value: (cost) => cost.device, cell: (cost) => deviceCell([{ device: cost.device, share: 1 }]) },
             { name: "Kernel", value: kernel, cell: kernel },
             { name: "Median [us]", number: true, value: (cost) => cost.us[1], cell: (cost) => number(cost.us[1], 2) },
-            { name: "p05 to p95 [us]", number: true, value: spread, cell: (cost) => `${number(cost.us[0], 2)} to ${number(cost.us[2], 2)}` },
+            { name: "p05–p95 [us]", number: true, value: spread, cell: (cost) => `${number(cost.us[0], 2)} to ${number(cost.us[2], 2)}` },
             { name: "Spread", number: true, value: spread, cell: (cost) => `${number(100 * spread(cost), 1)} %` },
             { name: "Samples", number: true, value: (cost) => cost.samples, cell: (cost) => `${cost.samples}` },
         ], platform.measured);
