@@ -1,5 +1,6 @@
 # Installs the build into a fresh folder and uses it as others do: a project with the simulator, the
-# examples of examples/deploy by CMake and by pkg-config, a folder of `hetmap emit`; all run.
+# examples of examples/deploy by CMake and by pkg-config, a folder of `hetmap emit`; all run. And the
+# manual pages and completions are there.
 #   cmake -D BUILD_DIR=... -D COMPILER=... -D SOURCE_DIR=... -P check.cmake
 
 set(folder ${BUILD_DIR}/install-test)
@@ -38,6 +39,12 @@ run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${prefix})
 build(${CMAKE_CURRENT_LIST_DIR} ${folder}/consumer)
 run(${folder}/consumer/consumer)
 run(${prefix}/bin/hetmap show model vgg3-fashion)
+foreach(file IN ITEMS man/man1/hetmap.1 man/man1/hetmap-import-profile.1 bash-completion/completions/hetmap
+    zsh/site-functions/_hetmap fish/vendor_completions.d/hetmap.fish doc/hetmap/licences.md)
+  if(NOT EXISTS ${prefix}/share/${file})
+    message(FATAL_ERROR "share/${file} was not installed")
+  endif()
+endforeach()
 
 # ---- libhetmap
 set(model ${prefix}/share/hetmap/models/vgg3-fashion)
