@@ -101,12 +101,13 @@ TEST_CASE("every command and every option of the help is in its manual page") {
     const std::string all = hetmap({"man"}).out;
     const auto commands = options_of_commands();
     REQUIRE(commands.size() > 8);
-    for (const auto& [command, options] : commands) {
+    for (const auto& entry : commands) {
+        const std::string& command = entry.first;
         CAPTURE(command);
         CHECK(has(all, "\\fB" + replaced(command, "-", "\\-") + "\\fR"));
         const Outcome page = hetmap({"man", command});
         CHECK(page.code == 0);
-        for (const std::string& option : options) {
+        for (const std::string& option : entry.second) {
             CAPTURE(option);
             CHECK(has(page.out, "\\fB" + replaced(option, "-", "\\-") + "\\fR"));
         }
@@ -118,14 +119,15 @@ TEST_CASE("every command and every option of the help is in the completions") {
     const std::string bash = hetmap({"completion", "bash"}).out;
     const std::string zsh = hetmap({"completion", "zsh"}).out;
     const std::string fish = hetmap({"completion", "fish"}).out;
-    for (const auto& [command, options] : options_of_commands()) {
+    for (const auto& entry : options_of_commands()) {
+        const std::string& command = entry.first;
         CAPTURE(command);
         const std::string in_bash = between(bash, "\n    " + command + ")\n", "\n        ;;\n");
         const std::string in_zsh =
             between(zsh, "\n        " + command + ")\n", "\n            ;;\n");
         CHECK(has(zsh, "'" + command + ":"));
         CHECK(has(fish, "__fish_use_subcommand -a " + command + " "));
-        for (const std::string& option : options) {
+        for (const std::string& option : entry.second) {
             CAPTURE(option);
             CHECK(has(replaced(in_bash, "\"", " "), " " + option + " "));
             CHECK((has(in_zsh, option + "=[") || has(in_zsh, option + "[")));
