@@ -839,6 +839,7 @@ TEST_CASE("the Gantt chart's axis fits schedules of a nanosecond and of a minute
 // less.
 FrontAnswer small_front(const Small& small) {
     FrontAnswer front;
+    front.model = "small";
     front.search = "branch-and-bound";
     front.goal.minimise = {{Criterion::latency}, {Criterion::energy}};
     front.front.proven = true;

@@ -32,13 +32,6 @@
 namespace sim {
 namespace {
 
-// Are there points of several twins?
-bool has_twins(const FrontAnswer& front) {
-    return std::ranges::any_of(front.points, [&](const Answer& point) {
-        return point.model != front.points.front().model;
-    });
-}
-
 // Nothing where one is not known.
 std::string accuracy_of(const Answer& point) {
     return point.accuracy
@@ -47,8 +40,9 @@ std::string accuracy_of(const Answer& point) {
                : "";
 }
 
-std::string column_of(const Objective& objective) {
-    return fmt::format("{} [{}]", named(objective).name, named(objective).unit);
+std::string column_of(const FrontAnswer& front, const Objective& objective) {
+    const ObjectiveName name = named(front, objective);
+    return fmt::format("{} [{}]", name.name, name.unit);
 }
 
 // By device: its share of the output channels of the layers with weights.
@@ -152,7 +146,7 @@ std::vector<std::string> remarks_on(const FrontAnswer& front) {
             [o](const FrontPoint& a, const FrontPoint& b) { return a.values[o] < b.values[o]; });
         std::string& remark = remarks[static_cast<std::size_t>(least - front.front.points.begin())];
         remark += fmt::format(
-            "{}least {}", remark.empty() ? "" : ", ", named(front.goal.minimise[o]).name);
+            "{}least {}", remark.empty() ? "" : ", ", named(front, front.goal.minimise[o]).name);
     }
     return remarks;
 }
@@ -172,7 +166,7 @@ struct Scale {
 };
 
 Scale scale_of(const FrontAnswer& front, std::size_t objective) {
-    Scale scale{.name = named(front.goal.minimise[objective]), .values = {}};
+    Scale scale{.name = named(front, front.goal.minimise[objective]), .values = {}};
     for (const FrontPoint& point : front.front.points) {
         scale.values.push_back(point.values[objective] / scale.name.per_unit);
     }
@@ -253,10 +247,9 @@ std::string draw_steps(const Scale& right, const Scale& up) {
 
 // Of twins each point says whose it is.
 std::string draw_points(const FrontAnswer& front, const Scale& right, const Scale& up) {
-    const bool twins = has_twins(front);
     std::string svg;
     for (std::size_t i = 0; i < right.values.size(); ++i) {
-        if (twins) {
+        if (front.of_twins) {
             svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
                                x_of(right, right.values[i]) + 7,
                                y_of(up, up.values[i]) - 6,
@@ -279,12 +272,20 @@ std::string draw_points(const FrontAnswer& front, const Scale& right, const Scal
 
 }  // namespace
 
+ObjectiveName named(const FrontAnswer& front, const Objective& objective) {
+    ObjectiveName name = named(objective);
+    if (front.of_twins && objective.criterion == Criterion::loss) {
+        name.name = "accuracy lost";
+    }
+    return name;
+}
+
 std::string heading(const FrontAnswer& front) {
     std::string names;
     const std::size_t count = front.goal.minimise.size();
     for (std::size_t i = 0; i < count; ++i) {
         names += i == 0 ? "" : i + 1 == count ? " and " : ", ";
-        names += named(front.goal.minimise[i]).name;
+        names += named(front, front.goal.minimise[i]).name;
     }
     if (front.points.empty()) {
         return "the front of " + names;
@@ -355,10 +356,9 @@ std::string front_text(const FrontAnswer& front, bool all) {
     // 1. Cells.
     std::vector<std::vector<std::string>> rows{{"point"}};
     for (const Objective& objective : front.goal.minimise) {
-        rows[0].push_back(column_of(objective));
+        rows[0].push_back(column_of(front, objective));
     }
-    const bool twins = has_twins(front);
-    if (twins) {
+    if (front.of_twins) {
         rows[0].emplace_back("accuracy [%]");
         rows[0].emplace_back("network");
     }
@@ -370,12 +370,12 @@ std::string front_text(const FrontAnswer& front, bool all) {
         row.push_back(std::to_string(i + 1));
         for (std::size_t o = 0; o < front.goal.minimise.size(); ++o) {
             const double value = front.front.points[i].values[o];
-            const ObjectiveName name = named(front.goal.minimise[o]);
+            const ObjectiveName name = named(front, front.goal.minimise[o]);
             row.push_back(front.goal.minimise[o].criterion == Criterion::latency
                               ? fmt::format("{:.2f}", value / name.per_unit)
                               : fmt::format("{:.5g}", value / name.per_unit));
         }
-        if (twins) {
+        if (front.of_twins) {
             row.push_back(accuracy_of(front.points[i]));
             row.push_back(front.points[i].problem->model);
         }
@@ -416,12 +416,12 @@ std::string front_text(const FrontAnswer& front, bool all) {
     const bool has_proxies = std::ranges::any_of(front.points, [](const Answer& point) {
         return point.accuracy && point.accuracy->is_proxy;
     });
-    if (is_of_accuracy && !twins) {
+    if (is_of_accuracy && !front.of_twins) {
         text += "the proxy of accuracy lost: sensitivities added up, not measured\n";
     } else if (is_of_accuracy) {
         text += "accuracy lost against the most accurate of these points\n";
     }
-    if (twins && has_proxies) {
+    if (front.of_twins && has_proxies) {
         text += "~: a proxy, sensitivities added up, not measured\n";
     }
     if (!front.constraints.empty()) {
@@ -436,10 +436,9 @@ std::string front_text(const FrontAnswer& front, bool all) {
 std::string front_csv(const FrontAnswer& front) {
     std::string text = "point";
     for (const Objective& objective : front.goal.minimise) {
-        text += "," + csv_field(column_of(objective));
+        text += "," + csv_field(column_of(front, objective));
     }
-    const bool twins = has_twins(front);
-    text += twins ? ",accuracy [%],network" : "";
+    text += front.of_twins ? ",accuracy [%],network" : "";
     if (!front.points.empty()) {
         const Problem& problem = *front.points.front().problem;
         for (std::size_t d = 0; d < problem.devices.size(); ++d) {
@@ -453,9 +452,9 @@ std::string front_csv(const FrontAnswer& front) {
         for (std::size_t o = 0; o < front.goal.minimise.size(); ++o) {
             text += fmt::format(
                 ",{:.12g}",
-                front.front.points[i].values[o] / named(front.goal.minimise[o]).per_unit);
+                front.front.points[i].values[o] / named(front, front.goal.minimise[o]).per_unit);
         }
-        if (twins) {
+        if (front.of_twins) {
             const Answer& point = front.points[i];
             text +=
                 fmt::format(",{},{}",

@@ -2,6 +2,7 @@
 
 // What the reports of a front share: its words, and which of its points are worth a look first.
 
+#include "sim/report/names.hpp"
 #include "sim/search/answer.hpp"
 
 #include <cstddef>
@@ -12,6 +13,9 @@ namespace sim {
 
 // "small on two-devices, batch 1: the front of latency and energy"
 std::string heading(const FrontAnswer& front);
+
+// Of one of its objectives. What accuracy is lost among twins is no proxy.
+ObjectiveName named(const FrontAnswer& front, const Objective& objective);
 
 // "2 points, proven: no mapping is better than all of them (1,873 nodes)"
 std::string finding(const FrontAnswer& front);

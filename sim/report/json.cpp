@@ -9,6 +9,7 @@
 #include "sim/report/json.hpp"
 
 #include "sim/index.hpp"
+#include "sim/report/front.hpp"
 #include "sim/report/names.hpp"
 #include "sim/run/networks.hpp"
 
@@ -403,12 +404,13 @@ std::string json_text(const Answer& answer) { return dumped(json_of(answer)); }
 ordered_json json_of(const FrontAnswer& front) {
     ordered_json objectives = ordered_json::array(), points = ordered_json::array();
     for (const Objective& objective : front.goal.minimise) {
-        objectives.push_back({{"name", named(objective).name}, {"unit", named(objective).unit}});
+        objectives.push_back(
+            {{"name", named(front, objective).name}, {"unit", named(objective).unit}});
     }
     for (std::size_t i = 0; i < front.points.size(); ++i) {
         ordered_json values = ordered_json::object();
         for (std::size_t o = 0; o < front.goal.minimise.size(); ++o) {
-            values[named(front.goal.minimise[o]).name] =
+            values[named(front, front.goal.minimise[o]).name] =
                 value_or_null(front.goal.minimise[o], front.front.points[i].values[o]);
         }
         ordered_json point = json_of(front.points[i]);

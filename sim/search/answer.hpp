@@ -62,7 +62,8 @@ struct Answer {
 
 // The front of several objectives: each point as an answer of its own.
 struct FrontAnswer {
-    std::string model;  // that was asked about; of twins, each point has its own
+    std::string model;      // that was asked about
+    bool of_twins = false;  // each point has a model of its own, and the accuracy that it states
     std::string search;
     Goal goal;
     std::vector<std::string> constraints;

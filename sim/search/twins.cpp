@@ -44,6 +44,7 @@ std::size_t best_of_twins(const std::vector<Answer>& answers) {
 FrontAnswer front_of_twins(std::vector<FrontAnswer> fronts) {
     assert(!fronts.empty());
     FrontAnswer all = std::move(fronts.front());
+    all.of_twins = true;
     for (std::size_t f = 1; f < fronts.size(); ++f) {
         FrontAnswer& next = fronts[f];
         std::ranges::move(next.points, std::back_inserter(all.points));
