@@ -383,7 +383,7 @@ TEST_CASE("what is wrong in a model is named with its place") {
         {"name: tiny\n",
          "nmae: tiny\n",
          "model.yaml:2:1: unknown key 'nmae'; a model has: hetmap, name, input, parameters, "
-         "layers, output, description, source, accuracy"},
+         "layers, output, description, source, accuracy, twins"},
         {"name: tiny\n",
          "name:\n",
          "model.yaml:2:1: name: expected a name of 1 to 200 printable characters, got nothing"},
