@@ -193,7 +193,8 @@ double y_of(const Scale& scale, double value) {
 template <class Draw>
 void for_each_tick(const Scale& scale, const Draw& draw) {
     const double step = round_step((scale.high - scale.low) / 6);
-    for (double k = std::ceil(scale.low / step); k * step <= scale.high; ++k) {
+    // + 0.0: no tick is called -0.
+    for (double k = std::ceil(scale.low / step) + 0.0; k * step <= scale.high; ++k) {
         draw(k * step, fmt::format("{:.{}f}", k * step, decimals_of(step)));
     }
 }
@@ -250,9 +251,11 @@ std::string draw_points(const FrontAnswer& front, const Scale& right, const Scal
     std::string svg;
     for (std::size_t i = 0; i < right.values.size(); ++i) {
         if (front.of_twins) {
-            svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-                               x_of(right, right.values[i]) + 7,
-                               y_of(up, up.values[i]) - 6,
+            const bool is_left = right.share_of(right.values[i]) > 0.5;  // or it would be cut off
+            svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n",
+                               x_of(right, right.values[i]) + (is_left ? -7 : 7),
+                               y_of(up, up.values[i]) + (is_left ? 14 : -6),
+                               is_left ? "end" : "start",
                                escaped(front.points[i].problem->model));
         }
         svg += fmt::format(
