@@ -980,10 +980,10 @@ TEST_CASE("a report to look at has the answer as its JSON, the network and the m
     CHECK(data["front"].is_null());
     CHECK(data["heading"] == heading(answer));
     CHECK(data["finding"] == finding(answer));
-    REQUIRE(data["network"].size() == 8);
-    CHECK(data["network"][4]["name"] == "conv2");
-    CHECK(data["network"][4]["operation"] == "conv2d");
-    CHECK(data["network"][4]["inputs"] == nlohmann::json{3});
+    REQUIRE(data["networks"]["small"].size() == 8);
+    CHECK(data["networks"]["small"][4]["name"] == "conv2");
+    CHECK(data["networks"]["small"][4]["operation"] == "conv2d");
+    CHECK(data["networks"]["small"][4]["inputs"] == nlohmann::json{3});
     CHECK(data["platform"]["devices"][1]["memory"] == "gpu0");
     CHECK(data["platform"]["warnings"][0] == "the machine was busy");
     CHECK(html.find("default-src 'none'") != std::string::npos);
@@ -1057,7 +1057,7 @@ TEST_CASE("no name ends the script of a report or begins one") {
     const auto data = data_in(html);
     const std::string shown =
         "</script><script>x</script><!--<img src=x>{{style}}&quot;\\u2028\\u2029";
-    CHECK(data["network"][4]["name"] == shown);
+    CHECK(data["networks"][shown][4]["name"] == shown);
     CHECK(data["platform"]["name"] == shown);
     CHECK(data["answer"]["devices"].contains(shown));
 }

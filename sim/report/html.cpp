@@ -163,13 +163,22 @@ ordered_json front_object(const FrontAnswer& front) {
 }
 
 ordered_json data_of(const HtmlContent& content) {
-    const Answer* const any = content.answer != nullptr ? content.answer
-                              : content.front != nullptr && !content.front->points.empty()
-                                  ? content.front->points.data()
-                                  : nullptr;
+    ordered_json networks =
+        ordered_json::object();  // by name: of twins each point may have another
+    const auto add_network = [&](const Answer& answer) {
+        if (!networks.contains(answer.problem->model)) {
+            networks[answer.problem->model] = network_object(answer);
+        }
+    };
+    if (content.answer != nullptr) {
+        add_network(*content.answer);
+    }
+    if (content.front != nullptr) {
+        std::for_each(content.front->points.begin(), content.front->points.end(), add_network);
+    }
     ordered_json data{{"heading", platform_text(content.platform->name, content.platform->set)},
                       {"finding", ""},
-                      {"network", any == nullptr ? ordered_json::array() : network_object(*any)},
+                      {"networks", std::move(networks)},
                       {"answer", nullptr},
                       {"front", nullptr},
                       {"validation", nullptr},

@@ -410,9 +410,9 @@
     // Nodes: the mapping's tasks, and the model's inputs and outputs, which none covers.
     function graphOf(mapping) {
         const nodes = mapping.tasks.map((task) => ({ name: task.name, task, inputs: new Map(), readers: [] }));
-        const owner = new Map();
+        const owner = new Map(), network = data.networks[mapping.answer.model];
         nodes.forEach((node) => node.task.layers.forEach((name) => owner.set(name, node)));
-        data.network.forEach((layer) => {
+        network.forEach((layer) => {
             if (!owner.has(layer.name)) {
                 const node = { name: layer.name, task: null, inputs: new Map(), readers: [] };
                 owner.set(layer.name, node);
@@ -422,10 +422,10 @@
         const converted = new Set(mapping.answer.conversions.map((conversion) => JSON.stringify([conversion.tensor, conversion.for])));
         const memories = new Map(data.platform.devices.map((device) => [device.name, device.memory]));
         const memoryOf = (node) => memories.get(node.task ? node.task.device : data.platform.devices[0].name);
-        data.network.forEach((layer) => layer.inputs.forEach((input) => {
-            const from = owner.get(data.network[input].name), to = owner.get(layer.name);
+        network.forEach((layer) => layer.inputs.forEach((input) => {
+            const from = owner.get(network[input].name), to = owner.get(layer.name);
             if (from !== to) {
-                const changed = memoryOf(from) !== memoryOf(to) || converted.has(JSON.stringify([data.network[input].name, to.task ? to.name : null]));
+                const changed = memoryOf(from) !== memoryOf(to) || converted.has(JSON.stringify([network[input].name, to.task ? to.name : null]));
                 to.inputs.set(from, to.inputs.get(from) || changed);
             }
         }));
@@ -689,7 +689,8 @@
         const knees = new Set(front.knees.map((knee) => knee - 1));
         const axes = [objectives[0], objectives[Math.min(1, objectives.length - 1)]];
         const valueText = (objective, value) => `${significant(value)} ${objective.unit}`;
-        const lines = ({ index, values }) => [`Point ${index + 1}${knees.has(index) ? ", a knee" : ""}`,
+        const twins = Object.keys(data.networks).length > 1;
+        const lines = ({ index, values }) => [`Point ${index + 1}${knees.has(index) ? ", a knee" : ""}${twins ? `: ${front.points[index].model}` : ""}`,
             ...objectives.map((objective) => [objective.name, valueText(objective, values[objective.name])])];
         let open = -1, follow = () => {};
 
@@ -697,7 +698,7 @@
             open = index;
             const point = front.points[index];
             drawMapping(unpacked(point));
-            $("where").textContent = `Point ${index + 1} of ${points.length}: ` +
+            $("where").textContent = `Point ${index + 1} of ${points.length}: ${twins ? `${point.model}, ` : ""}` +
                 objectives.map((objective) => valueText(objective, point.values[objective.name])).join(", ");
             $("earlier").disabled = index === 0;
             $("later").disabled = index + 1 === points.length;
