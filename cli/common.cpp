@@ -1,7 +1,6 @@
 #include "cli/common.hpp"
 
 #include "calibrate/memory.hpp"
-#include "sim/describe/input_file.hpp"
 #include "sim/describe/joined.hpp"
 #include "sim/error.hpp"
 #include "sim/text.hpp"
@@ -84,37 +83,8 @@ sim::Platform platform_named(const std::string& name, const std::vector<std::str
     return sim::load_platform(name, platform_folders(), set);
 }
 
-std::vector<std::string> all_model_names() {
-    std::set<std::string> names;
-    for (const auto& folder : model_folders()) {
-        std::error_code end, ignored;
-        for (auto entry = std::filesystem::directory_iterator{folder, end};
-             !end && entry != std::filesystem::directory_iterator{};
-             entry.increment(end)) {
-            if (std::filesystem::exists(entry->path() / "model.yaml", ignored)) {
-                names.insert(entry->path().filename().string());
-            }
-        }
-        sim::expect_gone_through(folder, end);
-    }
-    return {names.begin(), names.end()};
-}
-
-std::vector<std::string> all_platform_names() {
-    std::set<std::string> names;
-    for (const auto& folder : platform_folders()) {
-        std::error_code end, ignored;
-        for (auto entry = std::filesystem::recursive_directory_iterator{folder, end};
-             !end && entry != std::filesystem::recursive_directory_iterator{};
-             entry.increment(end)) {
-            if (entry->path().extension() == ".yaml" && entry->is_regular_file(ignored)) {
-                names.insert(entry->path().stem().string());
-            }
-        }
-        sim::expect_gone_through(folder, end);
-    }
-    return {names.begin(), names.end()};
-}
+std::vector<std::string> all_model_names() { return sim::model_names(model_folders()); }
+std::vector<std::string> all_platform_names() { return sim::platform_names(platform_folders()); }
 
 void catch_interrupts() {
     std::signal(SIGINT, on_interrupt);

@@ -228,7 +228,8 @@ void map_the_front(const MapOptions& o,
     for (const OneFront& one : all) {
         fronts.push_back(one.front);
     }
-    sim::FrontAnswer front = fronts.size() == 1 ? fronts.front() : sim::front_of_twins(fronts);
+    sim::FrontAnswer front =
+        networks.size() == 1 ? fronts.front() : sim::front_of_twins(std::move(fronts));
     front.model = networks.front().name;
     for (const sim::Answer& point : front.points) {
         if (!o.out.empty()) {

@@ -112,13 +112,14 @@ void run(const ValidateOptions& o) {
     if (!o.csv.empty()) {
         calibrate::write_file(o.csv, validation_csv(problem, validation));
     }
-    const std::string json = validation_json(model, platform, problem, validation, accuracy);
-    const std::string text = validation_text(model, platform, problem, validation, accuracy);
+    const auto json = [&] {
+        return validation_json(model, platform, problem, validation, accuracy);
+    };
     if (!o.report.path.empty()) {
         const sim::Answer answer = sim::answer_with(chosen, model, problem);
-        o.report.write({.platform = &platform, .answer = &answer, .validation = json});
+        o.report.write({.platform = &platform, .answer = &answer, .validation = json()});
     }
-    print(o.output.json ? json : text);
+    print(o.output.json ? json() : validation_text(model, platform, problem, validation, accuracy));
     if (!validation.outputs_identical) {
         throw std::runtime_error{"a mapping's output differs from the reference's"};
     }

@@ -8,7 +8,25 @@
 namespace kernels::opencl {
 namespace {
 
-std::int32_t in_fours_of(std::int32_t channels) { return (channels + 3) / 4; }
+// How a product's output channels are taken by fours: within their group, or all of them where each
+// reads one input channel alone.
+struct Fours {
+    int groups = 1;   // of the input
+    int outputs = 1;  // channels that are taken together
+    int fours = 1;    // of them
+    int pieces = 1;   // of a pixel
+};
+
+Fours fours_of(const Step& step, const Shape& input, const Shape& output) {
+    const int groups = step.kind == StepKind::linear ? 1 : step.groups;
+    const bool alone = is_depthwise(step, input);
+    const int outputs = alone ? output.channels : output.channels / groups;
+    const int fours = (outputs + 3) / 4;
+    return {.groups = groups,
+            .outputs = outputs,
+            .fours = fours,
+            .pieces = alone ? fours : groups * fours};
+}
 
 std::int64_t elements_in(const Shape& shape) {
     return std::int64_t{shape.height} * shape.width * shape.channels;
@@ -57,13 +75,12 @@ Layer layer_of(const Step& step, const Shape& input, const Shape& output, int ba
         layer.top = layer.left = 0;
     }
     if (is_product(step)) {
-        const int groups = step.kind == StepKind::linear ? 1 : step.groups;
-        const bool alone = is_depthwise(step, input);
-        layer.inputs = input.channels / groups;
-        layer.outputs = alone ? output.channels : output.channels / groups;
-        layer.fours = in_fours_of(layer.outputs);
-        layer.per_input = output.channels / groups;
-        layer.pieces = alone ? layer.fours : groups * layer.fours;
+        const Fours by = fours_of(step, input, output);
+        layer.inputs = input.channels / by.groups;
+        layer.outputs = by.outputs;
+        layer.fours = by.fours;
+        layer.per_input = output.channels / by.groups;
+        layer.pieces = by.pieces;
     } else if (step.kind == StepKind::threshold) {
         layer.pieces = output.words() * 8;
     }
@@ -76,10 +93,7 @@ bool is_small(const Step& step,
               const Shape& output,
               int batch,
               std::size_t weight_bytes) {
-    const int groups = step.kind == StepKind::linear ? 1 : step.groups;
-    const bool alone = is_depthwise(step, input);
-    const int outputs = alone ? output.channels : output.channels / groups;
-    const std::int64_t pieces = std::int64_t{alone ? 1 : groups} * in_fours_of(outputs),
+    const std::int64_t pieces = fours_of(step, input, output).pieces,
                        pixels = std::int64_t{output.height} * output.width;
     const auto fan_in = static_cast<std::int64_t>(fan_in_of(step, input)),
                of_a_four = static_cast<std::int64_t>(4 * weight_bytes);

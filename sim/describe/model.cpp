@@ -700,6 +700,16 @@ Model load_model(const std::string& name_or_path,
     return read_model(load_yaml(path, kModelFormat), path);
 }
 
+std::vector<std::string> model_names(std::span<const std::filesystem::path> search_path) {
+    std::set<std::string> names;
+    for (const std::filesystem::path& folder : search_path) {
+        for (std::string& name : models_in(folder)) {
+            names.insert(std::move(name));
+        }
+    }
+    return {names.begin(), names.end()};
+}
+
 Model parse_model(const std::string& text, const std::filesystem::path& path) {
     return read_model(parse_yaml(text, path, kModelFormat), path);
 }

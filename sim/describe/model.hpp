@@ -113,6 +113,9 @@ bool has_weights(const Layer& layer);
 Model load_model(const std::string& name_or_path,
                  std::span<const std::filesystem::path> search_path);
 
+// What load_model finds by name there: in alphabetical order, each once.
+std::vector<std::string> model_names(std::span<const std::filesystem::path> search_path);
+
 Work work_of(const Model& model, int layer);
 
 // A layer's attributes as its YAML entry may give them, in the order of its operation's row, with

@@ -333,6 +333,8 @@ struct Platform {
 Platform load_platform(const std::string& name_or_path,
                        std::span<const std::filesystem::path> search_path,
                        std::span<const std::string> set = {});
+// What it finds by name there, without ".yaml": in alphabetical order, each once.
+std::vector<std::string> platform_names(std::span<const std::filesystem::path> search_path);
 // The platform that it would give if the text stood in the file at `path`.
 Platform parse_platform(const std::string& text,
                         const std::filesystem::path& path,

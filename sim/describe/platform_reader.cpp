@@ -1342,6 +1342,16 @@ Platform load_platform(const std::string& name_or_path,
     return read_changed(load_yaml(path, keys::kFormat), path, set);
 }
 
+std::vector<std::string> platform_names(std::span<const std::filesystem::path> search_path) {
+    std::set<std::string> names;
+    for (const std::filesystem::path& folder : search_path) {
+        for (const std::filesystem::path& file : profiles_under(folder)) {
+            names.insert(file.stem().string());
+        }
+    }
+    return {names.begin(), names.end()};
+}
+
 Platform parse_platform(const std::string& text,
                         const std::filesystem::path& path,
                         std::span<const std::string> set) {

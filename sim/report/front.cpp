@@ -33,7 +33,7 @@ namespace sim {
 namespace {
 
 // Nothing where one is not known.
-std::string accuracy_of(const Answer& point) {
+std::string accuracy_cell(const Answer& point) {
     return point.accuracy
                ? fmt::format(
                      "{}{:.2f}", point.accuracy->is_proxy ? "~" : "", point.accuracy->percent)
@@ -379,7 +379,7 @@ std::string front_text(const FrontAnswer& front, bool all) {
                               : fmt::format("{:.5g}", value / name.per_unit));
         }
         if (front.of_twins) {
-            row.push_back(accuracy_of(front.points[i]));
+            row.push_back(accuracy_cell(front.points[i]));
             row.push_back(front.points[i].problem->model);
         }
         if (!is_short) {

@@ -9,6 +9,7 @@
 #include <cassert>
 #include <cmath>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 namespace sim {
@@ -72,30 +73,20 @@ FrontAnswer front_of_twins(std::vector<FrontAnswer> fronts) {
         }
         all.front.ideal[axis] = 0;
     }
-    // 2. Without those that another is as good as; of equal ones the first stays.
-    std::vector<std::size_t> kept;
-    for (std::size_t i = 0; i < all.points.size(); ++i) {
-        const auto beats = [&](std::size_t other) {
-            const bool covered = covers(all.front.points[other], all.front.points[i]);
-            return other != i && covered &&
-                   (other < i || !covers(all.front.points[i], all.front.points[other]));
-        };
-        bool is_beaten = false;
-        for (std::size_t other = 0; other < all.points.size() && !is_beaten; ++other) {
-            is_beaten = beats(other);
-        }
-        if (!is_beaten) {
-            kept.push_back(i);
-        }
-    }
-    // 3. Ascending by the first axis, with numbers.
-    std::ranges::stable_sort(kept, {}, [&](std::size_t i) { return all.front.points[i].values; });
+    // 2. Ascending by the axes in turn, so that only an earlier point is as good as another on all;
+    //    such points are left out.
+    std::vector<std::size_t> order(all.points.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return all.front.points[i].values; });
     std::vector<Answer> points;
     std::vector<FrontPoint> values;
-    for (const std::size_t i : kept) {
-        points.push_back(std::move(all.points[i]));
-        points.back().point = static_cast<int>(points.size());
-        values.push_back(std::move(all.front.points[i]));
+    for (const std::size_t i : order) {
+        FrontPoint& next = all.front.points[i];
+        if (std::ranges::none_of(values, [&](const FrontPoint& p) { return covers(p, next); })) {
+            points.push_back(std::move(all.points[i]));
+            points.back().point = static_cast<int>(points.size());
+            values.push_back(std::move(next));
+        }
     }
     all.points = std::move(points);
     all.front.points = std::move(values);
