@@ -12,6 +12,7 @@ namespace cli {
 // Adds the command to the program; what it does runs in its callback and throws on failure.
 void add_calibrate(Program& program);
 void add_map(Program& program);
+void add_sweep(Program& program);
 void add_simulate(Program& program);
 void add_validate(Program& program);
 void add_show(Program& program);

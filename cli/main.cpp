@@ -19,6 +19,7 @@ int main(int argc, char** argv) try {
                          cli::version_text};
     cli::add_calibrate(program);
     cli::add_map(program);
+    cli::add_sweep(program);
     cli::add_simulate(program);
     cli::add_validate(program);
     cli::add_show(program);

@@ -7,16 +7,13 @@
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
 #include "sim/compile/offers.hpp"
-#include "sim/describe/twins.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/report/names.hpp"
-#include "sim/search/twins.hpp"
-#include "sim/search/wishes.hpp"
+#include "sim/search/mapped.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <optional>
 
@@ -26,7 +23,7 @@ namespace {
 struct MapOptions {
     std::vector<std::string> models;
     std::string platform;
-    sim::Wishes wishes;  // `fix` is loaded where it is used
+    sim::Wishes wishes;  // `fix` is loaded when it runs
     std::string out, front_csv, front_plot, certificate, fix, refine;
     std::vector<std::string> set;
     std::vector<int> batches{1};
@@ -39,56 +36,26 @@ struct MapOptions {
     HtmlFile report;
 };
 
-// The model, or where its accuracy matters also its twins.
-std::vector<sim::Model> networks_asked(const MapOptions& o) {
-    const bool of_accuracy = o.wishes.min_accuracy || o.wishes.objective == "accuracy" ||
-                             std::ranges::count(o.wishes.pareto, "accuracy") > 0;
-    const sim::Model model = models_named(o.models);
-    return of_accuracy ? sim::with_twins(model) : std::vector{model};
-}
-
-// What `find` finds of each network, which have the time limit together. Those that cannot be
-// mapped are told, unless none can.
+// What `find` finds with Ctrl-C, memory and a bar of progress.
 template <class Find>
-auto of_each(const std::vector<sim::Model>& networks, const Find& find) {
-    std::vector<decltype(find(networks.front()))> all;
-    for (const sim::Model& network : networks) {
-        try {
-            all.push_back(find(network));
-        } catch (const sim::InputError& error) {
-            if (&network == &networks.back() && all.empty()) {
-                throw;
-            }
-            say(fmt::format("{}: {}\n", network.name, error.what()));
-        }
-    }
-    return all;
-}
-
-// A model at one batch size, compiled: with the problem, what is asked of it.
-struct Asked {
-    std::unique_ptr<sim::Problem> problem;
-    sim::Question question;
-};
-
-Asked ask(const MapOptions& o,
-          const sim::Model& model,
-          const sim::Platform& platform,
-          int batch,
-          double time_limit) {
-    sim::Wishes wishes = o.wishes;
-    if (!o.fix.empty()) {
-        wishes.fix = sim::load_mapping_file(o.fix);
-    }
-    Asked asked;
-    asked.problem = std::make_unique<sim::Problem>(sim::problem_of(wishes, model, platform, batch));
-    asked.question = sim::question_of(wishes, *asked.problem);
-    asked.question.seconds = [watch = Stopwatch{}] { return watch.seconds(); };
-    asked.question.options.memory =
-        o.memory ? sim::Bytes{static_cast<std::int64_t>(*o.memory)} : half_of_free_memory();
-    asked.question.options.stop = interrupted;
-    asked.question.time_limit = time_limit;
-    return asked;
+auto within_limits(const MapOptions& o, const Find& find) {
+    ProgressBar bar{o.output.quiet};
+    catch_interrupts();
+    return find(
+        sim::Limits{.seconds = *o.time_limit,
+                    .memory = o.memory ? sim::Bytes{static_cast<std::int64_t>(*o.memory)}
+                                       : half_of_free_memory(),
+                    .clock = [watch = Stopwatch{}] { return watch.seconds(); },
+                    .stop = interrupted,
+                    .progress =
+                        [&bar](sim::Time incumbent, sim::Time bound, double seconds, double limit) {
+                            bar.show(fmt::format("best {:.2f} us, bound {:.2f} us",
+                                                 sim::microseconds(incumbent),
+                                                 sim::microseconds(bound)),
+                                     seconds / limit,
+                                     limit - seconds);
+                        },
+                    .leaves_out = [](const std::string& message) { say(message + "\n"); }});
 }
 
 void write_mapping(const std::string& path, const sim::Answer& answer) {
@@ -99,61 +66,19 @@ void write_mapping(const std::string& path, const sim::Answer& answer) {
 
 // ---- one objective -----------------------------------------------------------------------
 
-struct Mapped {
-    std::unique_ptr<sim::Problem> problem;
-    sim::Answer answer;
-};
-
-Mapped map_one(const MapOptions& o,
-               const sim::Model& model,
-               const sim::Platform& platform,
-               int batch,
-               double time_limit) {
-    Asked asked = ask(o, model, platform, batch, time_limit);
-    ProgressBar bar{o.output.quiet};
-    asked.question.baselines = true;
-    asked.question.options.progress = [&](sim::Time incumbent, sim::Time bound) {
-        const double seconds = asked.question.seconds();
-        bar.show(fmt::format("best {:.2f} us, bound {:.2f} us",
-                             sim::microseconds(incumbent),
-                             sim::microseconds(bound)),
-                 seconds / time_limit,
-                 time_limit - seconds);
-    };
-    catch_interrupts();
-    Mapped mapped;
-    mapped.answer = sim::answer_to(asked.question, model, *asked.problem);
-    mapped.problem = std::move(asked.problem);
-    return mapped;
-}
-
-// The best network.
-Mapped map_networks(const MapOptions& o,
-                    const std::vector<sim::Model>& networks,
-                    const sim::Platform& platform,
-                    int batch) {
-    const double time_limit = *o.time_limit / static_cast<double>(networks.size());
-    std::vector<Mapped> all = of_each(networks, [&](const sim::Model& network) {
-        return map_one(o, network, platform, batch, time_limit);
-    });
-    std::vector<sim::Answer> answers;
-    for (const Mapped& mapped : all) {
-        answers.push_back(mapped.answer);
-    }
-    return std::move(all[sim::best_of_twins(answers)]);
-}
-
 // Each batch size by itself. Those that cannot be mapped are told, unless none can.
-std::vector<Mapped> map_batches(const MapOptions& o,
-                                const std::vector<sim::Model>& networks,
-                                const sim::Platform& platform) {
-    std::vector<Mapped> all;
+std::vector<sim::Mapped> map_batches(const MapOptions& o,
+                                     const std::vector<sim::Model>& networks,
+                                     const sim::Platform& platform) {
+    std::vector<sim::Mapped> all;
     for (const int batch : o.batches) {
         if (interrupted() && !all.empty()) {
             break;
         }
         try {
-            all.push_back(map_networks(o, networks, platform, batch));
+            all.push_back(within_limits(o, [&](const sim::Limits& limits) {
+                return sim::map_best(o.wishes, networks, platform, batch, limits);
+            }));
         } catch (const sim::InputError& error) {
             if (batch == o.batches.back() && all.empty()) {
                 throw;
@@ -167,8 +92,8 @@ std::vector<Mapped> map_batches(const MapOptions& o,
 void map_for_one_objective(const MapOptions& o,
                            const std::vector<sim::Model>& networks,
                            const sim::Platform& platform) {
-    const std::vector<Mapped> all = map_batches(o, networks, platform);
-    const sim::Answer& best = std::ranges::min_element(all, {}, [](const Mapped& mapped) {
+    const std::vector<sim::Mapped> all = map_batches(o, networks, platform);
+    const sim::Answer& best = std::ranges::min_element(all, {}, [](const sim::Mapped& mapped) {
                                   return sim::value_per_image(mapped.answer);
                               })->answer;
     if (!o.out.empty()) {
@@ -183,7 +108,7 @@ void map_for_one_objective(const MapOptions& o,
     if (o.output.json) {
         print(sim::json_text(best));
     } else {
-        for (const Mapped& mapped : all) {
+        for (const sim::Mapped& mapped : all) {
             print(sim::text_table(mapped.answer));
             if (all.size() > 1) {
                 print("\n");
@@ -202,35 +127,16 @@ void map_for_one_objective(const MapOptions& o,
 
 // ---- several objectives ------------------------------------------------------------------
 
-// One network's: the points keep pointers to the problem.
-struct OneFront {
-    std::unique_ptr<sim::Problem> problem;
-    sim::FrontAnswer front;
-};
-
 void map_the_front(const MapOptions& o,
                    const std::vector<sim::Model>& networks,
                    const sim::Platform& platform) {
     if (o.batches.size() != 1) {
         throw sim::InputError{"--pareto: a front is of one batch size; name one with --batch"};
     }
-    catch_interrupts();
-    const double time_limit = *o.time_limit / static_cast<double>(networks.size());
-    const std::vector<OneFront> all = of_each(networks, [&](const sim::Model& network) {
-        Asked asked = ask(o, network, platform, o.batches.front(), time_limit);
-        asked.question.baselines = true;
-        OneFront one;
-        one.front = sim::front_answer_to(asked.question, network, *asked.problem);
-        one.problem = std::move(asked.problem);
-        return one;
+    sim::MappedFront mapped = within_limits(o, [&](const sim::Limits& limits) {
+        return sim::map_front(o.wishes, networks, platform, o.batches.front(), limits);
     });
-    std::vector<sim::FrontAnswer> fronts;
-    for (const OneFront& one : all) {
-        fronts.push_back(one.front);
-    }
-    sim::FrontAnswer front =
-        networks.size() == 1 ? fronts.front() : sim::front_of_twins(std::move(fronts));
-    front.model = networks.front().name;
+    sim::FrontAnswer& front = mapped.front;
     for (const sim::Answer& point : front.points) {
         if (!o.out.empty()) {
             front.mapping_files.push_back(numbered(o.out, point.point));
@@ -338,14 +244,17 @@ void check_files(const MapOptions& o, const sim::Model& model, const sim::Platfo
             {"--model", model.path}, {"--platform", platform.path}, {"--fix", o.fix}});
 }
 
-void run(const MapOptions& o) {
+void run(MapOptions o) {
     // Complain before the work.
     sim::expect_able(o.wishes);
     o.report.expect_able();
     if (o.wishes.pareto.empty() && (!o.front_csv.empty() || !o.front_plot.empty())) {
         throw sim::InputError{"--front, --front-plot: these are of a front; add --pareto"};
     }
-    const std::vector<sim::Model> networks = networks_asked(o);
+    if (!o.fix.empty()) {
+        o.wishes.fix = sim::load_mapping_file(o.fix);
+    }
+    const std::vector<sim::Model> networks = sim::networks_of(o.wishes, models_named(o.models));
     const sim::Model& model = networks.front();
     sim::Platform platform = platform_named(o.platform, o.set);
     check_files(o, model, platform);

@@ -180,8 +180,14 @@ Option Command::add_batch(int& batch, const std::string& help) {
     return add_option("--batch", batch, help).range(1, kLargestBatch);
 }
 
+Option Command::add_numbers(const std::string& name,
+                            std::vector<int>& numbers,
+                            const std::string& help) {
+    return added(app_->add_option(name, numbers, help)).delimiter(',');
+}
+
 Option Command::add_batches(std::vector<int>& batches, const std::string& help) {
-    return added(app_->add_option("--batch", batches, help)).delimiter(',').range(1, kLargestBatch);
+    return add_numbers("--batch", batches, help).range(1, kLargestBatch);
 }
 
 void Command::callback(const std::function<void()>& run) { app_->callback(run); }

@@ -75,6 +75,8 @@ public:
                        const std::string& help);
     // "devices.cpu.active_power_w=35", any number of times: of the command's platform.
     Option add_set(std::vector<std::string>& set);
+    // "64,1000".
+    Option add_numbers(const std::string& name, std::vector<int>& numbers, const std::string& help);
     // "1", where the command takes several "1,8".
     Option add_batch(int& batch, const std::string& help);
     Option add_batches(std::vector<int>& batches, const std::string& help);

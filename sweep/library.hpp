@@ -1,0 +1,54 @@
+#pragma once
+
+// The models and platforms of a sweep, each loaded once.
+
+#include "sim/describe/model.hpp"
+#include "sim/describe/platform.hpp"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sweep {
+
+// Where names are looked for; see sim::load_model and sim::load_platform.
+struct Folders {
+    std::vector<std::filesystem::path> models, platforms;
+};
+
+class Library {
+public:
+    explicit Library(Folders folders) : folders_{std::move(folders)} {}
+
+    // Throw InputError where there is none, or it is wrong.
+    // The model, or with its twins, itself first.
+    const std::vector<sim::Model>& networks(const std::string& name, bool with_twins);
+    const sim::Platform& platform(const std::string& name);
+    // With numbers of its file set. Only the last one is kept: cells of one platform with the same
+    // what-ifs follow each other.
+    const sim::Platform& platform(const std::string& name, const std::vector<std::string>& set);
+
+    // Of their files (a model's with those of its twins): other where these have changed.
+    const std::string& model_digest(const std::string& name);
+    const std::string& platform_digest(const std::string& name);
+
+    std::vector<std::string> model_names() const { return sim::model_names(folders_.models); }
+    std::vector<std::string> platform_names() const {
+        return sim::platform_names(folders_.platforms);
+    }
+
+private:
+    Folders folders_;
+    std::map<std::string, std::vector<sim::Model>> alone_, with_twins_;
+    std::map<std::string, sim::Platform> platforms_;
+    std::map<std::string, std::string> model_digests_, platform_digests_;
+    std::pair<std::string, std::vector<std::string>> edited_of_;
+    sim::Platform edited_;
+};
+
+// 32 hexadecimal digits: RFC 4122's name-based UUID (SHA-1) of any bytes, without dashes.
+std::string digest_of(const std::string& bytes);
+
+}  // namespace sweep

@@ -1,0 +1,446 @@
+#include "sweep/store.hpp"
+
+#include "sim/error.hpp"
+#include "sweep/library.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <sqlite3.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace sweep {
+namespace {
+
+// SQLite's mark of whose file it is (PRAGMA application_id): "hets".
+constexpr int kApplication = 0x68657473, kSchema = 1;
+constexpr int kPatienceMs = 10'000;
+
+constexpr const char* kTables = R"sql(
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE cells (
+    cell INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    model TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    batch INTEGER NOT NULL,
+    objective TEXT NOT NULL,
+    search TEXT NOT NULL,
+    constraints TEXT NOT NULL,
+    what_if TEXT NOT NULL,
+    status TEXT NOT NULL,
+    message TEXT NOT NULL,
+    value REAL,
+    bound REAL,
+    unit TEXT NOT NULL,
+    nodes INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    time_limit_s REAL NOT NULL,
+    worker TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    question TEXT NOT NULL
+);
+CREATE TABLE points (
+    cell INTEGER NOT NULL REFERENCES cells ON DELETE CASCADE,
+    point INTEGER NOT NULL,
+    latency_us REAL NOT NULL,
+    energy_mj REAL,
+    accuracy_percent REAL,
+    images_per_second REAL,
+    network TEXT NOT NULL,
+    mapping TEXT NOT NULL,
+    PRIMARY KEY (cell, point)
+) WITHOUT ROWID;
+CREATE TABLE edits (
+    cell INTEGER NOT NULL REFERENCES cells ON DELETE CASCADE,
+    path TEXT NOT NULL,
+    number REAL NOT NULL,
+    PRIMARY KEY (cell, path)
+) WITHOUT ROWID;
+)sql";
+
+[[noreturn]] void give_up(sqlite3* database, const std::string& path) {
+    throw sim::MachineError{
+        fmt::format("{}: {}", path, database != nullptr ? sqlite3_errmsg(database) : "no memory")};
+}
+
+// A statement, prepared once and used again.
+class Statement {
+public:
+    Statement(sqlite3* database, std::string path, const char* sql)
+        : database_{database}, path_{std::move(path)} {
+        if (sqlite3_prepare_v3(
+                database, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr) != SQLITE_OK) {
+            give_up(database, path_);
+        }
+    }
+    ~Statement() { sqlite3_finalize(statement_); }
+    Statement(const Statement&) = delete;
+    Statement& operator=(const Statement&) = delete;
+
+    // Values for its question marks, from the first on.
+    template <class... Values>
+    Statement& with(const Values&... values) {
+        sqlite3_reset(statement_);
+        int place = 0;
+        (bind(++place, values), ...);
+        return *this;
+    }
+    // The next row; false after the last.
+    bool step() {
+        const int code = sqlite3_step(statement_);
+        if (code != SQLITE_ROW && code != SQLITE_DONE) {
+            sqlite3_reset(statement_);
+            give_up(database_, path_);
+        }
+        if (code == SQLITE_DONE) {
+            sqlite3_reset(statement_);
+        }
+        return code == SQLITE_ROW;
+    }
+
+    std::string text(int column) const {
+        const unsigned char* const bytes = sqlite3_column_text(statement_, column);
+        return bytes == nullptr ? std::string{} : reinterpret_cast<const char*>(bytes);
+    }
+    double number(int column) const { return sqlite3_column_double(statement_, column); }
+    std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
+    std::optional<double> maybe(int column) const {
+        return sqlite3_column_type(statement_, column) == SQLITE_NULL
+                   ? std::nullopt
+                   : std::optional{number(column)};
+    }
+
+private:
+    void expect(int code) {
+        if (code != SQLITE_OK) {
+            give_up(database_, path_);
+        }
+    }
+    void bind(int place, const std::string& text) {
+        expect(sqlite3_bind_text64(
+            statement_, place, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+    }
+    void bind(int place, double number) { expect(sqlite3_bind_double(statement_, place, number)); }
+    void bind(int place, std::int64_t number) {
+        expect(sqlite3_bind_int64(statement_, place, number));
+    }
+    void bind(int place, const std::optional<double>& number) {
+        expect(number ? sqlite3_bind_double(statement_, place, *number)
+                      : sqlite3_bind_null(statement_, place));
+    }
+
+    sqlite3* database_;
+    std::string path_;
+    sqlite3_stmt* statement_ = nullptr;
+};
+
+struct Closed {
+    void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
+};
+using Connection = std::unique_ptr<sqlite3, Closed>;
+
+void execute(sqlite3* database, const std::string& path, const char* sql) {
+    if (sqlite3_exec(database, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
+        give_up(database, path);
+    }
+}
+
+int pragma(sqlite3* database, const std::string& path, const char* sql) {
+    Statement statement{database, path, sql};
+    return statement.with().step() ? static_cast<int>(statement.integer(0)) : 0;
+}
+
+[[noreturn]] void refuse(const std::string& path, const std::string& what) {
+    throw sim::InputError{fmt::format("{}: expected a store of hetmap sweep, {}", path, what)};
+}
+
+// An open store, or with `makes` a file that becomes one.
+Connection opened(const std::string& path, bool makes) {
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+        refuse(path, "this is no file");
+    }
+    if (!makes && !std::filesystem::exists(status)) {
+        throw sim::InputError{fmt::format("{}: no such file", path)};
+    }
+    sqlite3* raw = nullptr;
+    const int mode = makes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+    const int code = sqlite3_open_v2(path.c_str(), &raw, mode, nullptr);
+    Connection database{raw};
+    if (code != SQLITE_OK) {
+        throw sim::InputError{fmt::format(
+            "{}: {}", path, raw != nullptr ? sqlite3_errmsg(raw) : sqlite3_errstr(code))};
+    }
+    sqlite3_busy_timeout(raw, kPatienceMs);
+    const auto ask = [&](const char* sql) {
+        const int found = sqlite3_exec(raw, sql, nullptr, nullptr, nullptr);
+        if (found == SQLITE_NOTADB) {
+            refuse(path, "this is no SQLite database");
+        }
+        if (found == SQLITE_READONLY || found == SQLITE_CANTOPEN || found == SQLITE_PERM) {
+            throw sim::InputError{fmt::format("{}: {}", path, sqlite3_errmsg(raw))};
+        }
+        if (found != SQLITE_OK) {
+            give_up(raw, path);
+        }
+    };
+    ask("PRAGMA schema_version");
+    const bool is_empty = pragma(raw, path, "SELECT count(*) FROM sqlite_schema") == 0;
+    if (is_empty && makes) {
+        // Others see a whole store or none.
+        ask("BEGIN IMMEDIATE");
+        execute(raw, path, fmt::format("PRAGMA application_id = {}", kApplication).c_str());
+        execute(raw, path, fmt::format("PRAGMA user_version = {}", kSchema).c_str());
+        execute(raw, path, kTables);
+        execute(raw, path, "COMMIT");
+    }
+    if (pragma(raw, path, "PRAGMA application_id") != kApplication) {
+        refuse(path, "this is another database");
+    }
+    if (const int schema = pragma(raw, path, "PRAGMA user_version"); schema != kSchema) {
+        refuse(path, fmt::format("of version {}, this is of version {}", kSchema, schema));
+    }
+    return database;
+}
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    return gethostname(name.data(), name.size() - 1) == 0 ? std::string{name.data()} : "unknown";
+}
+
+constexpr const char* kFindCell =
+    "SELECT cell, status, message, value, bound, unit, nodes, seconds, time_limit_s, worker "
+    "FROM cells WHERE key = ?";
+constexpr const char* kFindPoints =
+    "SELECT latency_us, energy_mj, accuracy_percent, images_per_second, network, mapping "
+    "FROM points WHERE cell = ? ORDER BY point";
+
+std::optional<Finished> found_by(Statement& cells, Statement& points, const std::string& key) {
+    if (!cells.with(key).step()) {
+        return std::nullopt;
+    }
+    Finished finished;
+    const std::int64_t cell = cells.integer(0);
+    finished.status = status_named(cells.text(1)).value_or(Status::failed);
+    finished.message = cells.text(2);
+    finished.value = cells.maybe(3);
+    finished.bound = cells.maybe(4);
+    finished.unit = cells.text(5);
+    finished.nodes = static_cast<std::uint64_t>(cells.integer(6));
+    finished.seconds = cells.number(7);
+    finished.time_limit_s = cells.number(8);
+    finished.worker = cells.text(9);
+    cells.with(key);  // the row is read: no lock is kept
+    points.with(cell);
+    while (points.step()) {
+        finished.points.push_back({.latency_us = points.number(0),
+                                   .energy_mj = points.maybe(1),
+                                   .accuracy_percent = points.maybe(2),
+                                   .images_per_second = points.maybe(3),
+                                   .network = points.text(4),
+                                   .mapping = points.text(5)});
+    }
+    return finished;
+}
+
+}  // namespace
+
+struct Store::Database {
+    Database(const std::string& file, std::string of)
+        : path{file}, revision{std::move(of)}, connection{opened(file, true)} {
+        sqlite3* const raw = connection.get();
+        // A commit waits for no disk: what a machine that loses power forgets is done again.
+        execute(raw, path, "PRAGMA journal_mode = WAL");
+        execute(raw, path, "PRAGMA synchronous = NORMAL");
+        execute(raw, path, "PRAGMA foreign_keys = ON");
+    }
+
+    Statement& prepared(std::optional<Statement>& statement, const char* sql) {
+        return statement ? *statement : statement.emplace(connection.get(), path, sql);
+    }
+    void begin() {
+        if (!is_open) {
+            execute(connection.get(), path, "BEGIN IMMEDIATE");
+            is_open = true;
+        }
+    }
+
+    std::string path, revision;
+    Connection connection;
+    bool is_open = false;    // a transaction
+    bool is_writer = false;  // said so in the store
+    std::optional<Statement> find_cell, find_points, drop, add_cell, add_point, add_edit;
+};
+
+Store::Store(const std::filesystem::path& path, std::string revision)
+    : database_{std::make_unique<Database>(path.string(), std::move(revision))} {
+    // One sweep at a time: two would do the same cells.
+    Database& database = *database_;
+    sqlite3* const raw = database.connection.get();
+    const std::string host = host_name();
+    database.begin();
+    Statement writer{raw, database.path, "SELECT value FROM about WHERE name = 'writer'"};
+    if (writer.with().step()) {
+        const std::string who = writer.text(0);
+        const std::size_t gap = who.rfind(' ');
+        const pid_t process = gap == std::string::npos ? 0 : std::atoi(who.c_str() + gap);
+        const bool lives = process > 0 && process != getpid() && who.substr(0, gap) == host &&
+                           (kill(process, 0) == 0 || errno == EPERM);
+        if (lives) {
+            throw sim::InputError{fmt::format("{}: another sweep writes it now (process {} on {})",
+                                              path.string(),
+                                              process,
+                                              host)};
+        }
+    }
+    writer.with();
+    Statement{raw, database.path, "INSERT OR REPLACE INTO about VALUES ('writer', ?)"}
+        .with(fmt::format("{} {}", host, getpid()))
+        .step();
+    database.is_writer = true;
+    commit();
+}
+
+Store::~Store() {
+    try {
+        Database& database = *database_;
+        if (database.is_open) {
+            execute(database.connection.get(), database.path, "ROLLBACK");
+        }
+        if (database.is_writer) {
+            execute(database.connection.get(),
+                    database.path,
+                    "DELETE FROM about WHERE name = 'writer'");
+        }
+        database.find_cell.reset();
+        database.find_points.reset();
+        // One file again, that can be copied.
+        execute(database.connection.get(), database.path, "PRAGMA journal_mode = DELETE");
+    } catch (const sim::MachineError&) {
+        // A reader keeps it as it is; all that was committed is there.
+    }
+}
+
+std::optional<Finished> Store::find(const std::string& key) const {
+    Database& database = *database_;
+    return found_by(database.prepared(database.find_cell, kFindCell),
+                    database.prepared(database.find_points, kFindPoints),
+                    key);
+}
+
+void Store::put(const std::string& key, const Cell& cell, const Finished& finished) {
+    Database& database = *database_;
+    database.begin();
+    database.prepared(database.drop, "DELETE FROM cells WHERE key = ?").with(key).step();
+    nlohmann::json edits = nlohmann::json::object();
+    for (const std::string& edit : cell.what_if) {
+        const std::size_t sign = edit.rfind('=');
+        edits[edit.substr(0, sign)] = std::strtod(edit.c_str() + sign + 1, nullptr);
+    }
+    database
+        .prepared(database.add_cell,
+                  "INSERT INTO cells (key, model, platform, batch, objective, search, constraints, "
+                  "what_if, status, message, value, bound, unit, nodes, seconds, time_limit_s, "
+                  "worker, revision, question) "
+                  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+        .with(key,
+              cell.model,
+              cell.platform,
+              std::int64_t{cell.batch},
+              objective_text(cell),
+              cell.search,
+              cell.constraints.name,
+              edits.dump(),
+              std::string{name_of(finished.status)},
+              finished.message,
+              finished.value,
+              finished.bound,
+              finished.unit,
+              static_cast<std::int64_t>(finished.nodes),
+              finished.seconds,
+              finished.time_limit_s,
+              finished.worker,
+              database.revision,
+              to_json(cell).dump())
+        .step();
+    const std::int64_t row = sqlite3_last_insert_rowid(database.connection.get());
+    for (std::size_t i = 0; i < finished.points.size(); ++i) {
+        const Point& point = finished.points[i];
+        database.prepared(database.add_point, "INSERT INTO points VALUES (?,?,?,?,?,?,?,?)")
+            .with(row,
+                  static_cast<std::int64_t>(i + 1),
+                  point.latency_us,
+                  point.energy_mj,
+                  point.accuracy_percent,
+                  point.images_per_second,
+                  point.network,
+                  point.mapping)
+            .step();
+    }
+    for (const auto& [path, number] : edits.items()) {
+        database.prepared(database.add_edit, "INSERT OR REPLACE INTO edits VALUES (?,?,?)")
+            .with(row, path, number.get<double>())
+            .step();
+    }
+}
+
+void Store::commit() {
+    Database& database = *database_;
+    if (database.is_open) {
+        execute(database.connection.get(), database.path, "COMMIT");
+        database.is_open = false;
+    }
+}
+
+std::size_t Store::join(const std::filesystem::path& other) {
+    const std::string path = other.string();
+    std::error_code error;
+    if (std::filesystem::equivalent(other, database_->path, error)) {
+        throw sim::InputError{fmt::format("{}: a store is not joined to itself", path)};
+    }
+    const Connection connection = opened(path, false);
+    Statement cells{connection.get(), path, kFindCell};
+    Statement points{connection.get(), path, kFindPoints};
+    Statement all{connection.get(), path, "SELECT key, question FROM cells ORDER BY cell"};
+    std::size_t joined = 0;
+    all.with();
+    while (all.step()) {
+        const std::string key = all.text(0);
+        const Finished theirs = *found_by(cells, points, key);
+        const std::optional<Finished> ours = find(key);
+        if (!ours || (!is_done(*ours, theirs.time_limit_s) && theirs.status != Status::failed)) {
+            const auto question = nlohmann::json::parse(all.text(1), nullptr, false);
+            try {
+                put(key, cell_of(question), theirs);
+            } catch (const nlohmann::json::exception&) {
+                refuse(path, "cell " + key + " has no question");
+            }
+            ++joined;
+        }
+    }
+    commit();
+    return joined;
+}
+
+std::string key_of(const Cell& cell, Library& library) {
+    nlohmann::json question = to_json(cell);
+    question["model_digest"] = library.model_digest(cell.model);
+    question["platform_digest"] = library.platform_digest(cell.platform);
+    question["constraints"].erase("name");
+    return digest_of(question.dump());
+}
+
+bool is_done(const Finished& finished, double time_limit_s) {
+    return finished.status == Status::proven || finished.status == Status::refused ||
+           (finished.status == Status::unproven && finished.time_limit_s >= time_limit_s);
+}
+
+}  // namespace sweep
