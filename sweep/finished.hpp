@@ -40,9 +40,9 @@ std::optional<Status> status_named(std::string_view name);
 
 struct Finished {
     Status status = Status::failed;
-    std::string message;          // of the last two
-    double value = 0;             // on the objective, in `unit`; of a front its number of points
-    std::optional<double> bound;  // nothing is below it
+    std::string message;  // of the last two
+    // On the objective, in `unit`; of a front its number of points. Nothing is below the bound.
+    std::optional<double> value, bound;
     std::string unit;
     std::uint64_t nodes = 0;
     double seconds = 0;
