@@ -36,6 +36,7 @@ struct SweepOptions {
     std::vector<int> play;
     bool all = false;
     OutputOptions output;
+    HtmlFile report;
 };
 
 // "3/16": the third of sixteen.
@@ -159,15 +160,20 @@ void lead(const SweepOptions& o,
     if (!o.csv.empty()) {
         calibrate::write_file(o.csv, sweep::table_csv(rows));
     }
+    const std::string json = sim::dumped(sweep::table_json(rows));
+    const std::string found = found_text(outcome, crew.names.size(), rows);
+    o.report.write({.sweep = json,
+                    .heading = std::filesystem::path{o.plan}.stem().string(),
+                    .finding = found});
     if (o.output.json) {
-        print(sim::dumped(sweep::table_json(rows)));
+        print(json);
     } else {
         print(fmt::format("{} into {}\n\n{}\n{}{}",
                           o.plan,
                           o.store,
                           sweep::table_text(rows, o.all),
                           played_text(rows, o.play, outcome.hand_out_s),
-                          found_text(outcome, crew.names.size(), rows)));
+                          found));
     }
     if (outcome.failed > 0) {
         throw sim::MachineError{fmt::format("{} failed; the same command tries again",
@@ -176,6 +182,7 @@ void lead(const SweepOptions& o,
 }
 
 void run(const SweepOptions& o) {
+    o.report.expect_able();
     const sweep::Part part = part_of(o.part);
     sweep::Library library{{.models = model_folders(), .platforms = platform_folders()}};
     sweep::Plan plan = sweep::load_plan(o.plan, library);
@@ -183,7 +190,7 @@ void run(const SweepOptions& o) {
         plan.time_limit_s = *o.time_limit;
     }
     calibrate::check_outputs(
-        std::vector<calibrate::NamedFile>{{"--out", o.store}, {"--csv", o.csv}},
+        std::vector<calibrate::NamedFile>{{"--out", o.store}, {"--csv", o.csv}, o.report.named()},
         std::vector<calibrate::NamedFile>{{"PLAN", o.plan}});
     const std::unique_ptr<cluster::Ranks> ranks = cluster::started_together();
     const int at_once = ranks ? ranks->count() : o.processes;
@@ -237,6 +244,7 @@ void add_sweep(Program& program) {
         .type_name(kFile);
     command.add_numbers("--play", o->play, "How long so many workers would take: 64,1000")
         .range(1, kMostPlayed);
+    o->report.add_option(command);
     command.add_flag("--all", o->all, "Print every cell of a long plan");
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress");

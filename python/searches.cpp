@@ -7,9 +7,10 @@
 #include "calibrate/memory.hpp"
 #include "python/module.hpp"
 #include "python/unlocked.hpp"
+#include "sim/describe/twins.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/report/report.hpp"
-#include "sim/search/wishes.hpp"
+#include "sim/search/mapped.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -128,11 +129,11 @@ void run_watched(std::function<void(Worker&)> work, const py::object& progress) 
 
 // ---- Searches and their answers --------------------------------------------------------------
 
-// What an answer points into.
+// What an answer points into: its network is one of them, or the model itself.
 struct Asked {
-    std::shared_ptr<sim::Model> model;
-    std::shared_ptr<sim::Platform> platform;
-    std::shared_ptr<const sim::Problem> problem;
+    std::shared_ptr<const sim::Model> model;
+    std::shared_ptr<const std::vector<sim::Model>> networks;
+    std::vector<std::shared_ptr<const sim::Problem>> problems;
 };
 
 struct Answer {
@@ -140,7 +141,7 @@ struct Answer {
     sim::Answer answer;
 
     sim::MappingFile mapping() const {
-        return sim::describe(*asked.problem, answer.mapping, answer.schedule.makespan);
+        return sim::describe(*answer.problem, answer.mapping, answer.schedule.makespan);
     }
 };
 
@@ -149,83 +150,86 @@ struct Front {
     sim::FrontAnswer front;
 };
 
-sim::Question question_of(const sim::Wishes& wishes,
-                          const sim::Problem& problem,
-                          double time_limit,
-                          std::optional<std::int64_t> memory,
-                          Worker& worker) {
-    sim::Question question = sim::question_of(wishes, problem);
-    question.options.stop = [&worker] { return worker.stopped(); };
-    question.options.progress = [&worker](sim::Time incumbent, sim::Time bound) {
-        worker.tell(incumbent, bound);
-    };
-    question.options.memory =
-        memory ? sim::Bytes{*memory} : sim::Bytes{calibrate::free_memory().count / 2};
-    question.seconds = [&worker] { return worker.seconds(); };
-    question.time_limit = time_limit;
-    question.baselines = true;
-    return question;
-}
-
-// `find` asks the search, in the worker's thread; it is given the question and the problem.
+// `find` asks the search, in the worker's thread; it is given the networks and the limits.
 void search(const sim::Wishes& wishes,
             Asked& asked,
-            int batch,
             double time_limit,
             std::optional<std::int64_t> memory,
             const py::object& progress,
-            const std::function<void(const sim::Question&)>& find) {
+            const std::function<void(const std::vector<sim::Model>&, const sim::Limits&)>& find) {
     sim::expect_able(wishes);
     const auto work = [&](Worker& worker) {
-        asked.problem = std::make_shared<const sim::Problem>(
-            sim::problem_of(wishes, *asked.model, *asked.platform, batch));
-        find(question_of(wishes, *asked.problem, time_limit, memory, worker));
+        asked.networks =
+            std::make_shared<const std::vector<sim::Model>>(sim::networks_of(wishes, *asked.model));
+        find(*asked.networks,
+             {.seconds = time_limit,
+              .memory =
+                  memory ? sim::Bytes{*memory} : sim::Bytes{calibrate::free_memory().count / 2},
+              .clock = [&worker] { return worker.seconds(); },
+              .stop = [&worker] { return worker.stopped(); },
+              .progress =
+                  [&worker](sim::Time incumbent, sim::Time bound, double, double) {
+                      worker.tell(incumbent, bound);
+                  },
+              .leaves_out = {}});
     };
     run_watched(work, progress);
 }
 
 Answer map(const sim::Wishes& wishes,
            std::shared_ptr<sim::Model> model,
-           std::shared_ptr<sim::Platform> platform,
+           const std::shared_ptr<sim::Platform>& platform,
            int batch,
            double time_limit,
            std::optional<std::int64_t> memory,
            const py::object& progress) {
-    Answer found{{std::move(model), std::move(platform), nullptr}, {}};
-    search(wishes, found.asked, batch, time_limit, memory, progress, [&](const auto& question) {
-        found.answer = sim::answer_to(question, *found.asked.model, *found.asked.problem);
-    });
+    Answer found{{.model = std::move(model), .networks = nullptr, .problems = {}}, {}};
+    const auto find = [&](const std::vector<sim::Model>& networks, const sim::Limits& limits) {
+        sim::Mapped mapped = sim::map_best(wishes, networks, *platform, batch, limits);
+        found.answer = std::move(mapped.answer);
+        found.asked.problems.emplace_back(std::move(mapped.problem));
+    };
+    search(wishes, found.asked, time_limit, memory, progress, find);
     return found;
 }
 
 Front front(const sim::Wishes& wishes,
             std::shared_ptr<sim::Model> model,
-            std::shared_ptr<sim::Platform> platform,
+            const std::shared_ptr<sim::Platform>& platform,
             int batch,
             double time_limit,
             std::optional<std::int64_t> memory,
             const py::object& progress) {
-    Front found{{std::move(model), std::move(platform), nullptr}, {}};
-    search(wishes, found.asked, batch, time_limit, memory, progress, [&](const auto& question) {
-        found.front = sim::front_answer_to(question, *found.asked.model, *found.asked.problem);
-    });
+    Front found{{.model = std::move(model), .networks = nullptr, .problems = {}}, {}};
+    const auto find = [&](const std::vector<sim::Model>& networks, const sim::Limits& limits) {
+        sim::MappedFront mapped = sim::map_front(wishes, networks, *platform, batch, limits);
+        found.front = std::move(mapped.front);
+        for (std::unique_ptr<sim::Problem>& problem : mapped.problems) {
+            found.asked.problems.emplace_back(std::move(problem));
+        }
+    };
+    search(wishes, found.asked, time_limit, memory, progress, find);
     return found;
 }
 
 Answer simulate(std::shared_ptr<sim::Model> model,
-                std::shared_ptr<sim::Platform> platform,
+                const std::shared_ptr<sim::Platform>& platform,
                 const sim::MappingFile& file,
                 int frames_in_flight) {
-    Answer found{{std::move(model), std::move(platform), nullptr}, {}};
+    Answer found{{.model = std::move(model), .networks = nullptr, .problems = {}}, {}};
     const auto work = [&](Worker&) {
+        // A mapping may be a twin's.
+        found.asked.networks = std::make_shared<const std::vector<sim::Model>>(
+            1, sim::twin_named(*found.asked.model, file.model));
+        const sim::Model& network = found.asked.networks->front();
         auto problem = std::make_shared<sim::Problem>(
-            sim::compile(*found.asked.model,
-                         *found.asked.platform,
+            sim::compile(network,
+                         *platform,
                          {.batch = file.batch, .only = {}, .transfer_modes = file.transfer_modes}));
         const sim::Mapping mapping = sim::resolve(file, *problem);
-        sim::apply_transfer_modes(file, *found.asked.platform, *problem);
-        found.asked.problem = problem;
-        found.answer = sim::answer_with(mapping, *found.asked.model, *problem, frames_in_flight);
+        sim::apply_transfer_modes(file, *platform, *problem);
+        found.asked.problems.push_back(problem);
+        found.answer = sim::answer_with(mapping, network, *problem, frames_in_flight);
     };
     run_watched(work, py::none());
     return found;

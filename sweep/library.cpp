@@ -12,6 +12,8 @@
 namespace sweep {
 namespace {
 
+constexpr std::size_t kMostPlatforms = 64;  // of a few megabytes each
+
 template <class Value, class Make>
 const Value& once(std::map<std::string, Value>& all, const std::string& name, const Make& make) {
     const auto found = all.find(name);
@@ -38,22 +40,21 @@ const std::vector<sim::Model>& Library::networks(const std::string& name, bool w
                       : alone;
 }
 
-const sim::Platform& Library::platform(const std::string& name) {
-    return once(platforms_, name, [&] { return sim::load_platform(name, folders_.platforms); });
+const sim::PlatformFile& Library::platform_file(const std::string& name) {
+    return once(platform_files_, name, [&] { return sim::PlatformFile{name, folders_.platforms}; });
 }
 
 const sim::Platform& Library::platform(const std::string& name,
                                        const std::vector<std::string>& set) {
-    if (set.empty()) {
-        return platform(name);
-    }
     std::pair<std::string, std::vector<std::string>> asked{name, set};
-    if (edited_of_ != asked) {
-        edited_of_ = {};  // nothing is known while it is loaded
-        edited_ = sim::load_platform(name, folders_.platforms, set);
-        edited_of_ = std::move(asked);
+    const auto found = platforms_.find(asked);
+    if (found != platforms_.end()) {
+        return found->second;
     }
-    return edited_;
+    if (platforms_.size() == kMostPlatforms) {
+        platforms_.clear();
+    }
+    return platforms_.emplace(std::move(asked), platform_file(name).with(set)).first->second;
 }
 
 const std::string& Library::model_digest(const std::string& name) {
@@ -67,7 +68,8 @@ const std::string& Library::model_digest(const std::string& name) {
 }
 
 const std::string& Library::platform_digest(const std::string& name) {
-    return once(platform_digests_, name, [&] { return digest_of(bytes_of(platform(name).path)); });
+    return once(
+        platform_digests_, name, [&] { return digest_of(bytes_of(platform(name, {}).path)); });
 }
 
 }  // namespace sweep

@@ -4,6 +4,7 @@
 
 #include "sim/describe/model.hpp"
 #include "sim/describe/platform.hpp"
+#include "sim/describe/platform_file.hpp"
 
 #include <filesystem>
 #include <map>
@@ -25,9 +26,7 @@ public:
     // Throw InputError where there is none, or it is wrong.
     // The model, or with its twins, itself first.
     const std::vector<sim::Model>& networks(const std::string& name, bool with_twins);
-    const sim::Platform& platform(const std::string& name);
-    // With numbers of its file set. Only the last one is kept: cells of one platform with the same
-    // what-ifs follow each other.
+    // With numbers of its file set. Good until another is asked for.
     const sim::Platform& platform(const std::string& name, const std::vector<std::string>& set);
 
     // Of their files (a model's with those of its twins): other where these have changed.
@@ -40,12 +39,13 @@ public:
     }
 
 private:
+    const sim::PlatformFile& platform_file(const std::string& name);
+
     Folders folders_;
     std::map<std::string, std::vector<sim::Model>> alone_, with_twins_;
-    std::map<std::string, sim::Platform> platforms_;
+    std::map<std::string, sim::PlatformFile> platform_files_;
     std::map<std::string, std::string> model_digests_, platform_digests_;
-    std::pair<std::string, std::vector<std::string>> edited_of_;
-    sim::Platform edited_;
+    std::map<std::pair<std::string, std::vector<std::string>>, sim::Platform> platforms_;
 };
 
 // 32 hexadecimal digits: RFC 4122's name-based UUID (SHA-1) of any bytes, without dashes.

@@ -289,6 +289,27 @@ TEST_CASE("a cost may be of layers by their names, and goes before one of their 
     CHECK(notes.front().find("model 'net' has no layer 'z'") != std::string::npos);
 }
 
+TEST_CASE("what a device of twice the speed computes and converts takes half as long") {
+    const std::string two = model_text(kImage, conv("a", "x") + conv("b", "a"), "b");
+    const std::string stated = platform_text("costs:\n" + cost("layers: " + kConv, "cpu", "40"));
+    const std::string formula = platform_text(
+        "formulas:\n  - {device: cpu, operations: [conv2d], variant: f, configuration: c, "
+        "time_us: 40}\n");
+    for (const std::string& platform : {stated, formula}) {
+        CHECK(Net{two, platform}.best_us() == doctest::Approx(80));
+        CHECK(Net{two, with(platform, "asynchronous: false", "asynchronous: false, speed: 2")}
+                  .best_us() == doctest::Approx(40));
+    }
+    // Copies are not the device's: up 3, 20, 20, down 3.
+    const std::string of_gpu = platform_text(
+        "costs:\n" + cost("layers: " + kConv, "gpu", "40", ", in_layout: b, out_layout: b"),
+        ", conversions: [{from: nhwc, to: b, latency_us: 2, bandwidth_gb_per_s: 1000}, "
+        "{from: b, to: nhwc, latency_us: 2, bandwidth_gb_per_s: 1000}]");
+    CHECK(Net{two, of_gpu}.best_us() == doctest::Approx(3 + 2 + 80 + 2 + 3).epsilon(1e-3));
+    CHECK(Net{two, with(of_gpu, "kind: gpu", "speed: 2, kind: gpu")}.best_us() ==
+          doctest::Approx(3 + 1 + 40 + 1 + 3).epsilon(1e-3));
+}
+
 TEST_CASE("every tensor has layouts, and what cannot be converted is not offered") {
     const std::string blocked = ", in_layout: chw16, out_layout: chw16";
     const std::string conversions =

@@ -787,6 +787,29 @@ TEST_CASE("numbers that are set take the place of the file's, or are added") {
     CHECK(f.buses[0].bandwidth.rate == 3e9);
 }
 
+TEST_CASE("a star in the path of a number stands for all items of a list") {
+    const TemporaryFolder folder;
+    const std::string file = folder.write("f.yaml", kFormulas);
+    const std::vector<std::string> set = {"links.*.modes.*.bandwidth_gb_per_s=5",
+                                          "devices.*.speed=2"};
+    const sim::Platform p = sim::load_platform(file, {}, set);
+    for (const sim::Link& link : p.links) {
+        CHECK(link.modes[0].time.bandwidth[0].rate == 5e9);
+    }
+    for (const sim::Device& device : p.devices) {
+        CHECK(device.speed == 2);
+    }
+    const auto error = [&](const std::string& one) {
+        return folder.error_of([&] { sim::load_platform(file, {}, std::vector{one}); });
+    };
+    CHECK(error("devices.*.name=3") == "--set devices.*.name=3: name is 'cpu', not a number");
+    CHECK(error("devices.cpu.*=3").find("--set devices.cpu.*=3: unknown key '*'") == 0);
+    CHECK(error("devices.cpu.speed=0") ==
+          "--set devices.cpu.speed=0: speed: expected a number above zero, got '0'");
+    CHECK(error("devices.cpu.speed=1001") ==
+          "--set devices.cpu.speed=1001: speed: expected a factor from 0.001 to 1000, got '1001'");
+}
+
 TEST_CASE("names in the path of a number may have dots and signs in them") {
     const TemporaryFolder folder;
     const std::string file = folder.write("p.yaml", R"(hetmap: platform/1
@@ -812,10 +835,10 @@ TEST_CASE("a number that is set is checked as if it stood in the file") {
     CHECK(error({"devices.cpu.active_power_w=-3"}) ==
           "--set devices.cpu.active_power_w=-3: active_power_w: expected a number of zero or more, "
           "got '-3'");
-    CHECK(error({"devices.gpu0.speed=3"}) ==
-          "--set devices.gpu0.speed=3: unknown key 'speed'; a device has: name, kind, memory, "
+    CHECK(error({"devices.gpu0.gears=3"}) ==
+          "--set devices.gpu0.gears=3: unknown key 'gears'; a device has: name, kind, memory, "
           "asynchronous, submit_us, per_task_us, completion_us, conversions, active_power_w, "
-          "idle_power_w, supports, resources, longest_stream, reconfiguration_us, contention, "
+          "idle_power_w, speed, supports, resources, longest_stream, reconfiguration_us, contention, "
           "contention_of, handovers, in_networks");
     CHECK(error({"devices.cpu.submit_us=3"}) ==
           "--set devices.cpu.submit_us=3: submit_us: only an asynchronous device has it");

@@ -99,6 +99,23 @@ Time at_quantile(const Measurement& spread, double quantile) {
     return Time{std::max<std::int64_t>(0, std::llround(time))};
 }
 
+Time at_speed(Time time, double speed) {
+    if (speed == 1 || time <= Time{} || time >= kNever) {
+        return time;
+    }
+    const double ticks = static_cast<double>(time.count()) / speed;
+    return ticks < static_cast<double>(kNever.count())
+               ? Time{std::max<std::int64_t>(std::llround(ticks), 1)}
+               : kNever;
+}
+
+Measurement at_speed(const Measurement& time, double speed) {
+    return {.p05 = at_speed(time.p05, speed),
+            .p50 = at_speed(time.p50, speed),
+            .p95 = at_speed(time.p95, speed),
+            .samples = time.samples};
+}
+
 Time shortened(Time time, double factor) {
     return factor == 1 || time >= kNever ? time
                                          : Time{static_cast<std::int64_t>(std::floor(

@@ -36,6 +36,10 @@ std::optional<Measurement> predict(const FittedCost& fit, const CostFeatures& fe
 // on beyond them, not below zero. Of a stated cost, which has no spread, the cost.
 Time at_quantile(const Measurement& spread, double quantile);
 
+// On a device that is so many times as fast as its costs say. What takes any time still does.
+Time at_speed(Time time, double speed);
+Measurement at_speed(const Measurement& time, double speed);
+
 // The least that something may take which takes `time` alone and is slowed down by `factor` then.
 Time shortened(Time time, double factor);
 

@@ -1,5 +1,6 @@
 #include "sim/compile/formula_costs.hpp"
 
+#include "sim/compile/costs.hpp"
 #include "sim/index.hpp"
 
 #include <fmt/format.h>
@@ -53,6 +54,7 @@ std::vector<CompiledCost> compile_costs(const Platform& platform,
         std::vector<std::string> names;
         CompiledCost& compiled = costs.emplace_back();
         compiled.cost = &cost;
+        compiled.speed = platform.devices[at(cost.device)].speed;
         const auto formula_of = [&](const Expression& expression) {
             return Formula{expression.text, expression.where, names};
         };
@@ -155,10 +157,11 @@ std::optional<FormulaResult> evaluate(
                           const Expression& cycles,
                           std::string_view us_key,
                           std::string_view cycles_key) {
-        return from_microseconds(
+        const Time alone = from_microseconds(
             us ? value(formula, us, us_key, kMostFormulaMicroseconds)
                : value(formula, cycles, cycles_key, kMostFormulaMicroseconds * source.clock_mhz) /
                      source.clock_mhz);
+        return at_speed(alone, cost.speed);
     };
     FormulaResult result;
     result.time = time(*cost.time, source.time_us, source.cycles, "time_us", "cycles");

@@ -19,6 +19,7 @@ namespace sim {
 
 struct CompiledCost {
     const FormulaCost* cost = nullptr;
+    double speed = 1;  // of the device
     std::optional<Formula> when;
     std::vector<Formula> let;
     std::optional<Formula> time, energy, fill;

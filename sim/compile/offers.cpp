@@ -282,7 +282,8 @@ void add_measured(std::vector<Offer>& offers,
     for (const MeasuredCost* const cost : costs.measured) {
         if (is_supported(s, set, cost->device) && is_allowed(s.platform, *cost, s.options.only)) {
             const CostKind kind = cost->time.samples > 0 ? CostKind::measured : CostKind::stated;
-            offers.push_back(offer_of(s.platform, set, *cost, cost->time, kind));
+            const double speed = s.platform.devices[at(cost->device)].speed;
+            offers.push_back(offer_of(s.platform, set, *cost, at_speed(cost->time, speed), kind));
             offers.back().results = read_outside(s.model, set);
         }
     }
@@ -311,7 +312,9 @@ void add_fitted(std::vector<Offer>& offers,
                                               microseconds(time->p50),
                                               signature(s.model, set)));
             }
-            offers.push_back(offer_of(s.platform, set, *fit, *time, CostKind::fitted));
+            const double speed = s.platform.devices[at(fit->device)].speed;
+            offers.push_back(
+                offer_of(s.platform, set, *fit, at_speed(*time, speed), CostKind::fitted));
             offers.back().results = read_outside(s.model, set);
         }
     }

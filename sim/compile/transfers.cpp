@@ -149,11 +149,12 @@ void add_conversions(Problem& problem,
             const int from = index_of(problem.layout_names, conversion.from);
             const int to = index_of(problem.layout_names, conversion.to);
             if (from < layouts && to < layouts) {
-                const Time time = conversion.time.time(packed);
+                const Device& its = platform.devices[at(device)];
+                const Time time = at_speed(conversion.time.time(packed), its.speed);
                 problem.convert_times[place(from, to)] =
                     shortened(time, problem.alone_factor(0, device));
                 problem.convert_energies[place(from, to)] =
-                    time < kNever ? drawn_above_idle(platform.devices[at(device)], time) : Energy{};
+                    time < kNever ? drawn_above_idle(its, time) : Energy{};
             }
         }
         if (!problem.teams.empty()) {

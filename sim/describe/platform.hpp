@@ -151,6 +151,7 @@ struct Device {
     std::vector<Conversion> conversions;
     // Power drawn while it works and while it waits; nothing where it is not known.
     std::optional<double> active_power_w = std::nullopt, idle_power_w = std::nullopt;
+    double speed = 1;  // its kernels and conversions take their costs' times divided by this
     std::vector<SupportRule> supports = {};  // empty: whatever has a cost
     std::vector<ResourceBudget> resources = {};
     // Layers flow through it without being stored in between: a chain of layers takes its longest

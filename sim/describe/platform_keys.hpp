@@ -68,6 +68,7 @@ inline constexpr std::string_view completion_us = "completion_us";
 inline constexpr std::string_view active_power_w = "active_power_w";
 inline constexpr std::string_view idle_power_w = "idle_power_w";
 inline constexpr std::string_view conversions = "conversions";
+inline constexpr std::string_view speed = "speed";
 inline constexpr std::string_view supports = "supports";
 inline constexpr std::string_view resources = "resources";
 inline constexpr std::string_view longest_stream = "longest_stream";

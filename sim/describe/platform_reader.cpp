@@ -2,6 +2,7 @@
 #include "sim/describe/formula.hpp"
 #include "sim/describe/input_file.hpp"
 #include "sim/describe/platform.hpp"
+#include "sim/describe/platform_file.hpp"
 #include "sim/describe/platform_keys.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/index.hpp"
@@ -452,11 +453,14 @@ std::vector<Handover> read_handovers(const YamlNode& device) {
     return handovers;
 }
 
+constexpr double kLeastSpeed = 0.001;
+
 Device read_device(const YamlNode& node, const Platform& platform) {
     Keys optional = kAsynchronousKeys;
     for (const std::string_view key : {keys::conversions,
                                        keys::active_power_w,
                                        keys::idle_power_w,
+                                       keys::speed,
                                        keys::supports,
                                        keys::resources,
                                        keys::longest_stream,
@@ -485,6 +489,13 @@ Device read_device(const YamlNode& node, const Platform& platform) {
     if (!platform.devices.empty() && !device.handovers.empty()) {
         throw input_error(position_of_key(*find(node, keys::handovers)),
                           "handovers: only the host, the first device, has them");
+    }
+    if (const YamlNode* const speed = find(node, keys::speed)) {
+        device.speed = read_positive(*speed);
+        if (device.speed < kLeastSpeed || device.speed > 1 / kLeastSpeed) {
+            throw unexpected(*speed,
+                             fmt::format("a factor from {} to {}", kLeastSpeed, 1 / kLeastSpeed));
+        }
     }
     for (const YamlNode& item : items_of(node, keys::supports)) {
         device.supports.push_back(read_support(item));
@@ -1338,8 +1349,16 @@ std::filesystem::path find_platform(const std::string& name_or_path,
 Platform load_platform(const std::string& name_or_path,
                        std::span<const std::filesystem::path> search_path,
                        std::span<const std::string> set) {
-    const std::filesystem::path path = find_platform(name_or_path, search_path);
-    return read_changed(load_yaml(path, keys::kFormat), path, set);
+    return PlatformFile{name_or_path, search_path}.with(set);
+}
+
+PlatformFile::PlatformFile(const std::string& name_or_path,
+                           std::span<const std::filesystem::path> search_path)
+    : path_{find_platform(name_or_path, search_path)},
+      file_{std::make_shared<const YamlFile>(load_yaml(path_, keys::kFormat))} {}
+
+Platform PlatformFile::with(std::span<const std::string> set) const {
+    return read_changed(*file_, path_, set);
 }
 
 std::vector<std::string> platform_names(std::span<const std::filesystem::path> search_path) {

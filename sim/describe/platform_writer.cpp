@@ -226,6 +226,9 @@ std::string device_yaml(const Platform& platform, const Device& device) {
     for (const SupportRule& rule : device.supports) {
         text += item(6, support(rule));
     }
+    if (device.speed != 1) {
+        text += line(4, keys::speed, exactly(device.speed));
+    }
     if (!device.resources.empty()) {
         Map limits;
         for (const ResourceBudget& budget : device.resources) {

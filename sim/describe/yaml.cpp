@@ -314,7 +314,7 @@ YamlFile load_yaml(const std::filesystem::path& path, std::string_view format) {
 YamlFile parse_yaml(const std::string& bytes,
                     const std::filesystem::path& path,
                     std::string_view format) {
-    YamlFile file{.name = std::make_unique<const std::string>(path.string()), .root = {}};
+    YamlFile file{.name = std::make_shared<const std::string>(path.string()), .root = {}};
     const std::string& name = *file.name;
     expect_text(bytes, name);
     expect_yaml_limits(bytes, name);
@@ -350,13 +350,13 @@ YamlFile parse_yaml(const std::string& bytes,
 
 void set_number(YamlFile& file, const std::string& assignment) {
     const std::string& place =
-        *file.set.emplace_back(std::make_unique<const std::string>("--set " + assignment));
+        *file.set.emplace_back(std::make_shared<const std::string>("--set " + assignment));
     const auto refuse = [&](const std::string& why) { return input_error({.file = place}, why); };
     // 1. The path and the number. Names may have a '=' in them.
     const std::size_t sign = std::min(assignment.rfind('='), assignment.size());
-    std::string_view path = std::string_view{assignment}.substr(0, sign);
-    if (sign == assignment.size() || path.empty() || path.front() == '.' || path.back() == '.' ||
-        path.find("..") != std::string_view::npos) {
+    const std::string_view whole = std::string_view{assignment}.substr(0, sign);
+    if (sign == assignment.size() || whole.empty() || whole.front() == '.' || whole.back() == '.' ||
+        whole.find("..") != std::string_view::npos) {
         throw refuse("expected a path of keys and a number, as devices.cpu.active_power_w=35");
     }
     const std::string number = assignment.substr(sign + 1);
@@ -364,47 +364,58 @@ void set_number(YamlFile& file, const std::string& assignment) {
         throw refuse(fmt::format("expected a number, got '{}'", shortened(number)));
     }
 
-    // 2. Down the path. Keys that are not there are added, items of lists are not.
-    YamlNode* node = &file.root;
-    std::string step = "the file";
-    while (!path.empty()) {
-        if (node->kind == YamlNode::Kind::text) {
-            throw refuse(fmt::format("{} is {}, it holds nothing", step, description(*node)));
+    // 2. A number takes the place of a number, or of nothing.
+    const auto put = [&](YamlNode& node, std::string_view step) {
+        if (node.kind != YamlNode::Kind::nothing &&
+            (node.kind != YamlNode::Kind::text || !is_number(node.text))) {
+            throw refuse(fmt::format("{} is {}, not a number", step, description(node)));
+        }
+        if (node.kind == YamlNode::Kind::text && node.file != file.name.get()) {
+            throw refuse(fmt::format("{} is set already: {}", step, *node.file));
+        }
+        node.kind = YamlNode::Kind::text;
+        node.quoted = false;
+        node.text = number;
+        node.line = node.column = 0;
+        node.key_line = node.key_column = 0;
+        node.file = &place;
+    };
+
+    // 3. Down the path. Keys that are not there are added, items of lists are not; '*' is each of
+    //    a list's.
+    const auto go_down =
+        [&](const auto& self, YamlNode& node, std::string_view path, std::string_view step) -> void {
+        if (path.empty()) {
+            put(node, step);
+            return;
+        }
+        if (node.kind == YamlNode::Kind::text) {
+            throw refuse(fmt::format("{} is {}, it holds nothing", step, description(node)));
+        }
+        const std::string_view first = path.substr(0, path.find('.'));
+        const std::string_view rest = path.substr(std::min(path.size(), first.size() + 1));
+        if (first == "*" && node.kind == YamlNode::Kind::list && !node.children.empty()) {
+            for (YamlNode& child : node.children) {
+                self(self, child, rest, first);
+            }
+            return;
         }
         std::string address;
-        YamlNode* child = child_on(*node, path, address);
-        if (child == nullptr && node->kind == YamlNode::Kind::list) {
-            throw refuse(fmt::format("{}: there is no '{}'; there are: {}",
-                                     step,
-                                     shortened(path.substr(0, path.find('.'))),
-                                     addresses_in(*node)));
+        YamlNode* child = child_on(node, path, address);
+        if (child == nullptr && node.kind == YamlNode::Kind::list) {
+            throw refuse(fmt::format(
+                "{}: there is no '{}'; there are: {}", step, shortened(first), addresses_in(node)));
         }
         if (child == nullptr) {
-            address = path.substr(0, path.find('.'));
-            node->kind = YamlNode::Kind::map;
-            child = &node->children.emplace_back();
+            address = first;
+            node.kind = YamlNode::Kind::map;
+            child = &node.children.emplace_back();
             child->key = address;
             child->file = &place;
         }
-        path.remove_prefix(std::min(path.size(), address.size() + 1));
-        node = child;
-        step = std::move(address);
-    }
-
-    // 3. A number takes the place of a number, or of nothing.
-    if (node->kind != YamlNode::Kind::nothing &&
-        (node->kind != YamlNode::Kind::text || !is_number(node->text))) {
-        throw refuse(fmt::format("{} is {}, not a number", step, description(*node)));
-    }
-    if (node->kind == YamlNode::Kind::text && node->file != file.name.get()) {
-        throw refuse(fmt::format("{} is set already: {}", step, *node->file));
-    }
-    node->kind = YamlNode::Kind::text;
-    node->quoted = false;
-    node->text = number;
-    node->line = node->column = 0;
-    node->key_line = node->key_column = 0;
-    node->file = &place;
+        self(self, *child, path.substr(std::min(path.size(), address.size() + 1)), address);
+    };
+    go_down(go_down, file.root, whole, "the file");
 }
 
 SourcePosition position_of(const YamlNode& node) {

@@ -33,13 +33,13 @@ struct YamlNode {
     std::string key;  // of a map's value; of a list's item: the list's
     int key_line = 0, key_column = 0;
     int line = 0, column = 0;
-    const std::string* file = nullptr;  // owned by the YamlFile
+    const std::string* file = nullptr;  // owned by the YamlFile, and by copies of it
 };
 
 struct YamlFile {
-    std::unique_ptr<const std::string> name;
+    std::shared_ptr<const std::string> name;
     YamlNode root;
-    std::vector<std::unique_ptr<const std::string>> set =
+    std::vector<std::shared_ptr<const std::string>> set =
         {};  // what stands for the file in messages
 };
 
@@ -51,7 +51,8 @@ YamlFile parse_yaml(const std::string& bytes,
                     std::string_view format);
 
 // Puts a number where "devices.cpu.active_power_w=35" says, as if it stood in the file: a path of
-// keys, the items of a list by their names or, where they have none, by their positions from 0.
+// keys, the items of a list by their names or, where they have none, by their positions from 0;
+// '*' stands for all of a list's: "links.up.modes.*.bandwidth_gb_per_s=8".
 // Keys that are not there are added: whoever reads the file says whether they may be. Errors about
 // it name "--set devices.cpu.active_power_w=35" in place of the file.
 void set_number(YamlFile& file, const std::string& assignment);

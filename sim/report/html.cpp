@@ -6,6 +6,7 @@
 //     answer               `hetmap map --json` of the mapping
 //     front                `hetmap map --pareto --json`, packed (see packed()), and its knees
 //     validation           `hetmap validate --json`
+//     sweep                `hetmap sweep --json`, its mappings by number, and colours for lines
 //     platform             devices with their colours, provenance, warnings; costs of a profile
 //
 // each null where there is none.
@@ -162,6 +163,39 @@ ordered_json front_object(const FrontAnswer& front) {
     return object;
 }
 
+constexpr std::size_t kLines = 12;  // of a sweep's chart, each with a colour of its own
+
+// Mappings, of which many cells have the same, stand once, as lines.
+ordered_json sweep_object(const std::string& cells) {
+    ordered_json object{{"cells", ordered_json::parse(cells)},
+                        {"mappings", ordered_json::array()},
+                        {"palette", ordered_json::array()}};
+    std::map<std::string, std::size_t> numbers;
+    for (ordered_json& cell : object["cells"]) {
+        if (cell.contains("message")) {
+            const std::string message = cell["message"];
+            cell["message"] = message.substr(0, message.find('\n'));
+        }
+        for (ordered_json& point : cell.contains("points") ? cell["points"] : ordered_json()) {
+            const std::string mapping = point["mapping"];
+            const auto [found, is_new] = numbers.try_emplace(mapping, numbers.size());
+            if (is_new) {
+                ordered_json& lines = object["mappings"].emplace_back(ordered_json::array());
+                for (std::size_t from = 0; from < mapping.size();) {
+                    const std::size_t end = std::min(mapping.find('\n', from), mapping.size());
+                    lines.push_back(mapping.substr(from, end - from));
+                    from = end + 1;
+                }
+            }
+            point["mapping"] = found->second;
+        }
+    }
+    for (std::size_t line = 0; line < kLines; ++line) {
+        object["palette"].push_back(colour_of(line).fill);
+    }
+    return object;
+}
+
 ordered_json data_of(const HtmlContent& content) {
     ordered_json networks =
         ordered_json::object();  // by name: of twins each point may have another
@@ -176,13 +210,23 @@ ordered_json data_of(const HtmlContent& content) {
     if (content.front != nullptr) {
         std::for_each(content.front->points.begin(), content.front->points.end(), add_network);
     }
-    ordered_json data{{"heading", platform_text(content.platform->name, content.platform->set)},
-                      {"finding", ""},
-                      {"networks", std::move(networks)},
-                      {"answer", nullptr},
-                      {"front", nullptr},
-                      {"validation", nullptr},
-                      {"platform", platform_object(*content.platform, content.profile)}};
+    const Platform* const platform = content.platform;
+    ordered_json data{
+        {"heading",
+         platform != nullptr ? platform_text(platform->name, platform->set) : content.heading},
+        {"finding", content.finding},
+        {"networks", std::move(networks)},
+        {"answer", nullptr},
+        {"front", nullptr},
+        {"validation", nullptr},
+        {"sweep", nullptr},
+        {"platform", nullptr}};
+    if (platform != nullptr) {
+        data["platform"] = platform_object(*platform, content.profile);
+    }
+    if (!content.sweep.empty()) {
+        data["sweep"] = sweep_object(content.sweep);
+    }
     if (content.answer != nullptr) {
         data["heading"] = heading(*content.answer);
         data["finding"] = finding(*content.answer);

@@ -14,11 +14,14 @@ namespace sim {
 
 // What a report is of. What is missing is left out of it.
 struct HtmlContent {
-    const Platform* platform = nullptr;  // always: the machine, and where its numbers are from
+    // The machine, and where its numbers are from; of all but sweeps.
+    const Platform* platform = nullptr;
     const Answer* answer = nullptr;      // a mapping
     const FrontAnswer* front = nullptr;  // or those of a front
     std::string validation = {};         // what `hetmap validate --json` says of `answer`
     bool profile = false;                // the platform's costs and fits, one by one
+    std::string sweep = {};              // an array of cells, as `hetmap sweep --json` says them
+    std::string heading = {}, finding = {};  // of a sweep; all else says it by itself
 };
 
 // Throws InputError in a build without D3: before the work of which the report would be.

@@ -81,6 +81,38 @@ def test_a_front_is_a_sequence_of_answers():
     assert "objectives: expected at least one" in error_of(hetmap.front, *LONG, [])
 
 
+def test_twins_are_asked_where_accuracy_matters(tmp_path):
+    def write(folder, name, kernel, percent, twins=""):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "model.yaml").write_text(textwrap.dedent(f"""\
+            hetmap: model/1
+            name: {name}
+            input: {{name: x, height: 4, width: 4, channels: 8, type: f32}}
+            parameters: {{seed: 1}}
+            accuracy: {{metric: top-1, measured: [{{name: trained, percent: {percent}}}]}}
+            {twins}
+            layers:
+              - {{name: a, operation: conv2d, inputs: [x], weights: f32, out_channels: 8, kernel: {kernel}, padding: {kernel // 2}}}
+            output: a
+            """))
+
+    write("net", "net", 1, 90, "twins: [better]")
+    write("net/better", "net-better", 3, 95)
+    machine = {
+        "hetmap": "platform/1", "name": "made-up", "memories": [{"name": "host"}],
+        "devices": [{"name": "cpu", "kind": "cpu", "memory": "host", "asynchronous": False}],
+        "formulas": [{"device": "cpu", "operations": ["conv2d"], "variant": "v", "configuration": "c",
+                      "time_us": "macs / 1024"}],
+    }
+    model = hetmap.load_model(str(tmp_path / "net"))
+    assert hetmap.map(model, machine).mapping.model == "net"
+    better = hetmap.map(model, machine, min_accuracy=92)
+    assert better.mapping.model == "net-better" and better.makespan_us == 9
+    assert hetmap.simulate(model, machine, better.mapping).makespan_us == 9
+    front = hetmap.front(model, machine, ["latency", "accuracy"])
+    assert [point.mapping.model for point in front] == ["net", "net-better"]
+
+
 def test_constraints_as_dictionaries_and_lists(tiny, machine):
     def devices(**options):
         layers = hetmap.map(tiny, machine, **options).to_dict()["layers"]

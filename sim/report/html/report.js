@@ -202,7 +202,8 @@
 
     // ---- devices -------------------------------------------------------------------------------
 
-    const colours = new Map(data.platform.devices.map((device) => [device.name, device.colour]));
+    const devicesHere = data.platform ? data.platform.devices : [];
+    const colours = new Map(devicesHere.map((device) => [device.name, device.colour]));
     const colourOf = (device) => colours.get(device) || "#888888";
     const swatch = (device) => el("span", { class: "swatch", style: `background: ${colourOf(device)}` });
     const deviceCell = (devices) => el("span", {}, ...devices.map(({ device, share }) => el("span",
@@ -249,7 +250,7 @@
         for (const loading of answer.reconfigurations) {
             add(loading.device, "reconfiguration", loading, "reconfiguration", byName.get(loading.for), { detail: loading.device });
         }
-        const devices = data.platform.devices.map((device) => device.name);
+        const devices = devicesHere.map((device) => device.name);
         const used = new Set(boxes.map((box) => box.lane));
         const lanes = [...(used.has("dispatcher") ? ["dispatcher"] : []),
             ...devices.filter((device) => used.has(device)),
@@ -871,6 +872,175 @@
         return draw;
     }
 
+    // ---- a sweep -------------------------------------------------------------------------------
+
+    // Dimensions: what differs from cell to cell. All but one value of each are set aside; the chart
+    // goes along one of numbers, with a line for each value of another.
+    function dimensionsOf(cells) {
+        const paths = [...new Set(cells.flatMap((cell) => Object.keys(cell.what_if)))];
+        const all = [
+            { name: "model", of: (cell) => cell.model },
+            { name: "platform", of: (cell) => cell.platform },
+            { name: "objective", of: (cell) => cell.objectives.join(", ") },
+            { name: "search", of: (cell) => cell.search },
+            { name: "constraints", of: (cell) => cell.constraints },
+            { name: "batch", of: (cell) => cell.batch, numbers: true },
+            ...paths.map((path) => ({ name: path, of: (cell) => path in cell.what_if ? cell.what_if[path] : null, numbers: true })),
+        ];
+        return all.map((dimension) => {
+            const values = [...new Set(cells.map(dimension.of))];
+            if (dimension.numbers) {  // what is left as it is comes first
+                values.sort((a, b) => (a === null ? -Infinity : a) - (b === null ? -Infinity : b));
+            }
+            return { ...dimension, values };
+        }).filter((dimension) => dimension.values.length > 1);
+    }
+    const settingText = (value) => value === null ? "as it is" : `${value}`;
+
+    function drawSweep() {
+        const { cells, mappings, palette } = data.sweep;
+        const dimensions = dimensionsOf(cells), numbers = dimensions.filter((dimension) => dimension.numbers);
+        const answered = cells.filter((cell) => cell.value !== null && cell.value !== undefined);
+        const setting = new Map(dimensions.map((dimension) => [dimension.name, dimension.of(answered[0] || cells[0])]));
+        const places = new Map(cells.map((cell) => [JSON.stringify(dimensions.map((dimension) => dimension.of(cell))), cell]));
+        const cellWith = (changes) => places.get(JSON.stringify(dimensions.map(({ name }) => name in changes ? changes[name] : setting.get(name))));
+        let along = numbers.find((dimension) => dimension.name !== "batch") || numbers[0];
+        let lines = dimensions.find((dimension) => dimension !== along && dimension.values.length <= palette.length);
+        const valueText = (cell) => !cell || cell.value === null || cell.value === undefined ? "no answer" : `${significant(cell.value)} ${cell.unit}`;
+        const statusText = (cell) => cell.message ? `${cell.status}: ${cell.message}` : cell.status;
+        const nameOf = (cell) => [...new Set([cell.model, cell.platform, ...dimensions.map((dimension) =>
+            dimension.numbers ? `${dimension.name} ${settingText(dimension.of(cell))}` : dimension.of(cell))])].join(", ");
+
+        function answer() {
+            const cell = cellWith({});
+            const first = along && cellWith({ [along.name]: along.values[0] });
+            const ratio = cell && first && first !== cell && first.value && cell.value && first.unit === cell.unit && cell.objectives.length === 1
+                ? `; ${number(cell.value / first.value, 3)} times that of ${along.name} ${settingText(along.values[0])}` : "";
+            $("sweep-answer").replaceChildren(el("b", {}, valueText(cell)), cell
+                ? `${statusText(cell)}, in ${number(cell.seconds || 0, 2)} s${ratio}` : "The plan has no such cell.");
+            const point = cell && cell.points && cell.points[0];
+            show("sweep-mapping", Boolean(point && point.mapping !== null));
+            $("sweep-file").textContent = point && point.mapping !== null ? mappings[point.mapping].join("\n") : "";
+        }
+
+        function set(name, value) {
+            setting.set(name, value);
+            draw();
+        }
+
+        function drawSliders() {
+            $("sweep-sliders").replaceChildren(...dimensions.map((dimension) => {
+                const { name, values } = dimension;
+                if (!dimension.numbers) {
+                    return el("label", {}, breakable(name), el("select", { onchange: (event) => set(name, values[event.target.selectedIndex]) },
+                        ...values.map((value) => el("option", { selected: value === setting.get(name) ? "" : null }, value))));
+                }
+                const shown = el("output", {}, settingText(setting.get(name)));
+                const slider = el("input", { type: "range", min: 0, max: values.length - 1, step: 1,
+                    value: values.indexOf(setting.get(name)), "aria-valuetext": settingText(setting.get(name)),
+                    oninput: (event) => {
+                        const value = values[Number(event.target.value)];
+                        shown.textContent = settingText(value);
+                        event.target.setAttribute("aria-valuetext", settingText(value));
+                        set(name, value);
+                    } });
+                return el("label", {}, el("span", {}, breakable(name), " ", shown), slider);
+            }));
+        }
+
+        function drawChart() {
+            const kinds = lines ? lines.values : [null];
+            const curves = along ? kinds.map((kind, k) => ({
+                kind,
+                colour: palette[k % palette.length],
+                points: along.values.map((value, i) => ({ value, i, k, cell: cellWith({ [along.name]: value, ...(lines ? { [lines.name]: kind } : {}) }) }))
+                    .filter(({ cell }) => cell && cell.value !== null && cell.value !== undefined),
+            })).filter((curve) => curve.points.length) : [];
+            $("sweep-chart").hidden = $("sweep-legend").hidden = !curves.length;
+            if (!curves.length) {
+                return;
+            }
+            const points = curves.flatMap((curve) => curve.points), unit = points[0].cell.unit;
+            const { svg, width } = emptySvg("sweep-chart", 340, `Along ${along.name}`);
+            const [left, right, top, bottom] = [64, 22, 26, 46];
+            const x = d3.scalePoint(along.values.map((_, i) => i), [left, width - right]).padding(0.4);
+            const most = d3.max(points, ({ cell }) => cell.value), least = d3.min(points, ({ cell }) => cell.value);
+            const y = (least > 0 && most > 30 * least ? d3.scaleLog([least, most]) : d3.scaleLinear([Math.min(0, least), most])).range([340 - bottom, top]).nice();
+            const every = Math.ceil((along.values.length * 56) / (width - left - right));
+            svg.append("g").attr("class", "axis").attr("transform", `translate(0,${340 - bottom})`)
+                .call(d3.axisBottom(x).tickValues(d3.range(0, along.values.length, every)).tickFormat((i) => settingText(along.values[i]))
+                    .tickSize(-(340 - bottom - top)).tickPadding(8)).select(".domain").remove();
+            svg.append("g").attr("class", "axis").attr("transform", `translate(${left},0)`)
+                .call(d3.axisLeft(y).ticks(6, "~g").tickSize(-(width - left - right))).select(".domain").remove();
+            svg.append("text").attr("x", width - right).attr("y", 336).attr("text-anchor", "end").text(along.name);
+            svg.append("text").attr("x", 2).attr("y", 12).text(`${points[0].cell.objectives.join(", ")} [${unit}]`);
+            const place = (point) => [x(point.i), y(point.cell.value)];
+            svg.append("g").selectAll("path").data(curves).join("path").attr("class", "curve")
+                .attr("stroke", (curve) => curve.colour).attr("d", (curve) => d3.line()(curve.points.map(place)));
+            const dots = svg.append("g").selectAll("g").data(points).join("g").attr("class", "dot")
+                .attr("transform", (point) => `translate(${place(point)})`);
+            dots.append("circle").attr("r", 9).attr("fill", "transparent");
+            dots.append("path").attr("class", "edge").attr("d", d3.symbol().size(60)())
+                .style("fill", (point) => palette[point.k % palette.length]);
+            const chosen = cellWith({});
+            dots.classed("selected", ({ cell }) => cell === chosen).attr("aria-pressed", ({ cell }) => cell === chosen);
+            makeItems(dots, {
+                lines: ({ cell }) => [nameOf(cell), [cell.objectives.join(", "), valueText(cell)], ["", statusText(cell)]],
+                key: ({ cell }) => nameOf(cell),
+                pick: ({ cell }) => {
+                    dimensions.forEach((dimension) => setting.set(dimension.name, dimension.of(cell)));
+                    draw();
+                    drawSliders();
+                },
+                next: (point, way) => {
+                    const step = { left: -1, right: 1 }[way];
+                    return step ? points.find((other) => other.k === point.k && other.i === point.i + step)
+                        : points.find((other) => other.i === point.i && other.k === point.k + (way === "up" ? -1 : 1));
+                },
+            });
+            $("sweep-legend").replaceChildren(...(lines ? curves : []).map((curve) => el("span", {},
+                el("span", { class: "swatch", style: `background: ${curve.colour}` }), `${lines.numbers ? `${lines.name} ` : ""}${settingText(curve.kind)}`)));
+        }
+
+        function draw() {
+            drawChart();
+            answer();
+        }
+
+        const chooser = (label, options, chosen, choose) => el("label", {}, `${label} `, el("select",
+            { onchange: (event) => { choose(options[event.target.selectedIndex]); draw(); } },
+            ...options.map((option) => el("option", { selected: option === chosen ? "" : null }, option ? option.name : "nothing"))));
+        show("sweep", dimensions.length > 0);
+        $("sweep-axes").replaceChildren(
+            ...(numbers.length > 1 ? [chooser("Along", numbers, along, (dimension) => { along = dimension; })] : []),
+            ...(dimensions.length > 1 ? [chooser("A line for each", [undefined, ...dimensions], lines, (dimension) => { lines = dimension; })] : []));
+        drawSliders();
+        draw();
+
+        show("cells");
+        const rows = table("cells-table", [
+            ...[{ name: "model", of: (cell) => cell.model }, { name: "platform", of: (cell) => cell.platform }]
+                .concat(dimensions.filter(({ name }) => name !== "model" && name !== "platform"))
+                .map(({ name, of, numbers: number }) => ({
+                    name, number, value: (cell) => of(cell) === null ? -Infinity : of(cell), cell: (cell) => settingText(of(cell)) })),
+            { name: "found", number: true, value: (cell) => cell.value === null || cell.value === undefined ? Infinity : cell.value, cell: valueText },
+            { name: "took [s]", number: true, value: (cell) => cell.seconds || 0, cell: (cell) => number(cell.seconds || 0, 2) },
+            { name: "status", value: (cell) => cell.status, cell: statusText },
+        ], cells, { most: 200 });
+        $("find-cells").oninput = (event) => {
+            const text = event.target.value.trim().toLowerCase();
+            rows.forEach((row) => { row.hidden = !row.textContent.toLowerCase().includes(text); });
+        };
+        const count = (status) => cells.filter((cell) => cell.status === status).length;
+        tiles([["Cells", cells.length.toLocaleString("en"), count("open") ? `${count("open")} open` : null],
+            ["Proven", count("proven").toLocaleString("en"), "optimal"],
+            count("unproven") ? ["Not proven", count("unproven").toLocaleString("en")] : null,
+            count("refused") ? ["Refused", count("refused").toLocaleString("en"), "no answer"] : null,
+            count("failed") ? ["Failed", count("failed").toLocaleString("en")] : null,
+            ["Searched", `${number(d3.sum(cells, (cell) => cell.seconds || 0), 1)} s`, "of processor time, added up"]]);
+        return drawChart;
+    }
+
     // ---- the machine ---------------------------------------------------------------------------
 
     function drawMachine() {
@@ -923,15 +1093,21 @@
     $("title").textContent = title;
     $("sub").textContent = rest.join(", ");
     $("finding").textContent = data.finding;
-    $("kind").textContent = data.validation ? "Validation" : data.front ? "Front of mappings" : data.answer ? "Mapping" : "Profile";
+    $("kind").textContent = data.sweep ? "Sweep" : data.validation ? "Validation" : data.front ? "Front of mappings" : data.answer ? "Mapping" : "Profile";
     $("find").oninput = (event) => {
         view.text = event.target.value.trim().toLowerCase();
         refresh();
     };
     let redraw = () => {};
-    drawMachine();
-    if (data.platform.measured) {
-        drawProfile();
+    if (data.platform) {
+        show("machine");
+        drawMachine();
+        if (data.platform.measured) {
+            drawProfile();
+        }
+    }
+    if (data.sweep) {
+        redraw = drawSweep();
     }
     if (data.front) {
         redraw = drawFront();
