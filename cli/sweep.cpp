@@ -100,7 +100,7 @@ std::string found_text(const sweep::Outcome& outcome,
     if (open > 0) {
         text += fmt::format("; {} open: the same command goes on", sim::with_separators(open));
     }
-    return text + "\n";
+    return text;
 }
 
 // "1,000 workers: 12.3 s, 93.4 % of the time at work"
@@ -168,7 +168,7 @@ void lead(const SweepOptions& o,
     if (o.output.json) {
         print(json);
     } else {
-        print(fmt::format("{} into {}\n\n{}\n{}{}",
+        print(fmt::format("{} into {}\n\n{}\n{}{}\n",
                           o.plan,
                           o.store,
                           sweep::table_text(rows, o.all),

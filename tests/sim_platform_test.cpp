@@ -835,11 +835,12 @@ TEST_CASE("a number that is set is checked as if it stood in the file") {
     CHECK(error({"devices.cpu.active_power_w=-3"}) ==
           "--set devices.cpu.active_power_w=-3: active_power_w: expected a number of zero or more, "
           "got '-3'");
-    CHECK(error({"devices.gpu0.gears=3"}) ==
-          "--set devices.gpu0.gears=3: unknown key 'gears'; a device has: name, kind, memory, "
-          "asynchronous, submit_us, per_task_us, completion_us, conversions, active_power_w, "
-          "idle_power_w, speed, supports, resources, longest_stream, reconfiguration_us, contention, "
-          "contention_of, handovers, in_networks");
+    CHECK(
+        error({"devices.gpu0.gears=3"}) ==
+        "--set devices.gpu0.gears=3: unknown key 'gears'; a device has: name, kind, memory, "
+        "asynchronous, submit_us, per_task_us, completion_us, conversions, active_power_w, "
+        "idle_power_w, speed, supports, resources, longest_stream, reconfiguration_us, contention, "
+        "contention_of, handovers, in_networks");
     CHECK(error({"devices.cpu.submit_us=3"}) ==
           "--set devices.cpu.submit_us=3: submit_us: only an asynchronous device has it");
     CHECK(error({"costs.0.batch=1.5"}) ==

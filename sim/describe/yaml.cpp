@@ -383,8 +383,10 @@ void set_number(YamlFile& file, const std::string& assignment) {
 
     // 3. Down the path. Keys that are not there are added, items of lists are not; '*' is each of
     //    a list's.
-    const auto go_down =
-        [&](const auto& self, YamlNode& node, std::string_view path, std::string_view step) -> void {
+    const auto go_down = [&](const auto& self,
+                             YamlNode& node,
+                             std::string_view path,
+                             std::string_view step) -> void {
         if (path.empty()) {
             put(node, step);
             return;

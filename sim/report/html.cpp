@@ -176,7 +176,10 @@ ordered_json sweep_object(const std::string& cells) {
             const std::string message = cell["message"];
             cell["message"] = message.substr(0, message.find('\n'));
         }
-        for (ordered_json& point : cell.contains("points") ? cell["points"] : ordered_json()) {
+        if (!cell.contains("points")) {
+            continue;  // it is open
+        }
+        for (ordered_json& point : cell["points"]) {
             const std::string mapping = point["mapping"];
             const auto [found, is_new] = numbers.try_emplace(mapping, numbers.size());
             if (is_new) {

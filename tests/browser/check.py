@@ -294,6 +294,30 @@ def check_validation(browser, check, path):
           f"{path.name}: another mapping's layers do not open")
 
 
+def check_sweep(browser, check, path):
+    browser.open(path, 1400, "light")
+    answer = "document.getElementById('sweep-answer').textContent"
+    chosen = "document.querySelectorAll('#sweep-chart .dot.selected').length"
+    slide = "(to) => { const slider = document.querySelector('#sweep-sliders input'); slider.value = to; slider.dispatchEvent(new Event('input')); }"
+    before = browser.js(answer)
+    check("us" in before and "proven" in before, f"{path.name}: the first answer is {before}")
+    browser.js(f"({slide})(2)")
+    check(browser.js(answer) != before, f"{path.name}: a slider changes nothing: {before}")
+    check(browser.js(chosen) == 1, f"{path.name}: {browser.js(chosen)} points are chosen")
+    slid = browser.js(answer)
+    x, y = browser.js("(() => { const dot = document.querySelector('#sweep-chart .dot:not(.selected)');"
+                      "dot.scrollIntoView({block: 'center'}); const box = dot.getBoundingClientRect();"
+                      "return [box.left + box.width / 2, box.top + box.height / 2]; })()")
+    browser.click(x, y)
+    check(browser.js(answer) != slid, f"{path.name}: a click on a point does not choose it")
+    check(browser.js("document.getElementById('sweep-file').textContent").startswith("hetmap: mapping/1"),
+          f"{path.name}: no mapping")
+    rows = "[...document.querySelectorAll('#cells-table tbody tr')].filter((row) => !row.hidden).length"
+    check(browser.js(rows) == 72, f"{path.name}: {browser.js(rows)} cells")
+    browser.js("(() => { const find = document.getElementById('find-cells'); find.value = 'refused'; find.dispatchEvent(new Event('input')); })()")
+    check(browser.js(rows) == 24, f"{path.name}: {browser.js(rows)} cells are refused")
+
+
 def main():
     folder, pictures = pathlib.Path(sys.argv[2]).resolve(), "--pictures" in sys.argv
     browser, check = Browser(sys.argv[1]), Check()
@@ -309,6 +333,8 @@ def main():
             check_mapping(browser, check, path)
         if path.stem == "front":
             check_front(browser, check, path)
+        if path.stem == "sweep":
+            check_sweep(browser, check, path)
         if path.stem == "validate":
             check_validation(browser, check, path)
     browser.close()

@@ -936,7 +936,7 @@
                         ...values.map((value) => el("option", { selected: value === setting.get(name) ? "" : null }, value))));
                 }
                 const shown = el("output", {}, settingText(setting.get(name)));
-                const slider = el("input", { type: "range", min: 0, max: values.length - 1, step: 1,
+                const slider = el("input", { type: "range", "aria-label": name, min: 0, max: values.length - 1, step: 1,
                     value: values.indexOf(setting.get(name)), "aria-valuetext": settingText(setting.get(name)),
                     oninput: (event) => {
                         const value = values[Number(event.target.value)];
@@ -965,7 +965,7 @@
             const [left, right, top, bottom] = [64, 22, 26, 46];
             const x = d3.scalePoint(along.values.map((_, i) => i), [left, width - right]).padding(0.4);
             const most = d3.max(points, ({ cell }) => cell.value), least = d3.min(points, ({ cell }) => cell.value);
-            const y = (least > 0 && most > 30 * least ? d3.scaleLog([least, most]) : d3.scaleLinear([Math.min(0, least), most])).range([340 - bottom, top]).nice();
+            const y = (least > 0 && most > 30 * least ? d3.scaleLog().domain([least, most]) : d3.scaleLinear().domain([Math.min(0, least), most])).range([340 - bottom, top]).nice();
             const every = Math.ceil((along.values.length * 56) / (width - left - right));
             svg.append("g").attr("class", "axis").attr("transform", `translate(0,${340 - bottom})`)
                 .call(d3.axisBottom(x).tickValues(d3.range(0, along.values.length, every)).tickFormat((i) => settingText(along.values[i]))
