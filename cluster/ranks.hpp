@@ -83,7 +83,8 @@ private:
 // the module or its MPI is missing, or that MPI knows nothing of the launcher. Once in a process.
 std::unique_ptr<Ranks> started_together();
 
-// Which of its processes a launcher says that this one is, before any of that; 0 where it stands alone.
+// Which of its processes a launcher says that this one is, before any of that; 0 where it stands
+// alone.
 int rank_by_launcher();
 
 // For tests: function(ranks) on so many threads, each of which is a rank. Where one throws, the
