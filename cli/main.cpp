@@ -1,17 +1,13 @@
-// The program: the list of commands, and what becomes of errors.
+// The program: the list of commands. What becomes of errors: together.hpp.
 //
 // Exit codes: 0 done, 1 the machine or a defect, 2 bad input, 3 an asked-for bound was not met.
 
-#include "calibrate/device.hpp"
 #include "cli/build.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
-#include "sim/error.hpp"
-
-#include <fmt/format.h>
+#include "cli/together.hpp"
 
 #include <exception>
-#include <new>
 
 int main(int argc, char** argv) try {
     cli::Program program{"hetmap",
@@ -36,22 +32,6 @@ int main(int argc, char** argv) try {
         return 2;
     }
     return cli::finish_output() ? 0 : 1;
-} catch (const cli::BoundNotMet& miss) {
-    cli::say(fmt::format("hetmap: {}\n", miss.what));
-    return 3;
-} catch (const sim::InputError& error) {
-    cli::say(fmt::format("hetmap: {}\n", error.what()));
-    return 2;
-} catch (const sim::MachineError& error) {
-    cli::say(fmt::format("hetmap: {}\n", error.what()));
-    return 1;
-} catch (const calibrate::DeviceError& error) {
-    cli::say(fmt::format("hetmap: {}\n", error.what()));
-    return 1;
-} catch (const std::bad_alloc&) {
-    cli::say("hetmap: out of memory\n");
-    return 1;
-} catch (const std::exception& error) {
-    cli::say(fmt::format("hetmap: internal error: {}\n", error.what()));
-    return 1;
+} catch (...) {
+    return cli::tell(std::current_exception());
 }

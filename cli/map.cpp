@@ -6,6 +6,8 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
+#include "cli/together.hpp"
+#include "cluster/team.hpp"
 #include "sim/compile/offers.hpp"
 #include "sim/describe/yaml.hpp"
 #include "sim/report/names.hpp"
@@ -36,15 +38,37 @@ struct MapOptions {
     HtmlFile report;
 };
 
-// What `find` finds with Ctrl-C, memory and a bar of progress.
+// The processes that search with this one. Rank 0 lets the others go in the end.
+struct Helpers {
+    Helpers() = default;
+    // All of them at once.
+    Helpers(cluster::Ranks* ranks, bool is_asked) {
+        if (ranks != nullptr && is_asked) {
+            team = cluster::search_team(*ranks);
+            here = ranks->count_on_this_machine();
+        }
+    }
+    ~Helpers() {
+        if (team && team->rank == 0) {
+            sim::end_assistance(*team);
+        }
+    }
+    Helpers(const Helpers&) = delete;
+    Helpers& operator=(const Helpers&) = delete;
+
+    std::optional<sim::Team> team;
+    int here = 1;  // on this machine, with this one
+};
+
+// What `find` finds with Ctrl-C, memory, a bar of progress, and others' help.
 template <class Find>
-auto within_limits(const MapOptions& o, const Find& find) {
+auto within_limits(const MapOptions& o, const Helpers& helpers, const Find& find) {
     ProgressBar bar{o.output.quiet};
     catch_interrupts();
     return find(
         sim::Limits{.seconds = *o.time_limit,
                     .memory = o.memory ? sim::Bytes{static_cast<std::int64_t>(*o.memory)}
-                                       : half_of_free_memory(),
+                                       : sim::Bytes{half_of_free_memory().count / helpers.here},
                     .clock = [watch = Stopwatch{}] { return watch.seconds(); },
                     .stop = interrupted,
                     .progress =
@@ -55,7 +79,8 @@ auto within_limits(const MapOptions& o, const Find& find) {
                                      seconds / limit,
                                      limit - seconds);
                         },
-                    .leaves_out = [](const std::string& message) { say(message + "\n"); }});
+                    .leaves_out = [](const std::string& message) { say(message + "\n"); },
+                    .team = helpers.team ? &*helpers.team : nullptr});
 }
 
 void write_mapping(const std::string& path, const sim::Answer& answer) {
@@ -69,14 +94,15 @@ void write_mapping(const std::string& path, const sim::Answer& answer) {
 // Each batch size by itself. Those that cannot be mapped are told, unless none can.
 std::vector<sim::Mapped> map_batches(const MapOptions& o,
                                      const std::vector<sim::Model>& networks,
-                                     const sim::Platform& platform) {
+                                     const sim::Platform& platform,
+                                     const Helpers& helpers) {
     std::vector<sim::Mapped> all;
     for (const int batch : o.batches) {
         if (interrupted() && !all.empty()) {
             break;
         }
         try {
-            all.push_back(within_limits(o, [&](const sim::Limits& limits) {
+            all.push_back(within_limits(o, helpers, [&](const sim::Limits& limits) {
                 return sim::map_best(o.wishes, networks, platform, batch, limits);
             }));
         } catch (const sim::InputError& error) {
@@ -91,8 +117,9 @@ std::vector<sim::Mapped> map_batches(const MapOptions& o,
 
 void map_for_one_objective(const MapOptions& o,
                            const std::vector<sim::Model>& networks,
-                           const sim::Platform& platform) {
-    const std::vector<sim::Mapped> all = map_batches(o, networks, platform);
+                           const sim::Platform& platform,
+                           const Helpers& helpers) {
+    const std::vector<sim::Mapped> all = map_batches(o, networks, platform, helpers);
     const sim::Answer& best = std::ranges::min_element(all, {}, [](const sim::Mapped& mapped) {
                                   return sim::value_per_image(mapped.answer);
                               })->answer;
@@ -133,7 +160,7 @@ void map_the_front(const MapOptions& o,
     if (o.batches.size() != 1) {
         throw sim::InputError{"--pareto: a front is of one batch size; name one with --batch"};
     }
-    sim::MappedFront mapped = within_limits(o, [&](const sim::Limits& limits) {
+    sim::MappedFront mapped = within_limits(o, {}, [&](const sim::Limits& limits) {
         return sim::map_front(o.wishes, networks, platform, o.batches.front(), limits);
     });
     sim::FrontAnswer& front = mapped.front;
@@ -244,7 +271,7 @@ void check_files(const MapOptions& o, const sim::Model& model, const sim::Platfo
             {"--model", model.path}, {"--platform", platform.path}, {"--fix", o.fix}});
 }
 
-void run(MapOptions o) {
+void run(MapOptions o, cluster::Ranks* ranks) {
     // Complain before the work.
     sim::expect_able(o.wishes);
     o.report.expect_able();
@@ -257,6 +284,23 @@ void run(MapOptions o) {
     const std::vector<sim::Model> networks = sim::networks_of(o.wishes, models_named(o.models));
     const sim::Model& model = networks.front();
     sim::Platform platform = platform_named(o.platform, o.set);
+    const bool splits = ranks != nullptr && sim::can_share(o.wishes) && o.refine.empty();
+    const Helpers helpers(ranks, splits);
+    if (ranks != nullptr && ranks->rank() > 0) {
+        if (splits) {
+            within_limits(o, helpers, [&](const sim::Limits& limits) {
+                sim::assist_mapping(o.wishes, model, platform, limits);
+            });
+        }
+        return;
+    }
+    if (ranks != nullptr && ranks->count() > 1 && !splits) {
+        say(
+            fmt::format("note: {} of {} processes have nothing to do: what they can share is "
+                        "branch-and-bound for the least latency\n",
+                        ranks->count() - 1,
+                        ranks->count()));
+    }
     check_files(o, model, platform);
     if (!o.refine.empty()) {
         if (!o.set.empty() || o.models.size() > 1 || networks.size() > 1) {
@@ -270,7 +314,7 @@ void run(MapOptions o) {
     if (!o.output.quiet && !is_measured) {
         note_unmatched_costs(model, platform);
     }
-    o.wishes.pareto.empty() ? map_for_one_objective(o, networks, platform)
+    o.wishes.pareto.empty() ? map_for_one_objective(o, networks, platform, helpers)
                             : map_the_front(o, networks, platform);
 }
 
@@ -385,7 +429,7 @@ void add_map(Program& program) {
         o->wishes.certificate = !o->certificate.empty();
         o->wishes.fix_name = o->fix;
         o->wishes.free_order = o->order == "free";
-        run(*o);
+        together([&](cluster::Ranks* ranks) { run(*o, ranks); });
     });
 }
 

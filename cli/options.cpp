@@ -1,6 +1,7 @@
 #include "cli/options.hpp"
 
 #include "cli/terminal.hpp"
+#include "cluster/ranks.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -217,8 +218,11 @@ bool Program::run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {  // also of --help and --version
         std::ostringstream out, err;
         const bool is_wrong = app_->exit(error, out, err) != 0;
-        print(out.str());
-        say(err.str());
+        // Of processes that were started together one says it.
+        if (cluster::rank_by_launcher() == 0) {
+            print(out.str());
+            say(err.str());
+        }
         return !is_wrong;
     }
     return true;

@@ -17,8 +17,12 @@ namespace cli {
 namespace {
 
 int g_output_error = 0;  // the first one
+bool g_silent = false;
 
 void write_to(std::FILE* file, std::string_view text) {
+    if (g_silent) {
+        return;
+    }
     errno = 0;
     if (std::fwrite(text.data(), 1, text.size(), file) < text.size() && file == stdout &&
         g_output_error == 0) {
@@ -41,6 +45,8 @@ void prepare_streams() {
 void print(const std::string& text) { write_to(stdout, sim::printable(text, "\n\t")); }
 
 void say(const std::string& text) { write_to(stderr, sim::printable(text, "\n\t")); }
+
+void silence(bool is_silent) { g_silent = is_silent; }
 
 bool finish_output() {
     errno = 0;

@@ -16,6 +16,10 @@ void prepare_streams();
 void print(const std::string& text);
 void say(const std::string& text);
 
+// From here on neither prints anything; or does again. For processes that are not the first of
+// those that were started together.
+void silence(bool is_silent);
+
 // Flushes stdout; false if it could not take all of it, which is said. Where it was a pipe whose
 // reader has gone the program ends as others do, by the signal.
 bool finish_output();

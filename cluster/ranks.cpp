@@ -4,8 +4,10 @@
 #include "cluster/transport.hpp"
 #include "sim/error.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <unistd.h>
 #include <utility>
 
 namespace cluster {
@@ -83,6 +85,19 @@ std::int64_t Ranks::most(std::int64_t value) { return combine(kHetmapMost, value
 
 std::int64_t Ranks::sum(std::int64_t value) { return combine(kHetmapSum, value); }
 
+std::vector<std::int64_t> Ranks::sum(std::vector<std::int64_t> values) {
+    transport_.combine(transport_.self, kHetmapSum, values.data(), values.size());
+    return values;
+}
+
+int Ranks::count_on_this_machine() {
+    char name[256] = {};
+    gethostname(name, sizeof name - 1);
+    const std::vector<std::string> names =
+        exchange(std::vector<std::string>(static_cast<std::size_t>(count()), name));
+    return static_cast<int>(std::ranges::count(names, std::string(name)));
+}
+
 std::string Ranks::broadcast(std::string bytes, int from) {
     const std::int64_t size = most(rank() == from ? static_cast<std::int64_t>(bytes.size()) : 0);
     bytes.resize(static_cast<std::size_t>(size));
@@ -93,7 +108,7 @@ std::string Ranks::broadcast(std::string bytes, int from) {
 std::vector<int> Ranks::end(int code) {
     std::vector<std::int64_t> codes(static_cast<std::size_t>(count()));
     if (transport_.end(transport_.self, code, code == 0 ? -1 : kGrace, codes.data()) == 0) {
-        abort(code);
+        return {};
     }
     return {codes.begin(), codes.end()};
 }

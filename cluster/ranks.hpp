@@ -45,6 +45,8 @@ public:
 
     int rank() const;
     int count() const;
+    // How many of them this machine has, which share its memory; all together.
+    int count_on_this_machine();
     std::string_view name() const;  // of the MPI
 
     // ---- One to another; below 2 GiB. ----
@@ -59,14 +61,14 @@ public:
     std::int64_t least(std::int64_t value);
     std::int64_t most(std::int64_t value);
     std::int64_t sum(std::int64_t value);
+    std::vector<std::int64_t> sum(std::vector<std::int64_t> values);  // one by one
     std::string broadcast(std::string bytes, int from);
     void wait_for_all() { sum(0); }
 
     // ---- The end. ----
-    // The last call of each rank, with its exit code: waits for the others. Those that end in an
-    // error (not 0) wait a second: then others may wait for something that never comes, and all are
-    // ended (abort). Returns the codes by rank. Nobody else may print what rank 0 prints: where its
-    // code is an error, it said why.
+    // The last call of each rank, with its exit code: waits for the others, and returns the codes
+    // by rank. Who ends in an error (not 0) waits a second at most: then the others may wait for
+    // something that never comes. Nothing is returned, and this rank has to `abort`.
     std::vector<int> end(int code);
     // Ends all ranks, whatever they are doing.
     [[noreturn]] void abort(int code);
@@ -80,6 +82,10 @@ private:
 // Null where this process stands alone. Throws sim::MachineError where a launcher started it, but
 // the module or its MPI is missing, or that MPI knows nothing of the launcher. Once in a process.
 std::unique_ptr<Ranks> started_together();
+
+// Which of its processes a launcher says that this one is, before any of that; 0 where it stands
+// alone.
+int rank_by_launcher();
 
 // For tests: function(ranks) on so many threads, each of which is a rank. Where one throws, the
 // others' next call throws too, and the first error comes out of here.

@@ -71,6 +71,19 @@ std::filesystem::path find_module() {
 
 }  // namespace
 
+int rank_by_launcher() {
+    if (find_launcher().variable.empty() || environment("HETMAP_MPI") == "off") {
+        return 0;
+    }
+    for (const char* name :
+         {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID"}) {
+        if (!environment(name).empty()) {
+            return number(environment(name));
+        }
+    }
+    return 0;
+}
+
 std::unique_ptr<Ranks> started_together() {
     // 1. Alone?
     const std::string_view asked = environment("HETMAP_MPI");

@@ -252,6 +252,12 @@ FrontAnswer front_answer_to(const Question& question, const Model& model, const 
     return front;
 }
 
+AskedOfSearch asked_of_search(const Question& question, const Problem& problem) {
+    Constrained left = constrained(problem, question.options.goal, question.constraints);
+    SearchOptions options = within(left, question.options);
+    return {std::move(left.problem), std::move(options)};
+}
+
 Answer answer_with(const Mapping& mapping,
                    const Model& model,
                    const Problem& problem,

@@ -82,6 +82,13 @@ Answer answer_to(const Question& question, const Model& model, const Problem& pr
 // The front of the goal's objectives. Throws InputError also if the search finds no fronts.
 FrontAnswer front_answer_to(const Question& question, const Model& model, const Problem& problem);
 
+// Of a process that assists (team.hpp): what the search is asked where rank 0 asks the question.
+struct AskedOfSearch {
+    Problem problem;
+    SearchOptions options;
+};
+AskedOfSearch asked_of_search(const Question& question, const Problem& problem);
+
 // A given mapping, with a stream if there are frames in flight.
 Answer answer_with(const Mapping& mapping,
                    const Model& model,

@@ -24,6 +24,7 @@
 #include "sim/search/results.hpp"
 #include "sim/search/stages.hpp"
 #include "sim/search/stream_prices.hpp"
+#include "sim/search/team.hpp"
 #include "sim/search/windows.hpp"
 
 #include <algorithm>
@@ -94,6 +95,7 @@ std::vector<Mapping> starts_of(const Problem& problem, const SearchOptions& opti
     const auto is_enough = [&] { return !starts.empty() && options.stop && options.stop(); };
     SearchOptions quietly = options;
     quietly.only.clear();
+    quietly.team = nullptr;
     quietly.starts.clear();
     SearchOptions fastest = quietly;
     fastest.goal = {};
@@ -313,11 +315,36 @@ Judged improved_stream(const Problem& problem,
 
 // ---- 2. The exact search in one order. ----------------------------------------------------------
 
-// By layers, for the least latency where the evaluator's makespan is exact.
+// What the search by layers is asked, for the least latency where the evaluator's makespan is
+// exact: the problem with fewer tasks. Nothing where it is not.
+std::optional<Restricted> layered_problem(const Problem& problem, const Goal& goal) {
+    if (goal.is_latency() && is_basic(problem)) {
+        return without_dominated_tasks(problem);
+    }
+    if (goal.is_latency() && !is_coupled(problem)) {
+        const Criteria criteria(problem, goal);
+        if (criteria.sums() == 0) {
+            return restricted(problem, criteria.undominated());
+        }
+    }
+    return std::nullopt;
+}
+
+// What rank 0 tells those that assist: that it is over, or which question to search in which order.
+enum class Command : std::int64_t { end, search };
+
+void tell(const Team& team, Command command, std::span<const int> order) {
+    std::vector<std::int64_t> numbers{static_cast<std::int64_t>(command), team.question};
+    numbers.insert(numbers.end(), order.begin(), order.end());
+    team.from_first(text_of(numbers));
+}
+
+// `order`: of the problem's layers, if it is not the static one of what branch_and_bound was asked.
 SearchResult layered_in_order(const Problem& problem,
                               const Restricted& few,
                               const SearchOptions& options,
-                              const Judged& start) {
+                              const Judged& start,
+                              std::span<const int> order) {
     // The incumbent may be a mapping in another order: the search looks for what is better.
     Incumbent best;
     if (start.appraisal.violation == 0) {
@@ -326,7 +353,14 @@ SearchResult layered_in_order(const Problem& problem,
     if (options.progress && best.makespan < kNeverTicks) {
         options.progress(Time{best.makespan}, Time{});
     }
-    best = Layered(few.problem, {}, options).widen(std::move(best));
+    if (options.team != nullptr) {
+        options.team->busy = true;
+        tell(*options.team, Command::search, order);
+    }
+    best = Layered(few.problem, {}, options, options.team).widen(std::move(best));
+    if (options.team != nullptr) {
+        options.team->busy = false;
+    }
     SearchResult result;
     if (best.mapping.empty() && best.makespan >= kNeverTicks) {
         return infeasible(best.proven() ? "no mapping covers every layer with links that exist"
@@ -348,18 +382,13 @@ SearchResult layered_in_order(const Problem& problem,
 
 SearchResult exact_in_order(const Problem& problem,
                             const SearchOptions& options,
-                            const Judged& start) {
-    if (options.goal.is_latency() && is_basic(problem)) {
-        return layered_in_order(problem, without_dominated_tasks(problem), options, start);
-    }
-    if (options.goal.is_latency() && !is_coupled(problem)) {
-        const Criteria criteria(problem, options.goal);
-        if (criteria.sums() == 0) {
-            const Restricted few = restricted(problem, criteria.undominated());
-            return layered_in_order(problem, few, options, start);
-        }
+                            const Judged& start,
+                            std::span<const int> order = {}) {
+    if (const std::optional<Restricted> few = layered_problem(problem, options.goal)) {
+        return layered_in_order(problem, *few, options, start, order);
     }
     SearchOptions with_start = options;
+    with_start.team = nullptr;
     with_start.starts.assign(1, start.mapping);
     if (start.mapping.empty() || start.appraisal.violation > 0) {
         with_start.starts.clear();
@@ -389,7 +418,7 @@ SearchResult exact_in_its_order(const Problem& problem,
     for (EarlyCopy& copy : there.mapping.early) {
         copy.tensor = static_cast<int>(std::ranges::find(order, copy.tensor) - order.begin());
     }
-    SearchResult result = exact_in_order(other, options, there);
+    SearchResult result = exact_in_order(other, options, there, order);
     for (EarlyCopy& copy : result.mapping.early) {
         copy.tensor = order[at(copy.tensor)];
     }
@@ -449,13 +478,18 @@ std::optional<Limit> own_limit(const Goal& goal) {
     return std::nullopt;
 }
 
+Goal without(Goal goal, const Limit& own) {
+    std::erase_if(goal.limits, [&](const Limit& limit) { return limit.kind == own.kind; });
+    return goal;
+}
+
 // Without that limit; then it says whether the least is within it.
 SearchResult within_own_limit(const Problem& problem,
                               const SearchOptions& options,
                               const Limit& own) {
-    SearchOptions without = options;
-    std::erase_if(without.goal.limits, [&](const Limit& limit) { return limit.kind == own.kind; });
-    SearchResult result = branch_and_bound(problem, without);
+    SearchOptions freely = options;
+    freely.goal = without(options.goal, own);
+    SearchResult result = branch_and_bound(problem, freely);
     std::int64_t most = own.most;
     for (const Limit& limit : options.goal.limits) {
         most = limit.kind == own.kind ? std::min(most, limit.most) : most;
@@ -503,7 +537,37 @@ void certify(SearchResult& result,
 SearchResult internal::branch_and_bound_in_order(const Problem& problem,
                                                  const SearchOptions& options) {
     const Appraiser appraiser(problem, options.goal);
-    return exact_in_order(problem, options, best_start(problem, appraiser, options));
+    SearchOptions alone = options;
+    alone.team = nullptr;
+    return exact_in_order(problem, alone, best_start(problem, appraiser, alone));
+}
+
+void end_assistance(const Team& team) {
+    if (!team.busy) {
+        tell(team, Command::end, {});
+    }
+}
+
+void assist(const Team& team, const std::function<Assisted(int question)>& asked) {
+    while (true) {
+        const std::vector<std::int64_t> numbers = numbers_of(team.from_first({}));
+        if (static_cast<Command>(numbers[0]) == Command::end) {
+            return;
+        }
+        const Assisted now = asked(static_cast<int>(numbers[1]));
+        const std::vector<int> order(numbers.begin() + 2, numbers.end());
+        SearchOptions options = now.options;  // rank 0 alone looks at the clock
+        options.stop = nullptr;
+        options.progress = nullptr;
+        options.elapsed = nullptr;
+        if (const std::optional<Limit> own = own_limit(options.goal)) {
+            options.goal = without(options.goal, *own);
+        }
+        const std::optional<Restricted> few = layered_problem(
+            order.empty() ? now.problem : reordered(now.problem, order), options.goal);
+        assert(few);
+        Layered(few->problem, {}, options, &team).widen({});
+    }
 }
 
 SearchResult branch_and_bound(const Problem& problem, const SearchOptions& options) {

@@ -376,6 +376,7 @@ std::vector<Mapping> known_mappings(const Problem& problem, const SearchOptions&
         SearchOptions alone = from_now_until(options, begin + (kShare - begin) * part);
         alone.goal.minimise.assign(1, options.goal.minimise[i]);
         alone.progress = {};
+        alone.team = nullptr;
         if (SearchResult result = branch_and_bound(problem, alone); !result.mapping.empty()) {
             known.push_back(std::move(result.mapping));
         }

@@ -104,14 +104,20 @@ public:
     bool reaches(int) const { return true; }
     List promising(int layer);
     void choose(List& states, std::size_t count, int layer);
-    void let_go(std::span<const Held> states, int layer);
-    TraceStep step(const Held& held, int layer) const { return shares_.state(held, layer).step; }
-    std::size_t batch(int layer) const {
+    void let_go(const List& states, std::size_t begin, int layer);
+    void trace(const List& states, int layer, Trace& trace) const {
+        for (const Held& held : states) {
+            trace.add(shares_.state(held, layer).step);
+        }
+    }
+    MemoryUsage usage() const { return shares_.memory().usage(); }
+    std::size_t batch(const List&, int layer) const {
         return shares_.count() == 1
                    ? kNarrowBatch
                    : std::min(kLargestBatch, shares_.batch(problem_.starting[at(layer)].size()));
     }
-    void expand(int layer, std::span<const Held> states, std::size_t place);
+    void expand(
+        int layer, const List& states, std::size_t begin, std::size_t count, std::size_t place);
     void forget(int layer) { shares_.forget(layer); }
     void keep_mappings(const Trace& trace);
 
@@ -234,9 +240,9 @@ HeldList FrontSearch::Levels::promising(int layer) {
     });
 }
 
-void FrontSearch::Levels::let_go(std::span<const Held> states, int layer) {
+void FrontSearch::Levels::let_go(const List& states, std::size_t begin, int layer) {
     std::vector<double> bounds(criteria_.axes());
-    for (const Held& held : states) {
+    for (const Held& held : std::span(states).subspan(begin)) {
         pass.complete = false;
         read_bounds(held, layer, bounds.data());
         for (std::size_t a = 0; a < criteria_.minimised(); ++a) {
@@ -314,7 +320,7 @@ void FrontSearch::Levels::choose(List& states, std::size_t count, int layer) {
     for (std::size_t i = 0; i < states.size(); ++i) {
         (chosen[i] ? kept : gone).push_back(states[i]);
     }
-    let_go(gone, layer);
+    let_go(gone, 0, layer);
     states = std::move(kept);
 }
 
@@ -351,7 +357,8 @@ bool FrontSearch::Levels::add_first_state() {
     return true;
 }
 
-void FrontSearch::Levels::expand(int layer, std::span<const Held> states, std::size_t place) {
+void FrontSearch::Levels::expand(
+    int layer, const List& states, std::size_t begin, std::size_t count, std::size_t place) {
     // 1. Evaluators load states of later and later levels.
     if (layer < std::exchange(expanded_, layer)) {
         for (Evaluator& evaluator : evaluators_) {
@@ -362,7 +369,7 @@ void FrontSearch::Levels::expand(int layer, std::span<const Held> states, std::s
     // 2. What they become.
     shares_.expand(
         layer,
-        states,
+        std::span(states).subspan(begin, count),
         place,
         [&](const Held& held, std::size_t its_place, int worker, std::size_t piece, auto boxes) {
             expand_state(held, layer, its_place, worker, piece, boxes);
@@ -381,11 +388,11 @@ void FrontSearch::Levels::expand(int layer, std::span<const Held> states, std::s
 
     // 3. Full levels give back what they would let go anyway.
     for (int later = layer + 1; later < problem_.layers() && shares_.reaches(later); ++later) {
-        std::size_t count = 0;
+        std::size_t states_there = 0;
         for (const Store& store : shares_.held(later)) {
-            count += store.states();
+            states_there += store.states();
         }
-        if (count > 2 * room_) {
+        if (states_there > 2 * room_) {
             shrink(later);
         }
     }
@@ -494,7 +501,6 @@ FrontSearch::Pass FrontSearch::pass(std::size_t width, Points& points, bool goes
     const CourseEnd end = search_levels(
         levels,
         {.first = 0, .end = problem_.layers(), .width = width, .goes_deep = goes_deep},
-        memory_,
         options_.stop,
         trace);
     levels.pass.stopped = end.stopped;

@@ -1,5 +1,6 @@
 #include "sim/search/layered.hpp"
 
+#include "sim/error.hpp"
 #include "sim/index.hpp"
 #include "sim/search/levels.hpp"
 #include "sim/search/results.hpp"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 #include <functional>
 #include <iterator>
 #include <numeric>
@@ -24,6 +26,20 @@ constexpr Ticks kOrigin = Ticks{1} << 50;
 // started.
 constexpr std::size_t kWideEnough = 4096;
 
+// What posted states take is nothing beside so much memory, in bytes.
+constexpr std::size_t kRoomForMore = std::size_t{256} << 20;
+
+// How full the memory of a process is, in messages.
+constexpr std::int64_t kFull = 1 << 20;
+
+// What processes tell each other with each batch.
+struct Note {
+    std::int64_t makespan = kNeverTicks;  // of the best complete mapping that was posted
+    std::int64_t held = 0;                // memory; kFull: its limit
+    std::int64_t stopped = 0;             // rank 0 was asked to stop
+    std::int64_t reach = 0;               // the last level that something was posted to
+};
+
 // One pass over the levels; see search_levels.
 class LevelPass {
 public:
@@ -39,9 +55,17 @@ public:
               std::span<Evaluator> evaluators,
               std::size_t width,
               int after,
-              Incumbent incumbent);
+              Incumbent incumbent,
+              const Team* team,
+              const std::function<bool()>& stop);
 
-    using List = HeldList;
+    // Of each own share so many; a row has one of each share.
+    struct List {
+        std::vector<HeldList> by_share;
+        std::size_t rows = 0;  // of the longest share of any process
+
+        std::size_t size() const { return rows; }
+    };
 
     int first() const { return first_; }
 
@@ -51,14 +75,18 @@ public:
     bool reaches(int layer) const { return shares_.reaches(layer); }
     List promising(int layer);
     void choose(List& states, std::size_t width, int layer);
-    void let_go(std::span<const Held> states, int layer);
-    TraceStep step(const Held& held, int layer) const { return shares_.state(held, layer).step; }
-    std::size_t batch(int layer) const {
-        return shares_.batch(problem_.starting[at(layer)].size());
-    }
-    void expand(int layer, std::span<const Held> states, std::size_t place);
+    void let_go(const List& states, std::size_t begin, int layer);
+    void trace(const List& states, int layer, Trace& trace) const;
+    std::size_t batch(const List& states, int layer) const;
+    void expand(
+        int layer, const List& states, std::size_t begin, std::size_t count, std::size_t place);
     void forget(int layer) { shares_.forget(layer); }
     void keep_mappings(const Trace& trace);
+    MemoryUsage usage() const;
+    bool is_stopped() const { return team_ == nullptr ? stop_() : stopped_; }
+
+    // Who owns no share counts rows, too.
+    std::size_t trace_width() const { return std::max<std::size_t>(1, shares_.own().size()); }
 
     // What is known when the pass ends.
     Incumbent finish(const Trace& trace, const CourseEnd& end);
@@ -71,6 +99,7 @@ private:
         Bounds::Scratch scratch;
         std::vector<Ticks> times;
         std::uint64_t nodes = 0;
+        Ticks complete = kNeverTicks;  // the best that was posted in this batch
     };
 
     Ticks bound(const Store::State& state) const {
@@ -79,6 +108,17 @@ private:
         return bound;
     }
     Ticks bound(const Held& held, int layer) const { return bound(shares_.state(held, layer)); }
+    template <class Function>
+    void for_each(const List& states, std::size_t begin, const Function& function) const;
+    void choose_narrow(HeldList& states, std::size_t width, int layer);
+    Ticks bound_at(const List& states, std::size_t place, int layer);
+    std::vector<std::size_t> ties_kept(const std::vector<std::int64_t>& ties,
+                                       std::size_t count) const;
+    Ticks least(Ticks ticks) const { return team_ == nullptr ? ticks : team_->least(ticks); }
+    std::vector<std::int64_t> sum(std::vector<std::int64_t> numbers) const {
+        return team_ == nullptr ? numbers : team_->sum(std::move(numbers));
+    }
+    TraceStep traced(const Trace& trace, std::uint32_t place) const;
     void expand_state(
         const Held& held, int layer, std::size_t place, int by, std::span<Shares::Box> boxes);
     void post(const Record& record,
@@ -92,6 +132,7 @@ private:
               const std::uint32_t* numbers) const;
     void shrink_after(int layer);
     Ticks shrink(int layer, std::size_t share);
+    void agree();
     void find_complete();
 
     const Problem& problem_;
@@ -101,12 +142,18 @@ private:
     std::span<Evaluator> evaluators_;  // by worker
     const int after_, first_;
     const TimeCode code_;
+    const Team* const team_;  // nullptr: alone, or too narrow
+    const std::function<bool()>& stop_;
     Shares shares_;
     const std::size_t room_;  // states of a share that are held before some are let go
     std::vector<Worker> by_worker_;
     int expanded_ = 0;             // the level that was expanded last
     Ticks dropped_ = kNeverTicks;  // the smallest bound that was let go
     TraceStep last_;               // of the best mapping, if the trace has it
+    // Of the team, since the last batch.
+    Ticks complete_ = kNeverTicks;
+    std::int64_t held_ = 0;
+    bool stopped_ = false;
 };
 
 LevelPass::LevelPass(const Problem& problem,
@@ -118,7 +165,9 @@ LevelPass::LevelPass(const Problem& problem,
                      std::span<Evaluator> evaluators,
                      std::size_t width,
                      int after,
-                     Incumbent incumbent)
+                     Incumbent incumbent,
+                     const Team* team,
+                     const std::function<bool()>& stop)
     : best(std::move(incumbent)),
       problem_(problem),
       rules_(rules),
@@ -128,12 +177,16 @@ LevelPass::LevelPass(const Problem& problem,
       after_(after),
       first_(after < 0 ? 0 : problem.tasks[at(after)].last + 1),
       code_(after < 0 ? TimeCode(problem, bounds) : TimeCode()),
+      team_(after < 0 && width >= kWideEnough ? team : nullptr),
+      stop_(stop),
       shares_(states,
               memory,
               workers,
               after < 0 && width >= kWideEnough,
               first_,
-              code_.words(states.most_times() + 1)),
+              code_.words(states.most_times() + 1),
+              0,
+              team_),
       room_(std::max(width, kWideEnough) / shares_.count()),
       by_worker_(evaluators.size()) {
     for (Worker& worker : by_worker_) {
@@ -165,13 +218,126 @@ bool LevelPass::add_first_state() {
     return true;
 }
 
+template <class Function>
+void LevelPass::for_each(const List& states, std::size_t begin, const Function& function) const {
+    for (const HeldList& list : states.by_share) {
+        for (std::size_t i = begin; i < list.size(); ++i) {
+            function(list[i]);
+        }
+    }
+}
+
 LevelPass::List LevelPass::promising(int layer) {
-    return shares_.all(layer, [&](const Store::State& state, const Store::Group&) {
-        return bound(state) < best.makespan;
-    });
+    List states;
+    std::size_t rows = 0;
+    for (const std::size_t share : shares_.own()) {
+        HeldList& list = states.by_share.emplace_back(shares_.list());
+        if (shares_.reaches(layer) && !shares_.held(layer).empty()) {
+            list.reserve(shares_.held(layer)[share].states());
+            const auto accepts = [&](const Store::State& state, const Store::Group&) {
+                return bound(state) < best.makespan;
+            };
+            shares_.add_of(share, layer, accepts, list);
+        }
+        rows = std::max(rows, list.size());
+    }
+    states.rows = static_cast<std::size_t>(-least(-static_cast<Ticks>(rows)));
+    return states;
 }
 
 void LevelPass::choose(List& states, std::size_t width, int layer) {
+    if (shares_.count() == 1) {
+        choose_narrow(states.by_share.front(), width, layer);
+        states.rows = states.by_share.front().size();
+        return;
+    }
+    // 1. Are there more?
+    std::int64_t all = 0;
+    for_each(states, 0, [&](const Held&) { ++all; });
+    if (sum({all}).front() <= static_cast<std::int64_t>(std::min<std::size_t>(width, 1UL << 62))) {
+        return;
+    }
+
+    // 2. All below the first bound that does not fit are kept, and of those with this bound as many
+    //    as fit, from all shares alike.
+    const Ticks limit = bound_at(states, width, layer);
+    dropped_ = std::min(dropped_, limit);
+    std::vector<std::int64_t> numbers(shares_.count() + 1, 0);  // ties by share; those below
+    for (std::size_t number = 0; number < shares_.own().size(); ++number) {
+        for (const Held& held : states.by_share[number]) {
+            const Ticks its = bound(held, layer);
+            numbers[shares_.own()[number]] += its == limit;
+            numbers.back() += its < limit;
+        }
+    }
+    numbers = sum(std::move(numbers));
+    const std::size_t below = static_cast<std::size_t>(numbers.back());
+    numbers.pop_back();
+    std::vector<std::size_t> kept = ties_kept(numbers, width - below);
+
+    // 3. The others go.
+    std::size_t rows = 0;
+    for (std::size_t number = 0; number < shares_.own().size(); ++number) {
+        std::size_t& ties = kept[shares_.own()[number]];
+        std::erase_if(states.by_share[number], [&](const Held& held) {
+            const Ticks its = bound(held, layer);
+            return its > limit || (its == limit && (ties == 0 || ties-- == 0));
+        });
+        rows = std::max(rows, states.by_share[number].size());
+    }
+    states.rows = static_cast<std::size_t>(-least(-static_cast<Ticks>(rows)));
+}
+
+// Of these ties by share so many in all: as many of each as there are, up to a number for all.
+std::vector<std::size_t> LevelPass::ties_kept(const std::vector<std::int64_t>& ties,
+                                              std::size_t count) const {
+    std::vector<std::size_t> kept(ties.size(), 0);
+    while (count > 0) {
+        std::size_t open = 0;
+        for (std::size_t share = 0; share < ties.size(); ++share) {
+            open += kept[share] < static_cast<std::size_t>(ties[share]);
+        }
+        const std::size_t each = std::max<std::size_t>(1, count / std::max<std::size_t>(1, open));
+        for (std::size_t share = 0; share < ties.size() && count > 0; ++share) {
+            const std::size_t more =
+                std::min({each, count, static_cast<std::size_t>(ties[share]) - kept[share]});
+            kept[share] += more;
+            count -= more;
+        }
+    }
+    return kept;
+}
+
+// The bound in this place of all, were they sorted.
+Ticks LevelPass::bound_at(const List& states, std::size_t place, int layer) {
+    Counted<Ticks> bounds{Counting<Ticks>(shares_.memory())};
+    for_each(states, 0, [&](const Held& held) { bounds.push_back(bound(held, layer)); });
+    if (team_ == nullptr) {
+        const auto there = bounds.begin() + static_cast<std::ptrdiff_t>(place);
+        std::nth_element(bounds.begin(), there, bounds.end());
+        return *there;
+    }
+    // Digit by digit, from the highest: how many have which, of those that begin as it does.
+    constexpr int kBits = 8, kDigits = 1 << kBits;
+    Ticks begin = 0;
+    for (int shift = 64 - kBits; shift >= 0; shift -= kBits) {
+        std::vector<std::int64_t> counts(kDigits, 0);
+        for (const Ticks its : bounds) {
+            if (shift + kBits == 64 || its >> (shift + kBits) == begin) {
+                ++counts[at((its >> shift) & (kDigits - 1))];
+            }
+        }
+        counts = team_->sum(std::move(counts));
+        int digit = 0;
+        for (; place >= static_cast<std::size_t>(counts[at(digit)]); ++digit) {
+            place -= static_cast<std::size_t>(counts[at(digit)]);
+        }
+        begin = begin << kBits | digit;
+    }
+    return begin;
+}
+
+void LevelPass::choose_narrow(HeldList& states, std::size_t width, int layer) {
     if (states.size() <= width) {
         return;
     }
@@ -195,13 +361,44 @@ void LevelPass::choose(List& states, std::size_t width, int layer) {
     }
 }
 
-void LevelPass::let_go(std::span<const Held> states, int layer) {
-    for (const Held& held : states) {
+void LevelPass::let_go(const List& states, std::size_t begin, int layer) {
+    for_each(states, begin, [&](const Held& held) {
         dropped_ = std::min(dropped_, bound(held, layer));
+    });
+}
+
+// Where there are many, more at a time: processes wait for each other after each batch.
+std::size_t LevelPass::batch(const List& states, int layer) const {
+    constexpr std::size_t kMoreAtATime = 8;
+    const std::size_t rows = std::max<std::size_t>(
+        1, shares_.batch(problem_.starting[at(layer)].size()) / shares_.count());
+    const bool has_room = shares_.memory().limit() >= kRoomForMore;
+    return has_room && shares_.count() > 1
+               ? std::clamp(states.rows / kMoreAtATime, rows, rows * kMoreAtATime)
+               : rows;
+}
+
+// Each process the states of its shares; place `row * shares + share` is nowhere else.
+void LevelPass::trace(const List& states, int layer, Trace& trace) const {
+    for (std::size_t row = 0; row < states.rows; ++row) {
+        for (const HeldList& list : states.by_share) {
+            trace.add(row < list.size() ? shares_.state(list[row], layer).step : TraceStep{});
+        }
+        if (states.by_share.empty()) {
+            trace.add({});
+        }
     }
 }
 
-void LevelPass::expand(int layer, std::span<const Held> states, std::size_t place) {
+MemoryUsage LevelPass::usage() const {
+    if (team_ == nullptr) {
+        return shares_.memory().usage();
+    }
+    return {.held = static_cast<std::size_t>(held_), .limit = std::size_t{kFull}};
+}
+
+void LevelPass::expand(
+    int layer, const List& states, std::size_t begin, std::size_t count, std::size_t place) {
     // 1. Evaluators load states of later and later levels.
     if (layer < std::exchange(expanded_, layer)) {
         for (Evaluator& evaluator : evaluators_) {
@@ -209,19 +406,48 @@ void LevelPass::expand(int layer, std::span<const Held> states, std::size_t plac
         }
     }
 
-    // 2. What they become.
-    shares_.expand(
+    // 2. What they become. `place` is the row of the first of them.
+    shares_.expand_rows(
         layer,
-        states,
-        place,
-        [&](const Held& held, std::size_t its_place, int worker, std::size_t, auto boxes) {
-            expand_state(held, layer, its_place, worker, boxes);
-        },
-        [&](Store& store, const auto&... child) { keep(store, child...); });
+        states.by_share,
+        begin,
+        count,
+        [&](const Held& held, std::size_t row, std::size_t share, int worker, auto boxes) {
+            expand_state(
+                held, layer, (place + row - begin) * shares_.count() + share, worker, boxes);
+        });
+    if (team_ != nullptr) {
+        agree();
+    }
+    shares_.keep_posted([&](Store& store, const auto&... child) { keep(store, child...); });
 
     // 3. Full levels give back what they would let go anyway; complete mappings are new incumbents.
     shrink_after(layer);
     find_complete();
+}
+
+// What was posted goes to whom it belongs, and what decides for all is told to all.
+void LevelPass::agree() {
+    Note own;
+    const MemoryUsage usage = shares_.memory().usage();
+    own.held = static_cast<std::int64_t>(
+        static_cast<double>(usage.held) /
+        static_cast<double>(std::max<std::size_t>(1, usage.limit)) * kFull);
+    own.reach = shares_.posted_reach();
+    own.stopped = team_->rank == 0 && stop_() ? 1 : 0;
+    for (Worker& worker : by_worker_) {
+        own.makespan = std::min(own.makespan, std::exchange(worker.complete, kNeverTicks));
+    }
+    held_ = 0;
+    for (const std::string& text :
+         shares_.exchange({reinterpret_cast<const char*>(&own), sizeof own})) {
+        Note note;
+        std::memcpy(&note, text.data(), sizeof note);
+        complete_ = std::min(complete_, note.makespan);
+        held_ = std::max(held_, note.held);
+        stopped_ |= note.stopped != 0;
+        shares_.level(static_cast<int>(note.reach));  // is there for all
+    }
 }
 
 // Every task that can come next, if its bound is below the incumbent.
@@ -265,6 +491,9 @@ void LevelPass::expand_state(
         if (evaluator.core.possible && bound < best.makespan &&
             states_.save(evaluator, next, worker.record)) {
             post(worker.record, boxes, next, bound, {static_cast<std::uint32_t>(place), k});
+            if (next == problem_.layers()) {
+                worker.complete = std::min(worker.complete, bound);
+            }
         }
         evaluator.pop();
     }
@@ -355,36 +584,77 @@ Ticks LevelPass::shrink(int layer, std::size_t share) {
 }
 
 void LevelPass::find_complete() {
-    if (!reaches(problem_.layers())) {
+    // In a team all know how good it is; of several such the first share has it.
+    if (team_ != nullptr && complete_ >= best.makespan) {
         return;
     }
-    for (const Store& store : shares_.held(problem_.layers())) {
+    std::size_t its_share = shares_.count();
+    for (std::size_t share = 0;
+         reaches(problem_.layers()) && share < shares_.held(problem_.layers()).size();
+         ++share) {
+        const Store& store = shares_.held(problem_.layers())[share];
         store.for_each_group([&](Store::Place, const Store::Group& group) {
             for (Store::Place next = group.first; next != 0; next = store.state(next).next) {
                 const Store::State& state = store.state(next);
                 if (const Ticks makespan = bound(state); makespan < best.makespan) {
                     best.makespan = makespan;
                     last_ = state.step;
+                    its_share = share;
                 }
             }
         });
     }
+    if (team_ == nullptr) {
+        return;
+    }
+    const bool is_here = best.makespan == complete_ && its_share < shares_.count();
+    best.makespan = complete_;
+    const auto first =
+        team_->least(static_cast<std::int64_t>(is_here ? its_share : shares_.count()));
+    assert(first < static_cast<std::int64_t>(shares_.count()));
+    const bool is_mine = is_here && static_cast<std::int64_t>(its_share) == first;
+    const std::vector<std::int64_t> step =
+        team_->sum({is_mine ? last_.parent : 0, is_mine ? last_.task : 0});
+    last_ = {static_cast<std::uint32_t>(step[0]), static_cast<int>(step[1])};
+}
+
+// The step in this place of all processes' traces.
+TraceStep LevelPass::traced(const Trace& trace, std::uint32_t place) const {
+    const std::size_t row = place / shares_.count(), share = place % shares_.count();
+    const auto own = std::ranges::find(shares_.own(), share);
+    const bool is_mine = own != shares_.own().end();
+    const TraceStep step =
+        is_mine ? trace[row * trace_width() + static_cast<std::size_t>(own - shares_.own().begin())]
+                : TraceStep{0, 0};
+    if (team_ == nullptr) {
+        return step;
+    }
+    const std::vector<std::int64_t> numbers = team_->sum({step.parent, step.task});
+    return {static_cast<std::uint32_t>(numbers[0]), static_cast<int>(numbers[1])};
 }
 
 void LevelPass::keep_mappings(const Trace& trace) {
-    if (last_.task >= 0) {
-        best.mapping = trace.back_from(std::exchange(last_, {}));
+    if (last_.task < 0) {
+        return;
     }
+    best.mapping.clear();
+    for (TraceStep step = std::exchange(last_, {}); step.task >= 0;
+         step = traced(trace, step.parent)) {
+        best.mapping.push_back(step.task);
+    }
+    std::ranges::reverse(best.mapping);
 }
 
 Incumbent LevelPass::finish(const Trace& trace, const CourseEnd& end) {
     keep_mappings(trace);
+    std::int64_t nodes = 0;
     for (const Worker& worker : by_worker_) {
-        best.nodes += worker.nodes;
+        nodes += static_cast<std::int64_t>(worker.nodes);
     }
+    best.nodes += static_cast<std::uint64_t>(sum({nodes}).front());
     best.stopped = end.stopped;
     best.full |= end.full;
-    best.bound = std::max(best.bound, std::min(dropped_, best.makespan));
+    best.bound = std::max(best.bound, std::min(least(dropped_), best.makespan));
     return std::move(best);
 }
 
@@ -399,10 +669,14 @@ struct Layered::Where {
     std::span<Evaluator> evaluators;
 };
 
-Layered::Layered(const Problem& problem, const PruningRules& rules, const SearchOptions& options)
+Layered::Layered(const Problem& problem,
+                 const PruningRules& rules,
+                 const SearchOptions& options,
+                 const Team* team)
     : problem_(problem),
       rules_(rules),
       options_(options),
+      team_(team != nullptr && team->count > 1 ? team : nullptr),
       stop_([this] {
           const std::lock_guard lock(asking_);
           return options_.stop && options_.stop();
@@ -414,12 +688,59 @@ Layered::Layered(const Problem& problem, const PruningRules& rules, const Search
       evaluators_(at(workers_.count()), Evaluator(problem)) {}
 
 Incumbent Layered::pass(std::size_t width, Incumbent best, bool goes_deep) {
-    return run({.width = width,
-                .goes_deep = goes_deep,
-                .after = -1,
-                .workers = workers_,
-                .evaluators = evaluators_},
-               std::move(best));
+    const bool is_for_all = width >= kWideEnough;
+    if (is_for_all || is_first()) {
+        best = run({.width = width,
+                    .goes_deep = goes_deep,
+                    .after = -1,
+                    .workers = workers_,
+                    .evaluators = evaluators_},
+                   std::move(best));
+    }
+    return is_for_all ? best : as_first(best);
+}
+
+// What rank 0 found.
+Incumbent Layered::as_first(const Incumbent& found) const {
+    if (team_ == nullptr) {
+        return found;
+    }
+    std::vector<std::int64_t> numbers;
+    if (is_first()) {
+        numbers = {found.makespan,
+                   found.bound,
+                   found.stopped ? 1 : 0,
+                   found.full ? 1 : 0,
+                   static_cast<std::int64_t>(found.nodes)};
+        numbers.insert(numbers.end(), found.mapping.begin(), found.mapping.end());
+    }
+    numbers = numbers_of(team_->from_first(text_of(numbers)));
+    Incumbent told{.makespan = numbers[0],
+                   .bound = numbers[1],
+                   .mapping = {},
+                   .stopped = numbers[2] != 0,
+                   .full = numbers[3] != 0,
+                   .nodes = static_cast<std::uint64_t>(numbers[4])};
+    for (std::size_t i = 5; i < numbers.size(); ++i) {
+        told.mapping.push_back(static_cast<int>(numbers[i]));
+    }
+    return told;
+}
+
+// Files differ between machines, sometimes.
+void Layered::expect_same_problem() const {
+    std::vector<std::int64_t> numbers{
+        problem_.layers(), static_cast<std::int64_t>(problem_.tasks.size()), bounds_.unit};
+    for (const Task& task : problem_.tasks) {
+        numbers.back() = static_cast<std::int64_t>(static_cast<std::uint64_t>(numbers.back()) * 31 +
+                                                   static_cast<std::uint64_t>(task.cost.count()) +
+                                                   static_cast<std::uint64_t>(task.device));
+    }
+    const bool same = numbers_of(team_->from_first(text_of(numbers))) == numbers;
+    if (team_->least(same ? 1 : 0) == 0) {
+        throw MachineError(
+            "the processes that search together have different models, platforms or programs");
+    }
 }
 
 Incumbent Layered::run(const Where& where, Incumbent best) {
@@ -432,19 +753,21 @@ Incumbent Layered::run(const Where& where, Incumbent best) {
                    where.evaluators,
                    where.width,
                    where.after,
-                   std::move(best));
+                   std::move(best),
+                   team_,
+                   stop_);
     if (!pass.add_first_state()) {
         return std::move(pass.best);
     }
-    Trace trace(memory_);
-    const CourseEnd end = search_levels(pass,
-                                        {.first = pass.first(),
-                                         .end = problem_.layers(),
-                                         .width = where.width,
-                                         .goes_deep = where.goes_deep},
-                                        memory_,
-                                        stop_,
-                                        trace);
+    Trace trace(memory_, pass.trace_width());
+    const CourseEnd end = search_levels(
+        pass,
+        {.first = pass.first(),
+         .end = problem_.layers(),
+         .width = where.width,
+         .goes_deep = where.goes_deep},
+        [&pass] { return pass.is_stopped(); },
+        trace);
     return pass.finish(trace, end);
 }
 
@@ -454,6 +777,27 @@ void Layered::sharpen() {
         return;
     }
     sharp_ = true;
+    is_first() ? sharpen_alone() : sharpen_as_first();
+    if (team_ != nullptr && is_first()) {
+        std::vector<std::int64_t> tails(bounds_.tail.begin(), bounds_.tail.end());
+        tails.push_back(static_cast<std::int64_t>(module_nodes_));
+        team_->from_first(text_of(tails));
+    }
+}
+
+void Layered::sharpen_as_first() {
+    const std::vector<std::int64_t> tails = numbers_of(team_->from_first({}));
+    module_nodes_ = static_cast<std::uint64_t>(tails.back());
+    for (int layer = problem_.layers() - 2; layer >= 0; --layer) {
+        bounds_.set_tails(layer);
+        for (const int k : bounds_.ending[at(layer)]) {
+            bounds_.tail[at(k)] = tails[at(k)];
+        }
+        bounds_.set_loads(layer);
+    }
+}
+
+void Layered::sharpen_alone() {
     bounds_.floor = kOrigin;
     std::vector<std::uint64_t> nodes(evaluators_.size(), 0);
     for (int layer = problem_.layers() - 2; layer >= 0; --layer) {
@@ -500,6 +844,10 @@ Ticks Layered::module_bound(int task, int worker, std::uint64_t& nodes) {
 }
 
 Incumbent Layered::widen(Incumbent best, std::size_t first, std::size_t factor) {
+    if (team_ != nullptr) {
+        expect_same_problem();
+        best = as_first(best);
+    }
     for (std::size_t width = first;; width *= factor) {
         if (width > 512 && !sharp_) {  // the simple tails were not enough
             module_nodes_ = 0;
@@ -509,7 +857,7 @@ Incumbent Layered::widen(Incumbent best, std::size_t first, std::size_t factor) 
         // What let go states for want of memory would do so again if it were wider.
         const bool goes_deep = best.full;
         best = pass(goes_deep ? Course::kAll : width, std::move(best), goes_deep);
-        if (options_.progress) {
+        if (options_.progress && is_first()) {
             options_.progress(Time{best.makespan}, Time{best.bound});
         }
         if (best.proven() || best.stopped || goes_deep) {

@@ -9,12 +9,14 @@
 // still a bound on the optimum, so a narrow pass gives an incumbent and a gap, and a pass that
 // lets nothing go is a proof. Where that does not fit into memory, a last pass goes on depth first.
 //
-// The answer, and the nodes on the way to it, do not depend on how many threads there are.
+// The answer, and the nodes on the way to it, do not depend on how many threads or processes there
+// are (team.hpp), where the memory is enough.
 
 #include "sim/search/bounds.hpp"
 #include "sim/search/memory.hpp"
 #include "sim/search/search.hpp"
 #include "sim/search/state.hpp"
+#include "sim/search/team.hpp"
 #include "sim/search/workers.hpp"
 
 #include <functional>
@@ -37,7 +39,12 @@ struct Incumbent {
 
 class Layered {
 public:
-    Layered(const Problem& problem, const PruningRules& rules, const SearchOptions& options);
+    // `team`: each of its processes has a search of the same problem, and calls the same functions.
+    // They take their part of wide passes; the rest rank 0 does. What it returns all return.
+    Layered(const Problem& problem,
+            const PruningRules& rules,
+            const SearchOptions& options,
+            const Team* team = nullptr);
 
     // One pass. It only looks for mappings better than `best`. `goes_deep`: see Course.
     Incumbent pass(std::size_t width, Incumbent best, bool goes_deep = false);
@@ -54,11 +61,17 @@ private:
     struct Where;
 
     Incumbent run(const Where& where, Incumbent best);
+    void sharpen_alone();
+    void sharpen_as_first();
     Ticks module_bound(int task, int worker, std::uint64_t& nodes);
+    bool is_first() const { return team_ == nullptr || team_->rank == 0; }
+    Incumbent as_first(const Incumbent& found) const;
+    void expect_same_problem() const;
 
     const Problem& problem_;
     const PruningRules rules_;
     const SearchOptions& options_;
+    const Team* const team_;  // nullptr: alone
     std::mutex asking_;
     std::function<bool()> stop_;  // one worker at a time may ask
     Bounds bounds_;

@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <vector>
 
 namespace sim::internal {
@@ -27,14 +26,16 @@ struct TraceStep {
     int task = -1;                 // -1: nothing is placed
 };
 
-// Of the partial schedules that were expanded.
+// Of the partial schedules that were expanded: rows of them, in the simplest case of one.
 class Trace {
 public:
-    explicit Trace(Memory& memory) : steps_(Counting<TraceStep>(memory)) {}
+    explicit Trace(Memory& memory, std::size_t width = 1)
+        : width_(width), steps_(Counting<TraceStep>(memory)) {}
 
-    std::size_t size() const { return steps_.size(); }
+    std::size_t size() const { return steps_.size() / width_; }  // rows
     void add(const TraceStep& step) { steps_.push_back(step); }
-    void forget_from(std::size_t size) { steps_.resize(size); }
+    void forget_from(std::size_t size) { steps_.resize(size * width_); }
+    const TraceStep& operator[](std::size_t place) const { return steps_[place]; }
 
     Mapping back_from(TraceStep last) const {
         Mapping mapping;
@@ -46,6 +47,7 @@ public:
     }
 
 private:
+    const std::size_t width_;
     Counted<TraceStep> steps_;
 };
 
@@ -66,16 +68,19 @@ struct CourseEnd {
 
 // Expands the levels, and traces what it expands. A Search has
 //
-//     List                         of what refers to partial schedules that are held
+//     List                         of what refers to partial schedules that are held, in rows; most
+//                                  have one in each row
 //     reaches(layer)               false where nothing came to this level or beyond
 //     promising(layer)             those of a level that may lead to something better
 //     choose(states, width, layer) keeps so many, the most promising; lets the others go
-//     let_go(states, layer)        notes their bounds
-//     step(state, layer)           how it came about
-//     batch(layer)                 how many are expanded between questions whether to stop
-//     expand(layer, states, place) what each becomes with every task that can come next is kept at
-//                                  its level, unless it is dominated or its bound is no better;
-//                                  full levels shrink; `place`: of the first of them in the trace
+//     let_go(states, begin, layer) notes the bounds of those from row `begin` on
+//     trace(states, layer, trace)  how they came about, row by row
+//     batch(states, layer)         how many rows are expanded between questions whether to stop
+//     expand(layer, states, begin, count, place)
+//                                  what each of so many rows becomes with every task that can come
+//                                  next is kept at its level, unless it is dominated or its bound
+//                                  is no better; full levels shrink; `place`: the row in the trace
+//     usage()                      of the memory
 //     forget(layer)                frees a level
 //     keep_mappings(trace)         the trace of what was found is about to go
 //
@@ -85,7 +90,6 @@ struct CourseEnd {
 template <class Search>
 CourseEnd search_levels(Search& search,
                         const Course& course,
-                        const Memory& memory,
                         const std::function<bool()>& stop,
                         Trace& trace) {
     // Of a level: what is expanded next, where it is in the trace.
@@ -99,7 +103,8 @@ CourseEnd search_levels(Search& search,
     const auto is_full = [&](int layer) {
         const auto levels = static_cast<std::size_t>(course.end - course.first);
         const auto before = static_cast<std::size_t>(layer - course.first);
-        return memory.held() > memory.limit() / 2 + memory.limit() / 2 / levels * before;
+        const MemoryUsage usage = search.usage();
+        return usage.held > usage.limit / 2 + usage.limit / 2 / levels * before;
     };
     for (int layer = course.first; layer < course.end && search.reaches(layer);) {
         // 1. Choose what to expand, or go on with what waited.
@@ -110,27 +115,25 @@ CourseEnd search_levels(Search& search,
         } else {
             search.choose(now.states, course.width, layer);
             now.traced = trace.size();
-            for (const auto& state : now.states) {
-                trace.add(search.step(state, layer));
-            }
+            search.trace(now.states, layer, trace);
         }
         while (now.begin < now.states.size()) {
-            const std::size_t count = std::min(search.batch(layer), now.states.size() - now.begin);
-            const auto batch = std::span(now.states).subspan(now.begin, count);
+            const std::size_t count =
+                std::min(search.batch(now.states, layer), now.states.size() - now.begin);
             // 2. Asked to stop: what was not expanded is let go.
             if (stop && stop()) {
                 result.stopped = true;
                 rests.push_back(std::move(now));
                 for (const Rest& rest : rests) {
-                    search.let_go(std::span(rest.states).subspan(rest.begin), rest.layer);
+                    search.let_go(rest.states, rest.begin, rest.layer);
                 }
                 for (int later = layer + 1; later < course.end; ++later) {
-                    search.let_go(search.promising(later), later);
+                    search.let_go(search.promising(later), 0, later);
                 }
                 return result;
             }
             // 3. Expand, keep and shrink.
-            search.expand(layer, batch, now.traced + now.begin);
+            search.expand(layer, now.states, now.begin, count, now.traced + now.begin);
             now.begin += count;
             // 4. No room for more.
             if (now.begin < now.states.size() && is_full(layer)) {
@@ -138,7 +141,7 @@ CourseEnd search_levels(Search& search,
                 if (course.goes_deep) {
                     break;
                 }
-                search.let_go(std::span(now.states).subspan(now.begin), layer);
+                search.let_go(now.states, now.begin, layer);
                 now.begin = now.states.size();
             }
         }

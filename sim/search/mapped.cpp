@@ -5,6 +5,7 @@
 #include "sim/search/twins.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace sim {
@@ -29,6 +30,10 @@ AskedOf ask(const Wishes& wishes,
     asked.question.time_limit = seconds;
     SearchOptions& options = asked.question.options;
     options.memory = limits.memory;
+    options.team = limits.team;
+    if (limits.team != nullptr) {
+        limits.team->question = batch;
+    }
     options.stop = limits.stop;
     if (limits.clock) {
         asked.question.seconds = [clock = limits.clock, begin = limits.clock()] {
@@ -98,6 +103,26 @@ Mapped map_best(const Wishes& wishes,
         answers.push_back(mapped.answer);
     }
     return std::move(all[best_of_twins(answers)]);
+}
+
+bool can_share(const Wishes& wishes) {
+    return wishes.search == "branch-and-bound" && wishes.objective == "latency" &&
+           wishes.pareto.empty() && !asks_for_accuracy(wishes);
+}
+
+void assist_mapping(const Wishes& wishes,
+                    const Model& network,
+                    const Platform& platform,
+                    const Limits& limits) {
+    std::map<int, AskedOfSearch> by_batch;
+    assist(*limits.team, [&](int batch) -> Assisted {
+        auto found = by_batch.find(batch);
+        if (found == by_batch.end()) {
+            const AskedOf asked = ask(wishes, network, platform, batch, limits, limits.seconds);
+            found = by_batch.emplace(batch, asked_of_search(asked.question, *asked.problem)).first;
+        }
+        return {found->second.problem, found->second.options};
+    });
 }
 
 MappedFront map_front(const Wishes& wishes,

@@ -7,6 +7,7 @@
 // The caller brings the clock and Ctrl-C: this library reads neither.
 
 #include "sim/search/answer.hpp"
+#include "sim/search/team.hpp"
 #include "sim/search/wishes.hpp"
 
 #include <functional>
@@ -26,7 +27,11 @@ struct Limits {
     std::function<void(Time incumbent, Time lower_bound, double seconds, double limit)> progress;
     // Told why one of several networks cannot be mapped.
     std::function<void(const std::string& message)> leaves_out;
+    const Team* team = nullptr;  // that map_best may search with, where `can_share`
 };
+
+// Whether several processes can share the search: of branch-and-bound for the least latency.
+bool can_share(const Wishes& wishes);
 
 // Whether twins are asked too.
 bool asks_for_accuracy(const Wishes& wishes);
@@ -47,6 +52,13 @@ Mapped map_best(const Wishes& wishes,
                 const Platform& platform,
                 int batch,
                 const Limits& limits);
+
+// The other processes of the team, while rank 0 asks map_best of one batch size or several, until
+// it calls end_assistance.
+void assist_mapping(const Wishes& wishes,
+                    const Model& network,
+                    const Platform& platform,
+                    const Limits& limits);
 
 struct MappedFront {
     std::vector<std::unique_ptr<Problem>> problems;  // of the networks

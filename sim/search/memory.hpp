@@ -16,12 +16,17 @@
 
 namespace sim::internal {
 
+struct MemoryUsage {
+    std::size_t held = 0, limit = 0;
+};
+
 class Memory {
 public:
     explicit Memory(std::size_t limit) : limit_(limit) {}
 
     std::size_t limit() const { return limit_; }
     std::size_t held() const { return held_.load(std::memory_order_relaxed); }
+    MemoryUsage usage() const { return {held(), limit_}; }
     void add(std::size_t bytes) { held_.fetch_add(bytes, std::memory_order_relaxed); }
     void remove(std::size_t bytes) { held_.fetch_sub(bytes, std::memory_order_relaxed); }
 

@@ -21,6 +21,8 @@
 
 namespace sim {
 
+struct Team;
+
 struct SearchOptions {
     Goal goal;        // searches without Goals::any look for the least latency, whatever it is
     int threads = 1;  // Search::threads says who uses more
@@ -39,6 +41,9 @@ struct SearchOptions {
     Bytes memory{std::int64_t{2} << 30};
     std::size_t certificate = 0;  // branch-and-bound: prove it in at most so many beginnings
     std::string only;  // uniform: "device/variant/configuration"; empty: the best of them
+    // branch-and-bound, least latency: processes that search together (team.hpp), of which this is
+    // rank 0.
+    const Team* team = nullptr;
 };
 
 enum class SearchStatus {

@@ -24,3 +24,7 @@ ranks() {
     timeout -k 5 "${limit:-120}" mpirun --oversubscribe -n "$count" "$@"
 }
 mpirun --oversubscribe -n 2 true >/dev/null 2>&1 || skip "mpirun starts nothing here: $(mpirun --oversubscribe -n 2 true 2>&1 | grep . | head -1)"
+# Arguments of hard_model: proven in a second or so, but by levels that are wide enough to be shared; and not
+# within a minute.
+# shellcheck disable=SC2034
+MEDIUM=(36 1) HARD=(60 1)

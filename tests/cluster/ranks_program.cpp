@@ -70,6 +70,9 @@ int main(int, char** argv) try {
     }
     const int code = how == "good" ? 0 : how == "bad" ? 2 : 1;
     const std::vector<int> codes = ranks->end(code);
+    if (codes.empty()) {
+        ranks->abort(code);
+    }
     if (ranks->rank() == 0) {
         std::printf("%d ranks ended, the last with %d\n", ranks->count(), codes.back());
     }
