@@ -8,7 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "cli/terminal.hpp"
-#include "cluster/ranks.hpp"
+#include "cli/together.hpp"
 #include "sim/report/json.hpp"
 #include "sim/report/names.hpp"
 #include "sweep/order.hpp"
@@ -181,7 +181,7 @@ void lead(const SweepOptions& o,
     }
 }
 
-void run(const SweepOptions& o) {
+void run(const SweepOptions& o, cluster::Ranks* ranks) {
     o.report.expect_able();
     const sweep::Part part = part_of(o.part);
     sweep::Library library{{.models = model_folders(), .platforms = platform_folders()}};
@@ -192,17 +192,14 @@ void run(const SweepOptions& o) {
     calibrate::check_outputs(
         std::vector<calibrate::NamedFile>{{"--out", o.store}, {"--csv", o.csv}, o.report.named()},
         std::vector<calibrate::NamedFile>{{"PLAN", o.plan}});
-    const std::unique_ptr<cluster::Ranks> ranks = cluster::started_together();
-    const int at_once = ranks ? ranks->count() : o.processes;
+    const int at_once = ranks != nullptr ? ranks->count_on_this_machine() : o.processes;
     const sweep::Work work = sweep::cell_work(library, conditions_of(plan, at_once));
-    if (!ranks) {
+    if (ranks == nullptr) {
         lead(o, plan, part, library, sweep::forked(static_cast<std::size_t>(o.processes), work));
-        return;
-    }
-    if (ranks->rank() > 0) {
+    } else if (ranks->rank() > 0) {
         sweep::serve(*ranks, work);
     } else {
-        // The leader's own core works too: its library is the thread's alone.
+        // The leader's own core works too: in a thread, whose library is its own.
         sweep::Library own{{.models = model_folders(), .platforms = platform_folders()}};
         const sweep::Work its_work = sweep::cell_work(own, conditions_of(plan, at_once));
         lead(o,
@@ -211,7 +208,6 @@ void run(const SweepOptions& o) {
              library,
              sweep::joined(sweep::thread_of("rank 0", its_work), sweep::others_of(*ranks)));
     }
-    ranks->end(0);
 }
 
 }  // namespace
@@ -248,7 +244,7 @@ void add_sweep(Program& program) {
     command.add_flag("--all", o->all, "Print every cell of a long plan");
     command.add_flag("--json", o->output.json, "Print JSON");
     command.add_flag("--quiet", o->output.quiet, "No progress");
-    command.callback([o] { run(*o); });
+    command.callback([o] { together([&](cluster::Ranks* ranks) { run(*o, ranks); }); });
 }
 
 }  // namespace cli
