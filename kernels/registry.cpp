@@ -21,6 +21,9 @@ Variant winograd_variant();
 Variant int8_avx2_variant();
 Variant avx2_variant();
 Variant avx512_variant();
+#elif defined(__aarch64__)
+Variant neon_variant();
+Variant neon_dotprod_variant();
 #endif
 }  // namespace cpu
 
@@ -41,6 +44,9 @@ std::span<const Variant> variants() {
 #if defined(__x86_64__)
         cpu::avx2_variant(),
         cpu::avx512_variant(),
+#elif defined(__aarch64__)
+        cpu::neon_variant(),
+        cpu::neon_dotprod_variant(),
 #endif
     };
     return kVariants;
