@@ -43,12 +43,12 @@ struct DeviceInfo {
     std::string description;  // "NVIDIA H100 80GB HBM3"
     std::int64_t memory_mib = 0;
     bool asynchronous = true;
-    bool host_memory = false;      // works on the host's memory: nothing is ever copied
-    bool host_cores = false;       // works on the host's cores (the CPU itself, OpenCL on a CPU)
-    bool converts = false;         // can change the layout of a tensor
-    bool tells = false;            // Device::when does something
-    int cores = 0;                 // of the host that it has to itself
-    std::vector<int> these_cores;  // which; empty: any
+    bool host_memory = false;  // works on the host's memory: nothing is ever copied
+    bool host_cores = false;   // works on the host's cores (the CPU itself, OpenCL on a CPU)
+    bool converts = false;     // can change the layout of a tensor
+    bool tells = false;        // Device::when does something
+    int cores = 0;             // of the host that it has to itself
+    std::vector<int> these_cores = {};  // which; empty: any
     kernels::DeviceLimits limits;
     std::vector<std::pair<std::string, std::string>> facts;  // driver, clocks, PCIe, ...
     std::vector<std::string> warnings;
