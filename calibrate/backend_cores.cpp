@@ -1,11 +1,13 @@
 // Some of the host's cores as a device of their own: a worker beside the dispatcher, which runs the
 // CPU's kernels on a thread and a pool of its own. It works on the host's memory, so nothing is
 // copied, and takes segments in order. "cores2" has two cores; the dispatcher and the CPU's pool
-// keep off them while the device is open, where the machine has enough.
+// keep off them while the device is open, where the machine has enough. Where cores are of several
+// kinds, "big" and "little" have all of a kind (board.hpp).
 //
 // Events count how often they have happened. Who submits knows how often that has to be by then, so
 // nothing is reset between runs. A place to start reading is CoresDevice::work.
 
+#include "calibrate/board.hpp"
 #include "calibrate/clock.hpp"
 #include "calibrate/host_device.hpp"
 #include "kernels/thread_pool.hpp"
@@ -19,6 +21,7 @@
 #include <exception>
 #include <functional>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,18 +42,20 @@ cpu_set_t allowed_cores() {
     return cores;
 }
 
-// The last `count` of the cores that the calling thread may use, which are taken from it while this
-// lives. None where that would leave it without any.
+// These cores, or else the last so many, of those that the calling thread may use, which are taken
+// from it while this lives. None where that would leave it without any.
 class TakenCores {
 public:
-    explicit TakenCores(int count) : from_{pthread_self()} {
+    explicit TakenCores(const DeviceInfo& info) : from_{pthread_self()} {
         CPU_ZERO(&taken_);
         cpu_set_t rest = allowed_cores();
-        if (CPU_COUNT(&rest) <= count) {
+        if (CPU_COUNT(&rest) <= info.cores) {
             return;
         }
-        for (int core = CPU_SETSIZE; core-- > 0 && CPU_COUNT(&taken_) < count;) {
-            if (CPU_ISSET(core, &rest)) {
+        for (int core = CPU_SETSIZE; core-- > 0 && CPU_COUNT(&taken_) < info.cores;) {
+            const bool wanted = info.these_cores.empty() ||
+                                std::ranges::find(info.these_cores, core) != info.these_cores.end();
+            if (wanted && CPU_ISSET(core, &rest)) {
                 CPU_CLR(core, &rest);
                 CPU_SET(core, &taken_);
             }
@@ -123,7 +128,8 @@ struct Happened {
 
 class CoresDevice final : public HostDevice {
 public:
-    CoresDevice(DeviceInfo info, int count) : HostDevice{std::move(info), count}, cores_{count} {
+    explicit CoresDevice(const DeviceInfo& given) : HostDevice{given, given.cores}, cores_{given} {
+        const int count = given.cores;
         // The pool belongs to the worker: it is made there, and keeps it on its core.
         std::promise<void> started;
         std::future<void> start = started.get_future();
@@ -372,6 +378,14 @@ Discovery discover_cores() {
     if (most > 0) {
         add(most);
     }
+    std::vector<int> numbers;
+    for (int core = 0; core < CPU_SETSIZE; ++core) {
+        if (CPU_ISSET(core, &allowed)) {
+            numbers.push_back(core);
+        }
+    }
+    std::ranges::move(cluster_devices(read_clusters(), numbers),
+                      std::back_inserter(discovery.devices));
     return discovery;
 }
 
@@ -381,7 +395,7 @@ Backend cores_backend() {
     return {.kind = "cores",
             .discover = discover_cores,
             .open = [](const DeviceInfo& info, int) -> std::unique_ptr<Device> {
-                return std::make_unique<CoresDevice>(info, info.cores);
+                return std::make_unique<CoresDevice>(info);
             }};
 }
 

@@ -48,6 +48,7 @@ struct DeviceInfo {
     bool converts = false;     // can change the layout of a tensor
     bool tells = false;        // Device::when does something
     int cores = 0;             // of the host that it has to itself
+    std::vector<int> these_cores = {};  // which; empty: any
     kernels::DeviceLimits limits;
     std::vector<std::pair<std::string, std::string>> facts;  // driver, clocks, PCIe, ...
     std::vector<std::string> warnings;

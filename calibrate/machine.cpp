@@ -1,7 +1,10 @@
 #include "calibrate/machine.hpp"
 
+#include "calibrate/board.hpp"
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <hwloc.h>
 
 #include <algorithm>
@@ -10,6 +13,10 @@
 #include <fstream>
 #include <memory>
 #include <sched.h>
+#include <set>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 #include <unistd.h>
 
 namespace calibrate {
@@ -69,19 +76,79 @@ std::string file_name_of(const std::string& text) {
 
 std::string instruction_sets() {
     std::string text;
-#if defined(__x86_64__)
-    const auto add = [&](bool there, const char* name) {
+    [[maybe_unused]] const auto add = [&](bool there, const char* name) {
         if (there) {
             text += text.empty() ? name : std::string{" "} + name;
         }
     };
+#if defined(__x86_64__)
     add(__builtin_cpu_supports("popcnt"), "popcnt");
     add(__builtin_cpu_supports("avx2"), "avx2");
     add(__builtin_cpu_supports("avx512bw"), "avx512bw");
     add(__builtin_cpu_supports("avx512vnni"), "avx512vnni");
     add(__builtin_cpu_supports("avx512vpopcntdq"), "avx512vpopcntdq");
+#elif defined(__aarch64__)
+    // Bits of the kernel's <asm/hwcap.h>.
+    const unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
+    add((first >> 1 & 1) != 0, "asimd");
+    add((first >> 20 & 1) != 0, "asimddp");
+    add((first >> 22 & 1) != 0, "sve");
+    add((second >> 1 & 1) != 0, "sve2");
+    add((second >> 13 & 1) != 0, "i8mm");
 #endif
     return text.empty() ? "baseline" : text;
+}
+
+// "2 x Cortex-A72 at 600 of 1800 MHz, 4 x Cortex-A53 ..."
+std::string text_of(const std::vector<Cluster>& clusters) {
+    std::vector<std::string> texts;
+    for (const Cluster& cluster : clusters) {
+        std::string text = fmt::format(
+            "{} x {}", cluster.cores.size(), cluster.model.empty() ? cluster.name : cluster.model);
+        if (cluster.most_mhz > 0) {
+            text += fmt::format(" at {} of {} MHz", cluster.mhz, cluster.most_mhz);
+        }
+        texts.push_back(std::move(text));
+    }
+    return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+// What the processor is called: by itself, or else by its board, or else by its cores.
+std::string processor_name(const std::vector<Cluster>& clusters) {
+    std::string name = cpuinfo("model name");
+    if (name.empty()) {
+        name = read_board_model();
+    }
+    for (const Cluster& cluster : clusters) {
+        if (!name.empty()) {
+            break;
+        }
+        name = cluster.model;
+    }
+    return name;
+}
+
+// What makes times doubtful, of the clocks.
+void warn_of_clocks(const std::vector<Cluster>& clusters, std::vector<std::string>& warnings) {
+    std::set<std::string> governors;
+    for (const Cluster& cluster : clusters) {
+        const std::string& governor = cluster.governor;
+        const bool scales = governor == "powersave" || governor == "ondemand" ||
+                            governor == "schedutil" || governor == "conservative" ||
+                            governor == "interactive";
+        if (scales && governors.insert(governor).second) {
+            warnings.push_back("frequency scaling is on: governor " + governor);
+        }
+        if (cluster.limit_mhz > 0 && cluster.limit_mhz < cluster.most_mhz) {
+            warnings.push_back(fmt::format("the clock of cores {} is kept at {} of {} MHz",
+                                           fmt::join(cluster.cores, ", "),
+                                           cluster.limit_mhz,
+                                           cluster.most_mhz));
+        }
+    }
+    for (std::string& held : read_throttling()) {
+        warnings.push_back(std::move(held));
+    }
 }
 
 }  // namespace
@@ -110,7 +177,8 @@ Machine describe_machine() {
     machine.cores = usable_cores();
     machine.memory_mib = sysconf(_SC_PHYS_PAGES) / 1024 * sysconf(_SC_PAGESIZE) / 1024;
 
-    const std::string model = cpuinfo("model name");
+    const std::vector<Cluster> clusters = read_clusters();
+    const std::string model = processor_name(clusters);
     machine.name = file_name_of(fmt::format("{} {} cores", model, machine.cores));
     const std::string governor =
         first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
@@ -131,12 +199,23 @@ Machine describe_machine() {
         {"compiler", "g++ " __VERSION__},
         {"load", fmt::format("{:.2f}", load_average())},
     };
+    const auto add_fact = [&](const char* key, std::string value) {
+        if (!value.empty()) {
+            machine.facts.emplace_back(key, std::move(value));
+        }
+    };
+    add_fact("board", read_board_model());
+    add_fact("clusters", clusters.size() > 1 ? text_of(clusters) : "");
+    add_fact("temperature", read_temperatures());
+    if (is_emulated()) {
+        add_fact("emulated", "yes");
+        machine.warnings.emplace_back(
+            "the program was emulated: times are the emulator's, and say nothing of a processor");
+    }
     if (is_virtual()) {
         machine.warnings.emplace_back("a virtual machine: neighbours may disturb the timings");
     }
-    if (governor == "powersave" || governor == "ondemand" || governor == "schedutil") {
-        machine.warnings.push_back("frequency scaling is on: governor " + governor);
-    }
+    warn_of_clocks(clusters, machine.warnings);
     if (load_average() > 0.5) {
         machine.warnings.push_back(
             fmt::format("the machine was busy at the start: load {:.2f}", load_average()));

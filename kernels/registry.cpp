@@ -21,6 +21,11 @@ Variant winograd_variant();
 Variant int8_avx2_variant();
 Variant avx2_variant();
 Variant avx512_variant();
+#elif defined(__aarch64__)
+Variant winograd_variant();
+Variant int8_neon_variant();
+Variant neon_variant();
+Variant neon_dotprod_variant();
 #endif
 }  // namespace cpu
 
@@ -28,7 +33,7 @@ std::span<const Variant> variants() {
     static const Variant kVariants[] = {
         cpu::reference_variant(),
         cpu::loops_variant(),
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
         cpu::winograd_variant(),
 #endif
         cpu::onednn_variant(),
@@ -36,11 +41,16 @@ std::span<const Variant> variants() {
         cpu::int8_variant(),
 #if defined(__x86_64__)
         cpu::int8_avx2_variant(),
+#elif defined(__aarch64__)
+        cpu::int8_neon_variant(),
 #endif
         cpu::scalar_variant(),
 #if defined(__x86_64__)
         cpu::avx2_variant(),
         cpu::avx512_variant(),
+#elif defined(__aarch64__)
+        cpu::neon_variant(),
+        cpu::neon_dotprod_variant(),
 #endif
     };
     return kVariants;

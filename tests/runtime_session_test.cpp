@@ -129,7 +129,7 @@ output: real
 TEST_CASE("running allocates nothing") {
     // The reference may allocate, and oneDNN does.
     std::vector<std::string> own;
-    for (const char* const name : {"loops", "winograd", "int8", "int8_avx2"}) {
+    for (const char* const name : {"loops", "winograd", "int8", "int8_avx2", "int8_neon"}) {
         const kernels::Variant* const variant = kernels::find_variant(name);
         if (variant != nullptr && variant->supported()) {
             own.emplace_back(name);

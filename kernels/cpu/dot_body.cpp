@@ -179,7 +179,8 @@ private:
         const int runs = geometry_.kernel_height;
         // Windows are copied one after the other if that makes fewer groups of four.
         copied_ = runs * ((run + 3) / 4) > (geometry_.fan_in() + 3) / 4;
-        bytes_ = pack_bytes(geometry_, step, borders_, limits, copied_ ? 1 : runs);
+        bytes_ =
+            pack_bytes(geometry_, step, borders_, limits, copied_ ? 1 : runs, loops_.byte_offset);
         row_stride_ = std::int64_t{geometry_.padded_width()} * geometry_.input.channels;
         for (int i = 0; i < (copied_ ? 1 : runs); ++i) {
             for (int group = 0; group < bytes_.run_groups; ++group) {

@@ -58,9 +58,13 @@ BinaryParameters pack_binary(const DotGeometry& geometry,
         // 1. Weights, in blocks of channels.
         const int first = channel / block * block;
         const int width = std::min(block, filled - first);
-        std::size_t at = size(first) * size(2 * words) + size(channel - first);
+        const std::size_t block_begin = size(first) * size(2 * words);
         std::uint32_t before = 0;
-        for (int half = 0; half < 2 * words; ++half, at += size(width)) {
+        for (int half = 0; half < 2 * words; ++half) {
+            const int group = half / tiling.halves * tiling.halves;
+            const int together = std::min(tiling.halves, 2 * words - group);
+            const std::size_t at = block_begin + size(group) * size(width) +
+                                   size(channel - first) * size(together) + size(half - group);
             const auto weight =
                 static_cast<std::uint32_t>(weights.word(half / 2) >> (32 * (half % 2)));
             packed.weights[at] = weight ^ before;
@@ -87,7 +91,8 @@ ByteParameters pack_bytes(const DotGeometry& geometry,
                           const Step& step,
                           const Borders& borders,
                           const Folded* folded,
-                          int runs) {
+                          int runs,
+                          int offset) {
     const int filled = round_up(geometry.channels, 16);
     const int channels = geometry.input.channels;
     const int run = static_cast<int>(geometry.fan_in()) / runs;  // elements
@@ -107,14 +112,18 @@ ByteParameters pack_bytes(const DotGeometry& geometry,
             continue;
         }
         const ChannelWeights weights(geometry, step, channel, is_flipped(folded, channel));
+        std::int64_t sum = 0;
         for (int i = 0; i < run * runs; ++i) {
             const int group = i / run * packed.run_groups + i % run / 4;
             const std::size_t block = size(channel / 16) * size(groups) + size(group);
+            const int weight = weights.weight(i / channels, i % channels);
             packed.weights[(block * 16 + size(channel % 16)) * 4 + size(i % run % 4)] =
-                static_cast<std::int8_t>(weights.weight(i / channels, i % channels));
+                static_cast<std::int8_t>(weight);
+            sum += weight;
         }
         for (std::size_t border = 0; border < classes; ++border) {
-            std::int64_t value = -padded_sum(geometry, weights, borders.classes[border]);
+            std::int64_t value =
+                offset * sum - padded_sum(geometry, weights, borders.classes[border]);
             if (folded != nullptr) {  // dot products are far from the ends of int32 (see `accepts`)
                 value = std::clamp<std::int64_t>(
                     folded->thresholds[size(channel)] - value, INT32_MIN, INT32_MAX);

@@ -36,6 +36,7 @@ BinaryParameters pack_binary(const DotGeometry& geometry,
                              const Tiling& tiling);
 
 // As ByteDot wants them: the window is `runs` runs, each cut into groups of four for itself.
+// `offset` is what the loop takes off each element.
 struct ByteParameters {
     Buffer<std::int8_t> weights;
     Buffer<std::int32_t> table;
@@ -46,7 +47,8 @@ ByteParameters pack_bytes(const DotGeometry& geometry,
                           const Step& step,
                           const Borders& borders,
                           const Folded* folded,
-                          int runs);
+                          int runs,
+                          int offset);
 
 // A threshold for loops that compare (x ^ flip) >= threshold, filled up to whole words with
 // channels that never reach it.

@@ -4,6 +4,9 @@
 // compiled for (CMakeLists.txt). Not for those files themselves.
 
 #include <string_view>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 namespace kernels::cpu {
 
@@ -14,6 +17,13 @@ inline bool avx2_supported() {
            __builtin_cpu_supports("popcnt") != 0 && __builtin_cpu_supports("fma") != 0;
 }
 inline constexpr std::string_view kAvx2Needs = "a processor with AVX2 and FMA";
+
+#elif defined(__aarch64__)
+
+// As the kernel tells programs; the bit is HWCAP_ASIMDDP of its <asm/hwcap.h>.
+inline bool neon_dotprod_supported() { return (getauxval(AT_HWCAP) & (1UL << 20)) != 0; }
+inline constexpr std::string_view kNeonDotprodNeeds =
+    "a processor with SDOT and UDOT (ARMv8.2's asimddp)";
 
 #endif
 

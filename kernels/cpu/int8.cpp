@@ -1,6 +1,6 @@
-// Variants int8 and int8_avx2: layers on numbers of 8 bits that stand for others, u8 or int8, and
-// what brings tensors into that form and back. Single layers; the whole of a network that was
-// quantized (ONNX's QuantizeLinear) is a sequence of them.
+// Variants int8, int8_avx2 and int8_neon: layers on numbers of 8 bits that stand for others, u8 or
+// int8, and what brings tensors into that form and back. Single layers; the whole of a network that
+// was quantized (ONNX's QuantizeLinear) is a sequence of them.
 //
 // Products of them are computed by rows: as many of the padded input as fit into a cache are
 // widened to 16 bits, then every block of output channels goes over them.
@@ -538,6 +538,18 @@ Variant int8_avx2_variant() {
             .longest_chain = 1,
             .for_bits = false,
             .needs = kAvx2Needs};
+}
+
+#elif defined(__aarch64__)
+
+Variant int8_neon_variant() {
+    return {.name = "int8_neon",
+            .summary = "8-bit integers, 16-bit products in 128-bit registers",
+            .supported = [] { return true; },
+            .accepts = accepts,
+            .prepare = prepare_with<kInt8Neon>,
+            .longest_chain = 1,
+            .for_bits = false};
 }
 
 #endif

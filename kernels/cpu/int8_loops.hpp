@@ -86,6 +86,6 @@ struct Int8Loops {
     void (*pool_int8)(const Pool&);
 };
 
-extern const Int8Loops kInt8Scalar, kInt8Avx2;
+extern const Int8Loops kInt8Scalar, kInt8Avx2, kInt8Neon;
 
 }  // namespace kernels::cpu

@@ -2,11 +2,11 @@
 
 // The innermost loops: what an instruction set does its own way, as a table of functions.
 //
-// Each *_scalar.cpp, *_avx2.cpp and *_avx512.cpp file is compiled with its own flags, so what it
-// instantiates of other headers might be used by code for lesser machines (the linker keeps
-// one copy of each inline function). Therefore this header holds plain structs only, and those
-// files include nothing else but intrinsics. Planning, memory and everything with a name from
-// std belong to dot_plan.cpp, dot_body.cpp and elementwise_bodies.cpp.
+// Each *_scalar.cpp, *_avx2.cpp, *_avx512.cpp, *_neon.cpp and *_neon_dotprod.cpp file is compiled
+// with its own flags, so what it instantiates of other headers might be used by code for lesser
+// machines (the linker keeps one copy of each inline function). Therefore this header holds plain
+// structs only, and those files include nothing else but intrinsics. Planning, memory and
+// everything with a name from std belong to dot_plan.cpp, dot_body.cpp and elementwise_bodies.cpp.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,8 +47,9 @@ struct DotOutput {
 
 // Binary input. The weights are blocks of `block_vectors` vectors of `lanes` output channels (the
 // last block may hold fewer), in words of 32 bits; a block is [word][vector][lane]: all its
-// channels next to each other for each word of the window. Channels are filled up to a multiple
-// of 16.
+// channels next to each other for each word of the window, or for each `halves` words (the last
+// may be fewer), which then are next to each other in each channel. Channels are filled up to a
+// multiple of 16.
 //
 // The sum is minus the number of bits that differ from the weights; a dot product is twice the
 // sum plus the table's entry.
@@ -86,7 +87,8 @@ struct ChainWindows {
 };
 
 // u8 input, in groups of four elements. The weights are [channel / 16][group][channel % 16][4] of
-// +1, -1 or (filling) 0. A dot product is the sum plus the table's entry.
+// +1, -1 or (filling) 0. A dot product is the sum plus the table's entry. Loops that want signed
+// elements take 128 off each of them, and say so (Loops::byte_offset), for the table's sake.
 //
 // Position i's group g is at input[i * stride + taps[g]] if there is a stride, else at
 // input[positions[i].window - first_window + taps[g]]. If `pooled`, four positions
@@ -110,6 +112,7 @@ struct Tiling {
     int lanes;
     int block_vectors;
     bool chained;
+    int halves = 1;  // words of 32 bits of one channel side by side
 };
 
 // ---- Elementwise -----------------------------------------------------------------------------
@@ -152,11 +155,13 @@ struct Loops {
     void (*pool_binary)(const Pool&);  // or of the bits
     void (*pool_u8)(const Pool&);
     void (*pool_int32)(const Pool&);
+    int byte_offset = 0;  // what byte_dot takes off each element
 };
 
 Tiling tiling_scalar(int words, int positions, int channels);
 Tiling tiling_avx2(int words, int positions, int channels);
 Tiling tiling_avx512(int words, int positions, int channels);
+Tiling tiling_neon(int words, int positions, int channels);
 
 void chain_windows_avx2(const ChainWindows&);
 void chain_windows_avx512(const ChainWindows&);
@@ -164,29 +169,38 @@ void chain_windows_avx512(const ChainWindows&);
 void binary_dot_scalar(const BinaryDot&);
 void binary_dot_avx2(const BinaryDot&);
 void binary_dot_avx512(const BinaryDot&);
+void binary_dot_neon(const BinaryDot&);
+void binary_dot_neon_dotprod(const BinaryDot&);
 
 void byte_dot_scalar(const ByteDot&);
 void byte_dot_avx2(const ByteDot&);
 void byte_dot_avx512(const ByteDot&);
+void byte_dot_neon(const ByteDot&);
+void byte_dot_neon_dotprod(const ByteDot&);
 
 void threshold_scalar(const Threshold&);
 void threshold_avx2(const Threshold&);
 void threshold_avx512(const Threshold&);
+void threshold_neon(const Threshold&);
 
 void add_scalar(const std::int32_t*, const std::int32_t*, std::int32_t*, std::ptrdiff_t);
 void add_avx2(const std::int32_t*, const std::int32_t*, std::int32_t*, std::ptrdiff_t);
 void add_avx512(const std::int32_t*, const std::int32_t*, std::int32_t*, std::ptrdiff_t);
+void add_neon(const std::int32_t*, const std::int32_t*, std::int32_t*, std::ptrdiff_t);
 
 void pool_binary_scalar(const Pool&);
 void pool_binary_avx2(const Pool&);
 void pool_binary_avx512(const Pool&);
+void pool_binary_neon(const Pool&);
 
 void pool_u8_scalar(const Pool&);
 void pool_u8_avx2(const Pool&);
 void pool_u8_avx512(const Pool&);
+void pool_u8_neon(const Pool&);
 
 void pool_int32_scalar(const Pool&);
 void pool_int32_avx2(const Pool&);
 void pool_int32_avx512(const Pool&);
+void pool_int32_neon(const Pool&);
 
 }  // namespace kernels::cpu

@@ -50,6 +50,27 @@ constexpr Loops kAvx512 = {.tiling = tiling_avx512,
                            .pool_int32 = pool_int32_avx512};
 #endif
 
+#if defined(__aarch64__)
+constexpr Loops kNeon = {.tiling = tiling_neon,
+                         .chain_windows = nullptr,
+                         .binary_dot = binary_dot_neon,
+                         .byte_dot = byte_dot_neon,
+                         .threshold = threshold_neon,
+                         .add = add_neon,
+                         .pool_binary = pool_binary_neon,
+                         .pool_u8 = pool_u8_neon,
+                         .pool_int32 = pool_int32_neon,
+                         .byte_offset = 128};
+
+// Nothing else has products in it.
+constexpr Loops kNeonDotprod = [] {
+    Loops loops = kNeon;
+    loops.binary_dot = binary_dot_neon_dotprod;
+    loops.byte_dot = byte_dot_neon_dotprod;
+    return loops;
+}();
+#endif
+
 // Turns the slice's sums, int32, into scale x sum + bias, f32, where they lie.
 class Scaled {
 public:
@@ -146,6 +167,27 @@ Variant scalar_variant() {
             .prepare = prepare_with<kScalar>,
             .needs = "an instruction that counts bits (POPCNT)"};
 }
+
+#if defined(__aarch64__)
+
+Variant neon_variant() {
+    return {.name = "neon",
+            .summary = "128-bit xor, counts of bits added up in bytes",
+            .supported = [] { return true; },  // all 64-bit ARM has it
+            .accepts = accepts,
+            .prepare = prepare_with<kNeon>};
+}
+
+Variant neon_dotprod_variant() {
+    return {.name = "neon_dotprod",
+            .summary = "128-bit xor, counts of bits added up by UDOT; SDOT for u8 input",
+            .supported = neon_dotprod_supported,
+            .accepts = accepts,
+            .prepare = prepare_with<kNeonDotprod>,
+            .needs = kNeonDotprodNeeds};
+}
+
+#endif
 
 #if defined(__x86_64__)
 

@@ -19,14 +19,29 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace kernels::cpu {
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 
 namespace {
+
+#if defined(__x86_64__)
+constexpr auto* kInputLoop = winograd_input_avx2;
+constexpr auto* kProductLoop = winograd_product_avx2;
+constexpr auto* kOutputLoop = winograd_output_avx2;
+constexpr auto* kLoopsSupported = avx2_supported;
+constexpr std::string_view kLoopsNeed = kAvx2Needs;
+#else
+constexpr auto* kInputLoop = winograd_input_neon;
+constexpr auto* kProductLoop = winograd_product_neon;
+constexpr auto* kOutputLoop = winograd_output_neon;
+constexpr bool (*kLoopsSupported)() = [] { return true; };
+constexpr std::string_view kLoopsNeed = {};
+#endif
 
 constexpr int kTilesAtOnce = 48;  // so that they and their products stay in a core's cache
 constexpr int kPlaces = kWinogradPlaces, kBlock = kWinogradBlock;
@@ -118,7 +133,7 @@ void transform_tile(const Winograd& winograd,
         const bool inside = y >= 0 && y < in.height && x >= 0 && x < in.width;
         pixels[i] = inside ? input + pixel_at(in, tiles.image, y, x) : winograd.padding.data();
     }
-    winograd_input_avx2(pixels, in.channels, to, stride);
+    kInputLoop(pixels, in.channels, to, stride);
 }
 
 // Back to pixels: channels from `channel` on, as many as the block and the slice have.
@@ -143,7 +158,7 @@ void transform_back(const Winograd& winograd,
         job.pixels[i] =
             wanted ? output + pixel_at(winograd.output, tiles.image, y, x) + channel : nullptr;
     }
-    winograd_output_avx2(job);
+    kOutputLoop(job);
 }
 
 void run(const Winograd& winograd, const Tensors& tensors, const Slice& slice) {
@@ -176,12 +191,12 @@ void run(const Winograd& winograd, const Tensors& tensors, const Slice& slice) {
                                                                            kPlaces *
                                                                            winograd.place_weights();
                 for (int place = 0; place < kPlaces; ++place) {
-                    winograd_product_avx2(room.tiles.data() + place * tiles_stride,
-                                          channels,
-                                          count,
-                                          channels,
-                                          weights + size(place) * winograd.place_weights(),
-                                          room.products.data() + place * products_stride);
+                    kProductLoop(room.tiles.data() + place * tiles_stride,
+                                 channels,
+                                 count,
+                                 channels,
+                                 weights + size(place) * winograd.place_weights(),
+                                 room.products.data() + place * products_stride);
                 }
                 for (int i = 0; i < count; ++i) {
                     transform_back(winograd,
@@ -257,12 +272,12 @@ Body prepare(const Chain& chain, std::span<const Slice> slices) {
 Variant winograd_variant() {
     return {.name = "winograd",
             .summary = "f32 convolutions of 3x3 by fewer multiplications, with what follows them",
-            .supported = avx2_supported,
+            .supported = kLoopsSupported,
             .accepts = accepts,
             .prepare = prepare,
             .longest_chain = 4,
             .for_bits = false,
-            .needs = kAvx2Needs};
+            .needs = kLoopsNeed};
 }
 
 #endif

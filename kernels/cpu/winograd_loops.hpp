@@ -1,7 +1,7 @@
 #pragma once
 
-// The innermost loops of the variant winograd, with AVX2 and FMA. Plain declarations only, as in
-// loops.hpp.
+// The innermost loops of the variant winograd, with AVX2 and FMA or with NEON. Plain declarations
+// only, as in loops.hpp.
 //
 // A tile is 2x2 pixels of the output and the 4x4 of the input that they see. `places` are the 4x4
 // elements of what it is transformed to, row by row.
@@ -18,10 +18,20 @@ void winograd_input_avx2(const float* const* pixels,
                          int channels,
                          float* to,
                          std::ptrdiff_t stride);
+void winograd_input_neon(const float* const* pixels,
+                         int channels,
+                         float* to,
+                         std::ptrdiff_t stride);
 
 // For one place: to[tile][16 output channels], the products of `count` tiles, `stride` numbers one
 // after the other, with weights[channel][16].
 void winograd_product_avx2(const float* tiles,
+                           std::ptrdiff_t stride,
+                           int count,
+                           int channels,
+                           const float* weights,
+                           float* to);
+void winograd_product_neon(const float* tiles,
                            std::ptrdiff_t stride,
                            int count,
                            int channels,
@@ -39,5 +49,6 @@ struct WinogradOutput {
     int channels;
 };
 void winograd_output_avx2(const WinogradOutput& job);
+void winograd_output_neon(const WinogradOutput& job);
 
 }  // namespace kernels::cpu
