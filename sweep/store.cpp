@@ -8,10 +8,13 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <sqlite3.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -21,6 +24,8 @@ namespace {
 // SQLite's mark of whose file it is (PRAGMA application_id): "hets".
 constexpr int kApplication = 0x68657473, kSchema = 1;
 constexpr int kPatienceMs = 10'000;
+constexpr std::chrono::milliseconds kLook{100};
+constexpr int kMostLooks = 20;
 
 constexpr const char* kTables = R"sql(
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -216,6 +221,15 @@ std::string host_name() {
     return gethostname(name.data(), name.size() - 1) == 0 ? std::string{name.data()} : "unknown";
 }
 
+// Of who writes a store, "host process": 0 unless that process lives, here, and is not this one.
+pid_t process_of(const std::string& writer, const std::string& host) {
+    const std::size_t gap = writer.rfind(' ');
+    const pid_t process = gap == std::string::npos ? 0 : std::atoi(writer.c_str() + gap);
+    const bool lives = process > 0 && process != getpid() && writer.substr(0, gap) == host &&
+                       (kill(process, 0) == 0 || errno == EPERM);
+    return lives ? process : 0;
+}
+
 constexpr const char* kFindCell =
     "SELECT cell, status, message, value, bound, unit, nodes, seconds, time_limit_s, worker "
     "FROM cells WHERE key = ?";
@@ -282,24 +296,26 @@ struct Store::Database {
 
 Store::Store(const std::filesystem::path& path, std::string revision)
     : database_{std::make_unique<Database>(path.string(), std::move(revision))} {
-    // One sweep at a time: two would do the same cells.
+    // One sweep at a time: two would do the same cells. One that is just ending is waited for.
     Database& database = *database_;
     sqlite3* const raw = database.connection.get();
     const std::string host = host_name();
-    database.begin();
     Statement writer{raw, database.path, "SELECT value FROM about WHERE name = 'writer'"};
-    if (writer.with().step()) {
-        const std::string who = writer.text(0);
-        const std::size_t gap = who.rfind(' ');
-        const pid_t process = gap == std::string::npos ? 0 : std::atoi(who.c_str() + gap);
-        const bool lives = process > 0 && process != getpid() && who.substr(0, gap) == host &&
-                           (kill(process, 0) == 0 || errno == EPERM);
-        if (lives) {
+    for (int looks = 0;; ++looks) {
+        database.begin();
+        const pid_t process = writer.with().step() ? process_of(writer.text(0), host) : 0;
+        if (process == 0) {
+            break;
+        }
+        writer.with();
+        commit();
+        if (looks == kMostLooks) {
             throw sim::InputError{fmt::format("{}: another sweep writes it now (process {} on {})",
                                               path.string(),
                                               process,
                                               host)};
         }
+        std::this_thread::sleep_for(kLook);
     }
     writer.with();
     Statement{raw, database.path, "INSERT OR REPLACE INTO about VALUES ('writer', ?)"}

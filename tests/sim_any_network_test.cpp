@@ -300,14 +300,20 @@ TEST_CASE("what a device of twice the speed computes and converts takes half as 
         CHECK(Net{two, with(platform, "asynchronous: false", "asynchronous: false, speed: 2")}
                   .best_us() == doctest::Approx(40));
     }
-    // Copies are not the device's: up 3, 20, 20, down 3.
-    const std::string of_gpu = platform_text(
-        "costs:\n" + cost("layers: " + kConv, "gpu", "40", ", in_layout: b, out_layout: b"),
-        ", conversions: [{from: nhwc, to: b, latency_us: 2, bandwidth_gb_per_s: 1000}, "
-        "{from: b, to: nhwc, latency_us: 2, bandwidth_gb_per_s: 1000}]");
-    CHECK(Net{two, of_gpu}.best_us() == doctest::Approx(3 + 2 + 80 + 2 + 3).epsilon(1e-3));
-    CHECK(Net{two, with(of_gpu, "kind: gpu", "speed: 2, kind: gpu")}.best_us() ==
-          doctest::Approx(3 + 1 + 40 + 1 + 3).epsilon(1e-3));
+    // Copies, and what the CPU converts, are not the GPU's: up 3, converted 5, 45, 85, down 88,
+    // converted 90.
+    const std::string convert =
+        ", conversions: [{from: %, latency_us: 2, bandwidth_gb_per_s: 1000}]";
+    const std::string both =
+        with(platform_text(
+                 "costs:\n" +
+                     cost("layers: " + kConv, "gpu", "40", ", in_layout: chw16, out_layout: chw16"),
+                 with(convert, "%", "nhwc, to: chw16")),
+             "asynchronous: false",
+             "asynchronous: false" + with(convert, "%", "chw16, to: nhwc"));
+    CHECK(Net{two, both}.best_us() == doctest::Approx(90).epsilon(1e-3));
+    CHECK(Net{two, with(both, "kind: gpu", "speed: 2, kind: gpu")}.best_us() ==
+          doctest::Approx(3 + 1 + 40 + 3 + 2).epsilon(1e-3));
 }
 
 TEST_CASE("every tensor has layouts, and what cannot be converted is not offered") {
