@@ -30,7 +30,7 @@ constexpr int kMostProcesses = 4096, kMostPlayed = 1'000'000;
 struct SweepOptions {
     std::string plan, store, csv;
     std::vector<std::string> join;
-    int processes = static_cast<int>(std::thread::hardware_concurrency());
+    int processes = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     std::string part = "1/1";
     std::optional<double> time_limit;
     std::vector<int> play;
@@ -63,6 +63,7 @@ sweep::Conditions conditions_of(const sweep::Plan& plan, int at_once) {
     return {.time_limit_s = plan.time_limit_s,
             .threads = plan.threads,
             .memory = sim::Bytes{half_of_free_memory().count / std::max(at_once, 1)},
+            .revision = kRevision,
             .clock = [watch = Stopwatch{}] { return watch.seconds(); },
             .stop = {}};
 }
@@ -71,7 +72,7 @@ std::string count_text(std::size_t count, const std::string& of_one) {
     return fmt::format("{} {}{}", sim::with_separators(count), of_one, count == 1 ? "" : "s");
 }
 
-// "400 cells on 2 processes: 380 done now in 12.3 s (30.9 cells/s), 20 were known; 390 proven"
+// "400 cells, 380 done now by 2 in 12.30 s (30.9 cells/s); 390 proven; 10 refused"
 std::string found_text(const sweep::Outcome& outcome,
                        std::size_t workers,
                        const std::vector<sweep::Row>& rows) {
@@ -103,7 +104,7 @@ std::string found_text(const sweep::Outcome& outcome,
     return text;
 }
 
-// "1,000 workers: 12.3 s, 93.4 % of the time at work"
+// "1,000 workers: 12.30 s, 93.4 % of the workers' time at work"
 std::string played_text(const std::vector<sweep::Row>& rows,
                         const std::vector<int>& crews,
                         double hand_out_s) {
@@ -133,7 +134,7 @@ void lead(const SweepOptions& o,
           sweep::Library& library,
           sweep::Crew crew) {
     const std::vector<std::string> keys = sweep::keys_of(plan, library);
-    sweep::Store store{o.store, kRevision};
+    sweep::Store store{o.store};
     for (const std::string& other : o.join) {
         const std::size_t joined = store.join(other);
         say(fmt::format("{}: {} joined\n", other, count_text(joined, "cell")));
@@ -160,7 +161,9 @@ void lead(const SweepOptions& o,
     if (!o.csv.empty()) {
         calibrate::write_file(o.csv, sweep::table_csv(rows));
     }
-    const std::string json = sim::dumped(sweep::table_json(rows));
+    const std::string json = o.output.json || !o.report.path.empty()
+                                 ? sim::dumped(sweep::table_json(rows))
+                                 : std::string{};
     const std::string found = found_text(outcome, crew.names.size(), rows);
     o.report.write({.sweep = json,
                     .heading = std::filesystem::path{o.plan}.stem().string(),
@@ -174,6 +177,9 @@ void lead(const SweepOptions& o,
                           sweep::table_text(rows, o.all),
                           played_text(rows, o.play, outcome.hand_out_s),
                           found));
+    }
+    if (outcome.stopped) {
+        throw sim::MachineError{"stopped before all cells were done; the same command goes on"};
     }
     if (outcome.failed > 0) {
         throw sim::MachineError{fmt::format("{} failed; the same command tries again",
@@ -225,7 +231,10 @@ void add_sweep(Program& program) {
                     "The store (SQLite), made where there is none; what it has is not done again")
         .required()
         .type_name(kFile);
-    command.add_option("--processes", o->processes, "How many at a time, of this machine")
+    command
+        .add_option("--processes",
+                    o->processes,
+                    "How many at a time, of this machine; ranks are as many as were started")
         .range(1, kMostProcesses);
     command.add_option(
         "--part",

@@ -88,7 +88,7 @@ std::unique_ptr<Ranks> started_together() {
     // 1. Alone?
     const std::string_view asked = environment("HETMAP_MPI");
     const Launcher launcher = find_launcher();
-    if (launcher.variable.empty() || asked == "off") {
+    if (launcher.variable.empty() || launcher.count == 1 || asked == "off") {
         return nullptr;
     }
 

@@ -27,6 +27,8 @@
 namespace sweep {
 namespace {
 
+constexpr double kPatience = 3600;  // of who waits for ranks
+
 // ---- texts over sockets: their length, then their bytes ----------------------------------------
 
 bool write_all(int socket, const char* bytes, std::size_t count) {
@@ -191,10 +193,14 @@ private:
                 close(other.socket);
             }
         }
-        while (const std::optional<std::string> text = read_text(socket)) {
-            if (!write_text(socket, work_(*text))) {
-                break;
+        try {
+            while (const std::optional<std::string> text = read_text(socket)) {
+                if (!write_text(socket, work_(*text))) {
+                    break;
+                }
             }
+        } catch (...) {
+            _exit(1);  // nothing of the parent's is to be unwound here
         }
         _exit(0);
     }
@@ -288,10 +294,15 @@ Crew thread_of(const std::string& name, const Work& work) {
 }
 
 Crew others_of(cluster::Ranks& ranks) {
-    // At the end, however it came, they are told.
+    // At the end, however it came, they are told, and say that they heard it: no message is left.
     const std::shared_ptr<cluster::Ranks> others{&ranks, [](cluster::Ranks* all) {
                                                      for (int to = 1; to < all->count(); ++to) {
                                                          all->send(to, {});
+                                                     }
+                                                     for (int left = all->count() - 1; left > 0;) {
+                                                         const auto last = all->receive(kPatience);
+                                                         left -=
+                                                             last && last->bytes.empty() ? 1 : 0;
                                                      }
                                                  }};
     Crew crew;
@@ -314,10 +325,10 @@ Crew others_of(cluster::Ranks& ranks) {
 }
 
 void serve(cluster::Ranks& ranks, const Work& work) {
-    constexpr double kPatience = 3600;
     while (true) {
         const std::optional<cluster::Message> message = ranks.receive(kPatience);
         if (message && message->bytes.empty()) {
+            ranks.send(message->from, {});
             return;
         }
         if (message) {

@@ -109,6 +109,7 @@ std::optional<Status> status_named(std::string_view name) {
 Finished finish(const Cell& cell, Library& library, const Conditions& conditions) {
     Finished finished;
     finished.time_limit_s = conditions.time_limit_s;
+    finished.revision = conditions.revision;
     const double begin = conditions.clock();
     try {
         const sim::Wishes wishes = wishes_of(cell, conditions.threads);
@@ -153,6 +154,7 @@ nlohmann::ordered_json to_json(const Finished& finished) {
             {"nodes", finished.nodes},
             {"seconds", finished.seconds},
             {"time_limit_s", finished.time_limit_s},
+            {"revision", finished.revision},
             {"points", points}};
 }
 
@@ -167,6 +169,7 @@ Finished finished_of(const nlohmann::ordered_json& json) {
     json.at("nodes").get_to(finished.nodes);
     json.at("seconds").get_to(finished.seconds);
     json.at("time_limit_s").get_to(finished.time_limit_s);
+    json.at("revision").get_to(finished.revision);
     for (const nlohmann::ordered_json& one : json.at("points")) {
         Point& point = finished.points.emplace_back();
         one.at("latency_us").get_to(point.latency_us);

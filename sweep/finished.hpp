@@ -46,9 +46,9 @@ struct Finished {
     std::string unit;
     std::uint64_t nodes = 0;
     double seconds = 0;
-    double time_limit_s = 0;    // that it had
-    std::vector<Point> points;  // one, or those of a front
-    std::string worker;         // who did it
+    double time_limit_s = 0;       // that it had
+    std::vector<Point> points;     // one, or those of a front
+    std::string worker, revision;  // who did it, and of what commit that was
 
     friend bool operator==(const Finished&, const Finished&) = default;
 };
@@ -57,6 +57,7 @@ struct Conditions {
     double time_limit_s = 60;
     int threads = 1;
     sim::Bytes memory{std::int64_t{1} << 30};
+    std::string revision = {};      // of this program
     std::function<double()> clock;  // seconds since anything
     std::function<bool()> stop;
 };

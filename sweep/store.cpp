@@ -200,11 +200,13 @@ Connection opened(const std::string& path, bool makes) {
     ask("PRAGMA schema_version");
     const bool is_empty = pragma(raw, path, "SELECT count(*) FROM sqlite_schema") == 0;
     if (is_empty && makes) {
-        // Others see a whole store or none.
+        // Others see a whole store or none; another may have made it meanwhile.
         ask("BEGIN IMMEDIATE");
-        execute(raw, path, fmt::format("PRAGMA application_id = {}", kApplication).c_str());
-        execute(raw, path, fmt::format("PRAGMA user_version = {}", kSchema).c_str());
-        execute(raw, path, kTables);
+        if (pragma(raw, path, "SELECT count(*) FROM sqlite_schema") == 0) {
+            execute(raw, path, fmt::format("PRAGMA application_id = {}", kApplication).c_str());
+            execute(raw, path, fmt::format("PRAGMA user_version = {}", kSchema).c_str());
+            execute(raw, path, kTables);
+        }
         execute(raw, path, "COMMIT");
     }
     if (pragma(raw, path, "PRAGMA application_id") != kApplication) {
@@ -231,8 +233,8 @@ pid_t process_of(const std::string& writer, const std::string& host) {
 }
 
 constexpr const char* kFindCell =
-    "SELECT cell, status, message, value, bound, unit, nodes, seconds, time_limit_s, worker "
-    "FROM cells WHERE key = ?";
+    "SELECT cell, status, message, value, bound, unit, nodes, seconds, time_limit_s, worker, "
+    "revision FROM cells WHERE key = ?";
 constexpr const char* kFindPoints =
     "SELECT latency_us, energy_mj, accuracy_percent, images_per_second, network, mapping "
     "FROM points WHERE cell = ? ORDER BY point";
@@ -252,6 +254,7 @@ std::optional<Finished> found_by(Statement& cells, Statement& points, const std:
     finished.seconds = cells.number(7);
     finished.time_limit_s = cells.number(8);
     finished.worker = cells.text(9);
+    finished.revision = cells.text(10);
     cells.with(key);  // the row is read: no lock is kept
     points.with(cell);
     while (points.step()) {
@@ -268,8 +271,7 @@ std::optional<Finished> found_by(Statement& cells, Statement& points, const std:
 }  // namespace
 
 struct Store::Database {
-    Database(const std::string& file, std::string of)
-        : path{file}, revision{std::move(of)}, connection{opened(file, true)} {
+    explicit Database(const std::string& file) : path{file}, connection{opened(file, true)} {
         sqlite3* const raw = connection.get();
         // A commit waits for no disk: what a machine that loses power forgets is done again.
         execute(raw, path, "PRAGMA journal_mode = WAL");
@@ -287,15 +289,15 @@ struct Store::Database {
         }
     }
 
-    std::string path, revision;
+    std::string path;
     Connection connection;
     bool is_open = false;    // a transaction
     bool is_writer = false;  // said so in the store
     std::optional<Statement> find_cell, find_points, drop, add_cell, add_point, add_edit;
 };
 
-Store::Store(const std::filesystem::path& path, std::string revision)
-    : database_{std::make_unique<Database>(path.string(), std::move(revision))} {
+Store::Store(const std::filesystem::path& path)
+    : database_{std::make_unique<Database>(path.string())} {
     // One sweep at a time: two would do the same cells. One that is just ending is waited for.
     Database& database = *database_;
     sqlite3* const raw = database.connection.get();
@@ -384,7 +386,7 @@ void Store::put(const std::string& key, const Cell& cell, const Finished& finish
               finished.seconds,
               finished.time_limit_s,
               finished.worker,
-              database.revision,
+              finished.revision,
               to_json(cell).dump())
         .step();
     const std::int64_t row = sqlite3_last_insert_rowid(database.connection.get());
@@ -432,7 +434,10 @@ std::size_t Store::join(const std::filesystem::path& other) {
         const std::string key = all.text(0);
         const Finished theirs = *found_by(cells, points, key);
         const std::optional<Finished> ours = find(key);
-        if (!ours || (!is_done(*ours, theirs.time_limit_s) && theirs.status != Status::failed)) {
+        const bool is_better =
+            ours && theirs.status != Status::failed && ours->status != Status::proven &&
+            (!is_done(*ours, theirs.time_limit_s) || (theirs.status == Status::proven));
+        if (!ours || is_better) {
             const auto question = nlohmann::json::parse(all.text(1), nullptr, false);
             try {
                 put(key, cell_of(question), theirs);

@@ -26,8 +26,8 @@ std::string key_of(const Cell& cell, Library& library);
 class Store {
 public:
     // Makes the file where there is none. Throws InputError where it is no store, or another sweep
-    // writes it, MachineError where the machine cannot. `revision`: of this program.
-    Store(const std::filesystem::path& path, std::string revision);
+    // writes it, MachineError where the machine cannot.
+    explicit Store(const std::filesystem::path& path);
     ~Store();
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;

@@ -100,12 +100,13 @@ public:
                 tell();
                 continue;
             }
-            // All that is there at once goes into one transaction.
+            // All that is there at once goes into one transaction, but for what never ends.
+            const double first = now();
             do {
                 const double began = now();
                 take_in(*news);
                 hand_outs_.push_back(now() - began);
-            } while ((news = crew_.receive(0)));
+            } while (now() - first < kLookS && (news = crew_.receive(0)));
             store_.commit();
             tell();
         }
@@ -138,6 +139,11 @@ private:
 
     void take_in(const News& news) {
         std::deque<std::size_t>& in_hand = in_hand_[news.worker];
+        if (in_hand.empty()) {  // it died while it had nothing to do
+            ++outcome_.deaths;
+            give(news.worker);
+            return;
+        }
         const std::size_t cell = in_hand.front();
         in_hand.pop_front();
         --given_;
@@ -161,7 +167,11 @@ private:
         queue_.took(cell, finished.seconds);
         give(news.worker);  // it works while the store takes what it made
         finished.worker = crew_.names[news.worker];
-        store_.put(keys_[cell], plan_.cells[cell], finished);
+        const std::optional<Finished> before =
+            finished.status == Status::failed ? store_.find(keys_[cell]) : std::nullopt;
+        if (!before || before->points.empty()) {  // an answer is better than none
+            store_.put(keys_[cell], plan_.cells[cell], finished);
+        }
         ++outcome_.done;
         outcome_.failed += finished.status == Status::failed ? 1 : 0;
         outcome_.busy_s += finished.seconds;
@@ -193,7 +203,10 @@ private:
 
 Work cell_work(Library& library, const Conditions& conditions) {
     return [&library, conditions](std::string_view text) {
-        return to_json(finish(cell_of(nlohmann::json::parse(text)), library, conditions)).dump();
+        const Finished finished = finish(cell_of(nlohmann::json::parse(text)), library, conditions);
+        // Messages may hold what is no UTF-8, such as a file's name.
+        return to_json(finished).dump(
+            -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
     };
 }
 

@@ -1,6 +1,7 @@
-// For example:
+// For example, where the batch size and a what-if differ:
 //
-//     vgg3-fashion  hep-bnn-tx2      1  latency  links.up.latency_us=5   812.40 us  proven   0.02 s
+//     model         platform     batch  what if                    found  took [s]  status
+//     vgg3-fashion  hep-bnn-tx2      1  devices.cpu.speed=1   1117.00 us      0.01  proven
 
 #include "sweep/table.hpp"
 

@@ -57,7 +57,7 @@ struct Sweep {
     }
 
     sweep::Outcome run(sweep::Crew crew, const std::string& name = "s.db", sweep::Part part = {}) {
-        sweep::Store to{store(name), "abc"};
+        sweep::Store to{store(name)};
         std::size_t done = 0;
         const sweep::Hooks hooks{
             .stop = [&] { return done >= stops_after; },
@@ -67,7 +67,7 @@ struct Sweep {
 
     // By cell: what is in the store, but for what differs from one time to the next.
     std::vector<std::optional<sweep::Finished>> found(const std::string& name = "s.db") const {
-        sweep::Store from{store(name), "abc"};
+        sweep::Store from{store(name)};
         std::vector<std::optional<sweep::Finished>> all;
         for (const std::string& key : keys) {
             std::optional<sweep::Finished> finished = from.find(key);
@@ -191,6 +191,38 @@ TEST_CASE("a process that dies over a cell costs that cell, which is tried twice
     CHECK(s.found()[fatal] == that_cell);
 }
 
+TEST_CASE("a process that dies while it has nothing to do costs nothing") {
+    Sweep s{"models: [small]\nplatforms: [board]\n"};
+    std::vector<sweep::News> news{{.worker = 1, .text = std::nullopt, .why = "signal 9"}};
+    const sweep::Work work = s.work();
+    const sweep::Outcome outcome = s.run({.names = {"busy", "idle"},
+                                          .send =
+                                              [&](std::size_t worker, const std::string& text) {
+                                                  news.push_back({worker, work(text), {}});
+                                              },
+                                          .receive = [&](double) -> std::optional<sweep::News> {
+                                              if (news.empty()) {
+                                                  return std::nullopt;
+                                              }
+                                              sweep::News first = news.front();
+                                              news.erase(news.begin());
+                                              return first;
+                                          }});
+    CHECK(outcome.deaths == 1);
+    CHECK(outcome.done == 1);
+    CHECK(outcome.failed == 0);
+}
+
+TEST_CASE("a cell that dies under a longer time limit does not take the answer with it") {
+    Sweep s{"models: [small]\nplatforms: [board]\nsearches: [greedy]\n"};
+    s.run(sweep::forked(1, s.work()));
+    const auto before = s.found();
+    REQUIRE(before[0]->status == sweep::Status::unproven);
+    s.plan.time_limit_s = 600;
+    CHECK(s.run(sweep::forked(1, s.work_that_dies_over(s.plan.cells[0]))).failed == 1);
+    CHECK(s.found() == before);
+}
+
 TEST_CASE("parts by themselves, joined, are the whole") {
     Sweep s;
     std::size_t cells = 0;
@@ -200,7 +232,7 @@ TEST_CASE("parts by themselves, joined, are the whole") {
     }
     CHECK(cells == kCells);
     {
-        sweep::Store whole{s.store(), "abc"};
+        sweep::Store whole{s.store()};
         for (std::size_t i = 0; i < 4; ++i) {
             whole.join(s.store("part" + std::to_string(i) + ".db"));
         }

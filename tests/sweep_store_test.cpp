@@ -24,6 +24,7 @@ sweep::Finished proven(double value) {
     finished.seconds = 0.25;
     finished.time_limit_s = 60;
     finished.worker = "process 1";
+    finished.revision = "abc";
     finished.points = {{.latency_us = value,
                         .energy_mj = 0.5,
                         .accuracy_percent = std::nullopt,
@@ -65,7 +66,7 @@ TEST_CASE("what is put into a store is found there, also by the next who opens i
     refused.status = sweep::Status::refused;
     refused.message = "it doesn't fit: \"x\"\n";
     {
-        sweep::Store store{path, "abc"};
+        sweep::Store store{path};
         CHECK(!store.find("k1"));
         store.put("k1", cell_of_batch(1), proven(7));
         store.put("k2", cell_of_batch(2), unproven);
@@ -75,7 +76,7 @@ TEST_CASE("what is put into a store is found there, also by the next who opens i
         store.commit();
     }
     CHECK(!std::filesystem::exists(path + "-wal"));  // one file again
-    sweep::Store store{path, "abc"};
+    sweep::Store store{path};
     CHECK(store.find("k1") == proven(8));
     CHECK(store.find("k2") == unproven);
     CHECK(store.find("k3") == refused);
@@ -85,12 +86,12 @@ TEST_CASE("a process that is killed loses what it had not committed, and nothing
     const TemporaryFolder folder;
     const std::string path = folder.file("s.db");
     in_a_process_that_dies([&] {
-        sweep::Store store{path, "abc"};
+        sweep::Store store{path};
         store.put("k1", cell_of_batch(1), proven(7));
         store.commit();
         store.put("k2", cell_of_batch(2), proven(7));
     });
-    sweep::Store store{path, "abc"};  // and it is not taken for one that is written
+    sweep::Store store{path};  // and it is not taken for one that is written
     CHECK(store.find("k1") == proven(7));
     CHECK(!store.find("k2"));
 }
@@ -103,31 +104,31 @@ TEST_CASE("two sweeps do not write one store at a time") {
     const pid_t other = fork();
     REQUIRE(other >= 0);
     if (other == 0) {
-        const sweep::Store store{path, "abc"};
+        const sweep::Store store{path};
         [[maybe_unused]] const auto told = write(gate[1], "x", 1);
         pause();
         _exit(0);
     }
     char one = 0;
     REQUIRE(read(gate[0], &one, 1) == 1);
-    const std::string error = folder.error_of([&] { const sweep::Store store{path, "abc"}; });
+    const std::string error = folder.error_of([&] { const sweep::Store store{path}; });
     kill(other, SIGKILL);
     waitpid(other, nullptr, 0);
     CHECK(error.find("s.db: another sweep writes it now (process " + std::to_string(other)) == 0);
-    CHECK(folder.error_of([&] { const sweep::Store store{path, "abc"}; }) == "no error");
+    CHECK(folder.error_of([&] { const sweep::Store store{path}; }) == "no error");
 }
 
 TEST_CASE("what is no store is left as it is") {
     const TemporaryFolder folder;
     const auto error = [&](const std::string& path) {
-        return folder.error_of([&] { const sweep::Store store{path, "abc"}; });
+        return folder.error_of([&] { const sweep::Store store{path}; });
     };
     const std::string text = folder.write("notes.txt", std::string(5000, 'x'));
     CHECK(error(text) == "notes.txt: expected a store of hetmap sweep, this is no SQLite database");
     CHECK(std::filesystem::file_size(text) == 5000);
     CHECK(error(folder.path().string()).find("this is no file") != std::string::npos);
     CHECK(error(folder.file("none/s.db")).find("none/s.db: ") == 0);
-    sweep::Store store{folder.file("s.db"), "abc"};
+    sweep::Store store{folder.file("s.db")};
     CHECK(folder.error_of([&] { store.join(folder.file("other.db")); }) ==
           "other.db: no such file");
     CHECK(folder.error_of([&] { store.join(folder.file("s.db")); }) ==
@@ -143,23 +144,28 @@ TEST_CASE("a store takes over what another has, unless its own is as good") {
     sweep::Finished unproven = proven(9);
     unproven.status = sweep::Status::unproven;
     unproven.time_limit_s = 10;
+    sweep::Finished longer = unproven;
+    longer.time_limit_s = 600;
     {
-        sweep::Store store{folder.file("other.db"), "abc"};
+        sweep::Store store{folder.file("other.db")};
         store.put("k1", cell_of_batch(1), proven(7));
         store.put("k2", cell_of_batch(2), proven(7));
         store.put("k3", cell_of_batch(3), failed);
         store.put("k4", cell_of_batch(4), proven(7));
+        store.put("k5", cell_of_batch(5), proven(7));
         store.commit();
     }
-    sweep::Store store{folder.file("s.db"), "abc"};
+    sweep::Store store{folder.file("s.db")};
     store.put("k2", cell_of_batch(2), proven(6));
     store.put("k3", cell_of_batch(3), unproven);
     store.put("k4", cell_of_batch(4), unproven);
-    CHECK(store.join(folder.file("other.db")) == 2);
+    store.put("k5", cell_of_batch(5), longer);
+    CHECK(store.join(folder.file("other.db")) == 3);
     CHECK(store.find("k1") == proven(7));
     CHECK(store.find("k2") == proven(6));
     CHECK(store.find("k3") == unproven);
     CHECK(store.find("k4") == proven(7));
+    CHECK(store.find("k5") == proven(7));  // a proof is better, however short its time
     CHECK(store.join(folder.file("other.db")) == 0);
 }
 

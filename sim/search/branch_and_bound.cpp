@@ -565,7 +565,9 @@ void assist(const Team& team, const std::function<Assisted(int question)>& asked
         }
         const std::optional<Restricted> few = layered_problem(
             order.empty() ? now.problem : reordered(now.problem, order), options.goal);
-        assert(few);
+        if (!few) {
+            throw MachineError("the processes that search together have different platforms");
+        }
         Layered(few->problem, {}, options, &team).widen({});
     }
 }

@@ -731,11 +731,30 @@ Incumbent Layered::as_first(const Incumbent& found) const {
 void Layered::expect_same_problem() const {
     std::vector<std::int64_t> numbers{
         problem_.layers(), static_cast<std::int64_t>(problem_.tasks.size()), bounds_.unit};
+    std::uint64_t mixed = 0;
+    const auto mix = [&mixed](std::int64_t number) {
+        mixed = mixed * 1'099'511'628'211u + static_cast<std::uint64_t>(number);
+    };
     for (const Task& task : problem_.tasks) {
-        numbers.back() = static_cast<std::int64_t>(static_cast<std::uint64_t>(numbers.back()) * 31 +
-                                                   static_cast<std::uint64_t>(task.cost.count()) +
-                                                   static_cast<std::uint64_t>(task.device));
+        for (const std::int64_t number : {task.cost.count(),
+                                          std::int64_t{task.device},
+                                          std::int64_t{task.first},
+                                          std::int64_t{task.last},
+                                          std::int64_t{task.out_layout}}) {
+            mix(number);
+        }
     }
+    for (const std::vector<Time>* const times : {&problem_.copy_times, &problem_.convert_times}) {
+        for (const Time time : *times) {
+            mix(time.count());
+        }
+    }
+    for (const auto& device : problem_.devices) {
+        mix(device.submit.count());
+        mix(device.per_task.count());
+        mix(device.completion.count());
+    }
+    numbers.push_back(static_cast<std::int64_t>(mixed));
     const bool same = numbers_of(team_->from_first(text_of(numbers))) == numbers;
     if (team_->least(same ? 1 : 0) == 0) {
         throw MachineError(
