@@ -114,7 +114,7 @@ TEST_CASE("where a pass lets states go, ranks let go the same") {
     }
 }
 
-TEST_CASE("ranks prove what one proves, in whatever order, with as many nodes") {
+TEST_CASE("long: ranks prove what one proves, in whatever order, with as many nodes") {
     int wide = 0;
     for (const std::uint64_t seed : {1u, 2u, 3u}) {
         CAPTURE(seed);
