@@ -321,8 +321,8 @@ void run(MapOptions o, cluster::Ranks* ranks) {
 }  // namespace
 
 void add_map(Program& program) {
-    const std::vector<std::string> objectives{
-        "latency", "sum", "energy", "edp", "accuracy", "throughput"};
+    const std::vector<std::string_view> names = sim::objective_names();
+    const std::vector<std::string> objectives(names.begin(), names.end());
     std::vector<std::string> searches;
     for (const sim::Search& search : sim::searches()) {
         searches.emplace_back(search.name);

@@ -64,8 +64,7 @@ sweep::Conditions conditions_of(const sweep::Plan& plan, int at_once) {
             .threads = plan.threads,
             .memory = sim::Bytes{half_of_free_memory().count / std::max(at_once, 1)},
             .revision = kRevision,
-            .clock = [watch = Stopwatch{}] { return watch.seconds(); },
-            .stop = {}};
+            .clock = [watch = Stopwatch{}] { return watch.seconds(); }};
 }
 
 std::string count_text(std::size_t count, const std::string& of_one) {

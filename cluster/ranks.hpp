@@ -23,7 +23,6 @@
 // all do together do not mix: what the first ones bring never ends up in the second ones.
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,16 +78,13 @@ private:
     const HetmapTransport& transport_;
 };
 
-// Null where this process stands alone. Throws sim::MachineError where a launcher started it, but
-// the module or its MPI is missing, or that MPI knows nothing of the launcher. Once in a process.
+// Null where this process stands alone, or is the only one of a launcher that says so. Throws
+// sim::MachineError where a launcher started it, but the module or its MPI is missing, or that MPI
+// knows nothing of the launcher. Once in a process.
 std::unique_ptr<Ranks> started_together();
 
 // Which of its processes a launcher says that this one is, before any of that; 0 where it stands
 // alone.
 int rank_by_launcher();
-
-// For tests: function(ranks) on so many threads, each of which is a rank. Where one throws, the
-// others' next call throws too, and the first error comes out of here.
-void run_in_threads(int count, const std::function<void(Ranks&)>& function);
 
 }  // namespace cluster

@@ -27,8 +27,6 @@
 namespace sweep {
 namespace {
 
-constexpr double kPatience = 3600;  // of who waits for ranks
-
 // ---- texts over sockets: their length, then their bytes ----------------------------------------
 
 bool write_all(int socket, const char* bytes, std::size_t count) {
@@ -79,8 +77,7 @@ std::optional<std::string> read_text(int socket) {
                                                       : std::nullopt;
 }
 
-// ---- processes
-// ------------------------------------------------------------------------------------
+// ---- processes --------------------------------------------------------------------------------
 
 std::string end_of(pid_t process) {
     int status = 0;
@@ -210,8 +207,7 @@ private:
     std::size_t next_ = 0;
 };
 
-// ---- a thread
-// -------------------------------------------------------------------------------------
+// ---- a thread ---------------------------------------------------------------------------------
 
 class OneThread {
 public:
@@ -271,6 +267,21 @@ private:
     std::thread thread_;  // the last: it uses the others
 };
 
+// ---- ranks --------------------------------------------------------------------------------------
+
+constexpr double kPatience = 3600;
+
+// They are told that it is over, and say that they heard it: no message is left.
+void let_go(cluster::Ranks* ranks) {
+    for (int to = 1; to < ranks->count(); ++to) {
+        ranks->send(to, {});
+    }
+    for (int left = ranks->count() - 1; left > 0;) {
+        const std::optional<cluster::Message> last = ranks->receive(kPatience);
+        left -= last && last->bytes.empty() ? 1 : 0;
+    }
+}
+
 }  // namespace
 
 Crew forked(std::size_t count, const Work& work) {
@@ -294,17 +305,7 @@ Crew thread_of(const std::string& name, const Work& work) {
 }
 
 Crew others_of(cluster::Ranks& ranks) {
-    // At the end, however it came, they are told, and say that they heard it: no message is left.
-    const std::shared_ptr<cluster::Ranks> others{&ranks, [](cluster::Ranks* all) {
-                                                     for (int to = 1; to < all->count(); ++to) {
-                                                         all->send(to, {});
-                                                     }
-                                                     for (int left = all->count() - 1; left > 0;) {
-                                                         const auto last = all->receive(kPatience);
-                                                         left -=
-                                                             last && last->bytes.empty() ? 1 : 0;
-                                                     }
-                                                 }};
+    const std::shared_ptr<cluster::Ranks> others{&ranks, let_go};
     Crew crew;
     for (int rank = 1; rank < ranks.count(); ++rank) {
         crew.names.push_back(fmt::format("rank {}", rank));

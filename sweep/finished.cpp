@@ -124,7 +124,7 @@ Finished finish(const Cell& cell, Library& library, const Conditions& conditions
         const sim::Limits limits{.seconds = conditions.time_limit_s,
                                  .memory = conditions.memory,
                                  .clock = conditions.clock,
-                                 .stop = conditions.stop,
+                                 .stop = {},
                                  .progress = {},
                                  .leaves_out = {}};
         const auto find = wishes.pareto.empty() ? finish_mapping : finish_front;

@@ -59,7 +59,6 @@ struct Conditions {
     sim::Bytes memory{std::int64_t{1} << 30};
     std::string revision = {};      // of this program
     std::function<double()> clock;  // seconds since anything
-    std::function<bool()> stop;
 };
 
 // The same cell gives the same, but for the seconds, where the search ends before the time limit.

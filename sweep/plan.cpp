@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fnmatch.h>
 #include <functional>
 #include <limits>
@@ -25,9 +26,6 @@ constexpr int kMostBatch = 1'000'000, kMostThreads = 64;
 constexpr double kLongestLimitS = 1e6;
 constexpr std::size_t kMostOfARange = 100'000;
 constexpr std::string_view kUnchanged = "unchanged";
-
-constexpr std::array<std::string_view, 6> kObjectives{
-    "latency", "sum", "energy", "edp", "accuracy", "throughput"};
 
 // ---- lists, patterns and ranges ---------------------------------------------------------------
 
@@ -120,8 +118,8 @@ std::vector<int> read_batches(const YamlNode& node) {
 }
 
 std::string read_objective(const YamlNode& node) {
-    return std::string{
-        kObjectives[static_cast<std::size_t>(sim::read_choice(node, "objective", kObjectives))]};
+    const std::vector<std::string_view> names = sim::objective_names();
+    return std::string{names[static_cast<std::size_t>(sim::read_choice(node, "objective", names))]};
 }
 
 // "latency", or the list of those of a front.
@@ -387,6 +385,20 @@ sim::Wishes wishes_of(const Cell& cell, int threads) {
 
 std::string objective_text(const Cell& cell) {
     return fmt::format("{}", fmt::join(cell.objectives, ", "));
+}
+
+Edit edit_of(const std::string& text) {
+    const std::size_t sign = text.rfind('=');  // names may have one in them
+    return {text.substr(0, sign), text.substr(sign + 1)};
+}
+
+nlohmann::ordered_json edits_json(const Cell& cell) {
+    nlohmann::ordered_json edits = nlohmann::ordered_json::object();
+    for (const std::string& text : cell.what_if) {
+        const Edit edit = edit_of(text);
+        edits[edit.path] = std::strtod(edit.number.c_str(), nullptr);
+    }
+    return edits;
 }
 
 nlohmann::json to_json(const Cell& cell) {

@@ -56,6 +56,14 @@ sim::Wishes wishes_of(const Cell& cell, int threads);
 // "latency, energy": of a front several.
 std::string objective_text(const Cell& cell);
 
+// "links.up.bandwidth_gb_per_s=8" taken apart.
+struct Edit {
+    std::string path, number;
+};
+Edit edit_of(const std::string& text);
+// A cell's what-ifs: {"links.up.bandwidth_gb_per_s": 8}.
+nlohmann::ordered_json edits_json(const Cell& cell);
+
 // A cell as other processes, keys and stores take it.
 nlohmann::json to_json(const Cell& cell);
 Cell cell_of(const nlohmann::json& json);

@@ -269,11 +269,7 @@ void Store::put(const std::string& key, const Cell& cell, const Finished& finish
     Database& database = *database_;
     database.begin();
     database.prepared(database.drop, "DELETE FROM cells WHERE key = ?").with(key).step();
-    nlohmann::json edits = nlohmann::json::object();
-    for (const std::string& edit : cell.what_if) {
-        const std::size_t sign = edit.rfind('=');
-        edits[edit.substr(0, sign)] = std::strtod(edit.c_str() + sign + 1, nullptr);
-    }
+    const nlohmann::ordered_json edits = edits_json(cell);
     database
         .prepared(database.add_cell,
                   "INSERT INTO cells (key, model, platform, batch, objective, search, constraints, "

@@ -174,7 +174,6 @@ private:
         }
         ++outcome_.done;
         outcome_.failed += finished.status == Status::failed ? 1 : 0;
-        outcome_.busy_s += finished.seconds;
     }
 
     void tell() const {

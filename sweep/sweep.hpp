@@ -45,7 +45,6 @@ struct Outcome {
     std::size_t deaths = 0;  // of workers
     bool stopped = false;
     double seconds = 0;     // from the first cell handed out to the last that ended
-    double busy_s = 0;      // the cells done now, added up
     double hand_out_s = 0;  // of them each, on the side of who hands out: median
 };
 

@@ -215,17 +215,12 @@ std::string summary_table(const std::vector<Row>& rows) {
 // ---- edits: a column for each path that some cell changes
 // -----------------------------------------
 
-std::pair<std::string, std::string> sides_of(const std::string& edit) {
-    const std::size_t sign = edit.rfind('=');
-    return {edit.substr(0, sign), edit.substr(sign + 1)};
-}
-
 std::vector<std::string> paths_of(const std::vector<Row>& rows) {
     std::vector<std::string> paths;
     std::set<std::string> seen;
     for (const Row& row : rows) {
         for (const std::string& edit : row.cell.what_if) {
-            if (std::string path = sides_of(edit).first; seen.insert(path).second) {
+            if (std::string path = edit_of(edit).path; seen.insert(path).second) {
                 paths.push_back(std::move(path));
             }
         }
@@ -234,9 +229,9 @@ std::vector<std::string> paths_of(const std::vector<Row>& rows) {
 }
 
 std::string number_at(const Cell& cell, const std::string& path) {
-    for (const std::string& edit : cell.what_if) {
-        if (const auto [its, number] = sides_of(edit); its == path) {
-            return number;
+    for (const std::string& text : cell.what_if) {
+        if (const Edit edit = edit_of(text); edit.path == path) {
+            return edit.number;
         }
     }
     return "";
@@ -326,18 +321,13 @@ std::string table_csv(const std::vector<Row>& rows) {
 nlohmann::ordered_json table_json(const std::vector<Row>& rows) {
     nlohmann::ordered_json cells = nlohmann::ordered_json::array();
     for (const Row& row : rows) {
-        nlohmann::ordered_json edits = nlohmann::ordered_json::object();
-        for (const std::string& edit : row.cell.what_if) {
-            const auto [path, number] = sides_of(edit);
-            edits[path] = std::strtod(number.c_str(), nullptr);
-        }
         nlohmann::ordered_json cell{{"model", row.cell.model},
                                     {"platform", row.cell.platform},
                                     {"batch", row.cell.batch},
                                     {"objectives", row.cell.objectives},
                                     {"search", row.cell.search},
                                     {"constraints", row.cell.constraints.name},
-                                    {"what_if", edits}};
+                                    {"what_if", edits_json(row.cell)}};
         if (!row.finished) {
             cell["status"] = "open";
         } else {

@@ -1,4 +1,4 @@
-#include "cluster/ranks.hpp"
+#include "tests/ranks_in_threads.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,6 @@
 // Searches that several ranks do together: what they find, what they prove, and on which way, is
 // what one finds by itself.
 
-#include "cluster/ranks.hpp"
 #include "cluster/team.hpp"
 #include "sim/error.hpp"
 #include "sim/run/simulate.hpp"
@@ -9,6 +8,7 @@
 #include "sim/search/results.hpp"
 #include "sim/search/search.hpp"
 #include "sim_generate.hpp"
+#include "tests/ranks_in_threads.hpp"
 
 #include <doctest/doctest.h>
 

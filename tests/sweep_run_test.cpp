@@ -1,10 +1,10 @@
 // Sweeps as a whole: whoever does the cells, and whatever dies meanwhile, the store is the same.
 
-#include "cluster/ranks.hpp"
 #include "sim/search/mapped.hpp"
 #include "sweep/order.hpp"
 #include "sweep/sweep.hpp"
 #include "sweep/table.hpp"
+#include "tests/ranks_in_threads.hpp"
 #include "tests/sweep_plans.hpp"
 
 #include <doctest/doctest.h>
@@ -38,7 +38,7 @@ struct Sweep {
     sweep::Library library = sweeps.library();
     sweep::Plan plan;
     std::vector<std::string> keys;
-    sweep::Conditions conditions{.clock = seconds_now, .stop = {}};
+    sweep::Conditions conditions{.clock = seconds_now};
     std::size_t stops_after = ~std::size_t{0};  // so many cells
 
     explicit Sweep(const std::string& text = kPlan)

@@ -54,6 +54,14 @@ Objective objective_named(const Problem& problem, std::string_view name, bool ma
     throw InputError("objective: expected one of " + names + ", got '" + std::string(name) + "'");
 }
 
+std::vector<std::string_view> objective_names() {
+    std::vector<std::string_view> names;
+    for (const auto& [name, criterion] : kCriteria) {
+        names.push_back(name);
+    }
+    return names;
+}
+
 std::string name_of(const Problem& problem, const Objective& objective) {
     for (const auto& [name, criterion] : kCriteria) {
         if (criterion == objective.criterion) {

@@ -52,6 +52,7 @@ struct Goal {
 // "latency", "sum", "energy", "edp", "throughput", "accuracy", or for `prefer` also a device's
 // name. Of one network the sum is its latency. Throws InputError with the list.
 Objective objective_named(const Problem& problem, std::string_view name, bool may_be_device);
+std::vector<std::string_view> objective_names();  // without devices
 std::string name_of(const Problem& problem, const Objective& objective);
 
 // Throws InputError where the energies are not known: "objective energy: the energy is unknown:

@@ -5,9 +5,12 @@
 #include "cluster/ranks.hpp"
 #include "sim/error.hpp"
 
+#include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -57,7 +60,7 @@ void try_all(cluster::Ranks& ranks) {
 
 }  // namespace
 
-int main(int, char** argv) try {
+int main(int argc, char** argv) try {
     const std::string_view how = argv[1];
     const auto ranks = cluster::started_together();
     if (ranks == nullptr) {
@@ -71,10 +74,16 @@ int main(int, char** argv) try {
     const int code = how == "good" ? 0 : how == "bad" ? 2 : 1;
     const std::vector<int> codes = ranks->end(code);
     if (codes.empty()) {
+        if (argc > 2) {  // launchers lose what was printed before an abort, sometimes
+            std::ofstream{argv[2]} << ranks->rank() << '\n';
+        }
         ranks->abort(code);
     }
     if (ranks->rank() == 0) {
         std::printf("%d ranks ended, the last with %d\n", ranks->count(), codes.back());
+        std::fflush(stdout);
+    } else if (code != 0) {  // mpirun ends the others as soon as one has exited with an error
+        std::this_thread::sleep_for(std::chrono::milliseconds{500});
     }
     return code;
 } catch (const sim::MachineError& error) {

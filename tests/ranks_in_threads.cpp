@@ -1,6 +1,5 @@
-// Ranks that are threads of one process, over the same table of functions as MPI's.
+#include "tests/ranks_in_threads.hpp"
 
-#include "cluster/ranks.hpp"
 #include "cluster/transport.hpp"
 
 #include <algorithm>
