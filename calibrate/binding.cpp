@@ -294,6 +294,17 @@ bool operands_fit(const sim::Model& model, std::span<const int> layers, std::siz
 
 }  // namespace
 
+namespace {
+
+// The layers that are read outside, in the model's order.
+std::vector<int> results_of_set(const sim::Model& model, std::span<const int> layers) {
+    std::vector<int> set(layers.begin(), layers.end());
+    std::ranges::sort(set);
+    return sim::read_outside(model, set);
+}
+
+}  // namespace
+
 std::vector<int> without_kernel(const sim::Model& model) {
     std::vector<int> layers;
     for (int l = model.inputs(); l < static_cast<int>(model.layers.size()); ++l) {
@@ -319,7 +330,8 @@ bool fit_one_kernel(const sim::Model& model, std::span<const int> layers) {
     if (!std::ranges::all_of(layers, [&](int l) { return has_kernel(model, at(model, l)); })) {
         return false;
     }
-    if (sim::read_outside(model, layers) != std::vector<int>{layers.back()}) {
+    const std::vector<int> results = results_of_set(model, layers);
+    if (results.back() != layers.back() || results.size() > 2) {
         return false;
     }
     try {
@@ -386,10 +398,15 @@ kernels::Chain chain_of(const sim::Model& model,
                         const Parameters& parameters,
                         std::span<const int> layers,
                         int batch) {
+    const std::vector<int> results = results_of_set(model, layers);
     kernels::Chain chain{
         .input = kernel_shape(at(model, inputs_of(model, layers).main).output),
         .steps = {},
         .batch = batch,
+        .second_result =
+            results.size() < 2
+                ? -1
+                : static_cast<int>(std::ranges::find(layers, results.front()) - layers.begin()),
     };
     for (const int l : layers) {
         const sim::Layer& layer = at(model, l);

@@ -44,8 +44,9 @@ std::vector<int> without_kernel(const sim::Model& model);
 // run nowhere here yet.
 void expect_ends_on_host(const sim::Model& model);
 
-// Whether a kernel can compute these layers together: each has one, at most two tensors are read
-// from outside, of elements and ranks that kernels know, and only the last layer's result is.
+// Whether a kernel may compute these layers together: each has one, at most two tensors are read
+// from outside, of elements and ranks that kernels know, and outside the last layer's result is,
+// and perhaps an earlier one's.
 bool fit_one_kernel(const sim::Model& model, std::span<const int> layers);
 
 }  // namespace calibrate

@@ -665,11 +665,12 @@ void Calibrator::write_costs() {
              .configuration = key.configuration,
              .in_layout = key.in_layout,
              .out_layout = key.out_layout,
+             .results = key.results,
              .time = of_accelerator ? in_networks(summarize(seen), device) : summarize(seen),
              .where = {}});
     }
     std::ranges::sort(platform().measured, {}, [](const sim::MeasuredCost& c) {
-        return std::tie(c.device, c.layers, c.batch, c.variant, c.configuration);
+        return std::tie(c.device, c.layers, c.results, c.batch, c.variant, c.configuration);
     });
     calibration_.measured = static_cast<int>(platform().measured.size());
     if (calibration_.missing > 0) {

@@ -3,8 +3,10 @@
 #include "calibrate/binding.hpp"
 #include "calibrate/profile.hpp"
 #include "sim/compile/costs.hpp"
+#include "sim/describe/fused_sets.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <utility>
@@ -32,13 +34,21 @@ std::vector<Candidate> candidates_on(const Device& device,
     std::vector<Candidate> found;
     std::set<CostKey> seen;
     for (int first = 1; first < static_cast<int>(model.layers.size()); ++first) {
-        for (const std::vector<int>& layers :
-             sim::chains_from(model, first, device.longest_chain())) {
+        std::vector<std::vector<int>> chains =
+            sim::chains_from(model, first, device.longest_chain());
+        std::ranges::move(
+            sim::chains_of_two_results(model, first, device.longest_with_two_results()),
+            std::back_inserter(chains));
+        for (const std::vector<int>& layers : chains) {
             if (!fit_one_kernel(model, layers)) {
                 continue;
             }
             const kernels::Chain chain = chain_of(model, parameters, layers, batch);
             const std::string text = sim::signature(model, layers);
+            const std::vector<int> results =
+                chain.second_result < 0
+                    ? std::vector<int>{}
+                    : std::vector{chain.second_result, static_cast<int>(layers.size()) - 1};
             for (const Implementation& i : device.implementations(chain)) {
                 const std::string layout{kernels::name_of(i.layout)};
                 CostKey key{.device = index,
@@ -47,7 +57,8 @@ std::vector<Candidate> candidates_on(const Device& device,
                             .variant = i.variant,
                             .configuration = i.configuration,
                             .in_layout = layout,
-                            .out_layout = layout};
+                            .out_layout = layout,
+                            .results = results};
                 if (is_wanted(i.variant, variants) && seen.insert(key).second) {
                     found.push_back({layers, chain, std::move(key)});
                 }
@@ -66,7 +77,8 @@ FitSample features_of(const sim::Model& model, const std::vector<int>& layers, c
             .configuration = key.configuration,
             .in_layout = key.in_layout,
             .out_layout = key.out_layout,
-            .features = sim::features_of(model, layers, key.batch),
+            .results = key.results,
+            .features = sim::features_of(model, layers, key.batch, key.results),
             .batch = key.batch,
             .height = static_cast<int>(result.height()),
             .channels = result.channels(),
@@ -121,6 +133,7 @@ sim::Platform candidates(const sim::Model& model,
                                          .configuration = c.key.configuration,
                                          .in_layout = c.key.in_layout,
                                          .out_layout = c.key.out_layout,
+                                         .results = c.key.results,
                                          .time = kInventedCost,
                                          .where = {}});
         }

@@ -85,6 +85,9 @@ std::vector<std::string_view> variant_names() {
 
 std::vector<Implementation> Device::implementations(const kernels::Chain& chain) const {
     std::vector<Implementation> result;
+    if (chain.second_result >= 0) {
+        return result;  // their kernels give one
+    }
     for (const kernels::DeviceVariant& variant : variants_of(info())) {
         for (std::string& configuration : variant.configurations(chain, info().limits)) {
             result.push_back(
@@ -112,7 +115,9 @@ int Device::prepare(const kernels::Chain& chain,
     if (found == nullptr) {
         refuse(fmt::format("devices of kind '{}' have no variant '{}'", info().kind, variant));
     }
-    const std::vector<std::string> offered = found->configurations(chain, info().limits);
+    const std::vector<std::string> offered = chain.second_result >= 0
+                                                 ? std::vector<std::string>{}
+                                                 : found->configurations(chain, info().limits);
     if (offered.empty()) {
         refuse(fmt::format("variant '{}' does not do this chain of layers", variant));
     }

@@ -103,6 +103,8 @@ public:
     // that any variant takes. By default what the table of its kind offers (Backend::variants).
     virtual std::vector<Implementation> implementations(const kernels::Chain& chain) const;
     virtual int longest_chain() const;
+    // Likewise of chains with a second result; 0: none.
+    virtual int longest_with_two_results() const { return 0; }
 
     // ---- memory ---------------------------------------------------------------------------
     virtual Address allocate(std::size_t bytes) = 0;  // zeroed

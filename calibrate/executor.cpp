@@ -73,8 +73,7 @@ std::vector<int> model_layers(const sim::Problem& problem, const sim::Task& task
 
 void drop_what_no_kernel_computes(const sim::Model& model, sim::Problem& problem) {
     std::erase_if(problem.tasks, [&](const sim::Task& task) {
-        return !is_boundary(problem, task) &&
-               (!task.inner.empty() || !fit_one_kernel(model, model_layers(problem, task)));
+        return !is_boundary(problem, task) && !fit_one_kernel(model, model_layers(problem, task));
     });
     sim::index(problem);
 }
@@ -277,7 +276,11 @@ kernels::Tensors Executor::tensors_of(const sim::Task& task) {
             .second_input = wanted.second >= 0 ? read(wanted.second) : nullptr,
             .output = address(task.device, task.last, task.out_layout),
             .more = more.empty() ? std::span<const std::byte* const>{}
-                                 : *more_inputs_.insert(std::move(more)).first};
+                                 : *more_inputs_.insert(std::move(more)).first,
+            .second_output =
+                task.inner.empty()
+                    ? nullptr
+                    : address(task.device, task.inner.front().tensor, task.inner.front().layout)};
 }
 
 int Executor::event(const Happening& what) {
@@ -450,10 +453,10 @@ private:
             if (!task.parts.empty()) {
                 refuse("it is divided over several devices; that can be simulated, not run");
             }
-            if (!task.inner.empty()) {
+            if (task.inner.size() > 1) {
                 refuse(
-                    "it gives several results, and kernels here give one; that can be "
-                    "simulated, not run");
+                    "it gives more than two results, and kernels here give two at most; that can "
+                    "be simulated, not run");
             }
             e_.require(task.device, task.first);
             bool converts = false;
@@ -477,9 +480,11 @@ private:
             if (action.kind == sim::EventKind::task) {
                 const sim::Task& task = task_of(action);
                 const int memory = e_.memory_of(task.device);
-                if (problem_.model_layer[at(task.last)] >= 0) {  // the output is no tensor
-                    places.insert({task.last, problem_.bits_of(task.out_layout), memory});
-                }
+                sim::for_each_result(task, [&](const sim::TaskResult& result) {
+                    if (problem_.model_layer[at(result.tensor)] >= 0) {  // the output is no tensor
+                        places.insert({result.tensor, problem_.bits_of(result.layout), memory});
+                    }
+                });
                 for (const sim::TaskInput& input : task.inputs) {
                     places.insert({input.tensor, problem_.bits_of(input.layout), memory});
                 }

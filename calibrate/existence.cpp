@@ -21,27 +21,30 @@ void Existence::ask(const Device& device,
     for (const int batch : wanted) {
         for (const Candidate& c :
              candidates_on(device, index, model, parameters, batch, variants)) {
-            shapes_[{index, sim::pattern(model, c.layers)}].insert(c.key.layers);
-            batches_[{index, c.key.layers, c.key.variant, c.key.configuration}].insert(batch);
+            shapes_[{index, c.key.results, sim::pattern(model, c.layers)}].insert(c.key.layers);
+            batches_[{index, c.key.results, c.key.layers, c.key.variant, c.key.configuration}]
+                .insert(batch);
         }
     }
 }
 
 void Existence::limit(sim::FittedCost& fit) const {
-    const auto shapes = shapes_.find({fit.device, fit.pattern});
+    const auto shapes = shapes_.find({fit.device, fit.results, fit.pattern});
     if (shapes == shapes_.end()) {
         return;
     }
     int largest = 0;
     for (const std::string& layers : shapes->second) {
-        const auto found = batches_.find({fit.device, layers, fit.variant, fit.configuration});
+        const auto found =
+            batches_.find({fit.device, fit.results, layers, fit.variant, fit.configuration});
         if (found != batches_.end()) {
             largest = std::max(largest, *found->second.rbegin());
         }
     }
     fit.largest_batch = largest == *asked_.rbegin() ? 0 : largest;
     for (const std::string& layers : shapes->second) {
-        const auto found = batches_.find({fit.device, layers, fit.variant, fit.configuration});
+        const auto found =
+            batches_.find({fit.device, fit.results, layers, fit.variant, fit.configuration});
         int present = 0;  // the last batch that has it
         for (auto batch = asked_.begin(); batch != asked_.end(); ++batch) {
             if (found != batches_.end() && found->second.contains(*batch)) {

@@ -34,10 +34,10 @@ public:
     void limit(sim::FittedCost& fit) const;
 
 private:
-    using Kernel = std::tuple<int, std::string, std::string, std::string>;  // the device's index,
-                                                                            // layers, variant,
-                                                                            // configuration
-    std::map<std::pair<int, std::string>, std::set<std::string>> shapes_;   // by device and pattern
+    // The device's index; what it gives (MeasuredCost::results); layers, variant, configuration.
+    using Kernel = std::tuple<int, std::vector<int>, std::string, std::string, std::string>;
+    // By device, results and pattern.
+    std::map<std::tuple<int, std::vector<int>, std::string>, std::set<std::string>> shapes_;
     std::map<Kernel, std::set<int>> batches_;
     std::set<int> asked_;
 };

@@ -161,6 +161,7 @@ std::optional<sim::FittedCost> fit_one(std::span<const FitSample> samples) {
             .configuration = s.configuration,
             .in_layout = s.in_layout,
             .out_layout = s.out_layout,
+            .results = s.results,
             .constant_us = (*row)[0],
             .us_per_million_macs = (*row)[1],
             .us_per_kib_read = (*row)[2],
@@ -184,7 +185,8 @@ std::optional<sim::FittedCost> fit_one(std::span<const FitSample> samples) {
 std::vector<sim::FittedCost> fit_costs(std::span<const FitSample> samples) {
     std::vector<std::vector<FitSample>> groups;
     const auto key = [](const FitSample& s) {
-        return std::tie(s.pattern, s.device, s.variant, s.configuration, s.in_layout, s.out_layout);
+        return std::tie(
+            s.pattern, s.results, s.device, s.variant, s.configuration, s.in_layout, s.out_layout);
     };
     for (const FitSample& s : samples) {
         const auto group = std::ranges::find_if(

@@ -22,13 +22,14 @@ struct FitSample {
     std::string signature;  // sim::signature: the shape that is left out together
     int device = 0;
     std::string variant, configuration, in_layout, out_layout;
+    std::vector<int> results = {};  // as in a profile's cost
     sim::CostFeatures features;
     int batch = 1, height = 1, channels = 1;  // of the chain's result
     double time_us = 0;
 };
 
-// One fit for each (pattern, device, variant, configuration, layouts) with enough shapes: at
-// least three. Sorted like the samples' first appearances.
+// One fit for each (pattern, results, device, variant, configuration, layouts) with enough shapes:
+// at least three. Sorted like the samples' first appearances.
 std::vector<sim::FittedCost> fit_costs(std::span<const FitSample> samples);
 
 }  // namespace calibrate

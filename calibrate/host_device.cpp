@@ -19,7 +19,7 @@ void expect_supported(std::string_view name) {
 std::vector<Implementation> HostDevice::implementations(const kernels::Chain& chain) const {
     std::vector<Implementation> result;
     for (const kernels::Variant& variant : kernels::variants()) {
-        if (!variant.accepts(chain) || !variant.supported()) {  // this may load a library
+        if (!kernels::takes(variant, chain) || !variant.supported()) {  // this may load a library
             continue;
         }
         for (const kernels::Configuration& configuration :
@@ -34,6 +34,14 @@ int HostDevice::longest_chain() const {
     int longest = 0;
     for (const kernels::Variant& variant : kernels::variants()) {
         longest = std::max(longest, variant.longest_chain);
+    }
+    return longest;
+}
+
+int HostDevice::longest_with_two_results() const {
+    int longest = 0;
+    for (const kernels::Variant& variant : kernels::variants()) {
+        longest = std::max(longest, variant.gives_two_results ? variant.longest_chain : 0);
     }
     return longest;
 }
@@ -54,7 +62,7 @@ int HostDevice::prepare(const kernels::Chain& chain,
                         configuration.threads,
                         threads_)};
     }
-    if (!variant->accepts(chain)) {
+    if (!kernels::takes(*variant, chain)) {
         throw sim::InputError{fmt::format("variant '{}' does not do this chain of layers", name)};
     }
     if (configuration.axes.find_first_not_of(variant->axes) != std::string::npos) {

@@ -25,6 +25,7 @@ public:
 
     std::vector<Implementation> implementations(const kernels::Chain& chain) const final;
     int longest_chain() const final;
+    int longest_with_two_results() const final;
 
     Address allocate(std::size_t bytes) final { return memory_.emplace_back(bytes).data(); }
     std::byte* allocate_host(std::size_t bytes, std::string_view /*mode*/) final {

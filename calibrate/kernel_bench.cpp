@@ -15,7 +15,8 @@
 namespace calibrate {
 namespace {
 
-constexpr std::size_t kTensors = 3;  // two inputs and an output
+// Two inputs and an output, or two.
+std::size_t tensors_of(const kernels::Chain& chain) { return chain.second_result < 0 ? 3 : 4; }
 
 std::size_t largest_tensor(const kernels::Chain& chain) {
     std::vector<kernels::Shape> shapes = kernels::shapes_of(chain);
@@ -37,7 +38,7 @@ std::size_t leave_out_what_is_too_large(KernelBench& bench,
     int smallest_refused = 0, count = 0;
     for (KernelBench::Entry& entry : bench.entries) {
         const std::size_t bytes = largest_tensor(entry.candidate.chain);
-        const std::size_t need = kTensors * bytes;
+        const std::size_t need = tensors_of(entry.candidate.chain) * bytes;
         if (most == 0 || need <= most) {  // 0: the device does not say
             largest = std::max(largest, bytes);
             continue;
@@ -142,6 +143,11 @@ void measure_kernels(KernelBench& bench,
     bench.tensors = {.input = bench.device->allocate(bytes),
                      .second_input = bench.device->allocate(bytes),
                      .output = bench.device->allocate(bytes)};
+    if (std::ranges::any_of(bench.entries, [](const KernelBench::Entry& entry) {
+            return entry.candidate.chain.second_result >= 0;
+        })) {
+        bench.tensors.second_output = bench.device->allocate(bytes);
+    }
     bench.more.assign(most_inputs(bench), bench.tensors.second_input);
     bench.tensors.more = bench.more;
     std::set<const Cost*> unpromising;

@@ -127,7 +127,8 @@ void check_same_machine(const sim::Platform& before, const Machine& machine) {
 
 void keep_fits(std::vector<sim::FittedCost>& fits, const std::vector<sim::FittedCost>& before) {
     const auto key = [](const sim::FittedCost& f) {
-        return std::tie(f.pattern, f.device, f.variant, f.configuration, f.in_layout, f.out_layout);
+        return std::tie(
+            f.pattern, f.results, f.device, f.variant, f.configuration, f.in_layout, f.out_layout);
     };
     for (const sim::FittedCost& old : before) {
         const auto same = std::ranges::find_if(

@@ -24,8 +24,28 @@ CostKey key_of(const sim::MeasuredCost& cost) {
             .variant = cost.variant,
             .configuration = cost.configuration,
             .in_layout = cost.in_layout,
-            .out_layout = cost.out_layout};
+            .out_layout = cost.out_layout,
+            .results = cost.results};
 }
+
+namespace {
+
+// Where the task's results are among its layers; none: the last alone.
+std::vector<int> results_of(const sim::Problem& problem, const sim::Task& task) {
+    std::vector<int> results;
+    if (task.inner.empty()) {
+        return results;
+    }
+    const std::vector<int> layers = model_layers(problem, task);
+    sim::for_each_result(task, [&](const sim::TaskResult& result) {
+        const int layer = problem.model_layer[sim::at(result.tensor)];
+        results.push_back(static_cast<int>(std::ranges::find(layers, layer) - layers.begin()));
+    });
+    std::ranges::sort(results);
+    return results;
+}
+
+}  // namespace
 
 CostKey key_of(const sim::Model& model, const sim::Problem& problem, const sim::Task& task) {
     const auto layout = [&](int index) {
@@ -37,7 +57,8 @@ CostKey key_of(const sim::Model& model, const sim::Problem& problem, const sim::
             .variant = task.variant,
             .configuration = task.configuration,
             .in_layout = layout(task.inputs.front().layout),
-            .out_layout = layout(task.out_layout)};
+            .out_layout = layout(task.out_layout),
+            .results = results_of(problem, task)};
 }
 
 CostGroup group_of(const CostKey& key) {

@@ -41,6 +41,7 @@ struct CostKey {
     std::string layers;
     int batch = 1;
     std::string variant, configuration, in_layout, out_layout;
+    std::vector<int> results = {};  // positions in `layers`; empty: the last alone
 
     friend auto operator<=>(const CostKey&, const CostKey&) = default;
 };

@@ -366,12 +366,23 @@ std::vector<Shape> shapes_of(const Chain& chain) {
         }
         shapes.push_back(shape_after(step, main));
     }
+    if (chain.second_result != -1 &&
+        (chain.second_result < 0 || chain.second_result + 1 >= std::ssize(chain.steps))) {
+        throw std::invalid_argument("a chain's second result: expected a step before the last");
+    }
     return shapes;
 }
 
 Shape output_of(const Chain& chain) {
     const std::vector<Shape> shapes = shapes_of(chain);
     return shapes.empty() ? chain.input : shapes.back();
+}
+
+Shape second_output_of(const Chain& chain) {
+    if (chain.second_result < 0) {
+        throw std::invalid_argument("a chain without a second result");
+    }
+    return shapes_of(chain)[static_cast<std::size_t>(chain.second_result)];
 }
 
 bool has_second(StepKind kind) {

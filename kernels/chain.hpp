@@ -137,11 +137,16 @@ struct Chain {
     Shape input = {};
     std::vector<Step> steps = {};
     int batch = 1;
+    // A step before the last whose result is wanted too, such as the sums that a threshold makes
+    // bits of; -1: none.
+    int second_result = -1;
 };
 
 // Shape after each step. Throws std::invalid_argument if a step does not fit what it is given.
 std::vector<Shape> shapes_of(const Chain& chain);
 Shape output_of(const Chain& chain);
+// Of `second_result`; throws std::invalid_argument where there is none.
+Shape second_output_of(const Chain& chain);
 bool has_second(StepKind kind);               // add, multiply, concat: reads two tensors or more
 bool needs_second_input(const Chain& chain);  // a step reads it
 bool is_linear(const Chain& chain);           // no step reads another than the one before it

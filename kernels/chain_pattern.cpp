@@ -39,8 +39,11 @@ Pattern pattern_of(const Chain& chain) {
     const bool square = std::ranges::all_of(steps, [](const Step& step) {
         return step.columns_stride == 0 && step.left < 0 && step.bottom < 0 && step.right < 0;
     });
-    pattern.known = next == steps.size() && next > 0 && square && is_linear(chain) &&
-                    !has_reals(chain) && !has_bytes(chain);
+    const bool fits = next == steps.size() && next > 0 && square && is_linear(chain) &&
+                      !has_reals(chain) && !has_bytes(chain);
+    pattern.known = fits && chain.second_result < 0;
+    pattern.gives_sums = fits && pattern.dot != nullptr && pattern.threshold == &steps.back() &&
+                         chain.second_result + 2 == std::ssize(steps);
     return pattern;
 }
 

@@ -15,7 +15,8 @@ struct Pattern {
     const Step* threshold = nullptr;
     const Step* pool = nullptr;
     const Step* flatten = nullptr;  // alone: before `linear` it is only a matter of indices
-    bool known = false;
+    bool known = false;             // and has one result
+    bool gives_sums = false;  // is known but for a second one: what its threshold makes bits of
 };
 
 // Throws std::invalid_argument if a step does not fit what it is given.

@@ -65,6 +65,10 @@ const Variant* find_variant(std::string_view name) {
     return nullptr;
 }
 
+bool takes(const Variant& variant, const Chain& chain) {
+    return (chain.second_result < 0 || variant.gives_two_results) && variant.accepts(chain);
+}
+
 namespace {
 
 // ---- Configurations and slices --------------------------------------------------------------
@@ -227,7 +231,7 @@ void require_parameters(const Chain& chain) {
 Kernel::Kernel(const Variant& variant, const Chain& chain, const Configuration& configuration) {
     (void)shapes_of(chain);  // says what is wrong, where `accepts` only says no
     require_parameters(chain);
-    if (!variant.accepts(chain)) {
+    if (!takes(variant, chain)) {
         throw std::invalid_argument("kernel: variant '" + std::string(variant.name) +
                                     "' cannot run this chain of layers");
     }

@@ -42,6 +42,7 @@ struct Tensors {
     const std::byte* second_input = nullptr;  // where a step reads one
     std::byte* output = nullptr;
     std::span<const std::byte* const> more = {};  // concat: the third input and so on
+    std::byte* second_output = nullptr;           // of chains with a second result
 };
 
 // Computes one slice of those that it was made for, with weights packed as it wants them and
@@ -51,14 +52,17 @@ using Body = std::function<void(const Tensors&, const Slice&)>;
 struct Variant {
     std::string_view name;  // "scalar", "avx2", "avx512", ...
     std::string_view summary;
-    Layout layout = Layout::nhwc;   // of its inputs and outputs
-    bool (*supported)() = nullptr;  // can this machine run it, now?
-    bool (*accepts)(const Chain&) = nullptr;
+    Layout layout = Layout::nhwc;             // of its inputs and outputs
+    bool (*supported)() = nullptr;            // can this machine run it, now?
+    bool (*accepts)(const Chain&) = nullptr;  // of one result; see `takes`
     Body (*prepare)(const Chain&, std::span<const Slice>) = nullptr;
     int longest_chain = 3;          // layers
     std::string_view axes = "xyz";  // that its work may be divided along
     // Takes layers of binarized networks, or else f32 or 8-bit integers alone.
     bool for_bits = true;
+    // Whether `accepts` knows of second results, of the same height, width and channels as the
+    // last.
+    bool gives_two_results = false;
     std::string_view needs = {};  // what a machine has that can run it
     // The file of the shared library that runs it, for what is carried to other machines; null:
     // none.
@@ -68,6 +72,9 @@ struct Variant {
 // Every variant built into this binary, the reference first.
 std::span<const Variant> variants();
 const Variant* find_variant(std::string_view name);  // nullptr if there is none
+
+// Can the variant compute the chain?
+bool takes(const Variant& variant, const Chain& chain);
 
 // Configurations that make sense for a chain: 1, and every split of `threads` over some of the axes
 // that leaves no thread without work. `threads` is the most the machine has.

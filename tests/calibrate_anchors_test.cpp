@@ -80,7 +80,7 @@ TEST_CASE("anchors: what the calibrator wrote down counts, not what single costs
         now[t] = 1000.0;
     }
     const calibrate::Anchor anchor = calibrate::anchor_of(platform, problem, mapping, now, {});
-    CHECK(anchor.costs > 5);
+    CHECK(anchor.costs >= 5);
     CHECK(anchor.ratio ==
           doctest::Approx(anchor.costs / sim::microseconds(platform.measurements[0].second.p50)));
 }
@@ -123,7 +123,7 @@ TEST_CASE("anchors: handovers are what a mapping takes beyond its tasks, then an
         }
     }
     const calibrate::Anchor anchor = calibrate::anchor_of(platform, problem, mapping, now, known);
-    CHECK(anchor.costs > 5);
+    CHECK(anchor.costs >= 5);
     CHECK(anchor.ratio == doctest::Approx(1.0 / 3).epsilon(0.001));
 
     const sim::Problem scaled = calibrate::scaled_to(problem, std::vector{anchor});

@@ -69,7 +69,7 @@ TEST_CASE("every mapping gives the reference's output, whatever it mixes") {
         std::ranges::copy(images, executor.input().begin());
 
         std::set<std::string> used;
-        int conversions = 0;
+        int conversions = 0, of_two_results = 0;
         for (std::uint64_t seed = 0; seed < 100; ++seed) {
             CAPTURE(batch);
             CAPTURE(seed);
@@ -78,12 +78,16 @@ TEST_CASE("every mapping gives the reference's output, whatever it mixes") {
             executor.run(recording);
             REQUIRE(std::memcmp(recording.outputs.front(), expected.data(), expected.size()) == 0);
             add_variants(recording, problem, used);
+            of_two_results += static_cast<int>(std::ranges::count_if(mapping, [&](int task) {
+                return !problem.tasks[static_cast<std::size_t>(task)].inner.empty();
+            }));
             conversions += static_cast<int>(std::ranges::count(recording.calls,
                                                                calibrate::Executor::Action::convert,
                                                                &calibrate::Executor::Call::action));
         }
         CHECK(used.size() == all_variants().size());
-        CHECK(conversions > 0);  // between the reference's layout and the packed one
+        CHECK(conversions > 0);     // between the reference's layout and the packed one
+        CHECK(of_two_results > 0);  // sums and bits
     }
 }
 

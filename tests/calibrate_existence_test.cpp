@@ -65,4 +65,10 @@ TEST_CASE("a fit is told where its kernel exists, by the device's own word") {
     existence.limit(other);
     CHECK(other.absent.empty());
     CHECK(other.largest_batch == 0);
+
+    other.device = 1;  // nor was it asked for two results
+    other.results = {0, 1};
+    existence.limit(other);
+    CHECK(other.absent.empty());
+    CHECK(other.largest_batch == 0);
 }

@@ -57,6 +57,22 @@ TEST_CASE("the error in the profile is one on shapes the fit has not seen") {
     CHECK(fits[0].p90_error_percent > 20);
 }
 
+TEST_CASE("layers that give two results have a fit of their own") {
+    std::vector<calibrate::FitSample> samples;
+    for (const bool two : {false, true}) {
+        for (int i = 1; i <= 4; ++i) {
+            samples.push_back(sample(i, i, 0, (two ? 3.0 : 2.0) * i));
+            samples.back().results = two ? std::vector{0, 1} : std::vector<int>{};
+        }
+    }
+    const auto fits = calibrate::fit_costs(samples);
+    REQUIRE(fits.size() == 2);
+    CHECK(fits[0].results.empty());
+    CHECK(fits[0].us_per_million_macs == Approx(2));
+    CHECK(fits[1].results == std::vector{0, 1});
+    CHECK(fits[1].us_per_million_macs == Approx(3));
+}
+
 TEST_CASE("no coefficient is negative, so no predicted time is") {
     std::vector<calibrate::FitSample> samples;
     for (int i = 1; i <= 6; ++i) {  // faster with more bytes written: no cause, only chance

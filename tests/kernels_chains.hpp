@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -157,7 +158,7 @@ inline std::string describe(const kernels::Chain& chain) {
                     std::to_string(step.padding) + " v" + std::to_string(step.pad_value);
         }
     }
-    return text;
+    return text + (chain.second_result < 0 ? "" : ", and what it thresholds");
 }
 
 // ---- Random chains, by what they are made of --------------------------------------------------
@@ -166,6 +167,7 @@ struct Kind {
     const char* name;
     std::vector<kernels::StepKind> steps;
     kernels::Element input;
+    bool has_two_results = false;  // what the threshold at its end reads, too
 };
 
 inline const std::vector<Kind>& kinds() {
@@ -202,6 +204,24 @@ inline const std::vector<Kind>& kinds() {
         {"flatten | linear | threshold", {flatten, linear, threshold}, Element::binary},
         {"flatten of u8 | linear | threshold", {flatten, linear, threshold}, Element::u8},
         {"threshold | max_pool2d", {threshold, max_pool2d}, Element::int32},
+    };
+    return kKinds;
+}
+
+// Those that some variants take with a second result.
+inline const std::vector<Kind>& kinds_of_two_results() {
+    using enum kernels::StepKind;
+    using kernels::Element;
+    static const std::vector<Kind> kKinds = {
+        {"conv2d | threshold", {conv2d, threshold}, Element::binary, true},
+        {"conv2d on u8 | threshold", {conv2d, threshold}, Element::u8, true},
+        {"conv2d | add | threshold", {conv2d, add, threshold}, Element::binary, true},
+        {"conv2d on u8 | add | threshold", {conv2d, add, threshold}, Element::u8, true},
+        {"linear | threshold", {linear, threshold}, Element::binary, true},
+        {"flatten | linear | add | threshold",
+         {flatten, linear, add, threshold},
+         Element::binary,
+         true},
     };
     return kKinds;
 }
@@ -300,14 +320,16 @@ inline OwnedChain random_chain(Random& random, const Kind& kind, Size size) {
         chain.steps.push_back(step);
         shape = output_of(chain);
     }
+    chain.second_result = kind.has_two_results ? static_cast<int>(chain.steps.size()) - 2 : -1;
     return owned;
 }
 
-// A chain with its inputs and the result that it must have, all in layout nhwc.
+// A chain with its inputs and the results that it must have, all in layout nhwc.
 struct Case {
     OwnedChain owned;
     Tensor input, second, expected;
     kernels::Shape output;
+    std::optional<Tensor> second_expected;
 
     const kernels::Chain& chain() const { return owned.chain; }
 };
@@ -317,7 +339,7 @@ inline Case with_result(OwnedChain owned, Random& random, bool quick) {
     const kernels::Chain& chain = owned.chain;
     const kernels::Variant* variant = kernels::find_variant("reference");
     for (const kernels::Variant& other : kernels::variants()) {
-        if (quick && other.supported() && other.accepts(chain) &&
+        if (quick && other.supported() && kernels::takes(other, chain) &&
             other.layout == kernels::Layout::nhwc) {
             variant = &other;
         }
@@ -338,13 +360,27 @@ inline Case with_result(OwnedChain owned, Random& random, bool quick) {
     Tensor second = random_tensor(random, sum, chain.batch);
 
     Tensor result(kernels::tensor_bytes(output, variant->layout, chain.batch));
+    std::optional<Tensor> second_result;  // int32, which is the same in both layouts
+    if (chain.second_result >= 0) {
+        second_result.emplace(
+            kernels::tensor_bytes(kernels::second_output_of(chain), variant->layout, chain.batch));
+    }
     kernels::ThreadPool alone(1);
     const Tensor& from = variant->layout == kernels::Layout::plain ? plain : input;
     kernels::Kernel(*variant, chain, {.threads = 1, .axes = ""})
-        .run({from.data(), second.data(), result.data()}, alone);
+        .run({.input = from.data(),
+              .second_input = second.data(),
+              .output = result.data(),
+              .second_output = second_result ? second_result->data() : nullptr},
+             alone);
     Tensor expected =
         variant->layout == kernels::Layout::plain ? packed(output, result) : std::move(result);
-    return {std::move(owned), std::move(input), std::move(second), std::move(expected), output};
+    return {std::move(owned),
+            std::move(input),
+            std::move(second),
+            std::move(expected),
+            output,
+            std::move(second_result)};
 }
 
 inline Case random_case(std::uint64_t seed, const Kind& kind, Size size = Size::small) {

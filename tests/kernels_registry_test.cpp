@@ -108,6 +108,14 @@ TEST_CASE("shapes follow the steps, and a step that does not fit says why") {
     Step light = conv;
     light.weights = few;
     refuses(light, bits, "conv2d: expected 140 words of weights, got 3");
+    for (const int nowhere : {-2, 4, 5}) {
+        chain.second_result = nowhere;
+        CHECK_THROWS_WITH_AS(shapes_of(chain),
+                             "a chain's second result: expected a step before the last",
+                             std::invalid_argument);
+    }
+    chain.second_result = 1;
+    CHECK(second_output_of(chain) == shapes[1]);
     CHECK_THROWS_AS(shapes_of({.input = {0, 1, 1, Element::u8}, .steps = {}, .batch = 1}),
                     std::invalid_argument);
     CHECK_THROWS_AS(shapes_of({.input = {1, 1, 1, Element::u8}, .steps = {}, .batch = 0}),
@@ -126,6 +134,23 @@ TEST_CASE("a kernel refuses chains that its variant cannot run, and layers witho
                          "kernel: variant 'scalar' cannot run this chain of layers",
                          std::invalid_argument);
     CHECK(!scalar.accepts({.input = {8, 8, 8, Element::binary}, .steps = {}, .batch = 1}));
+
+    // Second results: what a threshold at the end reads.
+    Step conv = step_of(StepKind::conv2d);
+    conv.out_channels = 9;
+    Chain both{.input = {8, 8, 8, Element::binary},
+               .steps = {conv, step_of(StepKind::threshold)},
+               .batch = 1,
+               .second_result = 0};
+    for (const Variant& variant : variants()) {
+        CHECK(takes(variant, both) == variant.gives_two_results);
+    }
+    both.steps.push_back(pool_chain(4, 8, 1).steps[0]);
+    CHECK(takes(*find_variant("reference"), both) == false);  // of other sizes
+    CHECK(!takes(scalar, both));
+    both.steps = {conv, step_of(StepKind::add), step_of(StepKind::threshold)};
+    CHECK(!takes(scalar, both));  // what the addition reads
+    CHECK(takes(*find_variant("reference"), both));
 
     Step linear = step_of(StepKind::linear);
     linear.out_channels = 3;

@@ -342,6 +342,94 @@ TEST_CASE("the parts of a set's definition agree with the definitions") {
     }
 }
 
+TEST_CASE("chains of two results are all chains that give the last layer's and one before") {
+    Random random{17};
+    std::size_t found = 0;
+    for (int round = 0; round < 150; ++round) {
+        const sim::Model model = random_model(random, 3 + below(random, 8));
+        const Definitions definitions{model};
+        const auto reads = [&](int layer, int input) {
+            const Set& inputs = model.layers[static_cast<std::size_t>(layer)].inputs;
+            return std::ranges::find(inputs, input) != inputs.end();
+        };
+        Sets wanted, given;
+        for (const Set& set : subsets(static_cast<int>(model.layers.size()), 3)) {
+            std::set<int> beside;
+            bool is_chain = set.size() > 1;
+            for (std::size_t i = 0; i < set.size(); ++i) {
+                is_chain = is_chain && (i == 0 || reads(set[i], set[i - 1]));
+                for (const int input : model.layers[static_cast<std::size_t>(set[i])].inputs) {
+                    const bool is_main =
+                        input == model.layers[static_cast<std::size_t>(set[0])].inputs[0];
+                    if (!is_main && std::ranges::find(set, input) == set.end()) {
+                        beside.insert(input);
+                    }
+                }
+            }
+            const Set results = definitions.read_outside(set);
+            if (is_chain && definitions.is_convex(set) && beside.size() <= 1 &&
+                results.size() == 2 && results.back() == set.back()) {
+                wanted.push_back(set);
+            }
+        }
+        for (int layer = 0; layer < static_cast<int>(model.layers.size()); ++layer) {
+            const Sets of_layer = sim::chains_of_two_results(model, layer, 3);
+            given.insert(given.end(), of_layer.begin(), of_layer.end());
+        }
+        std::ranges::sort(wanted);
+        std::ranges::sort(given);
+        CAPTURE(round);
+        REQUIRE(given == wanted);
+        found += given.size();
+    }
+    CHECK(found > 100);
+}
+
+TEST_CASE("of two costs of one kernel the one is offered that gives no more than is read") {
+    const sim::Model model = model_of(R"(hetmap: model/1
+name: two
+input: {name: x, height: 1, width: 1, channels: 4, type: f32}
+parameters: {seed: 1}
+layers:
+  - {name: a, operation: relu, inputs: [x]}
+  - {name: b, operation: softmax, inputs: [a]}
+  - {name: c, operation: relu, inputs: [b]}
+  - {name: d, operation: softmax, inputs: [c]}
+  - {name: e, operation: add, inputs: [c, d]}
+output: e
+)");
+    const TemporaryFolder folder;
+    std::string alone;
+    for (const std::string layer :
+         {"relu f32 1x1x4", "softmax f32 1x1x4", "add f32 1x1x4 + f32 1x1x4"}) {
+        alone += "  - {layers: \"" + layer +
+                 "\", batch: 1, device: cpu, variant: v, configuration: \"1\", time_us: 1}\n";
+    }
+    const auto times = [&](const std::string& costs) {
+        const sim::Platform platform = sim::load_platform(
+            folder.write("p.yaml",
+                         "hetmap: platform/1\nname: p\nmemories: [{name: m}]\ndevices: [{name: "
+                         "cpu, kind: cpu, memory: m, asynchronous: false}]\ncosts:\n" +
+                             alone + costs),
+            {});
+        std::vector<std::tuple<Set, double, Set>> offered;
+        for (const sim::Offer& offer : sim::offers_of(model, platform, {})) {
+            if (offer.chain.size() == 2) {
+                offered.emplace_back(offer.chain, sim::microseconds(offer.time.p50), offer.results);
+            }
+        }
+        return offered;
+    };
+    const std::string begin =
+        "  - {layers: \"relu f32 1x1x4 | softmax\", batch: 1, device: cpu, variant: v, "
+        "configuration: \"1\", ";
+    const std::string one = begin + "time_us: 3}\n", two = begin + "results: [0, 1], time_us: 5}\n";
+    using Offered = std::vector<std::tuple<Set, double, Set>>;
+    CHECK(times(one) == Offered{{{1, 2}, 3, {2}}});
+    CHECK(times(two) == Offered{{{1, 2}, 5, {2}}, {{3, 4}, 5, {3, 4}}});
+    CHECK(times(one + two) == Offered{{{1, 2}, 3, {2}}, {{3, 4}, 5, {3, 4}}});
+}
+
 TEST_CASE("the text of a set says what its layers read") {
     const sim::Model model = model_of(kBlock);
     CHECK(sim::signature(model, Set{1, 2, 3}) ==

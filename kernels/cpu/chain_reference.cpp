@@ -165,14 +165,16 @@ Image run_step(const Prepared& prepared,
     throw std::invalid_argument("a step of an unknown kind");
 }
 
-// Any chain whose shapes fit.
+// Any chain whose shapes fit; a slice is one of both its results.
 bool accepts(const Chain& chain) {
     try {
-        (void)shapes_of(chain);
+        const Shape last = output_of(chain);
+        Shape second = chain.second_result < 0 ? last : second_output_of(chain);
+        second.element = last.element;
+        return !chain.steps.empty() && second == last;
     } catch (const std::invalid_argument&) {
         return false;
     }
-    return !chain.steps.empty();
 }
 
 Body prepare(const Chain& chain, std::span<const Slice> /*it needs no scratch memory*/) {
@@ -216,6 +218,12 @@ Body prepare(const Chain& chain, std::span<const Slice> /*it needs no scratch me
                 results.push_back(run_step(*prepared, i, main, other));
             }
             write_slice(results.back(), slice, tensors.output, image);
+            if (prepared->chain.second_result >= 0) {
+                write_slice(results[static_cast<std::size_t>(prepared->chain.second_result)],
+                            slice,
+                            tensors.second_output,
+                            image);
+            }
         }
     };
 }
@@ -228,7 +236,8 @@ Variant reference_variant() {
             .layout = Layout::plain,
             .supported = [] { return true; },
             .accepts = accepts,
-            .prepare = prepare};
+            .prepare = prepare,
+            .gives_two_results = true};
 }
 
 }  // namespace kernels::cpu

@@ -37,11 +37,15 @@ public:
         : loops_(loops),
           geometry_(geometry_of(*pattern.dot, chain.input)),
           output_(output_of(chain)),
-          borders_(borders_of(geometry_)) {
+          borders_(borders_of(geometry_)),
+          has_second_(pattern.add != nullptr) {
         // 1. What becomes of the dot products.
         Folded folded;
         const Folded* limits = nullptr;
-        if (pattern.add != nullptr) {
+        if (pattern.gives_sums) {
+            result_ = Result::both;
+            thresholds_ = flip_thresholds(*pattern.threshold);
+        } else if (pattern.add != nullptr) {
             result_ = pattern.threshold != nullptr ? Result::sum_bits : Result::sum;
             if (pattern.threshold != nullptr) {
                 thresholds_ = flip_thresholds(*pattern.threshold);
@@ -107,7 +111,7 @@ private:
     };
 
     bool is_binary() const { return geometry_.input.element == Element::binary; }
-    bool makes_bits() const { return result_ == Result::bits || result_ == Result::sum_bits; }
+    bool makes_bits() const { return result_ != Result::int32 && result_ != Result::sum; }
     Shape dot_shape() const {
         return {geometry_.height, geometry_.width, geometry_.channels, Element::binary};
     }
@@ -263,12 +267,16 @@ private:
         } else {
             out.output = tensors.output + first_output * out.stride;
         }
-        if (result_ == Result::sum || result_ == Result::sum_bits) {
-            out.second = as<std::int32_t>(tensors.second_input) + first_output * geometry_.channels;
-            out.second_stride = geometry_.channels;
-            out.thresholds = thresholds_.thresholds.data();
-            out.flips = thresholds_.flips.data();
+        const std::int64_t first_number = first_output * geometry_.channels;
+        if (has_second_) {
+            out.second = as<std::int32_t>(tensors.second_input) + first_number;
         }
+        if (result_ == Result::both) {
+            out.numbers = reinterpret_cast<std::int32_t*>(tensors.second_output) + first_number;
+        }
+        out.second_stride = geometry_.channels;
+        out.thresholds = thresholds_.thresholds.data();
+        out.flips = thresholds_.flips.data();
 
         // The loops write bytes of 8 channels each; the rest of the last word is zero.
         const int written = (geometry_.channels + 7) / 8;
@@ -413,6 +421,9 @@ private:
         if (out.second != nullptr) {
             out.second += outputs * out.second_stride;
         }
+        if (out.numbers != nullptr) {
+            out.numbers += outputs * out.second_stride;
+        }
     }
 
     void run_bytes(const Tensors& tensors,
@@ -512,6 +523,7 @@ private:
     DotGeometry geometry_;
     Shape output_;
     Borders borders_;
+    bool has_second_;
     Result result_ = Result::int32;
     FlippedThresholds thresholds_;
     Pooling pooling_ = Pooling::none;

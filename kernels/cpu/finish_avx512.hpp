@@ -46,14 +46,17 @@ inline void finish(const DotOutput& out, int block, int at, int border, const Ve
         const int channel = (block + v) * 16;
         const int rest = out.channels - channel;
         const auto exist = static_cast<__mmask16>(rest >= 16 ? 0xffff : 0xffff >> (16 - rest));
-        if (out.result != Result::int32) {
+        if (out.second != nullptr) {
             values = _mm512_add_epi32(
                 values,
                 _mm512_maskz_loadu_epi32(exist, out.second + at * out.second_stride + channel));
         }
-        if (out.result != Result::sum_bits) {
+        if (out.result == Result::int32 || out.result == Result::sum) {
             _mm512_mask_storeu_epi32(output + std::ptrdiff_t{channel} * 4, exist, values);
             continue;
+        }
+        if (out.result == Result::both) {
+            _mm512_mask_storeu_epi32(out.numbers + at * out.second_stride + channel, exist, values);
         }
         const Vector flipped = _mm512_xor_si512(values, _mm512_load_si512(out.flips + channel));
         _store_mask16(reinterpret_cast<__mmask16*>(output) + block + v,

@@ -27,6 +27,21 @@ inline Sums load_some(const std::int32_t* from, int count) {
     return load(eight);
 }
 
+// The first `count` of eight.
+inline void store_some(std::int32_t* to, int count, Sums values) {
+    if (count == 8) {
+        vst1q_s32(to, values.low);
+        vst1q_s32(to + 4, values.high);
+        return;
+    }
+    std::int32_t eight[8];
+    vst1q_s32(eight, values.low);
+    vst1q_s32(eight + 4, values.high);
+    for (int i = 0; i < count; ++i) {
+        to[i] = eight[i];
+    }
+}
+
 inline Sums add(Sums a, Sums b) { return {vaddq_s32(a.low, b.low), vaddq_s32(a.high, b.high)}; }
 
 // a >= b, eight bits.
@@ -53,29 +68,21 @@ inline void finish(const DotOutput& out, int channel, int at, int border, Sums s
     if (exist <= 0) {
         return;
     }
-    if (out.result != Result::int32) {
+    if (out.second != nullptr) {
         const std::int32_t* second = out.second + at * out.second_stride + channel;
         values = add(values, exist == 8 ? load(second) : load_some(second, exist));
     }
-    if (out.result == Result::sum_bits) {
-        const Sums flips = load(out.flips + channel);
-        const Sums flipped = {veorq_s32(values.low, flips.low), veorq_s32(values.high, flips.high)};
-        output[channel / 8] = static_cast<std::byte>(
-            reached(flipped, load(out.thresholds + channel)) & (255u >> (8 - exist)));
+    if (out.result == Result::int32 || out.result == Result::sum) {
+        store_some(reinterpret_cast<std::int32_t*>(output) + channel, exist, values);
         return;
     }
-    auto* to = reinterpret_cast<std::int32_t*>(output) + channel;
-    if (exist == 8) {
-        vst1q_s32(to, values.low);
-        vst1q_s32(to + 4, values.high);
-        return;
+    if (out.result == Result::both) {
+        store_some(out.numbers + at * out.second_stride + channel, exist, values);
     }
-    std::int32_t eight[8];
-    vst1q_s32(eight, values.low);
-    vst1q_s32(eight + 4, values.high);
-    for (int i = 0; i < exist; ++i) {
-        to[i] = eight[i];
-    }
+    const Sums flips = load(out.flips + channel);
+    const Sums flipped = {veorq_s32(values.low, flips.low), veorq_s32(values.high, flips.high)};
+    output[channel / 8] = static_cast<std::byte>(reached(flipped, load(out.thresholds + channel)) &
+                                                 (255u >> (8 - exist)));
 }
 
 }  // namespace

@@ -24,19 +24,25 @@ inline void finish(
         output[channel / 8] = static_cast<std::byte>(bits);
         return;
     }
+    const bool is_number = out.result == Result::int32 || out.result == Result::sum;
     for (int c = 0; c < 8 && channel + c < out.channels; ++c) {
         auto value = static_cast<std::uint32_t>((Double ? 2 * sums[c] : sums[c]) + table[c]);
-        if (out.result != Result::int32) {
+        if (out.second != nullptr) {
             value += static_cast<std::uint32_t>(out.second[at * out.second_stride + channel + c]);
         }
-        if (out.result != Result::sum_bits) {
+        if (is_number) {
             __builtin_memcpy(output + std::ptrdiff_t{channel + c} * 4, &value, 4);
-        } else if ((static_cast<std::int32_t>(value) ^ out.flips[channel + c]) >=
-                   out.thresholds[channel + c]) {
+            continue;
+        }
+        if (out.result == Result::both) {
+            __builtin_memcpy(out.numbers + at * out.second_stride + channel + c, &value, 4);
+        }
+        if ((static_cast<std::int32_t>(value) ^ out.flips[channel + c]) >=
+            out.thresholds[channel + c]) {
             bits |= 1u << c;
         }
     }
-    if (out.result == Result::sum_bits) {
+    if (!is_number) {
         output[channel / 8] = static_cast<std::byte>(bits);
     }
 }

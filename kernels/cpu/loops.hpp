@@ -21,6 +21,7 @@ enum class Result : std::uint8_t {
     int32,     // dot
     sum,       // dot + second input
     sum_bits,  // dot + second input, thresholded
+    both,      // dot, or dot + second input where there is one, and that thresholded
 };
 
 // One output position: where its window begins in the input, and which elements of the window
@@ -39,10 +40,11 @@ struct DotOutput {
     int borders;
     std::byte* output;               // of the first position, channel 0
     std::ptrdiff_t stride;           // bytes from one position to the next
-    const std::int32_t* second;      // of the first position, channel 0
-    std::ptrdiff_t second_stride;    // elements
-    const std::int32_t* thresholds;  // sum_bits: (x ^ flip) >= threshold
-    const std::int32_t* flips;       // sum_bits: 0 or -1
+    const std::int32_t* second;      // of the first position, channel 0; null: none
+    std::int32_t* numbers;           // both: likewise, where what is thresholded goes
+    std::ptrdiff_t second_stride;    // elements, of these two
+    const std::int32_t* thresholds;  // sum_bits, both: (x ^ flip) >= threshold
+    const std::int32_t* flips;       // sum_bits, both: 0 or -1
 };
 
 // Binary input. The weights are blocks of `block_vectors` vectors of `lanes` output channels (the

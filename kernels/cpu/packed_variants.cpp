@@ -124,11 +124,13 @@ Body prepare(const Chain& chain, int slices, const Loops& loops) {
 // Single steps of every kind, and these chains (an optional part in brackets):
 //   [flatten |] conv2d or linear [| add] [| threshold [| max_pool2d]]      flatten before linear
 //   only threshold | max_pool2d
-//   [flatten |] conv2d or linear, real
+//   [flatten |] conv2d or linear [| add] | threshold, with what the threshold reads as a second
+//   result [flatten |] conv2d or linear, real
 bool accepts(const Chain& chain) {
     try {
         const Pattern pattern = pattern_of(chain);
-        return (pattern.known && small_enough(chain, pattern)) || sums_of(chain).has_value();
+        const bool is_known = pattern.known || pattern.gives_sums;
+        return (is_known && small_enough(chain, pattern)) || sums_of(chain).has_value();
     } catch (const std::invalid_argument&) {
         return false;
     }
@@ -165,6 +167,7 @@ Variant scalar_variant() {
             .supported = scalar_supported,
             .accepts = accepts,
             .prepare = prepare_with<kScalar>,
+            .gives_two_results = true,
             .needs = "an instruction that counts bits (POPCNT)"};
 }
 
@@ -175,7 +178,8 @@ Variant neon_variant() {
             .summary = "128-bit xor, counts of bits added up in bytes",
             .supported = [] { return true; },  // all 64-bit ARM has it
             .accepts = accepts,
-            .prepare = prepare_with<kNeon>};
+            .prepare = prepare_with<kNeon>,
+            .gives_two_results = true};
 }
 
 Variant neon_dotprod_variant() {
@@ -184,6 +188,7 @@ Variant neon_dotprod_variant() {
             .supported = neon_dotprod_supported,
             .accepts = accepts,
             .prepare = prepare_with<kNeonDotprod>,
+            .gives_two_results = true,
             .needs = kNeonDotprodNeeds};
 }
 
@@ -197,6 +202,7 @@ Variant avx2_variant() {
             .supported = avx2_supported,
             .accepts = accepts,
             .prepare = prepare_with<kAvx2>,
+            .gives_two_results = true,
             .needs = kAvx2Needs};
 }
 
@@ -206,6 +212,7 @@ Variant avx512_variant() {
             .supported = avx512_supported,
             .accepts = accepts,
             .prepare = prepare_with<kAvx512>,
+            .gives_two_results = true,
             .needs = "a processor with AVX-512, VPOPCNTDQ and BITALG among it"};
 }
 

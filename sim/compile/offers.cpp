@@ -252,6 +252,21 @@ void drop_unnamed_twins(std::vector<const MeasuredCost*>& costs) {
     });
 }
 
+// A cost that gives just what is read outside goes before one of the same that gives more.
+template <class Cost>
+void drop_wider_twins(std::vector<const Cost*>& costs) {
+    const auto key = [](const Cost* cost) {
+        return std::tie(
+            cost->device, cost->variant, cost->configuration, cost->in_layout, cost->out_layout);
+    };
+    const std::vector<const Cost*> all = costs;
+    std::erase_if(costs, [&](const Cost* cost) {
+        return std::ranges::any_of(all, [&](const Cost* other) {
+            return other->results.size() < cost->results.size() && key(other) == key(cost);
+        });
+    });
+}
+
 CostsBySet costs_by_set(const SetFinder& finder,
                         const Model& model,
                         const Platform& platform,
@@ -270,7 +285,9 @@ CostsBySet costs_by_set(const SetFinder& finder,
     for (auto& [set, costs] : by_set) {
         std::ranges::sort(costs.measured);  // places in one vector
         drop_unnamed_twins(costs.measured);
+        drop_wider_twins(costs.measured);
         std::ranges::sort(costs.fitted);
+        drop_wider_twins(costs.fitted);
     }
     return by_set;
 }

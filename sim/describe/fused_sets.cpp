@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <set>
 
 namespace sim {
 namespace {
@@ -418,6 +419,55 @@ std::vector<int> results_in(std::span<const int> set, std::span<const int> resul
     }
     std::ranges::sort(layers);
     return layers;
+}
+
+std::vector<std::vector<int>> chains_of_two_results(const Model& model, int layer, int longest) {
+    const auto is_fusible = [&](int l) {
+        const Layer& one = model.layers[at(l)];
+        return one.operation != nullptr && !is_further_result(one) && !is_held(one);
+    };
+    const auto reads_two = [&](const std::vector<int>& chain) {
+        const std::vector<int>& first = model.layers[at(chain.front())].inputs;
+        std::set<int> beside;
+        for (const int l : chain) {
+            for (const int input : model.layers[at(l)].inputs) {
+                if (!holds(chain, input) && input != first.front()) {
+                    beside.insert(input);
+                }
+            }
+        }
+        return beside.size() <= 1;
+    };
+    std::vector<std::vector<int>> found, growing;
+    if (is_fusible(layer) && !model.layers[at(layer)].inputs.empty()) {
+        growing.push_back({layer});
+    }
+    while (!growing.empty()) {
+        std::vector<int> chain = std::move(growing.back());
+        growing.pop_back();
+        if (static_cast<int>(chain.size()) >= longest) {
+            continue;
+        }
+        const std::vector<int>& readers = model.consumers[at(chain.back())];
+        for (const int reader : std::set<int>(readers.begin(), readers.end())) {
+            std::vector<int> longer = chain;
+            longer.push_back(reader);
+            if (reader < chain.back() || !is_fusible(reader) || !is_convex(model, longer) ||
+                !reads_two(longer)) {
+                continue;
+            }
+            const std::vector<int> results = read_outside(model, longer);
+            if (results.size() > 2 || results.back() != reader) {
+                continue;
+            }
+            if (results.size() == 2) {
+                found.push_back(longer);
+            }
+            growing.push_back(std::move(longer));
+        }
+    }
+    std::ranges::sort(found);
+    return found;
 }
 
 SetFinder::SetFinder(const Model& model) : model_{model} {

@@ -27,6 +27,11 @@ std::vector<int> read_outside(const Model& model, std::span<const int> set);
 // What a cost's `results` name in a set: positions in it; none: the last alone.
 std::vector<int> results_in(std::span<const int> set, std::span<const int> results);
 
+// Chains in which each layer reads the one before, starting at `layer`, of 2 to `longest` layers,
+// of which two are read outside: the last and an earlier one (those of which the last alone is, are
+// sim::chains_from). Beside the first layer's first input at most one tensor comes from outside.
+std::vector<std::vector<int>> chains_of_two_results(const Model& model, int layer, int longest);
+
 class SetFinder {
 public:
     explicit SetFinder(const Model& model);

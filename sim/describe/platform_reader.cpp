@@ -1185,15 +1185,16 @@ void read_costs(const YamlNode& root, Platform& platform) {
     for (const YamlNode& item : items_of(root, keys::fits)) {
         platform.fitted.push_back(read_fitted(item, names));
     }
-    expect_distinct(platform.measured,
-                    "cost (layers, batch, device, variant, configuration)",
-                    [](const MeasuredCost& c) {
-                        return std::tie(
-                            c.layers, c.layer_names, c.batch, c.device, c.variant, c.configuration);
-                    });
+    expect_distinct(
+        platform.measured,
+        "cost (layers, batch, device, variant, configuration)",
+        [](const MeasuredCost& c) {
+            return std::tie(
+                c.layers, c.layer_names, c.results, c.batch, c.device, c.variant, c.configuration);
+        });
     expect_distinct(
         platform.fitted, "fit (pattern, device, variant, configuration)", [](const FittedCost& f) {
-            return std::tie(f.pattern, f.device, f.variant, f.configuration);
+            return std::tie(f.pattern, f.results, f.device, f.variant, f.configuration);
         });
     for (const YamlNode& item : items_of(root, keys::formulas)) {
         platform.formulas.push_back(read_formula(item, platform));
