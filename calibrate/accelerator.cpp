@@ -3,8 +3,12 @@
 #include "calibrate/buffer.hpp"
 #include "calibrate/clock.hpp"
 #include "calibrate/statistics.hpp"
+#include "sim/units.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <iterator>
 #include <optional>
@@ -365,6 +369,24 @@ Measurements copies_disturbed(Device& device, const BusyDevice& busy) {
     return result;
 }
 
+// The host works until the device tells that it is done.
+sim::Measurement device_beside_host(Device& host, const Load& host_load, const BusyDevice& busy) {
+    const int host_work = record_repeated(host, host_load, 1, host.new_event());
+    std::vector<double> times;
+    for (int i = 0; i < kInterferenceSamples; ++i) {
+        std::atomic<std::int64_t> end{0};
+        const std::int64_t begin = now_ns();
+        busy.start(busy.few);
+        busy.device.when(busy.event, [&end] { end.store(now_ns()); });
+        while (end.load() == 0) {
+            host.submit(host_work);
+        }
+        busy.finish();
+        times.push_back(static_cast<double>(end.load() - begin));
+    }
+    return summarize(std::move(times));
+}
+
 // Kernels of both sides, each alone and beside the other's.
 Measurements kernels_disturbed(Device& host, const BusyDevice& busy) {
     const Load host_load{host, 56};
@@ -391,6 +413,10 @@ Measurements kernels_disturbed(Device& host, const BusyDevice& busy) {
     };
     result.emplace_back("device_and_host_kernels_together",
                         measure_between(kInterferenceSamples, nothing, together, nothing));
+    if (busy.device.info().tells) {
+        result.emplace_back("device_kernels_beside_host",
+                            device_beside_host(host, host_load, busy));
+    }
     return result;
 }
 
@@ -408,6 +434,21 @@ std::vector<std::pair<std::string, sim::Measurement>> measure_interference(Devic
         name += "_" + device.info().name;
     }
     return result;
+}
+
+Slowing slowing_of(const Measurements& interference, const std::string& device) {
+    constexpr double kNoise = 1.03;
+    const auto factor = [&](const char* beside, const char* alone) {
+        const auto time = [&](const char* name) {
+            const auto found = std::ranges::find(
+                interference, fmt::format("{}_{}", name, device), &Measurements::value_type::first);
+            return found == interference.end() ? 0.0 : sim::microseconds(found->second.p50);
+        };
+        const double without = time(alone), with = time(beside);
+        return without > 0 && with > kNoise * without ? with / without : 1;
+    };
+    return {.host = factor("host_kernels_beside_device", "host_kernels_alone"),
+            .device = factor("device_kernels_beside_host", "device_kernels_alone")};
 }
 
 // ---- Power ---------------------------------------------------------------------------------

@@ -58,9 +58,18 @@ std::vector<sim::TransferMode> measure_copies(Device& device,
 
 // Named times that show how much one thing slows another: a large copy up alone, with one down at
 // the same time, while a kernel runs, and while the host copies memory; a kernel of the host alone
-// and beside the device's kernels, and the other way round. Names end with the device's name.
+// and beside the device's kernels, and the other way round where the device tells when it is done.
+// Names end with the device's name.
 std::vector<std::pair<std::string, sim::Measurement>> measure_interference(Device& host,
                                                                            Device& device);
+
+// How many times as long the kernels of the host and of a device on its cores take while the
+// other's run, by what `measure_interference` returned; 1 where that is within the noise.
+struct Slowing {
+    double host = 1, device = 1;
+};
+Slowing slowing_of(const std::vector<std::pair<std::string, sim::Measurement>>& interference,
+                   const std::string& device);
 
 // Fills active and idle power of `entry` where the device says what energy it used.
 void measure_power(Device& device, sim::Device& entry);

@@ -10,6 +10,7 @@
 #include "calibrate/board.hpp"
 #include "calibrate/clock.hpp"
 #include "calibrate/host_device.hpp"
+#include "calibrate/machine.hpp"
 #include "kernels/thread_pool.hpp"
 
 #include <fmt/format.h>
@@ -52,10 +53,11 @@ public:
         if (CPU_COUNT(&rest) <= info.cores) {
             return;
         }
+        const int dispatcher = dispatcher_core().value_or(-1);
         for (int core = CPU_SETSIZE; core-- > 0 && CPU_COUNT(&taken_) < info.cores;) {
             const bool wanted = info.these_cores.empty() ||
                                 std::ranges::find(info.these_cores, core) != info.these_cores.end();
-            if (wanted && CPU_ISSET(core, &rest)) {
+            if (wanted && core != dispatcher && CPU_ISSET(core, &rest)) {
                 CPU_CLR(core, &rest);
                 CPU_SET(core, &taken_);
             }
@@ -231,6 +233,10 @@ public:
             std::rethrow_exception(std::exchange(error_, nullptr));
         }
     }
+    bool has_happened(int event) override {
+        const Moment moment = expected(event);
+        return moment.happened->is(moment.count);
+    }
     void when(int event, std::function<void()> then) override {
         const Moment moment = expected(event);
         {
@@ -384,8 +390,13 @@ Discovery discover_cores() {
             numbers.push_back(core);
         }
     }
-    std::ranges::move(cluster_devices(read_clusters(), numbers),
-                      std::back_inserter(discovery.devices));
+    const int dispatcher = dispatcher_core().value_or(-1);
+    for (DeviceInfo& cluster : cluster_devices(read_clusters(), numbers)) {
+        cluster.cores -= static_cast<int>(std::erase(cluster.these_cores, dispatcher));
+        if (cluster.cores > 0) {
+            discovery.devices.push_back(std::move(cluster));
+        }
+    }
     return discovery;
 }
 

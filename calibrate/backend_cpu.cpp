@@ -5,9 +5,11 @@
 #include "calibrate/clock.hpp"
 #include "calibrate/energy.hpp"
 #include "calibrate/host_device.hpp"
+#include "calibrate/machine.hpp"
 #include "calibrate/statistics.hpp"
 #include "kernels/thread_pool.hpp"
 
+#include <chrono>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -17,7 +19,8 @@ namespace {
 
 class CpuDevice final : public HostDevice {
 public:
-    CpuDevice(const DeviceInfo& info, int threads) : HostDevice{info, threads}, pool_{threads} {}
+    CpuDevice(const DeviceInfo& info, int threads)
+        : HostDevice{info, threads}, pool_{threads, kSpin, dispatcher_core().value_or(-1)} {}
 
     int new_event() override { return events_++; }
 
@@ -64,6 +67,7 @@ public:
         }
     }
     void wait(int) override {}
+    bool has_happened(int) override { return true; }
     std::vector<double> stage_ns(int segment) override {
         return segments_[static_cast<std::size_t>(segment)].ns;
     }
@@ -71,6 +75,8 @@ public:
     std::optional<double> energy_j() override { return host_energy_j(); }
 
 private:
+    static constexpr std::chrono::microseconds kSpin{200};
+
     struct Segment {
         std::vector<Stage> stages;
         bool timed = false;

@@ -344,6 +344,7 @@ public:
 
     void submit(int command) override;
     void wait(int event) override;
+    bool has_happened(int event) override;
     std::vector<double> stage_ns(int segment) override;
     std::optional<double> energy_j() override;
 
@@ -920,17 +921,20 @@ void CudaDevice::submit(const RecordedCopy& copy) {
 }
 
 void CudaDevice::wait(int handle) {
-    const cudaEvent_t awaited = event(handle);
-    for (;;) {
-        const cudaError_t error = cudaEventQuery(awaited);
-        if (error == cudaSuccess) {
-            return;
-        }
-        if (error != cudaErrorNotReady) {
-            check(error, fmt::format("waiting for {}", info_.name));
-        }
+    while (!has_happened(handle)) {
         pause_a_little();
     }
+}
+
+bool CudaDevice::has_happened(int handle) {
+    const cudaError_t error = cudaEventQuery(event(handle));
+    if (error == cudaSuccess) {
+        return true;
+    }
+    if (error != cudaErrorNotReady) {
+        check(error, fmt::format("waiting for {}", info_.name));
+    }
+    return false;
 }
 
 std::vector<double> CudaDevice::stage_ns(int command) {

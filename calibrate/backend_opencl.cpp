@@ -460,6 +460,18 @@ public:
         check(clWaitForEvents(1, &happening), label_ + ": waiting");
     }
 
+    bool has_happened(int event) override {
+        const cl_event happening = events_[static_cast<std::size_t>(event)].event.get();
+        if (happening == nullptr) {
+            throw std::logic_error{"asking for an event that nothing signals"};
+        }
+        cl_int status = CL_QUEUED;
+        check(clGetEventInfo(
+                  happening, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, nullptr),
+              label_ + ": asking");
+        return status <= CL_COMPLETE;  // what went wrong is over, too
+    }
+
     void when(int event, std::function<void()> then) override {
         const cl_event happening = events_[static_cast<std::size_t>(event)].event.get();
         if (happening == nullptr) {

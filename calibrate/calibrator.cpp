@@ -167,6 +167,7 @@ private:
     void measure_host();
     void measure_blocks();
     void measure_accelerator(std::unique_ptr<Device> device);
+    void write_contention(int index, const Slowing& slowing);
     bool cpu_takes_part() const;
     bool asked_for(const CostKey& key) const {
         return settings_.only.empty() || settings_.only.contains(group_of(key));
@@ -291,6 +292,17 @@ void Calibrator::measure_blocks() {
     }
 }
 
+void Calibrator::write_contention(int index, const Slowing& slowing) {
+    sim::Device& host = platform().devices.front();
+    sim::Device& device = platform().devices[sim::at(index)];
+    if (slowing.host > 1) {
+        host.contention.emplace_back(device.name, slowing.host);
+    }
+    if (slowing.device > 1) {
+        device.contention.emplace_back(host.name, slowing.device);
+    }
+}
+
 // A device that fails here is left out.
 void Calibrator::measure_accelerator(std::unique_ptr<Device> device) {
     const DeviceInfo& info = device->info();
@@ -311,8 +323,11 @@ void Calibrator::measure_accelerator(std::unique_ptr<Device> device) {
             }
             if (!settings_.quick && !stop()) {
                 const std::unique_ptr<Device> host = open_cpu(threads_);
-                std::ranges::move(measure_interference(*host, *device),
-                                  std::back_inserter(platform().measurements));
+                auto interference = measure_interference(*host, *device);
+                if (info.cores > 0) {  // else they are no cores of the same kind
+                    write_contention(index, slowing_of(interference, info.name));
+                }
+                std::ranges::move(interference, std::back_inserter(platform().measurements));
                 measure_power(*device, platform().devices[static_cast<std::size_t>(index)]);
                 measure_power(*host, platform().devices.front());
             }

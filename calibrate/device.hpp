@@ -142,6 +142,9 @@ public:
     virtual double round_trip_ns() { return 0; }
     virtual void submit(int command) = 0;  // returns at once where info().asynchronous
     virtual void wait(int event) = 0;      // until it has happened in this run
+    // Whether it has, without waiting; to be asked after the submission that signals it. wait()
+    // returns at once then, and throws what went wrong.
+    virtual bool has_happened(int event) = 0;
     // Calls `then` when the event has happened in this run: at once, or later from any thread. To
     // be asked after the submission that signals it; only where info().tells.
     virtual void when(int event, std::function<void()> then);

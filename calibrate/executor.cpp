@@ -29,28 +29,6 @@ kernels::Layout layout_named(const std::string& name) {
     throw sim::InputError{fmt::format("no kernel here for the layout '{}'", name)};
 }
 
-// Devices between begin_run and end_run, which comes whatever happens meanwhile.
-class Runs {
-public:
-    Runs(std::span<const std::unique_ptr<Device>> devices, std::span<const int> begun)
-        : devices_{devices}, begun_{begun} {
-        for (const int d : begun) {
-            devices[at(d)]->begin_run();
-        }
-    }
-    ~Runs() {
-        for (const int d : begun_) {
-            devices_[at(d)]->end_run();
-        }
-    }
-    Runs(const Runs&) = delete;
-    Runs& operator=(const Runs&) = delete;
-
-private:
-    std::span<const std::unique_ptr<Device>> devices_;
-    std::span<const int> begun_;
-};
-
 }  // namespace
 
 std::vector<int> model_layers(const sim::Problem& problem, const sim::Task& task) {
@@ -90,6 +68,19 @@ kernels::Configuration parse_configuration(const std::string& name) {
             name)};
     }
     return configuration;
+}
+
+Begun::Begun(Executor& executor, std::span<const int> devices)
+    : executor_{executor}, devices_{devices} {
+    for (const int d : devices) {
+        executor.device(d).begin_run();
+    }
+}
+
+Begun::~Begun() {
+    for (const int d : devices_) {
+        executor_.device(d).end_run();
+    }
 }
 
 // ---- Devices and their memory ------------------------------------------------------------------
@@ -215,6 +206,7 @@ std::size_t Executor::bytes_of(int tensor, int layout) const {
 
 std::byte* Executor::buffer(Place place) {
     place.layout = problem_.bits_of(place.layout);
+    place.lane = lane_;
     const auto found = buffers_.find(place);
     if (found != buffers_.end()) {
         return found->second;
@@ -408,7 +400,7 @@ private:
     std::optional<Happening> happening_of(int step) const {
         const sim::Event& event = event_of(step);
         const auto place = [&](int tensor, int layout, int memory) {
-            return Place{tensor, problem_.bits_of(layout), memory};
+            return Place{tensor, problem_.bits_of(layout), memory, e_.lane_};
         };
         switch (event.kind) {
             case sim::EventKind::copy:
@@ -491,7 +483,8 @@ private:
             }
         }
         std::int64_t need = 0;
-        for (const Place& place : places) {
+        for (Place place : places) {
+            place.lane = e_.lane_;
             if (place.memory == 0 && !e_.buffers_.contains(place)) {
                 need = sim::checked_sum(
                     need, static_cast<std::int64_t>(e_.bytes_of(place.tensor, place.layout)));
@@ -771,16 +764,18 @@ private:
     Recording recording_;
 };
 
-Executor::Recording Executor::prepare(const sim::Mapping& mapping, bool timed) {
+Executor::Recording Executor::prepare(const sim::Mapping& mapping, bool timed, int lane) {
+    lane_ = lane;
     return Recorder{*this, mapping, timed}.record();
 }
 
-std::span<std::byte> Executor::input(int index) {
+std::span<std::byte> Executor::input(int index, int lane) {
+    lane_ = lane;
     const int tensor = tensor_of(index);
     return {buffer({tensor, 0, 0}), (bytes_of(tensor, 0) + 63) / 64 * 64};
 }
 
-void Executor::fill_inputs(std::uint32_t seed) {
+void Executor::fill_inputs(std::uint32_t seed, int lane) {
     constexpr std::size_t kBlock = std::size_t{1} << 16;  // again and again: a batch may be large
     std::mt19937 random{seed};
     std::vector<std::byte> bytes(kBlock);
@@ -792,7 +787,7 @@ void Executor::fill_inputs(std::uint32_t seed) {
         const bool real = model_.layers[at(i)].output.element == sim::Element::f32;
         const std::span<const std::byte> block =
             real ? std::as_bytes(std::span{reals}) : std::span{bytes};
-        std::span<std::byte> left = input(i);
+        std::span<std::byte> left = input(i, lane);
         while (!left.empty()) {
             const std::size_t now = std::min(left.size(), block.size());
             std::ranges::copy(block.first(now), left.begin());
@@ -810,7 +805,7 @@ std::size_t Executor::output_bytes(int index) const {
 
 void Executor::run(const Recording& recording, std::span<std::int64_t> stamps) {
     assert(stamps.empty() || stamps.size() == recording.calls.size() + 1);
-    const Runs runs{devices_, recording.begun};
+    const Begun begun{*this, recording.begun};
     std::size_t next = 0;
     if (!stamps.empty()) {
         stamps[next++] = now_ns();

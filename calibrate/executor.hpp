@@ -76,16 +76,18 @@ public:
              int threads);
 
     // Prepares every kernel of the mapping (slow the first time). `timed`: stage_ns() of the
-    // devices is wanted. Throws sim::InputError where the mapping asks for a device, variant,
-    // configuration, copy or conversion that this machine does not have, or for what can be
-    // simulated but not run; and DeviceError where a device fails.
-    Recording prepare(const sim::Mapping& mapping, bool timed = false);
+    // devices is wanted. Recordings of different lanes share kernels and weights, but no tensors
+    // and no events: one may go on while another does (stream.hpp). Throws sim::InputError where
+    // the mapping asks for a device, variant, configuration, copy or conversion that this machine
+    // does not have, or for what can be simulated but not run; and DeviceError where a device
+    // fails.
+    Recording prepare(const sim::Mapping& mapping, bool timed = false, int lane = 0);
 
     // Where to put the images: batch x height x width x channels, as that input of the model wants
     // them.
-    std::span<std::byte> input(int index = 0);
+    std::span<std::byte> input(int index = 0, int lane = 0);
     // Random images for all inputs: any bytes, real numbers between -1 and 1.
-    void fill_inputs(std::uint32_t seed);
+    void fill_inputs(std::uint32_t seed, int lane = 0);
     std::size_t output_bytes(int index = 0) const;  // of the batch
 
     // Runs what was recorded; allocates nothing, but what devices and their drivers do. stamps[i]:
@@ -104,6 +106,7 @@ private:
     // A place of a tensor: one buffer.
     struct Place {
         int tensor = 0, layout = 0, memory = 0;
+        int lane = 0;
         friend auto operator<=>(const Place&, const Place&) = default;
     };
     // What an event tells: that a device made or converted a tensor, or that a copy arrived.
@@ -130,7 +133,7 @@ private:
     int tensor_of(int model_layer) const;
     std::size_t bytes_of(int tensor, int layout) const;
     kernels::Shape shape_of(int tensor) const;
-    std::byte* buffer(Place place);
+    std::byte* buffer(Place place);  // of the lane that is prepared
     Address address(int device, int tensor, int layout);
     kernels::Tensors tensors_of(const sim::Task& task);
     int kernel(int task);
@@ -145,12 +148,26 @@ private:
     std::vector<kernels::Layout> layouts_;                 // by the problem's layout
     std::vector<std::unique_ptr<Device>> devices_;  // by the problem's device; nullptr: not here
     std::vector<std::string> missing_;              // by device: why it is not here
+    int lane_ = 0;                                  // that is prepared
     int copier_ = 0;  // the device that allocates the host's buffers, so that it copies them fast
     std::map<Place, std::byte*> buffers_;
     std::map<int, int> kernels_;  // by task
     std::map<Happening, int> events_;
     std::map<std::tuple<int, int, int>, int> followed_;  // by device, other, event; -1: cannot
     std::map<CommandKey, int> commands_;                 // the host's, and copies
+};
+
+// Devices of which a run goes on (Device::begin_run) while this lives.
+class Begun {
+public:
+    Begun(Executor& executor, std::span<const int> devices);
+    ~Begun();
+    Begun(const Begun&) = delete;
+    Begun& operator=(const Begun&) = delete;
+
+private:
+    Executor& executor_;
+    std::span<const int> devices_;
 };
 
 // Leaves out of a problem the tasks that no kernel here can compute: a cost is filed under a text

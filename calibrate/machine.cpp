@@ -1,6 +1,7 @@
 #include "calibrate/machine.hpp"
 
 #include "calibrate/board.hpp"
+#include "sim/error.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -9,9 +10,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <memory>
+#include <pthread.h>
 #include <sched.h>
 #include <set>
 #if defined(__aarch64__)
@@ -164,6 +169,26 @@ int usable_cores() {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
     return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+}
+
+std::optional<int> dispatcher_core() {
+    const char* const text = std::getenv("HETMAP_DISPATCHER_CORE");
+    if (text == nullptr || *text == '\0') {
+        return std::nullopt;
+    }
+    int core = -1;
+    const auto [end, failure] = std::from_chars(text, text + std::strlen(text), core);
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    if (failure != std::errc{} || *end != '\0' || core < 0 || core >= CPU_SETSIZE ||
+        pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) != 0 ||
+        !CPU_ISSET(core, &allowed)) {
+        throw sim::InputError{fmt::format(
+            "HETMAP_DISPATCHER_CORE: expected the number of a core that this process may use, "
+            "got '{}'",
+            text)};
+    }
+    return core;
 }
 
 Machine describe_machine() {

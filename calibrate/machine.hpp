@@ -2,6 +2,7 @@
 
 // What this machine is: the facts a profile begins with, and what about it makes timings doubtful.
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,10 @@ struct Machine {
 
 // Cores that this process may run on.
 int usable_cores();
+
+// On which the user wants the dispatcher, by HETMAP_DISPATCHER_CORE in the environment; nothing:
+// wherever it is. Throws sim::InputError where this process may not use it.
+std::optional<int> dispatcher_core();
 
 // Reads hwloc, /proc and /sys. What a machine does not tell is left out or "unknown".
 Machine describe_machine();

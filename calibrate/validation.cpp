@@ -8,8 +8,10 @@
 #include "calibrate/profile.hpp"
 #include "calibrate/stage_clock.hpp"
 #include "calibrate/statistics.hpp"
+#include "calibrate/stream.hpp"
 #include "calibrate/transfers.hpp"
 #include "sim/describe/input_file.hpp"
+#include "sim/run/assess.hpp"
 #include "sim/run/simulate.hpp"
 #include "sim/search/search.hpp"
 
@@ -20,6 +22,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 
@@ -30,8 +33,9 @@ namespace {
 struct Contender {
     MappingComparison result;
     Executor::Recording recording;
-    Executor::Recording timed;   // where other devices take part: they time their kernels
-    std::vector<double> totals;  // ns
+    std::unique_ptr<Stream> stream;  // in place of single runs
+    Executor::Recording timed;       // where other devices take part: they time their kernels
+    std::vector<double> totals;      // ns
     std::map<int, std::vector<double>> tasks;  // ns
 };
 
@@ -41,18 +45,30 @@ bool uses_accelerator(const Executor::Recording& recording) {
     });
 }
 
+// What is predicted: of a stream the time from one frame to the next.
+sim::Time predicted_of(const sim::Problem& problem,
+                       const sim::Mapping& mapping,
+                       int frames_in_flight) {
+    return frames_in_flight > 0 ? sim::simulate_stream(problem, mapping, frames_in_flight).period
+                                : sim::simulate(problem, mapping).makespan;
+}
+
 Contender make_contender(Executor& executor,
                          const sim::Problem& problem,
                          const std::string& name,
-                         const sim::Mapping& mapping) {
+                         const sim::Mapping& mapping,
+                         int frames_in_flight) {
     Contender c;
     c.result.name = name;
     c.result.mapping = mapping;
-    c.result.predicted = sim::simulate(problem, mapping).makespan;
+    c.result.predicted = predicted_of(problem, mapping, frames_in_flight);
     c.recording = executor.prepare(mapping);
+    if (frames_in_flight > 0) {
+        c.stream = std::make_unique<Stream>(executor, mapping, frames_in_flight);
+    }
     c.result.waits_beyond_plan =
         static_cast<int>(std::ranges::count_if(c.recording.calls, &Executor::Call::beyond_plan));
-    if (uses_accelerator(c.recording)) {
+    if (uses_accelerator(c.recording) && c.stream == nullptr) {
         c.timed = executor.prepare(mapping, true);
     }
     return c;
@@ -60,9 +76,17 @@ Contender make_contender(Executor& executor,
 
 constexpr int kRunsOfATurn = 1 + kRecordedRuns;
 
+// Of each lane a frame that fills the stream, and two that count.
+constexpr int kFramesOfALane = 3;
+
 // One turn: a run to warm up, then two for the record, as the calibrator does; and one in which
-// the accelerators time their kernels, which may slow the whole.
+// the accelerators time their kernels, which may slow the whole. Or a piece of a stream.
 void take_turn(Executor& executor, Contender& c, StageClock& clock) {
+    if (c.stream != nullptr) {
+        const int lanes = c.stream->lanes();
+        c.totals.push_back(period_ns(c.stream->run(lanes * kFramesOfALane, {}), lanes));
+        return;
+    }
     std::vector<std::int64_t> stamps(c.recording.calls.size() + 1);
     executor.run(c.recording);
     for (int run = 0; run < kRecordedRuns; ++run) {
@@ -244,14 +268,16 @@ Field make_field(Executor& executor,
                  const ValidationSettings& settings) {
     Field field;
     try {
-        field.contenders.push_back(make_contender(executor, problem, "chosen", chosen));
+        field.contenders.push_back(
+            make_contender(executor, problem, "chosen", chosen, settings.frames_in_flight));
     } catch (const sim::InputError& error) {
         throw sim::MachineError{
             fmt::format("the chosen mapping cannot run here: {}", error.what())};
     }
     const auto add = [&](const std::string& name, const sim::Mapping& mapping) {
         try {
-            field.contenders.push_back(make_contender(executor, problem, name, mapping));
+            field.contenders.push_back(
+                make_contender(executor, problem, name, mapping, settings.frames_in_flight));
         } catch (const sim::InputError& error) {
             field.left_out.push_back(name + ": " + error.what());
         } catch (const DeviceError& error) {
@@ -275,10 +301,15 @@ Field make_field(Executor& executor,
             break;
         }
         add("random " + std::to_string(i + 1), sample[i]);
-        running += sim::microseconds(field.contenders.back().result.predicted) * 1e-6 *
-                   kRunsOfATurn * settings.fewest_rounds;
+        const int runs = settings.frames_in_flight > 0 ? settings.frames_in_flight * kFramesOfALane
+                                                       : kRunsOfATurn;
+        running += sim::microseconds(field.contenders.back().result.predicted) * 1e-6 * runs *
+                   settings.fewest_rounds;
     }
     field.first_anchor = field.contenders.size();
+    if (settings.frames_in_flight > 0) {
+        return field;  // anchors are single runs
+    }
     for (AnchorMapping& anchor : anchor_mappings(problem)) {
         const std::size_t before = field.contenders.size();
         add(anchor.name, anchor.mapping);
@@ -300,6 +331,16 @@ bool compare_outputs(Executor& executor,
     for (Contender& c : contenders) {
         executor.run(c.recording);
         c.result.output_identical = expected.matches(c.recording);
+        if (c.stream != nullptr) {
+            for (int lane = 1; lane < c.stream->lanes(); ++lane) {
+                executor.fill_inputs(1, lane);
+            }
+            const auto compare = [&](std::int64_t, int lane) {
+                c.result.output_identical &= expected.matches(c.stream->recording(lane));
+            };
+            c.stream->run(c.stream->lanes() * kFramesOfALane,
+                          {.enter = {}, .leave = compare, .stop = {}});
+        }
         identical &= c.result.output_identical;
     }
     return identical;
@@ -382,9 +423,11 @@ void summarize_field(Validation& validation,
     for (std::size_t i = 0; i < field.first_anchor; ++i) {
         Contender& c = field.contenders[i];
         conclude(c, problem);
-        c.result.predicted_now = sim::simulate(now, c.result.mapping).makespan;
+        c.result.predicted_now = predicted_of(now, c.result.mapping, validation.frames_in_flight);
         c.result.error_now_percent = error_percent(c.result.predicted_now, c.result.measured.p50);
-        c.result.interval = sim::interval_of(problem, c.result.mapping);
+        if (validation.frames_in_flight == 0) {
+            c.result.interval = sim::interval_of(problem, c.result.mapping);
+        }
         best = std::min(best, c.result.measured.p50);
         if (i >= field.first_random) {
             errors.push_back(std::abs(c.result.error_percent));
@@ -397,7 +440,10 @@ void summarize_field(Validation& validation,
                 return interval && interval->p05 <= median && median <= interval->p95 ? 1 : 0;
             };
             validation.inside_interval += is_inside(c.result.interval);
-            validation.inside_interval_now += is_inside(sim::interval_of(now, c.result.mapping));
+            if (c.result.interval) {
+                validation.inside_interval_now +=
+                    is_inside(sim::interval_of(now, c.result.mapping));
+            }
             validation.sample.push_back(std::move(c.result));
         } else if (i > 0) {
             validation.baselines.push_back(std::move(c.result));
@@ -433,6 +479,7 @@ Validation validate(const sim::Model& model,
 
     std::mt19937 random{1};
     Validation validation;
+    validation.frames_in_flight = settings.frames_in_flight;
     validation.outputs_identical =
         compare_outputs(executor, model, problem.batch, field.contenders);
 
@@ -487,9 +534,10 @@ Classification classify(const sim::Model& model,
                         Runnable runnable,
                         std::span<const std::uint8_t> images,
                         const std::function<bool()>& stop,
-                        float pixel_scale) {
+                        float pixel_scale,
+                        int frames_in_flight) {
     Executor executor{model, parameters, runnable.problem, std::move(runnable.devices)};
-    const Executor::Recording recording = executor.prepare(runnable.mapping);
+    Stream stream{executor, runnable.mapping, frames_in_flight};
     const auto image = static_cast<std::size_t>(model.layers.front().output.elements());
     const std::size_t count = images.size() / image;
     const auto batch = static_cast<std::size_t>(runnable.problem.batch);
@@ -502,9 +550,15 @@ Classification classify(const sim::Model& model,
 
     Classification result;
     std::vector<double> times;
-    for (std::size_t first = 0; first < count && !(stop && stop()); first += batch) {
-        const std::size_t now = std::min(batch, count - first);
-        const std::span<std::byte> input = executor.input();
+    result.predictions.assign(count, -1);
+    const auto images_of = [&](std::int64_t frame) {  // the first, and how many
+        const std::size_t first = static_cast<std::size_t>(frame) * batch;
+        return std::pair{first, std::min(batch, count - first)};
+    };
+    std::int64_t since = now_ns();
+    const auto enter = [&](std::int64_t frame, int lane) {
+        const auto [first, now] = images_of(frame);
+        const std::span<std::byte> input = executor.input(0, lane);
         std::ranges::fill(input, std::byte{0});
         const std::span<const std::uint8_t> pixels = images.subspan(first * image, now * image);
         if (takes_reals) {
@@ -514,14 +568,26 @@ Classification classify(const sim::Model& model,
         } else {
             std::memcpy(input.data(), pixels.data(), pixels.size());
         }
-        const std::int64_t start = now_ns();
-        executor.run(recording);
-        times.push_back(static_cast<double>(now_ns() - start));
-        for (std::size_t i = 0; i < now; ++i) {
-            const std::byte* const scores = recording.outputs.front() + i * classes * score_bytes;
-            result.predictions.push_back(class_of(element, scores, classes));
+        if (frames_in_flight == 1) {
+            since = now_ns();
         }
-    }
+    };
+    std::size_t classified = 0;
+    const auto leave = [&](std::int64_t frame, int lane) {
+        const std::int64_t end = now_ns();
+        times.push_back(static_cast<double>(end - since));
+        since = end;
+        const auto [first, now] = images_of(frame);
+        classified = std::max(classified, first + now);
+        for (std::size_t i = 0; i < now; ++i) {
+            const std::byte* const scores =
+                stream.recording(lane).outputs.front() + i * classes * score_bytes;
+            result.predictions[first + i] = class_of(element, scores, classes);
+        }
+    };
+    stream.run(static_cast<std::int64_t>((count + batch - 1) / batch),
+               {.enter = enter, .leave = leave, .stop = stop});
+    result.predictions.resize(classified);  // those that `stop` kept out
     if (!times.empty()) {
         result.batch_time = summarize(std::move(times));
     }

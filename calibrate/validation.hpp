@@ -5,6 +5,9 @@
 // The chosen mapping, the baselines and a random sample run in turn, so that drift hits all
 // alike; every mapping's output is compared with the reference's, bit by bit; errors are reported
 // for every layer as well as in total, so that errors which cancel are seen.
+//
+// Of a stream of frames what is predicted and measured is the time from one frame to the next, of
+// whole mappings alone.
 
 #include "calibrate/anchors.hpp"
 #include "calibrate/dataset.hpp"
@@ -52,6 +55,7 @@ struct MappingComparison {
 };
 
 struct Validation {
+    int frames_in_flight = 0;  // of a stream; 0: none
     MappingComparison chosen;
     std::vector<MappingComparison> baselines;
     std::vector<MappingComparison> sample;
@@ -82,6 +86,7 @@ struct Validation {
 
 struct ValidationSettings {
     double budget_s = 10;
+    int frames_in_flight = 0;  // 0: one run after the other; else a stream
     int fewest_rounds = 15, most_rounds = 400;
     int threads = 0;  // 0: all that the process may use
     std::function<bool()> stop;
@@ -111,14 +116,17 @@ struct Classification {
     sim::Measurement batch_time;
 };
 
-// Runs all images (u8), batch by batch. The last batch is filled up with zeros, whose predictions
-// are dropped. Where the model's input is f32 it gets `pixel_scale` times the pixels.
+// Runs all images (u8), batch by batch, with `frames_in_flight` batches at a time; of more than one
+// `batch_time` is that from one batch's end to the next's. The last batch is filled up with zeros,
+// whose predictions are dropped. Where the model's input is f32 it gets `pixel_scale` times the
+// pixels.
 Classification classify(const sim::Model& model,
                         const Parameters& parameters,
                         Runnable runnable,
                         std::span<const std::uint8_t> images,
                         const std::function<bool()>& stop,
-                        float pixel_scale = 1);
+                        float pixel_scale = 1,
+                        int frames_in_flight = 1);
 
 struct Accuracy {
     int images = 0;

@@ -112,8 +112,11 @@ sim::Mapping resolved(const sim::MappingFile& file,
     return mapping;
 }
 
-sim::Mapping best_mapping(const sim::Model& model, const sim::Problem& problem) {
+sim::Mapping best_mapping(const sim::Model& model,
+                          const sim::Problem& problem,
+                          const sim::Goal& goal) {
     sim::Question question;
+    question.options.goal = goal;
     question.options.stop = stop_after(60);
     return sim::answer_to(question, model, problem).mapping;
 }

@@ -74,7 +74,9 @@ sim::Mapping resolved(const sim::MappingFile& file,
                       sim::Problem& problem);
 
 // The best mapping for the least latency that is found in a minute.
-sim::Mapping best_mapping(const sim::Model& model, const sim::Problem& problem);
+sim::Mapping best_mapping(const sim::Model& model,
+                          const sim::Problem& problem,
+                          const sim::Goal& goal = {});
 
 // Of --dim "batch=1"; the name may hold what it likes but '='.
 std::map<std::string, std::int64_t> sizes_of(const std::vector<std::string>& dims);

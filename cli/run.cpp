@@ -24,7 +24,7 @@ namespace {
 struct RunOptions {
     std::string model, data, mapping, platform;
     std::vector<std::string> set;
-    int batch = 1, print_first = 0;
+    int batch = 1, print_first = 0, frames_in_flight = 1;
     double pixel_scale = 1;
     OutputOptions output;
 };
@@ -76,7 +76,8 @@ void run(const RunOptions& o) {
                                                             std::move(runnable),
                                                             data.pixels,
                                                             interrupted,
-                                                            static_cast<float>(o.pixel_scale));
+                                                            static_cast<float>(o.pixel_scale),
+                                                            o.frames_in_flight);
     const double seconds = watch.seconds();
     const calibrate::Accuracy accuracy = calibrate::accuracy_of(c, data, model);
 
@@ -124,6 +125,12 @@ void add_run(Program& program) {
             .type_name(kPlatform);
     command.add_set(o->set).needs(platform);
     command.add_batch(o->batch, "Images at a time, where no mapping is given");
+    command
+        .add_option(
+            "--frames-in-flight",
+            o->frames_in_flight,
+            "Batches at a time, as a stream; of more than 1 the time is from one to the next")
+        .range(1, 64);
     command.add_option("--pixel-scale",
                        o->pixel_scale,
                        "What a pixel, 0 to 255, is multiplied by for a network that takes f32");

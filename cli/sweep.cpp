@@ -11,7 +11,7 @@
 #include "cli/together.hpp"
 #include "sim/report/json.hpp"
 #include "sim/report/names.hpp"
-#include "sweep/order.hpp"
+#include "sweep/play.hpp"
 #include "sweep/table.hpp"
 
 #include <fmt/format.h>
@@ -25,7 +25,7 @@
 namespace cli {
 namespace {
 
-constexpr int kMostProcesses = 4096, kMostPlayed = 1'000'000;
+constexpr int kMostProcesses = 4096, kMostPlayed = 100'000;
 
 struct SweepOptions {
     std::string plan, store, csv;
@@ -106,18 +106,10 @@ std::string found_text(const sweep::Outcome& outcome,
 // "1,000 workers: 12.30 s, 93.4 % of the workers' time at work"
 std::string played_text(const std::vector<sweep::Row>& rows,
                         const std::vector<int>& crews,
-                        double hand_out_s) {
-    std::vector<double> seconds;
-    for (const sweep::Row& row : rows) {
-        if (row.finished) {
-            seconds.push_back(row.finished->seconds);
-        }
-    }
-    std::ranges::sort(seconds, std::ranges::greater{});
+                        sweep::Library& library) {
     std::string text;
     for (const int workers : crews) {
-        const sweep::Played played =
-            sweep::play(seconds, static_cast<std::size_t>(workers), hand_out_s);
+        const sweep::Played played = sweep::play(rows, library, static_cast<std::size_t>(workers));
         text += fmt::format("{}: {:.2f} s, {:.1f} % of the workers' time at work\n",
                             count_text(static_cast<std::size_t>(workers), "worker"),
                             played.seconds,
@@ -174,7 +166,7 @@ void lead(const SweepOptions& o,
                           o.plan,
                           o.store,
                           sweep::table_text(rows, o.all),
-                          played_text(rows, o.play, outcome.hand_out_s),
+                          played_text(rows, o.play, library),
                           found));
     }
     if (outcome.stopped) {

@@ -27,6 +27,8 @@ struct ValidateOptions {
     int batch = 1, sample = 0;
     std::optional<double> budget = 10, max_error;
     std::uint64_t seed = 1;
+    std::string objective = "latency";
+    int frames_in_flight = sim::Goal{}.frames_in_flight;
     OutputOptions output;
     HtmlFile report;
 };
@@ -65,7 +67,12 @@ void run(const ValidateOptions& o) {
     sim::Problem problem = sim::compile(
         model, platform, {.batch = batch, .only = {}, .transfer_modes = file.transfer_modes});
     const sim::Mapping chosen =
-        o.mapping.empty() ? best_mapping(model, problem) : resolved(file, platform, problem);
+        o.mapping.empty()
+            ? best_mapping(model,
+                           problem,
+                           {.minimise = {sim::objective_named(problem, o.objective, false)},
+                            .frames_in_flight = o.frames_in_flight})
+            : resolved(file, platform, problem);
 
     // 2. What it is compared with.
     std::vector<calibrate::NamedMapping> others;
@@ -87,6 +94,7 @@ void run(const ValidateOptions& o) {
         ProgressBar bar{o.output.quiet};
         calibrate::ValidationSettings settings;
         settings.budget_s = *o.budget;
+        settings.frames_in_flight = o.objective == "throughput" ? o.frames_in_flight : 0;
         settings.stop = interrupted;
         settings.progress = [&](double share, double left) {
             bar.show("running mappings", share, left);
@@ -150,6 +158,14 @@ void add_validate(Program& program) {
     command.add_option("--sample", o->sample, "Also run this many random mappings")
         .range(0, 100000);
     command.add_option("--seed", o->seed, "Of the random mappings");
+    command
+        .add_option("--objective",
+                    o->objective,
+                    "What is predicted and measured: of a run, or from one to the next of a stream")
+        .one_of({"latency", "throughput"});
+    command
+        .add_option("--frames-in-flight", o->frames_in_flight, "For throughput: batches at a time")
+        .range(1, 64);
     command.add_duration("--budget", o->budget, "Time for running, default 10s");
     command.add_percent("--max-error", o->max_error, "Exit 3 if the prediction is off by more");
     command.add_option("--data", o->data, "Images to classify: a test set or its folder")

@@ -31,8 +31,11 @@ int count_mixed(const sim::Problem& problem, const calibrate::Validation& v) {
     int mixed = 0;
     const auto add = [&](const MappingComparison& m) {
         std::set<int> devices;
-        for (const calibrate::TaskComparison& t : m.tasks) {
-            devices.insert(problem.tasks[static_cast<std::size_t>(t.task)].device);
+        for (const int t : m.mapping) {
+            const sim::Task& task = problem.tasks[static_cast<std::size_t>(t)];
+            if (!is_boundary(problem, task)) {
+                devices.insert(task.device);
+            }
         }
         mixed += devices.size() > 1;
     };
@@ -117,6 +120,9 @@ std::string anchors_text(const calibrate::Validation& v) {
         off = off || std::abs(anchor.ratio - 1) > (is_handovers ? kHandoversOff : kOff);
     }
     std::string text;
+    if (v.frames_in_flight > 0) {
+        return text;
+    }
     if (!v.sample.empty()) {
         text += fmt::format(
             "against the machine as it is now: median error {:.1f} %, p90 {:.1f} %, rank "
@@ -166,12 +172,18 @@ std::string validation_text(const sim::Model& model,
                                    asked(model, platform, problem),
                                    v.rounds);
     // 1. The chosen mapping, layer by layer.
-    text += fmt::format("{:<28} {:<24} {:>14} {:>14} {:>10}\n",
-                        "layer",
-                        "kernel",
-                        "predicted [us]",
-                        "measured [us]",
-                        "error [%]");
+    if (v.frames_in_flight > 0) {
+        text += fmt::format(
+            "a stream, {} at a time: times are those from the end of one batch to the next's\n",
+            v.frames_in_flight);
+    } else {
+        text += fmt::format("{:<28} {:<24} {:>14} {:>14} {:>10}\n",
+                            "layer",
+                            "kernel",
+                            "predicted [us]",
+                            "measured [us]",
+                            "error [%]");
+    }
     for (const calibrate::TaskComparison& t : v.chosen.tasks) {
         const sim::Task& task = problem.tasks[static_cast<std::size_t>(t.task)];
         text += fmt::format("{:<28} {:<24} {:>14.2f} {:>14.2f} {:>+10.1f}\n",
@@ -240,6 +252,10 @@ std::string validation_text(const sim::Model& model,
     if (accuracy) {
         text += accuracy_text(*accuracy);
     }
+    if (v.frames_in_flight > 0) {
+        text += fmt::format("{:.1f} images/s measured\n",
+                            1e6 * problem.batch / microseconds(v.chosen.measured.p50));
+    }
     text +=
         fmt::format("{:.2f} us predicted, {:.2f} us measured ({:+.1f} %); regret {:.1f} %; {}\n",
                     microseconds(v.chosen.predicted),
@@ -260,7 +276,11 @@ std::string validation_json(const sim::Model& model,
                       {"platform", platform.name},
                       {"set", platform.set},
                       {"batch", problem.batch},
+                      {"objective", v.frames_in_flight > 0 ? "throughput" : "latency"},
                       {"rounds", v.rounds}};
+    if (v.frames_in_flight > 0) {
+        json["frames_in_flight"] = v.frames_in_flight;
+    }
     json.update(mapping_json(problem, v.chosen));
     json["name"] = "chosen";
     const auto list = [&](const std::vector<MappingComparison>& mappings) {

@@ -32,15 +32,16 @@ void pause_briefly() {
 #endif
 }
 
-// Keeps threads on cores of their own while it lives, the calling one on the core where it is.
+// Keeps threads on cores of their own while it lives, the calling one on the core where it is or
+// on one that was asked for.
 // Schedulers that see two threads take turns are content to leave both on one core: then they
 // wait for each other, and a round trip takes tens of times longer, until by chance they part.
 class CorePins {
 public:
     // Does nothing where there are fewer cores than threads, or the system has no such thing.
-    explicit CorePins(int threads) {
+    CorePins(int threads, int core_of_caller) {
 #if defined(__linux__)
-        if (threads < 2) {
+        if (threads < 2 && core_of_caller < 0) {
             return;
         }
         // A thread may have several pools: the first pins it, and the last lets it go.
@@ -52,7 +53,7 @@ public:
             return;
         }
         if (caller.pools == 0) {
-            caller.core = sched_getcpu();
+            caller.core = core_of_caller >= 0 ? core_of_caller : sched_getcpu();
         }
         cores_.push_back(caller.core);
         for (int core = 0; core < CPU_SETSIZE && static_cast<int>(cores_.size()) < threads;
@@ -65,7 +66,7 @@ public:
             pin(caller_, 0);
         }
 #else
-        (void)threads;
+        (void)threads, (void)core_of_caller;
 #endif
     }
     ~CorePins() {
@@ -197,7 +198,7 @@ struct ThreadPool::State {
     const std::function<void(int)>* job = nullptr;
     std::uint64_t runs = 0;
 
-    explicit State(int threads) : pins(threads) {}
+    State(int threads, int core) : pins(threads, core) {}
 
     void work(Worker& worker, int index) {
         std::uint64_t done = 0;
@@ -230,8 +231,8 @@ struct ThreadPool::State {
     }
 };
 
-ThreadPool::ThreadPool(int threads, std::chrono::microseconds spin)
-    : state_(std::make_unique<State>(threads)) {
+ThreadPool::ThreadPool(int threads, std::chrono::microseconds spin, int core)
+    : state_(std::make_unique<State>(threads, core)) {
     if (threads < 1) {
         throw std::invalid_argument("thread pool: expected at least one thread, got " +
                                     std::to_string(threads));

@@ -1,8 +1,6 @@
 #include "sweep/order.hpp"
 
-#include <algorithm>
-#include <functional>
-#include <queue>
+#include <tuple>
 
 namespace sweep {
 namespace {
@@ -14,47 +12,44 @@ constexpr double kSecondsOfASize = 1e-4;
 
 }  // namespace
 
-Queue::Name Queue::name_of_group(std::size_t cell) const {
-    const Cell& one = cells_[cell];
-    return {one.model, one.platform, objective_text(one), one.search, one.constraints.name};
-}
-
-Queue::Group& Queue::group_of(std::size_t cell) {
-    Group& group = groups_[name_of_group(cell)];
-    group.model = cells_[cell].model;
-    group.objectives = cells_[cell].objectives.size();
-    return group;
+Queue::Queue(const std::vector<Cell>& cells, const std::map<std::string, double>& sizes) {
+    using Name = std::tuple<std::string, std::string, std::string, std::string, std::string>;
+    std::map<Name, std::size_t> known;
+    group_of_.reserve(cells.size());
+    for (const Cell& cell : cells) {
+        const auto [found, fresh] = known.emplace(Name{cell.model,
+                                                       cell.platform,
+                                                       objective_text(cell),
+                                                       cell.search,
+                                                       cell.constraints.name},
+                                                  groups_.size());
+        if (fresh) {
+            const auto size = sizes.find(cell.model);
+            Group& group = groups_.emplace_back();
+            group.size = size == sizes.end() ? 1 : size->second;
+            for (std::size_t i = 1; i < cell.objectives.size(); ++i) {
+                group.size *= kTimesForAnObjective;
+            }
+        }
+        group_of_.push_back(found->second);
+    }
 }
 
 void Queue::add(std::size_t cell) {
-    group_of(cell).cells.push_back(cell);
+    groups_[group_of_[cell]].cells.push_back(cell);
     ++left_;
-}
-
-double Queue::size_of(const Group& group) const {
-    const auto found = sizes_.find(group.model);
-    double size = found == sizes_.end() ? 1 : found->second;
-    for (std::size_t i = 1; i < group.objectives; ++i) {
-        size *= kTimesForAnObjective;
-    }
-    return size;
 }
 
 double Queue::guess_of(const Group& group) const {
     if (group.ended > 0) {
         return group.seconds / static_cast<double>(group.ended);
     }
-    return size_of(group) * (all_sizes_ > 0 ? all_seconds_ / all_sizes_ : kSecondsOfASize);
-}
-
-double Queue::guess(std::size_t cell) const {
-    const auto found = groups_.find(name_of_group(cell));
-    return found == groups_.end() ? 0 : guess_of(found->second);
+    return group.size * (all_sizes_ > 0 ? all_seconds_ / all_sizes_ : kSecondsOfASize);
 }
 
 double Queue::guess_of_all() const {
     double seconds = 0;
-    for (const auto& [name, group] : groups_) {
+    for (const Group& group : groups_) {
         seconds += guess_of(group) * static_cast<double>(group.cells.size());
     }
     return seconds;
@@ -62,9 +57,12 @@ double Queue::guess_of_all() const {
 
 std::optional<std::size_t> Queue::take() {
     Group* longest = nullptr;
-    for (auto& [name, group] : groups_) {
-        if (!group.cells.empty() && (longest == nullptr || guess_of(group) > guess_of(*longest))) {
+    double most = 0;
+    for (Group& group : groups_) {
+        const double guess = group.cells.empty() ? 0 : guess_of(group);
+        if (!group.cells.empty() && (longest == nullptr || guess > most)) {
             longest = &group;
+            most = guess;
         }
     }
     if (longest == nullptr) {
@@ -77,30 +75,11 @@ std::optional<std::size_t> Queue::take() {
 }
 
 void Queue::took(std::size_t cell, double seconds) {
-    Group& group = group_of(cell);
+    Group& group = groups_[group_of_[cell]];
     group.seconds += seconds;
     ++group.ended;
     all_seconds_ += seconds;
-    all_sizes_ += size_of(group);
-}
-
-Played play(const std::vector<double>& seconds, std::size_t workers, double hand_out_s) {
-    // 1. Who is free first gets the next cell, one hand-out after the other.
-    std::priority_queue<double, std::vector<double>, std::greater<>> free;
-    for (std::size_t i = 0; i < workers; ++i) {
-        free.push(0);
-    }
-    double hands = 0, end = 0, work = 0;
-    for (const double one : seconds) {
-        hands = std::max(hands, free.top()) + hand_out_s;
-        free.pop();
-        free.push(hands + one);
-        end = std::max(end, hands + one);
-        work += one;
-    }
-    // 2. Against all of them at work until the end.
-    return {.seconds = end,
-            .efficiency = end > 0 ? work / (end * static_cast<double>(workers)) : 1};
+    all_sizes_ += group.size;
 }
 
 }  // namespace sweep

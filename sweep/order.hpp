@@ -1,7 +1,7 @@
 #pragma once
 
 // In which order cells are handed out: those that are guessed to take longest come first, so that
-// no long one is left when all else is done. And what that would have made of other crews.
+// no long one is left when all else is done.
 
 #include "sweep/plan.hpp"
 
@@ -10,7 +10,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace sweep {
@@ -20,9 +19,8 @@ namespace sweep {
 // network where none has ended.
 class Queue {
 public:
-    // `sizes`: of the networks, by model; any unit.
-    Queue(const std::vector<Cell>& cells, std::map<std::string, double> sizes)
-        : cells_{cells}, sizes_{std::move(sizes)} {}
+    // Of none of these cells yet. `sizes`: of the networks, by model; any unit.
+    Queue(const std::vector<Cell>& cells, const std::map<std::string, double>& sizes);
 
     void add(std::size_t cell);
     // The cell of the group that is guessed to take longest; of one group in the order in which
@@ -32,36 +30,23 @@ public:
 
     bool empty() const { return left_ == 0; }
     std::size_t left() const { return left_; }
-    double guess(std::size_t cell) const;  // seconds
-    double guess_of_all() const;           // of those left
+    double guess(std::size_t cell) const { return guess_of(groups_[group_of_[cell]]); }  // seconds
+    double guess_of_all() const;  // of those left
 
 private:
-    using Name = std::tuple<std::string, std::string, std::string, std::string, std::string>;
     struct Group {
-        std::string model;
-        std::size_t objectives = 1;
+        double size = 1;
         std::deque<std::size_t> cells;
         double seconds = 0;  // of those that ended
         std::size_t ended = 0;
     };
 
-    Name name_of_group(std::size_t cell) const;
-    Group& group_of(std::size_t cell);
-    double size_of(const Group& group) const;
     double guess_of(const Group& group) const;
 
-    const std::vector<Cell>& cells_;
-    std::map<std::string, double> sizes_;
-    std::map<Name, Group> groups_;
+    std::vector<Group> groups_;          // in the order in which the first of their cells came
+    std::vector<std::size_t> group_of_;  // by cell
     std::size_t left_ = 0;
     double all_seconds_ = 0, all_sizes_ = 0;  // of the cells that ended
 };
-
-// What a crew of so many would make of cells that took so long, handed out in this order by one who
-// needs `hand_out_s` for each: how long all takes, and how much of the workers' time is work.
-struct Played {
-    double seconds = 0, efficiency = 0;
-};
-Played play(const std::vector<double>& seconds, std::size_t workers, double hand_out_s);
 
 }  // namespace sweep

@@ -17,8 +17,9 @@ namespace {
 
 constexpr double kLookS = 0.2;  // how long Ctrl-C waits at most
 constexpr int kMostTries = 2;
-// A worker that is soon done has its next cell before it is, so that none waits for who hands out.
-constexpr double kSoonS = 0.02;
+// A worker that is soon done has its next cells before it is, so that none waits for who hands out.
+// Soon is when the news of all others may come first, each of which takes so long.
+constexpr double kSoonS = 0.02, kNewsS = 0.0002;
 constexpr std::size_t kMostInHand = 8;
 
 double now() {
@@ -86,8 +87,10 @@ public:
         }
         // 2. Cells for each worker, and more whenever one ends.
         const double begin = now();
-        for (std::size_t worker = 0; worker < in_hand_.size(); ++worker) {
-            give(worker);
+        for (std::size_t most = 1; most <= kMostInHand; ++most) {
+            for (std::size_t worker = 0; worker < in_hand_.size(); ++worker) {
+                give(worker, most);
+            }
         }
         while (given_ > 0) {
             if (hooks_.stop && hooks_.stop()) {
@@ -117,15 +120,18 @@ public:
     }
 
 private:
-    // As many cells as keep it busy while news of the first comes and goes.
-    void give(std::size_t worker) {
+    // As many cells as keep it busy while news of the first comes and goes. Of the last ones none
+    // has two while another has none.
+    void give(std::size_t worker, std::size_t most = kMostInHand) {
         std::deque<std::size_t>& in_hand = in_hand_[worker];
+        const std::size_t workers = in_hand_.size();
+        const double soon = kSoonS + kNewsS * static_cast<double>(workers);
         double guess = 0;
         for (const std::size_t cell : in_hand) {
             guess += queue_.guess(cell);
         }
-        while (in_hand.empty() || (guess < kSoonS && in_hand.size() < kMostInHand &&
-                                   queue_.left() > in_hand_.size())) {
+        while (in_hand.empty() || (guess < soon && in_hand.size() < most &&
+                                   in_hand.size() <= queue_.left() / workers)) {
             const std::optional<std::size_t> cell = queue_.take();
             if (!cell) {
                 return;

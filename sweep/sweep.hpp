@@ -5,7 +5,7 @@
 //     plan.hpp     which cells there are            library.hpp  their models and platforms
 //     finished.hpp what comes of one                store.hpp    where that is kept
 //     order.hpp    which comes next                 crew.hpp     who does it
-//     table.hpp    what is said of them
+//     table.hpp    what is said of them             play.hpp     larger crews
 //
 // It knows sim, and reads the clock; it knows no device.
 
@@ -45,7 +45,7 @@ struct Outcome {
     std::size_t deaths = 0;  // of workers
     bool stopped = false;
     double seconds = 0;     // from the first cell handed out to the last that ended
-    double hand_out_s = 0;  // of them each, on the side of who hands out: median
+    double hand_out_s = 0;  // what each took of who hands out: median
 };
 
 // What a crew's workers do: a cell comes in, what became of it goes out.

@@ -4,6 +4,7 @@
 #include "calibrate/calibrator.hpp"
 #include "calibrate/executor.hpp"
 #include "calibrate/stage_clock.hpp"
+#include "calibrate/stream.hpp"
 #include "calibrate/validation.hpp"
 #include "calibrate_small_model.hpp"
 #include "sim/run/plan.hpp"
@@ -107,6 +108,47 @@ TEST_CASE("every mapping of the CPU and workers beside it gives the reference's 
         }
         CHECK(conversions > 0);
         CHECK((between > 0) == (beside > 1));
+    }
+}
+
+TEST_CASE("every frame of a stream over the CPU and workers gets its own answer") {
+    const sim::Model model = small_model();
+    const calibrate::Parameters parameters = calibrate::load_parameters(model);
+    auto opened = open_all(2);
+    std::vector<const calibrate::Device*> devices;
+    for (const auto& device : opened) {
+        devices.push_back(device.get());
+    }
+    const sim::Problem problem = sim::compile(
+        model, calibrate::candidates(model, 1, devices, {"scalar"}), {.batch = 1, .only = {}});
+    calibrate::OpenDevices handed;
+    handed.devices = std::move(opened);
+    handed.missing.resize(handed.devices.size());
+    calibrate::Executor executor{model, parameters, problem, std::move(handed)};
+    std::mt19937 random{9};
+    std::vector<std::vector<std::byte>> images(7, std::vector<std::byte>(executor.input().size())),
+        answers;
+    for (std::vector<std::byte>& image : images) {
+        std::ranges::generate(image, [&] { return static_cast<std::byte>(random()); });
+        answers.push_back(calibrate::reference_output(model, 1, image));
+    }
+    const auto of = [](std::int64_t frame) { return static_cast<std::size_t>(frame) % 7; };
+    for (std::uint64_t seed = 0; seed < 12; ++seed) {
+        CAPTURE(seed);
+        const int lanes = 1 + static_cast<int>(seed % 4);
+        calibrate::Stream stream{executor, generate::any_mapping(problem, seed), lanes};
+        CHECK(stream.lanes() == lanes);
+        const auto enter = [&](std::int64_t frame, int lane) {
+            std::ranges::copy(images[of(frame)], executor.input(0, lane).begin());
+        };
+        int wrong = 0;
+        const auto leave = [&](std::int64_t frame, int lane) {
+            const std::vector<std::byte>& right = answers[of(frame)];
+            wrong += std::memcmp(
+                         stream.recording(lane).outputs.front(), right.data(), right.size()) != 0;
+        };
+        CHECK(stream.run(60, {.enter = enter, .leave = leave, .stop = {}}).size() == 60);
+        CHECK(wrong == 0);
     }
 }
 

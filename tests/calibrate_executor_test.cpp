@@ -228,10 +228,14 @@ TEST_CASE("classify drops what fills up the last batch") {
     const calibrate::Parameters parameters = calibrate::load_parameters(model);
     std::vector<std::vector<int>> answers;
     for (const int batch : {1, 2, 5, 8}) {
-        calibrate::Runnable runnable = calibrate::guessed(model, parameters, batch);
-        answers.push_back(
-            calibrate::classify(model, parameters, std::move(runnable), images, {}).predictions);
-        CHECK(answers.back().size() == 5);
-        CHECK(answers.back() == answers.front());
+        for (const int at_once : {1, 3}) {
+            calibrate::Runnable runnable = calibrate::guessed(model, parameters, batch);
+            const calibrate::Classification found =
+                calibrate::classify(model, parameters, std::move(runnable), images, {}, 1, at_once);
+            answers.push_back(found.predictions);
+            CHECK(answers.back().size() == 5);
+            CHECK(answers.back() == answers.front());
+            CHECK(found.batch_time.samples == (5 + batch - 1) / batch);
+        }
     }
 }

@@ -3,8 +3,10 @@
 // without a single access that nothing keeps in order.
 
 #include "calibrate/executor.hpp"
+#include "calibrate/stream.hpp"
 #include "calibrate_small_model.hpp"
 #include "fake_device.hpp"
+#include "sim/describe/fused_sets.hpp"
 #include "sim/run/plan.hpp"
 #include "sim_generate.hpp"
 
@@ -150,13 +152,23 @@ sim::Platform random_platform(Random& random,
         }
         p.devices.push_back(device);
     }
-    std::set<std::pair<std::string, int>> known;
+    std::set<std::tuple<std::string, std::vector<int>, int>> known;
     for (int first = 1; first < static_cast<int>(model.layers.size()); ++first) {
-        for (const std::vector<int>& layers : sim::chains_from(model, first, 3)) {
+        std::vector<std::vector<int>> chains = sim::chains_from(model, first, 3);
+        std::ranges::copy(sim::chains_of_two_results(model, first, 3), std::back_inserter(chains));
+        for (const std::vector<int>& layers : chains) {
             const std::string signature = sim::signature(model, layers);
+            std::vector<int> results;  // positions
+            for (const int layer : sim::read_outside(model, layers)) {
+                results.push_back(
+                    static_cast<int>(std::ranges::find(layers, layer) - layers.begin()));
+            }
+            if (results.size() == 1) {
+                results.clear();
+            }
             for (int d = 0; d < device_count; ++d) {
                 const bool must = d == 0 && layers.size() == 1;
-                if ((!must && random.one_in(2)) || !known.emplace(signature, d).second) {
+                if ((!must && random.one_in(2)) || !known.emplace(signature, results, d).second) {
                     continue;
                 }
                 // What a device makes, others may not be able to convert.
@@ -173,6 +185,7 @@ sim::Platform random_platform(Random& random,
                                       .configuration = "1",
                                       .in_layout = in,
                                       .out_layout = out,
+                                      .results = results,
                                       .time = {.p05 = time, .p50 = time, .p95 = time, .samples = 1},
                                       .where = {}});
             }
@@ -191,10 +204,9 @@ Setup random_setup(std::uint64_t seed) {
     return s;
 }
 
-// What each layer of the problem makes.
-std::vector<std::uint64_t> values_of(const Setup& s) {
-    constexpr std::uint64_t kImages = 12345;
-    std::vector<std::uint64_t> values(at(s.problem.layers()), kImages);
+// What each layer of the problem makes of images.
+std::vector<std::uint64_t> values_of(const Setup& s, std::uint64_t images = 12345) {
+    std::vector<std::uint64_t> values(at(s.problem.layers()), images);
     for (int l = 1; l + 1 < s.problem.layers(); ++l) {
         const int model_layer = s.problem.model_layer[at(l)];
         const calibrate::LayerParameters& p = s.parameters[at(model_layer)];
@@ -361,6 +373,7 @@ std::map<int, int> paired(const sim::Plan& plan,
 struct Count {
     int mappings = 0, impossible = 0, refused = 0, copies = 0, hops = 0, conversions = 0, early = 0;
     int device_waits = 0, between_devices = 0, host_waits = 0, beyond_plan = 0;
+    int of_two_results = 0;
 };
 
 // `all_follow`: every device can wait for every other one. Else some cannot.
@@ -383,8 +396,7 @@ void check(
     const bool runs = std::ranges::all_of(mapping, [&](int index) {
         const sim::Task& task = s.problem.tasks[at(index)];
         return task.variant.empty() ||
-               (task.inner.empty() &&
-                calibrate::fit_one_kernel(s.model, calibrate::model_layers(s.problem, task)));
+               calibrate::fit_one_kernel(s.model, calibrate::model_layers(s.problem, task));
     });
     if (!runs) {  // it reads more, or gives more, than kernels do
         CHECK_THROWS_AS(executor.prepare(mapping), sim::InputError);
@@ -487,6 +499,8 @@ void check(
     }
     count.between_devices += static_cast<int>(wanted.others_made.size());
     count.early += static_cast<int>(mapping.early.size());
+    count.of_two_results += static_cast<int>(std::ranges::count_if(
+        mapping, [&](int task) { return !s.problem.tasks[at(task)].inner.empty(); }));
     ++count.mappings;
 }
 
@@ -518,10 +532,75 @@ TEST_CASE("the executor asks devices for what the plan says: copies, waits, sign
     CHECK(count.hops > 500);
     CHECK(count.conversions > 1000);
     CHECK(count.early > 500);
+    CHECK(count.of_two_results > 500);
     CHECK(count.device_waits > 10000);
     CHECK(count.between_devices > 2000);
     CHECK(count.host_waits > 10000);
     CHECK(count.beyond_plan == 0);
+}
+
+TEST_CASE("frames of a stream that are inside at a time keep out of each other's way") {
+    constexpr std::int64_t kFrames = 9;
+    int most_inside = 0, overtaken = 0, streams = 0;
+    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+        CAPTURE(seed);
+        Setup s = random_setup(seed);
+        calibrate::drop_what_no_kernel_computes(s.model, s.problem);
+        const sim::Mapping mapping = generate::any_mapping(s.problem, seed);
+        if (!sim::possible_plan_of(s.problem, mapping)) {
+            continue;
+        }
+        Random random(seed);
+        fake::Machine machine;
+        calibrate::OpenDevices devices;
+        for (const calibrate::DeviceInfo& info : s.infos) {
+            devices.devices.push_back(machine.add(info, random.one_in(2)));
+        }
+        devices.missing.resize(s.infos.size());
+        Executor executor{s.model, s.parameters, s.problem, std::move(devices)};
+        const int lanes = 1 + static_cast<int>(seed % 4);
+        calibrate::Stream stream{executor, mapping, lanes};
+        machine.late = [&] { return random.one_in(2); };
+        machine.begin_run();
+        const auto images_of = [](std::int64_t frame) {
+            return std::uint64_t{1000} + static_cast<std::uint64_t>(frame);
+        };
+        int inside = 0;
+        std::vector<std::int64_t> left;
+        const auto enter = [&](std::int64_t frame, int lane) {
+            machine.hold(executor.input(0, lane).data(), {images_of(frame), kernels::Layout::nhwc});
+            most_inside = std::max(most_inside, ++inside);
+        };
+        const auto leave = [&](std::int64_t frame, int lane) {
+            const std::uint64_t right =
+                values_of(s, images_of(frame))[at(s.problem.inputs.back().front())];
+            REQUIRE(machine.content_of(stream.recording(lane).outputs.front()) ==
+                    fake::Content{right, kernels::Layout::nhwc});
+            overtaken += !left.empty() && left.back() > frame;
+            left.push_back(frame);
+            --inside;
+        };
+        const auto ends = stream.run(kFrames, {.enter = enter, .leave = leave, .stop = {}});
+        REQUIRE(ends.size() == kFrames);
+        REQUIRE(std::ranges::is_sorted(ends));
+        REQUIRE(std::set<std::int64_t>(left.begin(), left.end()).size() == kFrames);
+        REQUIRE(inside == 0);
+        REQUIRE(machine.races == 0);
+        // Those that are stopped out never enter.
+        machine.begin_run();
+        left.clear();
+        const auto stop = [&] { return left.size() >= 2; };
+        const auto some = stream.run(kFrames, {.enter = enter, .leave = leave, .stop = stop});
+        REQUIRE(some.size() >= 2);
+        REQUIRE(some.size() <= static_cast<std::size_t>(2 + lanes));
+        ++streams;
+    }
+    CHECK(streams > 200);
+    CHECK(most_inside == 4);
+    CHECK(overtaken > 0);
+    const std::int64_t ends[] = {100, 250, 300, 400};
+    CHECK(calibrate::period_ns(ends, 2) == 75);
+    CHECK(calibrate::period_ns(ends, 4) == 0);
 }
 
 TEST_CASE("a problem without what no kernel computes has mappings that all run") {

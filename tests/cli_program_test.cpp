@@ -461,6 +461,27 @@ TEST_CASE("calibrate keeps what it has when interrupted, and completes it when r
                             "regret_percent"}) {
         CHECK(v.contains(key));
     }
+    // A stream: the time from one to the next, of whole mappings.
+    std::vector<std::string> stream{"validate", "--model", model, "--platform", profile};
+    stream.insert(stream.end(),
+                  {"--sample", "2", "--budget", "300ms", "--objective", "throughput"});
+    const Outcome text = hetmap(stream);
+    CAPTURE(text.err);
+    CHECK(text.code == 0);
+    CHECK(text.out.find("a stream, 4 at a time") != std::string::npos);
+    CHECK(text.out.find(" images/s measured\n") != std::string::npos);
+    CHECK(text.out.find("all outputs identical") != std::string::npos);
+    stream.insert(stream.end(), {"--frames-in-flight", "2", "--json"});
+    const auto s = nlohmann::json::parse(hetmap(stream).out);
+    CHECK(s["objective"] == "throughput");
+    CHECK(s["frames_in_flight"] == 2);
+    CHECK(s["outputs_identical"] == true);
+    CHECK(s["sample"].size() == 2);
+    CHECK(s["measured_us"]["p50"] > 0);
+    // One device does one after the other: the next is there when the one before it is done.
+    CHECK(s["predicted_us"] == v["predicted_us"]);
+    CHECK(s["interval_us"].is_null());
+    CHECK(v["objective"] == "latency");
     // No prediction is right to a millionth of a percent.
     CHECK(hetmap({"validate",
                   "--model",

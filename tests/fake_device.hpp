@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -83,6 +84,8 @@ public:
     std::set<int> seen;        // what the host knows to be over
     std::vector<int> awaited;  // by the host: indices of `done`, in order
     int races = 0;             // accesses that nothing keeps in order
+    // Whether what is asked for has not happened yet, each time.
+    std::function<bool()> late = [] { return false; };
 
 private:
     friend class Device;
@@ -171,6 +174,10 @@ public:
         const int what = happened(event);
         machine_.awaited.push_back(what);
         learn(machine_.seen, what);
+    }
+    bool has_happened(int event) override {
+        (void)happened(event);  // it has been submitted
+        return !machine_.late();
     }
     std::vector<double> stage_ns(int) override { return {}; }
 
@@ -273,24 +280,34 @@ private:
             };
             REQUIRE((!has_layouts(kernel.chain.input) ||
                      kernels::name_of(input.layout) == layouts.substr(0, layouts.find('>'))));
+            const auto layout_of = [&](const kernels::Shape& shape) {
+                return has_layouts(shape) && layouts.ends_with(">plain") ? kernels::Layout::plain
+                                                                         : kernels::Layout::nhwc;
+            };
             std::uint64_t second = 0;  // sums: they have one layout
             if (kernels::needs_second_input(kernel.chain)) {
                 check_reach(stage.tensors.second_input);
                 second = machine_.read(stage.tensors.second_input, one.before).value;
             }
             one.variant = kernel.variant;
-            one.result.value = run(kernel.chain, input.value, second);
-            one.result.layout =
-                has_layouts(kernels::output_of(kernel.chain)) && layouts.ends_with(">plain")
-                    ? kernels::Layout::plain
-                    : kernels::Layout::nhwc;
+            const std::vector<std::uint64_t> values = run(kernel.chain, input.value, second);
+            one.result.value = values.back();
+            if (kernel.chain.second_result >= 0) {
+                check_reach(stage.tensors.second_output);
+                machine_.contents_[stage.tensors.second_output] = {
+                    {values[static_cast<std::size_t>(kernel.chain.second_result)],
+                     layout_of(kernels::second_output_of(kernel.chain))},
+                    static_cast<int>(machine_.done.size())};
+            }
+            one.result.layout = layout_of(kernels::output_of(kernel.chain));
         }
         end(std::move(one), 0, stage.tensors.output, stage.signal);
     }
 
-    static std::uint64_t run(const kernels::Chain& chain,
-                             std::uint64_t input,
-                             std::uint64_t second) {
+    // Of each step.
+    static std::vector<std::uint64_t> run(const kernels::Chain& chain,
+                                          std::uint64_t input,
+                                          std::uint64_t second) {
         std::vector<std::uint64_t> values;
         const auto from = [&](int source) {
             return source == kernels::kBefore        ? (values.empty() ? input : values.back())
@@ -306,7 +323,7 @@ private:
             values.push_back(
                 value_of(step.kind, step.weights.data(), step.thresholds.data(), read));
         }
-        return values.back();
+        return values;
     }
 
     void submit(const calibrate::Copy& copy, int handle) {

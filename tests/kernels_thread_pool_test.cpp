@@ -159,6 +159,19 @@ TEST_CASE("the threads of a pool are on cores of their own, also with several po
             CHECK(core[0] != core[1]);
         }
     }
+    // Where the caller wants to be, with workers or alone.
+    for (int core = 0; core < CPU_SETSIZE; ++core) {
+        for (int threads = 1; CPU_ISSET(core, &before) && threads <= 2; ++threads) {
+            if (CPU_COUNT(&before) >= threads) {
+                kernels::ThreadPool there{threads, 0us, core};
+                std::array<int, 2> seen{-1, -1};
+                there.run(threads,
+                          [&](int i) { seen[static_cast<std::size_t>(i)] = sched_getcpu(); });
+                CHECK(seen[0] == core);
+                CHECK(seen[1] != core);
+            }
+        }
+    }
     sched_getaffinity(0, sizeof after, &after);
     CHECK(CPU_EQUAL(&before, &after));
 }

@@ -2,6 +2,7 @@
 
 #include "sim/search/mapped.hpp"
 #include "sweep/order.hpp"
+#include "sweep/play.hpp"
 #include "sweep/sweep.hpp"
 #include "sweep/table.hpp"
 #include "tests/ranks_in_threads.hpp"
@@ -275,16 +276,36 @@ TEST_CASE("those that are guessed to take longest come first") {
 }
 
 TEST_CASE("a crew's time is played from what cells took") {
-    // 4 | 3 1 | 2 2: all at work until the end.
-    const sweep::Played three = sweep::play({4, 3, 2, 2, 1}, 3, 0);
-    CHECK(three.seconds == 4);
-    CHECK(three.efficiency == doctest::Approx(1));
-    CHECK(sweep::play({4, 3, 2, 2, 1}, 1, 0).seconds == 12);
-    // Handed out one after the other: 0.5, 1, 1.5 -> ends at 4.5, 5, 5.5.
-    const sweep::Played late = sweep::play({4, 4, 4}, 3, 0.5);
-    CHECK(late.seconds == 5.5);
-    CHECK(late.efficiency == doctest::Approx(12 / 16.5));
-    CHECK(sweep::play({}, 3, 0.5).efficiency == 1);
+    Sweep s;
+    std::vector<sweep::Row> rows;
+    const auto with = [&](const std::vector<double>& seconds) {
+        rows.clear();
+        for (std::size_t i = 0; i < seconds.size(); ++i) {
+            sweep::Cell cell = s.plan.cells.front();
+            cell.what_if = {"speed=" + std::to_string(i)};
+            rows.push_back({cell, sweep::finish(cell, s.library, s.conditions)});
+            rows.back().finished->seconds = seconds[i];
+        }
+        return rows;
+    };
+    // One after the other, and nothing else but handing out.
+    const sweep::Played one = sweep::play(with({400, 300, 200, 200, 100}), s.library, 1);
+    CHECK(one.seconds >= 1200);
+    CHECK(one.seconds < 1260);
+    CHECK(one.efficiency > 0.95);
+    // Those of one kind are given out in their order: 400 | 300, 100 | 200, 200.
+    const sweep::Played three = sweep::play(with({400, 300, 200, 200, 100}), s.library, 3);
+    CHECK(three.seconds >= 400);
+    CHECK(three.seconds < 460);
+    CHECK(three.efficiency > 0.85);
+    CHECK(three.efficiency <= 1);
+    // What handing out takes is real: cells of no time keep nobody busy.
+    CHECK(sweep::play(with({0, 0, 0}), s.library, 3).efficiency < 0.1);
+    // What is not finished is not played.
+    with({400, 300});
+    rows.back().finished.reset();
+    CHECK(sweep::play(rows, s.library, 2).seconds < 460);
+    CHECK(sweep::play({}, s.library, 3).efficiency == 1);
 }
 
 TEST_CASE("the table of a sweep has a column for each what-if and a row for each point") {

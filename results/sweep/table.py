@@ -55,8 +55,8 @@ def same(paths):
 
 def cells(path):
     seconds = [row[0] for row in rows(path, "SELECT seconds FROM cells")]
-    print(f"what-ifs.yaml: {len(seconds):,} cells took {sum(seconds):.1f} s in all, {1e3 * statistics.median(seconds):.2f} ms "
-          f"in the median, {1e3 * max(seconds):.0f} ms at most. What crews would make of them, handed out by one rank:")
+    print(f"{pathlib.Path(path).stem}.yaml: {len(seconds):,} cells took {sum(seconds):.1f} s in all, {1e3 * statistics.median(seconds):.2f} ms "
+          f"in the median, {1e3 * max(seconds):.0f} ms at most. What crews would make of them, handed out by one process:")
 
 
 if sys.argv[1] == "--same":
