@@ -324,7 +324,7 @@ void Calibrator::measure_accelerator(std::unique_ptr<Device> device) {
             if (!settings_.quick && !stop()) {
                 const std::unique_ptr<Device> host = open_cpu(threads_);
                 auto interference = measure_interference(*host, *device);
-                if (info.cores > 0) {  // else they are no cores of the same kind
+                if (info.cores > 0) {  // kernels of its own cores, and the same ones as the host's
                     write_contention(index, slowing_of(interference, info.name));
                 }
                 std::ranges::move(interference, std::back_inserter(platform().measurements));

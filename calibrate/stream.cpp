@@ -3,6 +3,7 @@
 #include "calibrate/clock.hpp"
 #include "sim/index.hpp"
 
+#include <cassert>
 #include <thread>
 
 namespace calibrate {
@@ -11,6 +12,7 @@ using sim::at;
 
 Stream::Stream(Executor& executor, const sim::Mapping& mapping, int frames_in_flight)
     : executor_{executor} {
+    assert(frames_in_flight >= 1);
     for (int lane = 0; lane < frames_in_flight; ++lane) {
         recordings_.push_back(executor.prepare(mapping, false, lane));
     }

@@ -23,7 +23,7 @@ public:
         std::function<bool()> stop;  // true: no more frames enter
     };
 
-    // With `frames_in_flight` lanes, of the executor's the first ones. Throws as
+    // With `frames_in_flight` lanes, 1 or more, of the executor's the first ones. Throws as
     // Executor::prepare does. The executor must outlive it, and runs nothing else meanwhile.
     Stream(Executor& executor, const sim::Mapping& mapping, int frames_in_flight);
 

@@ -161,7 +161,7 @@ void add_validate(Program& program) {
     command
         .add_option("--objective",
                     o->objective,
-                    "What is predicted and measured: of a run, or from one to the next of a stream")
+                    "What is predicted and measured: a run, or the next one's end in a stream")
         .one_of({"latency", "throughput"});
     command
         .add_option("--frames-in-flight", o->frames_in_flight, "For throughput: batches at a time")

@@ -54,7 +54,7 @@ struct Variant {
     std::string_view summary;
     Layout layout = Layout::nhwc;             // of its inputs and outputs
     bool (*supported)() = nullptr;            // can this machine run it, now?
-    bool (*accepts)(const Chain&) = nullptr;  // of one result; see `takes`
+    bool (*accepts)(const Chain&) = nullptr;  // but for second results: ask `takes`
     Body (*prepare)(const Chain&, std::span<const Slice>) = nullptr;
     int longest_chain = 3;          // layers
     std::string_view axes = "xyz";  // that its work may be divided along

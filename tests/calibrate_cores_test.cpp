@@ -1,8 +1,10 @@
 // Cores of the host as a device beside the dispatcher: mixed with the CPU, and with another device
 // of its kind, it gives the reference's output, run after run; and it is measured like any other.
 
+#include "calibrate/accelerator.hpp"
 #include "calibrate/calibrator.hpp"
 #include "calibrate/executor.hpp"
+#include "calibrate/machine.hpp"
 #include "calibrate/stage_clock.hpp"
 #include "calibrate/stream.hpp"
 #include "calibrate/validation.hpp"
@@ -14,8 +16,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <random>
+#include <sched.h>
 #include <set>
 #include <thread>
 
@@ -149,6 +153,72 @@ TEST_CASE("every frame of a stream over the CPU and workers gets its own answer"
         };
         CHECK(stream.run(60, {.enter = enter, .leave = leave, .stop = {}}).size() == 60);
         CHECK(wrong == 0);
+    }
+}
+
+TEST_CASE("the dispatcher stays on the core that the user names, and the others keep off it") {
+    cpu_set_t allowed;
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    const auto named = [](const std::string& core) {
+        setenv("HETMAP_DISPATCHER_CORE", core.c_str(), 1);
+    };
+    for (int core = 0; core < CPU_SETSIZE; ++core) {
+        if (CPU_ISSET(core, &allowed)) {
+            named(std::to_string(core));
+            CHECK(calibrate::dispatcher_core() == core);
+            const auto beside = CPU_COUNT(&allowed) > 1
+                                    ? calibrate::backend("cores").open(one_core("cores0"), 1)
+                                    : nullptr;
+            const auto cpu = calibrate::open_cpu(1);
+            CHECK(sched_getcpu() == core);
+        }
+    }
+    for (const char* const wrong : {"x", "-1", "1x", "100000", "1023", " 0"}) {
+        named(wrong);
+        CHECK_THROWS_WITH_AS(calibrate::open_cpu(1),
+                             (std::string{"HETMAP_DISPATCHER_CORE: expected the number of a core "
+                                          "that this process may use, got '"} +
+                              wrong + "'")
+                                 .c_str(),
+                             sim::InputError);
+    }
+    named("");
+    CHECK(!calibrate::dispatcher_core());
+    unsetenv("HETMAP_DISPATCHER_CORE");
+    CHECK(!calibrate::dispatcher_core());
+    cpu_set_t after;
+    sched_getaffinity(0, sizeof after, &after);
+    CHECK(CPU_EQUAL(&allowed, &after));
+}
+
+TEST_CASE("cores slow each other down by what is measured, where that is more than noise") {
+    const auto time = [](const char* name, double us) {
+        sim::Measurement median;
+        median.p50 = sim::from_microseconds(us);
+        return std::pair{std::string{name} + "_cores1", median};
+    };
+    const std::vector<std::pair<std::string, sim::Measurement>> seen{
+        time("host_kernels_alone", 100),
+        time("host_kernels_beside_device", 125),
+        time("device_kernels_alone", 200),
+        time("device_kernels_beside_host", 204)};
+    const calibrate::Slowing slowing = calibrate::slowing_of(seen, "cores1");
+    CHECK(slowing.host == doctest::Approx(1.25));
+    CHECK(slowing.device == 1);
+    const calibrate::Slowing unknown = calibrate::slowing_of(seen, "cores2");
+    CHECK(unknown.host == 1);
+    CHECK(unknown.device == 1);
+
+    // Measured of a device that tells when it is done, both ways.
+    const auto device = calibrate::backend("cores").open(one_core("cores1"), 1);
+    const auto host = calibrate::open_cpu(1);
+    std::set<std::string> names;
+    for (const auto& [name, measured] : calibrate::measure_interference(*host, *device)) {
+        CHECK(measured.p50 > sim::Time{});
+        names.insert(name);
+    }
+    for (const auto& [name, measured] : seen) {
+        CHECK(names.contains(name));
     }
 }
 
