@@ -424,10 +424,10 @@ output: e
         "  - {layers: \"relu f32 1x1x4 | softmax\", batch: 1, device: cpu, variant: v, "
         "configuration: \"1\", ";
     const std::string one = begin + "time_us: 3}\n", two = begin + "results: [0, 1], time_us: 5}\n";
-    using Offered = std::vector<std::tuple<Set, double, Set>>;
-    CHECK(times(one) == Offered{{{1, 2}, 3, {2}}});
-    CHECK(times(two) == Offered{{{1, 2}, 5, {2}}, {{3, 4}, 5, {3, 4}}});
-    CHECK(times(one + two) == Offered{{{1, 2}, 3, {2}}, {{3, 4}, 5, {3, 4}}});
+    using Expected = std::vector<std::tuple<Set, double, Set>>;
+    CHECK(times(one) == Expected{{{1, 2}, 3, {2}}});
+    CHECK(times(two) == Expected{{{1, 2}, 5, {2}}, {{3, 4}, 5, {3, 4}}});
+    CHECK(times(one + two) == Expected{{{1, 2}, 3, {2}}, {{3, 4}, 5, {3, 4}}});
 }
 
 TEST_CASE("the text of a set says what its layers read") {

@@ -38,6 +38,17 @@
 
 namespace {
 
+// The variants that this machine can run.
+std::vector<const kernels::Variant*> contenders() {
+    std::vector<const kernels::Variant*> all;
+    for (const kernels::Variant& variant : kernels::variants()) {
+        if (variant.supported() && variant.gives_two_results && variant.name != "reference") {
+            all.push_back(&variant);
+        }
+    }
+    return all;
+}
+
 double cpu_ns() {
     timespec now{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -183,15 +194,12 @@ int main(int argc, char** argv) {
         "writing the sums "
         "[us] | both over bits + writing [%] | both / (sums + threshold) |\n"
         "|---|---|--:|--:|--:|--:|--:|--:|--:|\n");
-    for (const kernels::Variant& variant : kernels::variants()) {
-        if (!variant.supported() || !variant.gives_two_results || variant.name == "reference") {
-            continue;
-        }
+    for (const kernels::Variant* const variant : contenders()) {
         for (int layer = model.inputs(); layer < static_cast<int>(model.layers.size()); ++layer) {
             for (const std::vector<int>& layers : sim::chains_of_two_results(model, layer, 3)) {
                 const kernels::Chain chain = calibrate::chain_of(model, parameters, layers, 1);
-                if (kernels::takes(variant, chain)) {
-                    race_kernels(model, parameters, layers, variant, rounds, csv);
+                if (kernels::takes(*variant, chain)) {
+                    race_kernels(model, parameters, layers, *variant, rounds, csv);
                 }
             }
         }
@@ -199,11 +207,8 @@ int main(int argc, char** argv) {
     fmt::print(
         "\n| ResNet-18, batch 1 | without [us] | with [us] | tasks | with / without "
         "|\n|---|--:|--:|---|--:|\n");
-    for (const kernels::Variant& variant : kernels::variants()) {
-        if (!variant.supported() || !variant.gives_two_results || variant.name == "reference") {
-            continue;
-        }
-        const std::string name{variant.name};
+    for (const kernels::Variant* const variant : contenders()) {
+        const std::string name{variant->name};
         const auto without = whole(model, parameters, name, false),
                    with = whole(model, parameters, name, true);
         const std::vector<double> us = race({[&] { without->executor->run(without->recording); },
