@@ -331,7 +331,7 @@ bool fit_one_kernel(const sim::Model& model, std::span<const int> layers) {
         return false;
     }
     const std::vector<int> results = results_of_set(model, layers);
-    if (results.back() != layers.back() || results.size() > 2) {
+    if (results.empty() || results.size() > 2 || results.back() != layers.back()) {
         return false;
     }
     try {

@@ -457,7 +457,7 @@ std::vector<std::vector<int>> chains_of_two_results(const Model& model, int laye
                 continue;
             }
             const std::vector<int> results = read_outside(model, longer);
-            if (results.size() > 2 || results.back() != reader) {
+            if (results.empty() || results.size() > 2 || results.back() != reader) {
                 continue;
             }
             if (results.size() == 2) {
