@@ -9,13 +9,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>  // also mkdtemp, of POSIX
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <queue>
-#include <stdlib.h>  // mkdtemp: of POSIX
 #include <string>
 #include <system_error>
 #include <utility>
