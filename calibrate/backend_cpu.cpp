@@ -9,7 +9,6 @@
 #include "calibrate/statistics.hpp"
 #include "kernels/thread_pool.hpp"
 
-#include <chrono>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -20,7 +19,8 @@ namespace {
 class CpuDevice final : public HostDevice {
 public:
     CpuDevice(const DeviceInfo& info, int threads)
-        : HostDevice{info, threads}, pool_{threads, kSpin, dispatcher_core().value_or(-1)} {}
+        : HostDevice{info, threads},
+          pool_{threads, kernels::ThreadPool::kUsualSpin, dispatcher_core().value_or(-1)} {}
 
     int new_event() override { return events_++; }
 
@@ -75,8 +75,6 @@ public:
     std::optional<double> energy_j() override { return host_energy_j(); }
 
 private:
-    static constexpr std::chrono::microseconds kSpin{200};
-
     struct Segment {
         std::vector<Stage> stages;
         bool timed = false;

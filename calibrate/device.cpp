@@ -51,6 +51,14 @@ std::span<const kernels::DeviceVariant> variants_of(const DeviceInfo& info) {
                : found->variants();
 }
 
+// Kernels of these tables give one result.
+std::vector<std::string> configurations_of(const kernels::DeviceVariant& variant,
+                                           const kernels::Chain& chain,
+                                           const kernels::DeviceLimits& limits) {
+    return chain.second_result < 0 ? variant.configurations(chain, limits)
+                                   : std::vector<std::string>{};
+}
+
 }  // namespace
 
 const Backend& backend(std::string_view kind) {
@@ -85,11 +93,8 @@ std::vector<std::string_view> variant_names() {
 
 std::vector<Implementation> Device::implementations(const kernels::Chain& chain) const {
     std::vector<Implementation> result;
-    if (chain.second_result >= 0) {
-        return result;  // their kernels give one
-    }
     for (const kernels::DeviceVariant& variant : variants_of(info())) {
-        for (std::string& configuration : variant.configurations(chain, info().limits)) {
+        for (std::string& configuration : configurations_of(variant, chain, info().limits)) {
             result.push_back(
                 {.variant = std::string{variant.name}, .configuration = std::move(configuration)});
         }
@@ -115,9 +120,7 @@ int Device::prepare(const kernels::Chain& chain,
     if (found == nullptr) {
         refuse(fmt::format("devices of kind '{}' have no variant '{}'", info().kind, variant));
     }
-    const std::vector<std::string> offered = chain.second_result >= 0
-                                                 ? std::vector<std::string>{}
-                                                 : found->configurations(chain, info().limits);
+    const std::vector<std::string> offered = configurations_of(*found, chain, info().limits);
     if (offered.empty()) {
         refuse(fmt::format("variant '{}' does not do this chain of layers", variant));
     }

@@ -62,9 +62,11 @@ Contender make_contender(Executor& executor,
     c.result.name = name;
     c.result.mapping = mapping;
     c.result.predicted = predicted_of(problem, mapping, frames_in_flight);
-    c.recording = executor.prepare(mapping);
     if (frames_in_flight > 0) {
         c.stream = std::make_unique<Stream>(executor, mapping, frames_in_flight);
+        c.recording = c.stream->recording(0);
+    } else {
+        c.recording = executor.prepare(mapping);
     }
     c.result.waits_beyond_plan =
         static_cast<int>(std::ranges::count_if(c.recording.calls, &Executor::Call::beyond_plan));
@@ -327,14 +329,15 @@ bool compare_outputs(Executor& executor,
                      std::vector<Contender>& contenders) {
     executor.fill_inputs(1);
     const Expected expected = expected_output(model, batch, executor);
+    const Contender& first = contenders.front();
+    for (int lane = 1; first.stream != nullptr && lane < first.stream->lanes(); ++lane) {
+        executor.fill_inputs(1, lane);
+    }
     bool identical = true;
     for (Contender& c : contenders) {
         executor.run(c.recording);
         c.result.output_identical = expected.matches(c.recording);
         if (c.stream != nullptr) {
-            for (int lane = 1; lane < c.stream->lanes(); ++lane) {
-                executor.fill_inputs(1, lane);
-            }
             const auto compare = [&](std::int64_t, int lane) {
                 c.result.output_identical &= expected.matches(c.stream->recording(lane));
             };

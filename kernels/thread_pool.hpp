@@ -17,11 +17,11 @@ namespace kernels {
 
 class ThreadPool {
 public:
+    static constexpr std::chrono::microseconds kUsualSpin{200};
+
     // `threads` includes the calling one: 1 starts no worker at all. `core`: on which that one
     // stays; -1: with one thread anywhere, with several where it is.
-    explicit ThreadPool(int threads,
-                        std::chrono::microseconds spin = std::chrono::microseconds{200},
-                        int core = -1);
+    explicit ThreadPool(int threads, std::chrono::microseconds spin = kUsualSpin, int core = -1);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
     ThreadPool& operator=(const ThreadPool&) = delete;

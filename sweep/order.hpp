@@ -28,7 +28,6 @@ public:
     std::optional<std::size_t> take();
     void took(std::size_t cell, double seconds);
 
-    bool empty() const { return left_ == 0; }
     std::size_t left() const { return left_; }
     double guess(std::size_t cell) const { return guess_of(groups_[group_of_[cell]]); }  // seconds
     double guess_of_all() const;  // of those left

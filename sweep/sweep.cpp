@@ -27,15 +27,6 @@ double now() {
         .count();
 }
 
-double median(std::vector<double> values) {
-    if (values.empty()) {
-        return 0;
-    }
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
-
 // Searches take longer where there is more to decide: about with the square of the layers.
 std::map<std::string, double> sizes_of(const Plan& plan, Library& library) {
     std::map<std::string, double> sizes;
@@ -106,16 +97,13 @@ public:
             // All that is there at once goes into one transaction, but for what never ends.
             const double first = now();
             do {
-                const double began = now();
                 take_in(*news);
-                hand_outs_.push_back(now() - began);
             } while (now() - first < kLookS && (news = crew_.receive(0)));
             store_.commit();
             tell();
         }
         store_.commit();
         outcome_.seconds = now() - begin;
-        outcome_.hand_out_s = median(std::move(hand_outs_));
         return outcome_;
     }
 
@@ -200,7 +188,6 @@ private:
     std::vector<std::deque<std::size_t>> in_hand_;  // by worker: its cells
     std::size_t given_ = 0;                         // of all
     std::map<std::size_t, int> tries_;
-    std::vector<double> hand_outs_;
     Outcome outcome_;
 };
 

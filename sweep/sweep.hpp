@@ -44,8 +44,7 @@ struct Outcome {
     std::size_t failed = 0;
     std::size_t deaths = 0;  // of workers
     bool stopped = false;
-    double seconds = 0;     // from the first cell handed out to the last that ended
-    double hand_out_s = 0;  // what each took of who hands out: median
+    double seconds = 0;  // from the first cell handed out to the last that ended
 };
 
 // What a crew's workers do: a cell comes in, what became of it goes out.

@@ -18,8 +18,8 @@ inline Vector load(const std::int32_t* eight) {
 
 inline int signs_of(Vector lanes) { return _mm256_movemask_ps(_mm256_castsi256_ps(lanes)); }
 
-// The first eight or fewer of them. AMD's processors take some 40 micro-operations to store under a
-// mask, so that is for the last ones alone.
+// Eight numbers, or those of them that exist. AMD's processors take some 40 micro-operations to
+// store under a mask, so that is for the last channels alone.
 inline Vector load_some(const std::int32_t* from, bool all, Vector exist) {
     return all ? _mm256_loadu_si256(reinterpret_cast<const Vector*>(from))
                : _mm256_maskload_epi32(from, exist);

@@ -124,8 +124,8 @@ Body prepare(const Chain& chain, int slices, const Loops& loops) {
 // Single steps of every kind, and these chains (an optional part in brackets):
 //   [flatten |] conv2d or linear [| add] [| threshold [| max_pool2d]]      flatten before linear
 //   only threshold | max_pool2d
-//   [flatten |] conv2d or linear [| add] | threshold, with what the threshold reads as a second
-//   result [flatten |] conv2d or linear, real
+//   [flatten |] conv2d or linear [| add] | threshold      also with what the threshold reads
+//   [flatten |] conv2d or linear, real
 bool accepts(const Chain& chain) {
     try {
         const Pattern pattern = pattern_of(chain);

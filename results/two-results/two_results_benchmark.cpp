@@ -22,6 +22,7 @@
 #include "sim/search/answer.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <cstdio>
@@ -129,23 +130,11 @@ void race_kernels(const sim::Model& model,
                                          shape.height,
                                          shape.width,
                                          shape.channels);
-    fmt::print(csv,
-               "{},{},{:.3f},{:.3f},{:.3f},{:.3f},{:.3f}\n",
+    fmt::print(csv, "{},{},{:.3f}\n", name, variant.name, fmt::join(us, ","));
+    fmt::print("| {} | {} | {:.1f} | {:+.1f} | {:.2f} |\n",
                name,
                variant.name,
-               us[0],
-               us[1],
-               us[2],
-               us[3],
-               us[4]);
-    fmt::print("| {} | {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:+.1f} | {:.2f} |\n",
-               name,
-               variant.name,
-               us[0],
-               us[1],
-               us[2],
-               us[3],
-               us[4],
+               fmt::join(us, " | "),
                100 * (us[2] / (us[0] + us[4]) - 1),
                us[2] / (us[1] + us[3]));
 }
